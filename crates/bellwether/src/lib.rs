@@ -1,0 +1,1 @@
+//! Streaming anomaly detection for Prometheus metrics: remote_write in, Alertmanager alerts out.

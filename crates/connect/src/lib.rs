@@ -1,0 +1,1 @@
+//! The outside world on sockets: HTTP sources, Alertmanager.

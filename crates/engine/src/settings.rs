@@ -1,0 +1,181 @@
+//! What the operator decided, parsed and valid: everything that the engine's behaviour depends on
+//! besides its input.
+
+use std::sync::Arc;
+
+use bellwether_detect::{DetectorSpec, Direction, MinDeviation};
+use bellwether_series::{LabelLimits, LabelSet, Matchers};
+
+/// Name of the rule that judges what no configured rule matches, and of the alerts it raises.
+pub const DEFAULT_RULE: &str = "MetricAnomaly";
+
+/// Everything that decides what the engine makes of its input.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Order of samples within a series.
+    pub ordering: Ordering,
+    /// Bounds on series.
+    pub series: SeriesLimits,
+    /// Which series are watched.
+    pub selection: Selection,
+    /// How they are judged: the first rule that matches a series is its rule. The last one matches
+    /// every series.
+    pub rules: Vec<Rule>,
+    /// How many false alarms may be raised.
+    pub budget: Budget,
+    /// Whose series these are; part of every episode id.
+    pub tenant: Arc<str>,
+    /// Digest of the effective configuration, put into events.
+    pub digest: Arc<str>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            ordering: Ordering::default(),
+            series: SeriesLimits::default(),
+            selection: Selection::default(),
+            rules: vec![Rule::default()],
+            budget: Budget::default(),
+            tenant: Arc::from("default"),
+            digest: Arc::from("default"),
+        }
+    }
+}
+
+/// Order of samples within a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ordering {
+    /// How far behind the newest sample of its series, in event time, a sample may arrive. 0 takes
+    /// samples in order only; above 0 a sample is held until its series has passed it.
+    pub lateness_ms: i64,
+    /// How far ahead of its receipt a sample may be before it is refused.
+    pub future_max_ms: i64,
+    /// Most samples held back per series while `lateness_ms` is above 0.
+    pub held_samples_max: usize,
+}
+
+impl Default for Ordering {
+    fn default() -> Self {
+        Self { lateness_ms: 0, future_max_ms: 10 * 60_000, held_samples_max: 128 }
+    }
+}
+
+/// Bounds on series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesLimits {
+    /// Most series known at a time, watched or not.
+    pub active_max: usize,
+    /// A series from which nothing was received for this long is forgotten.
+    pub time_to_live_ms: i64,
+    /// Most metric families whose metadata is remembered.
+    pub metadata_max: usize,
+    /// Bounds on one label set.
+    pub labels: LabelLimits,
+}
+
+impl Default for SeriesLimits {
+    fn default() -> Self {
+        Self {
+            active_max: 1_000_000,
+            time_to_live_ms: 24 * 3_600_000,
+            metadata_max: 100_000,
+            labels: LabelLimits::default(),
+        }
+    }
+}
+
+/// Which series are watched: those that some `include` matches (all, if there is none) and no
+/// `exclude` does.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Selection {
+    /// Series to watch; empty means every series.
+    pub include: Vec<Matchers>,
+    /// Series not to watch, whatever `include` says.
+    pub exclude: Vec<Matchers>,
+}
+
+impl Selection {
+    /// Whether a series with these labels is watched.
+    pub fn selects(&self, labels: &LabelSet) -> bool {
+        (self.include.is_empty() || self.include.iter().any(|m| m.matches(labels)))
+            && !self.exclude.iter().any(|m| m.matches(labels))
+    }
+}
+
+/// How a set of series is judged and alerted on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// Name of the rule and of its alerts.
+    pub name: Arc<str>,
+    /// The series that it is about.
+    pub matchers: Matchers,
+    /// The detectors that judge them.
+    pub detectors: Vec<DetectorSpec>,
+    /// The smallest departure that counts.
+    pub min_deviation: MinDeviation,
+    /// The side on which departures count.
+    pub direction: Direction,
+    /// When an anomaly becomes an alert.
+    pub alert: AlertPolicy,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            name: Arc::from(DEFAULT_RULE),
+            matchers: Matchers::default(),
+            detectors: DetectorSpec::defaults(),
+            min_deviation: MinDeviation::default(),
+            direction: Direction::default(),
+            alert: AlertPolicy::default(),
+        }
+    }
+}
+
+/// How much the series of a rule matter; shifts severity by a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Importance {
+    /// One step less severe.
+    Low,
+    /// As it is.
+    #[default]
+    Normal,
+    /// One step more severe.
+    High,
+}
+
+/// When an anomaly becomes an alert and when that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlertPolicy {
+    /// How long, in event time, the surprise must stay over the threshold before the alert fires. Each
+    /// sample counts for its series' own interval, so a series sampled less often fires at once.
+    pub for_ms: i64,
+    /// How long the surprise must stay low before the alert is resolved.
+    pub keep_firing_for_ms: i64,
+    /// How much the rule's series matter.
+    pub importance: Importance,
+}
+
+impl Default for AlertPolicy {
+    fn default() -> Self {
+        Self { for_ms: 120_000, keep_firing_for_ms: 300_000, importance: Importance::Normal }
+    }
+}
+
+/// How many false alarms may be raised; firing thresholds follow from it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Budget {
+    /// False alarms a day, all series together.
+    pub per_day: f64,
+    /// False alarms a day and series.
+    pub per_series_per_day: f64,
+    /// Most alerts a day of event time; episodes beyond it stay events.
+    pub cap_per_day: u32,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { per_day: 0.2, per_series_per_day: 0.02, cap_per_day: 50 }
+    }
+}

@@ -1,0 +1,1 @@
+//! History in, changes out: corpora, synthetic fleets.

@@ -1,0 +1,5 @@
+//! Sequencer and shard threads around the engine.
+
+mod api;
+
+pub use api::{Ingest, Reply, Request, SubmitError};

@@ -1,0 +1,420 @@
+//! Label sets in canonical form.
+//!
+//! A label set is one buffer: the labels sorted by name, each encoded as a `Label` message of
+//! Prometheus' remote write (`prompb/types.proto`), which is exactly what a well-behaved sender puts on the
+//! wire. A series that is already known is therefore recognised by comparing bytes, without looking
+//! at a single label.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Fingerprint;
+
+/// The label that holds a series' metric name.
+pub const METRIC_NAME: &str = "__name__";
+
+/// Bounds on what a label set may be; each is checked before anything is allocated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelLimits {
+    /// Most labels a series may have.
+    pub labels_max: usize,
+    /// Longest label name, in bytes.
+    pub name_bytes_max: usize,
+    /// Longest label value, in bytes.
+    pub value_bytes_max: usize,
+    /// Most bytes of all names and values of a series together.
+    pub total_bytes_max: usize,
+}
+
+impl Default for LabelLimits {
+    fn default() -> Self {
+        Self {
+            labels_max: 64,
+            name_bytes_max: 1024,
+            value_bytes_max: 4096,
+            total_bytes_max: 16 * 1024,
+        }
+    }
+}
+
+/// Why a label set was refused. The series is counted and dropped; others of the request are kept.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabelError {
+    /// The bytes are not label messages.
+    #[error("labels are not valid protobuf: offset=`{offset}`")]
+    Malformed {
+        /// Byte offset within the labels.
+        offset: usize,
+    },
+    /// No metric name, or an empty one.
+    #[error("series has no metric name")]
+    NoMetricName,
+    /// A label with an empty name.
+    #[error("label name is empty")]
+    EmptyName,
+    /// The same name twice.
+    #[error("label name occurs twice: name=`{name}`")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// A name or value that is not UTF-8.
+    #[error("label is not valid UTF-8: name=`{name}`")]
+    NotUtf8 {
+        /// The name, with what is not UTF-8 replaced.
+        name: String,
+    },
+    /// Too many labels.
+    #[error("series has too many labels: limit=`{limit}`")]
+    TooMany {
+        /// The limit that was passed.
+        limit: usize,
+    },
+    /// A name, a value or all of them together are too long.
+    #[error("label is too long: name=`{name}`, limit_bytes=`{limit_bytes}`")]
+    TooLong {
+        /// The first bytes of the name.
+        name: String,
+        /// The limit that was passed.
+        limit_bytes: usize,
+    },
+}
+
+/// A sorted set of labels with unique, non-empty names and non-empty values, all valid UTF-8.
+///
+/// Cheap to clone. Compares and hashes by its bytes.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct LabelSet(Arc<[u8]>);
+
+impl LabelSet {
+    /// Builds a label set from pairs in any order; labels with an empty value are left out.
+    ///
+    /// # Errors
+    /// When a name is empty or occurs twice, or no metric name is given.
+    pub fn from_pairs<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, LabelError> {
+        let pairs = pairs.into_iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        Self::canonical(pairs.collect())
+    }
+
+    /// Builds a label set from the label fields of a remote-write `TimeSeries` (`0A len Label`, one
+    /// after the other, in any order) and enforces `limits`.
+    ///
+    /// # Errors
+    /// Whatever [`LabelError`] lists.
+    pub fn from_wire(bytes: &[u8], limits: &LabelLimits) -> Result<Self, LabelError> {
+        let mut pairs = Vec::new();
+        let mut total_bytes = 0;
+        for label in WireLabels::new(bytes) {
+            let (name, value) = label?;
+            if pairs.len() == limits.labels_max {
+                return Err(LabelError::TooMany { limit: limits.labels_max });
+            }
+            total_bytes += name.len() + value.len();
+            let too_long = |limit_bytes| LabelError::TooLong { name: excerpt(name), limit_bytes };
+            if name.len() > limits.name_bytes_max {
+                return Err(too_long(limits.name_bytes_max));
+            }
+            if value.len() > limits.value_bytes_max {
+                return Err(too_long(limits.value_bytes_max));
+            }
+            if total_bytes > limits.total_bytes_max {
+                return Err(too_long(limits.total_bytes_max));
+            }
+            if std::str::from_utf8(name).is_err() || std::str::from_utf8(value).is_err() {
+                return Err(LabelError::NotUtf8 { name: excerpt(name) });
+            }
+            pairs.push((name, value));
+        }
+        Self::canonical(pairs)
+    }
+
+    /// Sorts, drops empty values, checks names and encodes. `pairs` are valid UTF-8.
+    fn canonical(mut pairs: Vec<(&[u8], &[u8])>) -> Result<Self, LabelError> {
+        pairs.sort_unstable_by_key(|&(name, _)| name);
+        if pairs.first().is_some_and(|(name, _)| name.is_empty()) {
+            return Err(LabelError::EmptyName);
+        }
+        if let Some(twice) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(LabelError::DuplicateName { name: excerpt(twice[0].0) });
+        }
+        pairs.retain(|(_, value)| !value.is_empty());
+        if !pairs.iter().any(|&(name, _)| name == METRIC_NAME.as_bytes()) {
+            return Err(LabelError::NoMetricName);
+        }
+        let mut bytes = Vec::with_capacity(
+            pairs.iter().map(|(name, value)| name.len() + value.len() + 10).sum(),
+        );
+        for (name, value) in pairs {
+            put_label(&mut bytes, name, value);
+        }
+        Ok(Self(bytes.into()))
+    }
+
+    /// The canonical bytes: label fields of a remote-write `TimeSeries`, sorted by name.
+    pub fn as_wire(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The labels, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        // Canonical bytes decode without an error and are UTF-8: `canonical` made them so.
+        WireLabels::new(&self.0).filter_map(Result::ok).filter_map(|(name, value)| {
+            Some((std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?))
+        })
+    }
+
+    /// The value of the label called `name`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find_map(|(label, value)| (label == name).then_some(value))
+    }
+
+    /// The metric name; never empty.
+    pub fn metric_name(&self) -> &str {
+        self.get(METRIC_NAME).unwrap_or_default()
+    }
+
+    /// The stable identity of this label set.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of_parts(&[b"labels/1", &self.0])
+    }
+}
+
+/// Prometheus' notation: `name{label="value",…}`, values escaped.
+impl fmt::Display for LabelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.metric_name())?;
+        let mut separator = '{';
+        for (name, value) in self.iter().filter(|&(name, _)| name != METRIC_NAME) {
+            write!(f, "{separator}{name}={value:?}")?;
+            separator = ',';
+        }
+        if separator == ',' { f.write_str("}") } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for LabelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// By the canonical bytes: total and stable, though not the order of the printed text.
+impl Ord for LabelSet {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.cmp(&other.0)
+    }
+}
+
+impl PartialOrd for LabelSet {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// At most 64 bytes of a hostile name, for an error message.
+fn excerpt(name: &[u8]) -> String {
+    String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned()
+}
+
+fn put_label(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    let message_bytes = 2
+        + varint_bytes(name.len() as u64)
+        + varint_bytes(value.len() as u64)
+        + name.len()
+        + value.len();
+    out.push(0x0A);
+    put_varint(out, message_bytes as u64);
+    for (tag, text) in [(0x0A, name), (0x12, value)] {
+        out.push(tag);
+        put_varint(out, text.len() as u64);
+        out.extend_from_slice(text);
+    }
+}
+
+fn varint_bytes(value: u64) -> usize {
+    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+/// Appends `value` as a protobuf base-128 varint.
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// Reads a protobuf base-128 varint at `*at` and moves `*at` behind it; `None` when it is cut short
+/// or longer than 64 bits.
+#[inline]
+pub fn take_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let first = *bytes.get(*at)?;
+    if first < 0x80 {
+        *at += 1;
+        return Some(u64::from(first));
+    }
+    let mut value = 0_u64;
+    for shift in (0..70).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        if shift == 63 && byte > 1 {
+            return None;
+        }
+        value |= u64::from(byte & 0x7F) << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// Walks `0A len Label` fields; unknown fields inside a label are skipped, the last of a repeated
+/// field wins, as protobuf asks.
+struct WireLabels<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> WireLabels<'a> {
+    fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, at: 0 }
+    }
+
+    fn label(&mut self) -> Option<(&'a [u8], &'a [u8])> {
+        if take_varint(self.bytes, &mut self.at)? != 0x0A {
+            return None;
+        }
+        let message = take_slice(self.bytes, &mut self.at)?;
+        let (mut name, mut value) = (&[][..], &[][..]);
+        let mut at = 0;
+        while at < message.len() {
+            let tag = take_varint(message, &mut at)?;
+            match (tag >> 3, tag & 7) {
+                (1, 2) => name = take_slice(message, &mut at)?,
+                (2, 2) => value = take_slice(message, &mut at)?,
+                (1.., 0) => _ = take_varint(message, &mut at)?,
+                (1.., 1) => at = at.checked_add(8).filter(|&end| end <= message.len())?,
+                (1.., 2) => _ = take_slice(message, &mut at)?,
+                (1.., 5) => at = at.checked_add(4).filter(|&end| end <= message.len())?,
+                _ => return None,
+            }
+        }
+        Some((name, value))
+    }
+}
+
+fn take_slice<'a>(bytes: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
+    let len = usize::try_from(take_varint(bytes, at)?).ok()?;
+    let end = at.checked_add(len)?;
+    let slice = bytes.get(*at..end)?;
+    *at = end;
+    Some(slice)
+}
+
+impl<'a> Iterator for WireLabels<'a> {
+    type Item = Result<(&'a [u8], &'a [u8]), LabelError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.at >= self.bytes.len() {
+            return None;
+        }
+        let offset = self.at;
+        let label = self.label().ok_or(LabelError::Malformed { offset });
+        if label.is_err() {
+            self.at = self.bytes.len();
+        }
+        Some(label)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn wire(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for (name, value) in pairs {
+            put_label(&mut bytes, name, value);
+        }
+        bytes
+    }
+
+    fn from_wire(pairs: &[(&[u8], &[u8])]) -> Result<LabelSet, LabelError> {
+        LabelSet::from_wire(&wire(pairs), &LabelLimits::default())
+    }
+
+    #[test]
+    fn canonical_bytes_are_what_prometheus_sends() {
+        let labels = LabelSet::from_pairs([("job", "j"), ("__name__", "up")]).unwrap();
+        assert_eq!(
+            labels.as_wire(),
+            b"\x0a\x0e\x0a\x08__name__\x12\x02up\x0a\x08\x0a\x03job\x12\x01j"
+        );
+        assert_eq!(labels.to_string(), r#"up{job="j"}"#);
+    }
+
+    #[test]
+    fn order_and_empty_values_do_not_matter() {
+        let sorted = from_wire(&[(b"__name__", b"up"), (b"a", b"1")]).unwrap();
+        let shuffled = from_wire(&[(b"a", b"1"), (b"b", b""), (b"__name__", b"up")]).unwrap();
+        assert_eq!(sorted, shuffled);
+        assert_eq!(sorted.fingerprint(), shuffled.fingerprint());
+    }
+
+    #[test]
+    fn bad_label_sets_are_named() {
+        assert_eq!(from_wire(&[(b"a", b"1")]), Err(LabelError::NoMetricName));
+        assert_eq!(from_wire(&[(b"__name__", b"")]), Err(LabelError::NoMetricName));
+        assert_eq!(from_wire(&[(b"", b"1"), (b"__name__", b"m")]), Err(LabelError::EmptyName));
+        assert!(matches!(
+            from_wire(&[(b"a", b"1"), (b"a", b"1"), (b"__name__", b"m")]),
+            Err(LabelError::DuplicateName { .. })
+        ));
+        assert!(matches!(
+            from_wire(&[(b"__name__", b"m"), (b"a", b"\xff")]),
+            Err(LabelError::NotUtf8 { .. })
+        ));
+        assert!(matches!(
+            from_wire(&[(b"__name__", b"m"), (b"a", &[b'x'; 4097])]),
+            Err(LabelError::TooLong { limit_bytes: 4096, .. })
+        ));
+        let truncated = &wire(&[(b"__name__", b"up")])[..5];
+        assert_eq!(
+            LabelSet::from_wire(truncated, &LabelLimits::default()),
+            Err(LabelError::Malformed { offset: 0 })
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn varints_survive_the_round_trip(value: u64) {
+            let mut bytes = Vec::new();
+            put_varint(&mut bytes, value);
+            prop_assert_eq!(bytes.len(), varint_bytes(value));
+            let mut at = 0;
+            prop_assert_eq!(take_varint(&bytes, &mut at), Some(value));
+            prop_assert_eq!(at, bytes.len());
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes: Vec<u8>) {
+            _ = LabelSet::from_wire(&bytes, &LabelLimits::default());
+        }
+
+        #[test]
+        fn the_canonical_form_is_a_fixed_point(
+            pairs in proptest::collection::btree_map("[a-z]{1,8}", ".{0,12}", 0..6)
+        ) {
+            let all = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let labels = LabelSet::from_pairs(all.chain([("__name__", "m")])).unwrap();
+            let again = LabelSet::from_wire(labels.as_wire(), &LabelLimits::default()).unwrap();
+            prop_assert_eq!(&labels, &again);
+        }
+    }
+}

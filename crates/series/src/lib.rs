@@ -1,0 +1,15 @@
+//! The vocabulary that every other crate speaks: label sets, fingerprints, matchers, timestamps and
+//! samples.
+//!
+//! Pure: no IO, no clock, no threads, no randomness. Whatever is not finite is settled here, once
+//! ([`Value::classify`]), so that no detector ever asks whether a number is a number.
+
+mod fingerprint;
+mod labels;
+mod matcher;
+mod sample;
+
+pub use fingerprint::Fingerprint;
+pub use labels::{LabelError, LabelLimits, LabelSet, METRIC_NAME, put_varint, take_varint};
+pub use matcher::{MatchOp, Matcher, MatcherError, Matchers};
+pub use sample::{Sample, STALE_NAN_BITS, Timestamp, Value};
