@@ -1,1 +1,14 @@
-//! Streaming anomaly detection for Prometheus metrics: remote_write in, Alertmanager alerts out.
+//! The `bellwether` command as a library: command line, configuration, logging and wiring.
+//!
+//! Whatever detects, journals or talks on sockets lives in the other crates; this one reads what the
+//! operator wants and puts them together. It never contains an algorithm of detection.
+
+pub mod check;
+pub mod cli;
+pub mod completions;
+pub mod config;
+pub mod demo;
+pub mod logging;
+pub mod output;
+pub mod replay;
+pub mod run;

@@ -1,2 +1,37 @@
 //! The `bellwether` command.
-fn main() {}
+
+use std::process::ExitCode;
+
+use bellwether::cli::{Cli, Command};
+use bellwether::output::{self, Closed};
+use bellwether::{check, completions, demo, replay, run};
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // An error means that somebody installed one before; either will do.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let done = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Demo(args) => demo::demo(args),
+        Command::Replay(args) => replay::replay(args),
+        Command::Check(args) => match check::check(&args) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
+        Command::Schema => completions::schema(),
+        Command::Completions(args) => completions::completions(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever read our output has seen enough.
+        Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}

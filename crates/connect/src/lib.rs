@@ -1,1 +1,17 @@
-//! The outside world on sockets: HTTP sources, Alertmanager.
+//! The outside world on sockets: the HTTP server, sources that listen on it, sinks that talk to others.
+//!
+//! - [`http`] serves a router with every timeout that a server on an open network needs.
+//! - [`source::remote_write`] receives Prometheus remote write and answers so that senders retry or
+//!   drop correctly.
+//! - [`sink::alertmanager`] keeps a set of Alertmanagers informed of what is firing.
+//!
+//! No detection here and nothing that a replay could not do without: what comes in goes to
+//! `bellwether_runtime::Ingest`, what goes out is a `bellwether_engine::Event`.
+
+pub mod http;
+mod secret;
+pub mod sink;
+pub mod source;
+mod text;
+
+pub use secret::Secret;

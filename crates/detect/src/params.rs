@@ -90,6 +90,42 @@ impl From<WarmUp> for u32 {
     }
 }
 
+/// Days of data that a detector sees before its first verdict: 1 to 60.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub struct WarmUpDays(u32);
+
+impl WarmUpDays {
+    /// The number of days.
+    pub const fn days(self) -> u32 {
+        self.0
+    }
+}
+
+impl Default for WarmUpDays {
+    fn default() -> Self {
+        Self(2)
+    }
+}
+
+impl TryFrom<u32> for WarmUpDays {
+    type Error = ParamError;
+
+    fn try_from(days: u32) -> Result<Self, ParamError> {
+        if (1..=60).contains(&days) {
+            return Ok(Self(days));
+        }
+        let (param, expected) = ("warm_up_days", "1 <= warm_up_days <= 60");
+        Err(ParamError { param, expected, value: f64::from(days) })
+    }
+}
+
+impl From<WarmUpDays> for u32 {
+    fn from(warm_up: WarmUpDays) -> Self {
+        warm_up.0
+    }
+}
+
 /// The smallest departure from the expected value that is worth anybody's attention, however
 /// unlikely it is. A departure counts only if it reaches the larger of both.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -121,7 +157,7 @@ impl MinDeviation {
 
 impl Default for MinDeviation {
     fn default() -> Self {
-        Self { absolute: 0.0, relative: 0.05 }
+        Self { absolute: 0.0, relative: 0.02 }
     }
 }
 

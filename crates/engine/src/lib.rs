@@ -1,13 +1,37 @@
-//! A partition's synchronous core: registry, ordering, detection, alert lifecycle.
+//! The engine: what becomes of a sample between the journal and the sinks.
+//!
+//! Everything here is synchronous and pure: no IO, clock, threads or randomness. `now` is the receipt time
+//! of a journal record, so the same records and the same configuration give the same events, bit for bit.
+//!
+//! The path of a sample: [`Intake`] (one, in journal order: which series is this, is it
+//! welcome, which partition owns it) → [`Partition`] (order, signal, detectors, alert lifecycle) →
+//! [`AlertCap`] (one, in log order). [`Engine`] runs all of it on one thread; the runtime spreads
+//! [`Shard`]s over several.
 
+mod cap;
+mod engine;
 mod event;
+mod explain;
+mod intake;
+mod judges;
+mod lifecycle;
+mod order;
 mod outcome;
+mod outputs;
+mod partition;
+mod record;
 mod settings;
+mod slab;
+mod threshold;
 
-pub use event::{
-    ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind,
-};
+pub use cap::{AlertCap, CAP_RULE};
+pub use engine::{Engine, Shard};
+pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
+pub use intake::{Intake, Routed, Work};
 pub use outcome::{Outcome, RejectReason};
+pub use outputs::{Counts, DropReason, Outputs, Score};
+pub use partition::{Input, PARTITIONS, Partition, Row, SeriesView};
+pub use record::{Record, RecordBody, RecordKind};
 pub use settings::{
     AlertPolicy, Budget, DEFAULT_RULE, Importance, Ordering, Rule, Selection, SeriesLimits, Settings,
 };

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use bellwether_detect::{DetectorSpec, Direction, MinDeviation};
-use bellwether_series::{LabelLimits, LabelSet, Matchers};
+use bellwether_series::{Fingerprint, LabelLimits, LabelSet, Matchers, Timestamp};
+
+use crate::event::FORMAT_VERSION;
 
 /// Name of the rule that judges what no configured rule matches, and of the alerts it raises.
 pub const DEFAULT_RULE: &str = "MetricAnomaly";
@@ -40,6 +42,31 @@ impl Default for Settings {
             tenant: Arc::from("default"),
             digest: Arc::from("default"),
         }
+    }
+}
+
+impl Settings {
+    /// The rule that judges a series with these labels: the first that matches, else the last.
+    pub(crate) fn rule_index(&self, labels: &LabelSet) -> usize {
+        let first = self.rules.iter().position(|rule| rule.matchers.matches(labels));
+        first.unwrap_or(self.rules.len().saturating_sub(1))
+    }
+
+    /// Identity of an episode: 128 bits over format version, tenant, series, rule and start.
+    pub(crate) fn episode_id(
+        &self,
+        fingerprint: Fingerprint,
+        rule: &str,
+        starts_at: Timestamp,
+    ) -> Fingerprint {
+        Fingerprint::of_parts(&[
+            b"episode",
+            &FORMAT_VERSION.to_le_bytes(),
+            self.tenant.as_bytes(),
+            &fingerprint.as_u128().to_le_bytes(),
+            rule.as_bytes(),
+            &starts_at.as_ms().to_le_bytes(),
+        ])
     }
 }
 

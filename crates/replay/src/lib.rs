@@ -1,1 +1,4 @@
 //! History in, changes out: corpora, synthetic fleets.
+
+pub mod corpus;
+pub mod fleet;

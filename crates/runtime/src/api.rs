@@ -35,3 +35,9 @@ pub trait Ingest: Send + Sync {
     /// When the request was not taken; `reply` is then never called.
     fn submit(&self, request: Request, reply: Reply) -> Result<(), SubmitError>;
 }
+
+/// Where the runtime gets the time of records that no source brings.
+pub trait Clock: Send + Sync {
+    /// The wall-clock time.
+    fn now(&self) -> Timestamp;
+}

@@ -1,5 +1,11 @@
-//! What is worth watching in a raw series: selectors, counter rates, the sampling interval. Pure.
+//! What is worth watching in a raw series: selectors, kinds, counter rates, the sampling interval.
+//!
+//! Pure: no IO, no clock, no threads.
 
+mod counter;
+mod kind;
 mod selector;
 
+pub use counter::{Counter, Interval};
+pub use kind::{FamilyKind, SeriesKind, series_kind};
 pub use selector::{SelectorError, parse_selector};

@@ -1,0 +1,76 @@
+"""Fails when a crate depends on one that it must not: the arrows of ARCHITECTURE.md.
+
+    series <- { wire, detect, signal } <- engine <- runtime <- { replay, connect } <- bellwether
+
+Only normal dependencies count; tests may use what they like.
+"""
+
+import json
+import subprocess
+import sys
+
+ABOVE_SERIES = ["wire", "detect", "signal"]
+BELOW_RUNTIME = ["series", *ABOVE_SERIES, "engine"]
+BELOW_RIM = [*BELOW_RUNTIME, "runtime"]
+
+# Each crate and those of ours that it may use.
+MAY_USE = {
+    "series": [],
+    "wire": ["series"],
+    "detect": ["series"],
+    "signal": ["series"],
+    "engine": ["series", *ABOVE_SERIES],
+    "runtime": BELOW_RUNTIME,
+    "replay": BELOW_RIM,
+    "connect": BELOW_RIM,
+    "bellwether": [*BELOW_RIM, "replay", "connect"],
+}
+# Test-only members, which nobody may use and which may use everybody.
+FREE = {"benches", "simulation", "fuzz"}
+
+# Crates of others that only some of ours may use directly.
+ONLY_IN = {
+    **dict.fromkeys(["tokio", "tokio-util", "axum", "hyper", "hyper-util", "reqwest", "rdkafka"],
+                    {"connect", "bellwether"}),
+    **dict.fromkeys(["ndarray", "linfa", "linfa-clustering", "statrs"], {"detect"}),
+    "promql-parser": {"signal"},
+    "clap": {"bellwether"},
+}
+
+
+def short(package):
+    return package.removeprefix("bellwether-")
+
+
+def faults_of(packages):
+    ours = {package["name"] for package in packages}
+    for package in packages:
+        name = short(package["name"])
+        if name in FREE:
+            continue
+        if name not in MAY_USE:
+            yield f"{name} is new: say in .ci/arrows.py what it may use"
+            continue
+        for dependency in package["dependencies"]:
+            used = dependency["name"]
+            if dependency["kind"] is not None:
+                continue
+            if used in ours and short(used) not in MAY_USE[name]:
+                yield f"{name} must not use {short(used)}"
+            if name not in ONLY_IN.get(used, {name}):
+                yield f"{name} must not use {used}: only {', '.join(sorted(ONLY_IN[used]))} may"
+
+
+def main():
+    command = ["cargo", "metadata", "--format-version=1", "--no-deps", "--locked"]
+    packages = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["packages"]
+    faults = list(faults_of(packages))
+    for fault in faults:
+        print(f"arrows: {fault}", file=sys.stderr)
+    if faults:
+        sys.exit(1)
+    print(f"arrows: {len(packages)} crates, every arrow points down")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+//! The command line.
+
+#![expect(
+    clippy::doc_markdown,
+    reason = "doc comments here are help texts, which show no Markdown"
+)]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// Streaming anomaly detection for Prometheus metrics.
+///
+/// Prometheus writes its samples to bellwether (remote_write). Bellwether learns what is normal for each
+/// series and sends an alert to Alertmanager when one behaves surprisingly. No thresholds to set.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "\
+Examples:
+  bellwether demo                            see it find incidents in a generated fleet
+  bellwether run                             run with embedded defaults on 127.0.0.1:2355
+  bellwether check bellwether.yml            find every fault of a configuration
+  bellwether run --config bellwether.yml     run with that configuration
+
+To feed it, add to prometheus.yml:
+  remote_write:
+    - url: http://127.0.0.1:2355/api/v1/write")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Receive metrics, detect anomalies and alert.
+    ///
+    /// Listens for Prometheus remote_write, keeps its data in a folder and prints each change of an alert on
+    /// standard output; logs go to standard error. SIGTERM and SIGINT stop it cleanly, SIGHUP reads the
+    /// configuration again.
+    #[command(after_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Show the whole thing on a generated fleet with known incidents.
+    ///
+    /// Starts the real engine and its real receiver, streams two weeks of a small fleet into it faster than
+    /// real time, and ends with a table of what was found, missed and false. Needs nothing else installed.
+    #[command(after_help = DEMO_HELP)]
+    Demo(DemoArgs),
+    /// Run recorded history through the same engine.
+    ///
+    /// Writes for every series of the corpus a file with one row for each of its rows:
+    /// timestamp,score,is_alert.
+    #[command(after_help = REPLAY_HELP)]
+    Replay(ReplayArgs),
+    /// Find everything that is wrong with configuration files.
+    ///
+    /// Starts nothing and connects to nothing; files that `*_file` keys name are read. Prints each fault with
+    /// file, line, field and a mend. Exit code 0: every file is good. 1: some file is not. 2: wrong usage.
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArgs),
+    /// Print the JSON Schema of the configuration file, for editors.
+    #[command(after_help = SCHEMA_HELP)]
+    Schema,
+    /// Print the completion script of a shell.
+    #[command(after_help = COMPLETIONS_HELP)]
+    Completions(CompletionsArgs),
+}
+
+const RUN_HELP: &str = "\
+Examples:
+  bellwether run
+  bellwether run --config /etc/bellwether/bellwether.yml
+  bellwether run --listen 0.0.0.0:2355 --data-dir /var/lib/bellwether";
+
+const DEMO_HELP: &str = "\
+Examples:
+  bellwether demo
+  bellwether demo --seed 7 --json
+  bellwether demo --serve --listen 127.0.0.1:2355    then look at http://127.0.0.1:2355/api/v1/summary";
+
+const REPLAY_HELP: &str = "\
+Examples:
+  bellwether replay --corpus datasets/manifest.json --output results
+  bellwether replay --corpus datasets/manifest.json --output results --config bellwether.yml";
+
+const CHECK_HELP: &str = "\
+Examples:
+  bellwether check bellwether.yml
+  bellwether check deploy/*.yml && systemctl reload bellwether";
+
+const SCHEMA_HELP: &str = "\
+Example:
+  bellwether schema > bellwether.schema.json
+  and as the first line of a configuration: # yaml-language-server: $schema=bellwether.schema.json";
+
+const COMPLETIONS_HELP: &str = "\
+Examples:
+  bellwether completions bash > /etc/bash_completion.d/bellwether
+  bellwether completions zsh > ~/.zfunc/_bellwether
+  bellwether completions fish > ~/.config/fish/completions/bellwether.fish";
+
+/// Options of `bellwether run`.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    /// Configuration file; embedded defaults without one.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address and port to listen on, instead of `server.listen` [default: 127.0.0.1:2355].
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+    /// Folder for data, instead of `data_dir` [default: ./bellwether-data].
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+}
+
+/// Options of `bellwether demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Seed of the generated fleet; the same seed gives the same fleet and the same result.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// Print one JSON object with incidents, found, missed and false_alarms instead of tables.
+    #[arg(long)]
+    pub json: bool,
+    /// Stay up afterwards, so that its API can be looked at; Ctrl-C ends it.
+    #[arg(long)]
+    pub serve: bool,
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    pub listen: SocketAddr,
+}
+
+/// Options of `bellwether replay`.
+#[derive(Debug, Clone, Args)]
+pub struct ReplayArgs {
+    /// Manifest of the corpus: a JSON file that lists its series and where their data is.
+    #[arg(long, value_name = "MANIFEST_JSON")]
+    pub corpus: PathBuf,
+    /// Folder for the results, one file for each series.
+    #[arg(long, value_name = "DIR")]
+    pub output: PathBuf,
+    /// Configuration file; embedded defaults without one.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Options of `bellwether check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// Configuration files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}
+
+/// Options of `bellwether completions`.
+#[derive(Debug, Clone, Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_option_is_documented() {
+        let mut cli = Cli::command();
+        cli.build();
+        for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            assert!(command.get_after_help().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(
+                    argument.get_help().is_some(),
+                    "{} {}",
+                    command.get_name(),
+                    argument.get_id()
+                );
+            }
+        }
+    }
+}

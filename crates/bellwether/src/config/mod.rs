@@ -1,0 +1,222 @@
+//! The configuration file: read, checked as a whole, and turned into what the other parts want.
+//!
+//! A file goes through four steps: YAML with places ([`tree`]), comparison with the JSON Schema
+//! ([`shape`]), the raw structs that the schema is made from ([`raw`]), and the rules that no schema
+//! can say ([`build`]). Each adds to one list of faults, so an operator sees all of them at once.
+
+mod build;
+mod digest;
+mod fault;
+mod mask;
+mod raw;
+mod schema;
+mod secret;
+mod shape;
+mod text;
+mod tree;
+mod url;
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bellwether_engine::Settings;
+
+pub use fault::{Fault, Faults};
+pub use schema::{json_schema, key_paths};
+pub use secret::Secret;
+
+/// Largest configuration file, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// The effective configuration: parsed, checked and complete.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The HTTP server.
+    pub server: ServerConfig,
+    /// Folder for what must survive a restart; a relative one is relative to the working directory.
+    pub data_dir: PathBuf,
+    /// Bounds on one remote-write request.
+    pub remote_write: RemoteWriteConfig,
+    /// Threads and queues.
+    pub runtime: RuntimeConfig,
+    /// What decides the engine's answers, its digest included.
+    pub engine: Settings,
+    /// Where alerts go.
+    pub alerting: AlertingConfig,
+    /// What is logged, and how.
+    pub log: LogConfig,
+}
+
+/// The HTTP server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Address and port to listen on; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// URL under which people reach this server; `None` for the address it listens on.
+    pub external_url: Option<reqwest::Url>,
+    /// Most connections at a time; at least 1.
+    pub connections_max: usize,
+}
+
+/// Bounds on one remote-write request; each is at least 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RemoteWriteConfig {
+    /// Largest body as received, in bytes.
+    pub body_bytes_max: usize,
+    /// Largest body once decompressed, in bytes.
+    pub decoded_bytes_max: usize,
+    /// Most series.
+    pub series_max: usize,
+    /// Most samples.
+    pub samples_max: usize,
+    /// Most protobuf objects of any kind.
+    pub objects_max: usize,
+}
+
+/// Threads and queues.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RuntimeConfig {
+    /// Threads that judge series: 1 to 64.
+    pub shards: usize,
+    /// Most requests waiting to be judged; at least 1.
+    pub queue_requests_max: usize,
+}
+
+/// Where alerts go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertingConfig {
+    /// Every one gets every alert; may be empty.
+    pub alertmanagers: Vec<AlertmanagerConfig>,
+    /// How often a firing alert is sent again.
+    pub resend_interval: Duration,
+    /// How long a resolved alert is sent again.
+    pub resolved_keep: Duration,
+}
+
+/// One Alertmanager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertmanagerConfig {
+    /// Its `http` or `https` URL, without user name and password.
+    pub url: reqwest::Url,
+    /// How to log in.
+    pub auth: Auth,
+}
+
+/// How to log in to a server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Auth {
+    /// Not at all.
+    None,
+    /// By user name and password.
+    Basic {
+        /// The user name.
+        username: String,
+        /// The password.
+        password: Secret,
+    },
+    /// By token.
+    Bearer(Secret),
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogConfig {
+    /// How log messages are written.
+    pub format: LogFormat,
+    /// The least important messages that are logged.
+    pub level: tracing::Level,
+    /// Whether each change of an alert is printed on standard output.
+    pub anomalies: bool,
+}
+
+/// How log messages are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+/// Why there is no configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("configuration file cannot be read: path=`{}`", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is larger than any sane configuration.
+    #[error("configuration file is too large: path=`{}`, limit_bytes=`{FILE_BYTES_MAX}`", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is not text.
+    #[error("configuration file is not UTF-8: path=`{}`", path.display())]
+    NotUtf8 {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file can be read and says something wrong. To be corrected by whoever wrote it.
+    #[error(transparent)]
+    Invalid(#[from] Faults),
+}
+
+impl Config {
+    /// Reads the configuration in the file at `path`, or the embedded defaults, with this process'
+    /// environment for `${NAME}`.
+    ///
+    /// # Errors
+    /// Whatever [`ConfigError`] lists.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else {
+            return Ok(Self::parse("", "defaults", Path::new("."), &HashMap::new())?);
+        };
+        let text = read(path)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        Ok(Self::parse(&text, &path.display().to_string(), folder, &variables)?)
+    }
+
+    /// Reads the configuration that `text` is. `name` is what reports call it, `folder` is where
+    /// relative `*_file` keys start, `variables` replace `${NAME}`.
+    ///
+    /// # Errors
+    /// When anything in it is wrong.
+    pub fn parse(
+        text: &str,
+        name: &str,
+        folder: &Path,
+        variables: &HashMap<String, String>,
+    ) -> Result<Self, Faults> {
+        let mut faults = fault::Collector::new(text);
+        let config = build::config(text, folder, variables, &mut faults);
+        match (faults.finish(name), config) {
+            (None, Some(config)) => Ok(config),
+            (Some(faults), _) => Err(faults),
+            (None, None) => unreachable!("what has no fault has a configuration"),
+        }
+    }
+}
+
+/// The text of the file at `path`.
+fn read(path: &Path) -> Result<String, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let mut bytes = Vec::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(ConfigError::TooLarge { path: path.to_owned() });
+    }
+    String::from_utf8(bytes).map_err(|_| ConfigError::NotUtf8 { path: path.to_owned() })
+}

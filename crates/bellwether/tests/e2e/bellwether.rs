@@ -1,0 +1,57 @@
+//! The program under test, as a user runs it: its binary with a configuration file.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+use std::time::Duration;
+
+use crate::http;
+use crate::process::Process;
+
+/// A running `bellwether run`.
+pub(crate) struct Bellwether {
+    address: SocketAddr,
+    process: Process,
+}
+
+impl Bellwether {
+    /// Starts it on a free port, with its data in `dir`, and waits until it is ready.
+    pub(crate) fn start(dir: &Path, alertmanager: &str) -> Self {
+        let dir = dir.join("bellwether");
+        fs::create_dir(&dir).unwrap();
+        let configuration = include_str!("bellwether.yml").replace("ALERTMANAGER", alertmanager);
+        fs::write(dir.join("bellwether.yml"), configuration).unwrap();
+        let mut process = Process::start(
+            "bellwether",
+            &dir,
+            Command::new(env!("CARGO_BIN_EXE_bellwether")).current_dir(&dir).args([
+                "run",
+                "--config",
+                "bellwether.yml",
+            ]),
+        );
+        let address_file = dir.join("bellwether-data/listen.addr");
+        let address = process
+            .until("its address", |_| fs::read_to_string(&address_file).ok()?.trim().parse().ok());
+        process.until_ready(address);
+        Self { address, process }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its own metrics.
+    pub(crate) fn metrics(&self) -> String {
+        let answer = http::get(self.address, "/metrics").unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer.body
+    }
+
+    /// Asks it to end and waits for it, at most for `limit`.
+    pub(crate) fn terminate(&mut self, limit: Duration) -> ExitStatus {
+        self.process.terminate(limit)
+    }
+}

@@ -1,0 +1,231 @@
+//! One connection: what it is waiting for and until when.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tower::ServiceExt;
+
+use super::ServerLimits;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The head of a request is awaited.
+    Head,
+    /// The body of a request is being read.
+    Body,
+    /// The handler is working; it bounds its own time.
+    Handling,
+    /// The answer is being sent.
+    Response,
+    /// The next request is awaited; no byte of it has come.
+    Idle,
+    /// To be closed.
+    Expired,
+}
+
+/// The phase of a connection and its deadline.
+pub(super) struct Connection {
+    limits: ServerLimits,
+    state: watch::Sender<State>,
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    phase: Phase,
+    /// `None` when the phase has no deadline or one so far away that it cannot be expressed.
+    deadline: Option<Instant>,
+}
+
+impl State {
+    fn enter(phase: Phase, limits: &ServerLimits) -> Self {
+        let allowed = match phase {
+            Phase::Head => Some(limits.head),
+            Phase::Body => Some(limits.body),
+            Phase::Response => Some(limits.response),
+            Phase::Idle => Some(limits.idle),
+            Phase::Handling => None,
+            Phase::Expired => Some(Duration::ZERO),
+        };
+        Self { phase, deadline: allowed.and_then(|time| Instant::now().checked_add(time)) }
+    }
+}
+
+impl Connection {
+    pub(super) fn new(limits: ServerLimits) -> Self {
+        Self { limits, state: watch::Sender::new(State::enter(Phase::Head, &limits)) }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.state.borrow().phase
+    }
+
+    /// Lets [`Self::expired`] return now.
+    pub(super) fn expire(&self) {
+        self.state.send_replace(State::enter(Phase::Expired, &self.limits));
+    }
+
+    /// Waits until the deadline of the current phase, whichever that is by then, has passed.
+    pub(super) async fn expired(&self) {
+        let mut state = self.state.subscribe();
+        loop {
+            let deadline = state.borrow_and_update().deadline;
+            let passed = async {
+                match deadline {
+                    Some(deadline) => tokio::time::sleep_until(deadline).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = passed => return,
+                _ = state.changed() => {}
+            }
+        }
+    }
+
+    /// Moves on to phase `to` if the current phase is `from`.
+    fn step(&self, from: Phase, to: Phase) {
+        self.state.send_if_modified(|state| {
+            let moves = state.phase == from;
+            if moves {
+                *state = State::enter(to, &self.limits);
+            }
+            moves
+        });
+    }
+
+    /// Answers one request, keeping track of the phase.
+    pub(super) async fn call(
+        self: &Arc<Self>,
+        app: &Router,
+        request: hyper::Request<Incoming>,
+    ) -> Result<Response, Infallible> {
+        // Pipelined requests are parsed from what was read before, without passing through `Head`.
+        self.step(Phase::Idle, Phase::Body);
+        self.step(Phase::Head, Phase::Body);
+        let request = request
+            .map(|body| Body::new(TrackedBody::new(body, self, Phase::Body, Phase::Handling)));
+        let response = app.clone().oneshot(request).await?;
+        self.step(Phase::Body, Phase::Response);
+        self.step(Phase::Handling, Phase::Response);
+        Ok(response
+            .map(|body| Body::new(TrackedBody::new(body, self, Phase::Response, Phase::Idle))))
+    }
+}
+
+/// A body at whose end the connection moves on from one phase to the next.
+struct TrackedBody<B> {
+    body: B,
+    connection: Arc<Connection>,
+    during: Phase,
+    after: Phase,
+}
+
+impl<B: HttpBody> TrackedBody<B> {
+    fn new(body: B, connection: &Arc<Connection>, during: Phase, after: Phase) -> Self {
+        if body.is_end_stream() {
+            connection.step(during, after);
+        }
+        Self { body, connection: Arc::clone(connection), during, after }
+    }
+}
+
+impl<B: HttpBody<Data = Bytes> + Unpin> HttpBody for TrackedBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) || self.body.is_end_stream() {
+            self.connection.step(self.during, self.after);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl<B> Drop for TrackedBody<B> {
+    fn drop(&mut self) {
+        self.connection.step(self.during, self.after);
+    }
+}
+
+/// A socket that notices the first byte of a new request.
+pub(super) struct WatchedStream {
+    stream: TcpStream,
+    connection: Arc<Connection>,
+}
+
+impl WatchedStream {
+    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+        Self { stream, connection }
+    }
+}
+
+impl AsyncRead for WatchedStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let filled_before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        if buffer.filled().len() > filled_before {
+            self.connection.step(Phase::Idle, Phase::Head);
+        }
+        polled
+    }
+}
+
+impl AsyncWrite for WatchedStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffers: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

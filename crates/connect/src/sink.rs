@@ -1,0 +1,3 @@
+//! Where changes of alerts go out.
+
+pub mod alertmanager;

@@ -1,0 +1,140 @@
+//! Keeps Alertmanagers informed of what is firing (API v2).
+//!
+//! What is sent is the current state and not a queue of messages: each target has a book of the alerts
+//! that it should know and of what it was last told, and one task that closes the difference. A target
+//! that hangs or is down therefore delays nobody else, grows nothing, and is up to date half a minute
+//! after it is back. Alertmanagers behind each other's backs (a cluster) must all be listed.
+//!
+//! ```text
+//! Event ─▶ Alert ─▶ book of target A ◀─ task ─▶ POST /api/v2/alerts
+//!               └─▶ book of target B ◀─ task ─▶ POST …
+//! ```
+//!
+//! Sources: `prometheus/alertmanager:api/v2/openapi.yaml`, `docs/alerts_api.md`;
+//! `prometheus/compliance:alert_generator/specification.md`.
+
+mod alert;
+mod annotations;
+mod book;
+mod client;
+mod deliver;
+mod options;
+mod target;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether_engine::Event;
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use alert::{Change, Naming};
+pub use options::{AlertmanagerOptions, OptionsError, Target};
+use target::TargetTask;
+
+/// The wall clock, in milliseconds since the Unix epoch.
+type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// The connection to all configured Alertmanagers. Dropping it stops sending at once.
+pub struct Alertmanagers {
+    naming: Naming,
+    clock: Clock,
+    targets: Vec<Arc<TargetTask>>,
+    tasks: Mutex<JoinSet<()>>,
+    stop: CancellationToken,
+}
+
+impl Alertmanagers {
+    /// Starts one task per target on the current tokio runtime.
+    ///
+    /// # Errors
+    /// When an option is invalid, no runtime is running, or the TLS root certificates of the system
+    /// cannot be loaded (for `https` targets only).
+    pub fn start(options: AlertmanagerOptions) -> Result<Self, OptionsError> {
+        Self::start_with_clock(options, wall_clock_ms)
+    }
+
+    /// Like [`Self::start`], with another wall clock, in milliseconds since the Unix epoch.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with_clock(
+        options: AlertmanagerOptions,
+        clock: impl Fn() -> i64 + Send + Sync + 'static,
+    ) -> Result<Self, OptionsError> {
+        let runtime = Handle::try_current().map_err(|_| OptionsError::NoRuntime)?;
+        options.check()?;
+        let clock: Clock = Arc::new(clock);
+        let stop = CancellationToken::new();
+        let build = |target| TargetTask::new(target, &options, Arc::clone(&clock)).map(Arc::new);
+        let targets = options.targets.iter().map(build).collect::<Result<Vec<_>, _>>()?;
+        let mut tasks = JoinSet::new();
+        for target in &targets {
+            tasks.spawn_on(Arc::clone(target).run(stop.clone()), &runtime);
+        }
+        let naming = Naming::new(options.external_url, options.utf8_label_names);
+        Ok(Self { naming, clock, targets, tasks: Mutex::new(tasks), stop })
+    }
+
+    /// Notes what `event` changes, for every target. Never blocks, never fails.
+    ///
+    /// Events of one episode must come in order. Events that alert nobody have no effect.
+    pub fn publish(&self, event: &Event) {
+        if let Some(change) = Change::of(event, &self.naming) {
+            let now_ms = (self.clock)();
+            for target in &self.targets {
+                target.publish(&change, now_ms);
+            }
+        }
+    }
+
+    /// Sends every target what changed since it was last told, and stops. Firing alerts are not
+    /// resolved: they expire by themselves unless a successor goes on sending them.
+    ///
+    /// Returns after `deadline` at the latest.
+    pub async fn shutdown(&self, deadline: Duration) {
+        self.stop.cancel();
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        let all_ended = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(deadline, all_ended).await.is_err() {
+            tracing::warn!("not every Alertmanager took the last changes in time");
+            tasks.shutdown().await;
+        }
+    }
+
+    /// How each target is doing, in configured order.
+    pub fn stats(&self) -> Vec<TargetStats> {
+        self.targets.iter().map(|target| target.stats()).collect()
+    }
+}
+
+/// How one target is doing; counters are since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TargetStats {
+    /// The base URL.
+    pub url: String,
+    /// Alerts taken by the target, repetitions included.
+    pub sent_alerts: u64,
+    /// Requests that failed: no answer, or one that says try again.
+    pub failed_requests: u64,
+    /// Alerts given up: over the limit on alerts, or resolved so long ago that nobody cares.
+    pub dropped_alerts: u64,
+    /// Alerts that the target refused as invalid.
+    pub rejected_alerts: u64,
+    /// Alerts that the target is being kept informed of, firing and lately resolved.
+    pub known_alerts: usize,
+    /// Alerts with a change that the target has not taken yet.
+    pub pending_alerts: usize,
+    /// Requests that failed since the last one that did not; above 0 the target is unwell.
+    pub failures_in_a_row: u32,
+    /// Wall-clock time of the last request that succeeded, in milliseconds.
+    pub last_success_ms: Option<i64>,
+    /// What went wrong last, if it was after the last success.
+    pub last_error: Option<String>,
+}
+
+fn wall_clock_ms() -> i64 {
+    jiff::Timestamp::now().as_millisecond()
+}

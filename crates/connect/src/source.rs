@@ -1,0 +1,3 @@
+//! Where samples come in.
+
+pub mod remote_write;

@@ -1,0 +1,171 @@
+//! Receives Prometheus remote write 1.0.
+//!
+//! Checks run in a fixed order: method, admission, content type, encoding, size, snappy, protobuf; then
+//! each series on its own, inside the engine. The status code decides whether a sender retries or
+//! drops, so there are only five: 204 taken; 400 invalid and will be invalid again, the good part was
+//! taken; 405; 415 another message or compression; 503 with `Retry-After`, nothing was taken. Never
+//! 429 or 413: Prometheus drops on the one, vmagent retries for ever on the other.
+//!
+//! Specification: "Prometheus Remote-Write 1.0".
+
+mod answer;
+mod body;
+mod headers;
+mod stats;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Method;
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::any;
+use bellwether_engine::Outcome;
+use bellwether_runtime::{Ingest, Request as IngestRequest};
+use bellwether_series::Timestamp;
+use bellwether_wire::remote_write::{DecodeError, Limits, WriteRequest, decompress};
+use tokio::sync::{Semaphore, oneshot};
+
+use answer::{Answer, Invalid};
+use body::{BodyBudget, ReadError};
+pub use stats::{DECODE_REASONS, ReceiverStats, STATUSES};
+
+/// Bodies up to this size, compressed, are decoded where they were read: a typical one takes 0.3 ms.
+const INLINE_BYTES_MAX: usize = 256 * 1024;
+
+/// The paths that senders are configured with: Prometheus' own, and that of Mimir and Cortex.
+pub const PATHS: [&str; 2] = ["/api/v1/write", "/api/v1/push"];
+
+/// What the remote-write endpoints share.
+pub struct Receiver {
+    ingest: Arc<dyn Ingest>,
+    limits: Limits,
+    decode_slots: Arc<Semaphore>,
+    body_budget: Arc<BodyBudget>,
+    clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    stats: Arc<ReceiverStats>,
+}
+
+impl Receiver {
+    /// A receiver that hands requests to `ingest`.
+    ///
+    /// At most `decodes_max` requests (at least 1; twice the cores is a good number) are decoded at a
+    /// time, and as many bodies of the largest size are held in memory; beyond either the answer is 503.
+    /// `clock` tells the wall-clock time of receipt.
+    pub fn new(
+        ingest: Arc<dyn Ingest>,
+        limits: Limits,
+        decodes_max: usize,
+        clock: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
+        let decodes_max = decodes_max.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            ingest,
+            decode_slots: Arc::new(Semaphore::new(decodes_max)),
+            body_budget: BodyBudget::new(limits.body_bytes_max.saturating_mul(decodes_max)),
+            limits,
+            clock: Box::new(clock),
+            stats: Arc::default(),
+        }
+    }
+
+    /// Counters since the start.
+    pub fn stats(&self) -> &ReceiverStats {
+        &self.stats
+    }
+
+    async fn answer(&self, request: Request) -> Answer {
+        let (head, body) = request.into_parts();
+        let retry_attempt = headers::retry_attempt(&head.headers);
+        if let Err(refusal) = self.admit(&head, retry_attempt) {
+            // The sender should hear the answer, and does not while it is still writing.
+            body::discard(body, self.limits.body_bytes_max).await;
+            return refusal;
+        }
+        self.receive(body, retry_attempt).await.unwrap_or_else(|refusal| refusal)
+    }
+
+    /// Everything that can be refused before the body is read.
+    fn admit(&self, head: &Parts, retry_attempt: u32) -> Result<(), Answer> {
+        if head.method != Method::POST {
+            return Err(Answer::NotPost);
+        }
+        if self.decode_slots.available_permits() == 0 {
+            return Err(Answer::unavailable("too many requests at a time", retry_attempt));
+        }
+        headers::check_content_type(&head.headers).map_err(Answer::Unsupported)?;
+        headers::check_content_encoding(&head.headers).map_err(Answer::Unsupported)
+    }
+
+    async fn receive(&self, body: Body, retry_attempt: u32) -> Result<Answer, Answer> {
+        let unavailable = |why| Answer::unavailable(why, retry_attempt);
+        let read = body::read(body, self.limits.body_bytes_max, &self.body_budget).await;
+        let body = read.map_err(|error| match error {
+            ReadError::TooLarge(error) => self.undecodable(&error),
+            ReadError::Broken => Answer::Invalid(Invalid::request("body was cut short")),
+            ReadError::NoMemory => unavailable("too many bodies at a time"),
+        })?;
+        self.stats.count_body(body.len());
+        let slot = Arc::clone(&self.decode_slots).try_acquire_owned();
+        let slot = slot.map_err(|_| unavailable("too many requests at a time"))?;
+        let limits = self.limits.clone();
+        let decoded = if body.len() <= INLINE_BYTES_MAX {
+            let decoded = decode(&body, &limits);
+            drop(slot);
+            decoded
+        } else {
+            let work = move || {
+                let _slot = slot;
+                decode(&body, &limits)
+            };
+            let decoded = tokio::task::spawn_blocking(work).await;
+            decoded.map_err(|_| unavailable("decoder is stopping"))?
+        };
+        let write = decoded.map_err(|error| self.undecodable(&error))?;
+        self.submit(write, retry_attempt).await
+    }
+
+    fn undecodable(&self, error: &DecodeError) -> Answer {
+        self.stats.count_undecodable(error);
+        Answer::Invalid(Invalid::request(&error.to_string()))
+    }
+
+    async fn submit(&self, write: WriteRequest, retry_attempt: u32) -> Result<Answer, Answer> {
+        self.stats.count_received(&write);
+        let mut invalid = Invalid::parts(&write);
+        let request = IngestRequest { write, received_at: (self.clock)() };
+        let (sender, receiver) = oneshot::channel();
+        let stats = Arc::clone(&self.stats);
+        // Counted here and not below: the sender may have hung up by then.
+        let reply = Box::new(move |outcome: Outcome| {
+            stats.count_outcome(&outcome);
+            let _ = sender.send(outcome);
+        });
+        self.ingest
+            .submit(request, reply)
+            .map_err(|error| Answer::unavailable(&error.to_string(), retry_attempt))?;
+        let outcome = receiver.await;
+        let outcome =
+            outcome.map_err(|_| Answer::unavailable("engine is stopping", retry_attempt))?;
+        invalid.add(&outcome);
+        Ok(if invalid.is_empty() { Answer::Written } else { Answer::Invalid(invalid) })
+    }
+}
+
+fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, DecodeError> {
+    WriteRequest::decode(decompress(body, limits)?, limits)
+}
+
+/// The endpoints of `receiver`, at [`PATHS`].
+pub fn router(receiver: Arc<Receiver>) -> Router {
+    let routes = PATHS.iter().fold(Router::new(), |router, path| router.route(path, any(write)));
+    routes.with_state(receiver)
+}
+
+async fn write(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
+    let response = receiver.answer(request).await.into_response();
+    receiver.stats.count_request(response.status());
+    response
+}

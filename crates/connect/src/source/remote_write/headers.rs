@@ -1,0 +1,129 @@
+//! What the headers of a request say about its body.
+//!
+//! The message is chosen by `Content-Type` alone: a 2.0 body decoded as 1.0 gives an empty message and
+//! no error, so a guess would be silent loss.
+
+use axum::http::HeaderMap;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+
+const MEDIA_TYPE: &str = "application/x-protobuf";
+const MESSAGE: &str = "prometheus.WriteRequest";
+const MESSAGE_V2: &str = "io.prometheus.write.v2.Request";
+
+/// Accepts remote write 1.0, which an absent header means too; else says what is expected.
+pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), &'static str> {
+    const EXPECTED: &str = "expected content type application/x-protobuf";
+    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let mut parts = split_unquoted(value.to_str().map_err(|_| EXPECTED)?);
+    let media_type = parts.next().unwrap_or_default();
+    if !media_type.trim().eq_ignore_ascii_case(MEDIA_TYPE) {
+        return Err(EXPECTED);
+    }
+    for parameter in parts {
+        let Some((name, value)) = parameter.split_once('=') else { continue };
+        if !name.trim().eq_ignore_ascii_case("proto") {
+            continue;
+        }
+        match value.trim().trim_matches('"') {
+            MESSAGE => {}
+            MESSAGE_V2 => {
+                return Err("remote write 2.0 is not supported, \
+                    set `protobuf_message: prometheus.WriteRequest` in the sender");
+            }
+            _ => return Err("expected message prometheus.WriteRequest"),
+        }
+    }
+    Ok(())
+}
+
+/// Accepts snappy, which an absent header means too; else says what is expected.
+pub(super) fn check_content_encoding(headers: &HeaderMap) -> Result<(), &'static str> {
+    let all_snappy = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .all(|value| value.to_str().is_ok_and(|text| text.trim().eq_ignore_ascii_case("snappy")));
+    if all_snappy { Ok(()) } else { Err("expected content encoding snappy") }
+}
+
+/// How many times Prometheus has retried this request; 0 for a first attempt.
+pub(super) fn retry_attempt(headers: &HeaderMap) -> u32 {
+    let value = headers.get("retry-attempt").and_then(|value| value.to_str().ok());
+    value.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+}
+
+/// Splits at semicolons that are not within double quotes.
+fn split_unquoted(text: &str) -> impl Iterator<Item = &str> {
+    let mut quoted = false;
+    text.split(move |character| {
+        quoted ^= character == '"';
+        character == ';' && !quoted
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content_type(value: &str) -> Result<(), &'static str> {
+        check_content_type(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]))
+    }
+
+    #[test]
+    fn every_way_to_say_remote_write_1_is_understood() {
+        assert_eq!(check_content_type(&HeaderMap::new()), Ok(()));
+        for good in [
+            "application/x-protobuf",
+            "Application/X-Protobuf",
+            "application/x-protobuf;proto=prometheus.WriteRequest",
+            "application/x-protobuf ; charset=utf-8 ; Proto = \"prometheus.WriteRequest\"",
+            "application/x-protobuf;note=\";proto=other\"",
+        ] {
+            assert_eq!(content_type(good), Ok(()), "{good}");
+        }
+    }
+
+    #[test]
+    fn other_messages_and_media_types_are_refused() {
+        for bad in [
+            "application/json",
+            "image/png",
+            "",
+            "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+            "application/x-protobuf;proto=prometheus.writerequest",
+            "application/x-protobuf;proto=",
+        ] {
+            assert!(content_type(bad).is_err(), "{bad}");
+        }
+        let hint = content_type("application/x-protobuf;proto=io.prometheus.write.v2.Request");
+        assert!(hint.unwrap_err().contains("protobuf_message"));
+    }
+
+    #[test]
+    fn only_snappy_is_understood() {
+        let encoding = |value: &str| {
+            check_content_encoding(&HeaderMap::from_iter([(
+                CONTENT_ENCODING,
+                value.parse().unwrap(),
+            )]))
+        };
+        assert_eq!(check_content_encoding(&HeaderMap::new()), Ok(()));
+        assert_eq!(encoding("Snappy"), Ok(()));
+        for bad in ["gzip", "deflate", "zstd", "identity", "snappy, gzip", ""] {
+            assert!(encoding(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_nonsensical_attempt_counts_as_the_first() {
+        let attempt = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("retry-attempt", value.parse().unwrap());
+            retry_attempt(&headers)
+        };
+        assert_eq!(
+            (attempt("3"), attempt("-1"), attempt("x"), attempt("99999999999")),
+            (3, 0, 0, 0)
+        );
+        assert_eq!(retry_attempt(&HeaderMap::new()), 0);
+    }
+}

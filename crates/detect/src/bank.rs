@@ -1,0 +1,307 @@
+//! A rule's detectors with the states of all series that the rule judges, detector by detector.
+//!
+//! Parameters are shared; a series costs one flat record per detector and no object of its own.
+
+use std::mem::size_of;
+
+use crate::combine::combine;
+use crate::iqr::Iqr;
+use crate::params::{DetectorName, DetectorSpec, Direction, MinDeviation};
+use crate::seasonal::Seasonal;
+use crate::tail::StudentTail;
+use crate::verdict::{Detector, Expected, Observation, Verdict};
+use crate::zscore::{RobustZscore, Zscore};
+use crate::{iqr, seasonal, zscore};
+
+/// Records per allocation: a fleet of a few series wastes little, a large one does not copy to grow.
+const CHUNK: usize = 32;
+
+/// Larger values are taken as this, so that squares of differences stay finite.
+const VALUE_MAX: f64 = 1e120;
+
+/// States in chunks, so that growing neither copies nor doubles.
+#[derive(Debug)]
+struct States<T>(Vec<Box<[T; CHUNK]>>);
+
+impl<T: Copy + Default> States<T> {
+    fn at(&mut self, slot: usize) -> &mut T {
+        let chunk = slot / CHUNK;
+        while self.0.len() <= chunk {
+            self.0.push(Box::new([T::default(); CHUNK]));
+        }
+        &mut self.0[chunk][slot % CHUNK]
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.len() * CHUNK * size_of::<T>()
+    }
+}
+
+/// One detector and the states of all series that it judges.
+#[derive(Debug)]
+struct Column<D: Detector> {
+    detector: D,
+    states: States<D::State>,
+}
+
+impl<D: Detector> Column<D> {
+    fn new(detector: D) -> Self {
+        Self { detector, states: States(Vec::new()) }
+    }
+
+    fn observe(&mut self, slot: usize, observation: &Observation) -> Verdict {
+        self.detector.observe(self.states.at(slot), observation)
+    }
+}
+
+/// The closed set of detectors.
+#[derive(Debug)]
+enum AnyColumn {
+    Zscore(Column<Zscore>),
+    RobustZscore(Column<RobustZscore>),
+    Iqr(Column<Iqr>),
+    Seasonal(Column<Seasonal>),
+}
+
+impl AnyColumn {
+    fn new(spec: DetectorSpec, min_deviation: MinDeviation, tail: &StudentTail) -> Self {
+        let tail = tail.clone();
+        match spec {
+            DetectorSpec::Zscore(params) if params.robust => {
+                Self::RobustZscore(Column::new(RobustZscore { params, min_deviation, tail }))
+            }
+            DetectorSpec::Zscore(params) => {
+                Self::Zscore(Column::new(Zscore { params, min_deviation, tail }))
+            }
+            DetectorSpec::Iqr(params) => Self::Iqr(Column::new(Iqr { params, min_deviation, tail })),
+            DetectorSpec::Seasonal(params) => {
+                Self::Seasonal(Column::new(Seasonal { params, min_deviation, tail }))
+            }
+        }
+    }
+
+    fn name(&self) -> DetectorName {
+        match self {
+            Self::Zscore(_) | Self::RobustZscore(_) => DetectorName::Zscore,
+            Self::Iqr(_) => DetectorName::Iqr,
+            Self::Seasonal(_) => DetectorName::Seasonal,
+        }
+    }
+
+    fn observe(&mut self, slot: usize, observation: &Observation) -> Verdict {
+        match self {
+            Self::Zscore(column) => column.observe(slot, observation),
+            Self::RobustZscore(column) => column.observe(slot, observation),
+            Self::Iqr(column) => column.observe(slot, observation),
+            Self::Seasonal(column) => column.observe(slot, observation),
+        }
+    }
+
+    fn reset(&mut self, slot: usize) {
+        match self {
+            Self::Zscore(column) => *column.states.at(slot) = zscore::State::default(),
+            Self::RobustZscore(column) => *column.states.at(slot) = zscore::RobustState::default(),
+            Self::Iqr(column) => *column.states.at(slot) = iqr::State::default(),
+            Self::Seasonal(column) => *column.states.at(slot) = seasonal::State::default(),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Zscore(column) => column.states.bytes(),
+            Self::RobustZscore(column) => column.states.bytes(),
+            Self::Iqr(column) => column.states.bytes(),
+            Self::Seasonal(column) => column.states.bytes(),
+        }
+    }
+
+    fn digest_into(&mut self, slot: usize, text: &mut String) {
+        use std::fmt::Write as _;
+        // Debug prints every field of a state, floats in full precision; writing to a string never fails.
+        _ = match self {
+            Self::Zscore(column) => write!(text, "{:?}", column.states.at(slot)),
+            Self::RobustZscore(column) => write!(text, "{:?}", column.states.at(slot)),
+            Self::Iqr(column) => write!(text, "{:?}", column.states.at(slot)),
+            Self::Seasonal(column) => write!(text, "{:?}", column.states.at(slot)),
+        };
+    }
+}
+
+/// What all detectors of a rule together say about one observation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Judgement {
+    /// No detector has seen enough yet.
+    WarmingUp,
+    /// A combined score.
+    Scored {
+        /// −log10 of the combined tail probability: 0 to [`crate::tail::SURPRISE_MAX`].
+        surprise: f64,
+        /// What the most surprised detector expected.
+        expected: Expected,
+    },
+}
+
+/// The detectors of a rule and the states of its series.
+#[derive(Debug)]
+pub struct Bank {
+    columns: Vec<AnyColumn>,
+    min_deviation: MinDeviation,
+    direction: Direction,
+    tail: StudentTail,
+    verdicts: Vec<Verdict>,
+}
+
+impl Bank {
+    /// A bank for series that are judged by `detectors`. Banks share the table of `tail`.
+    pub fn new(
+        detectors: &[DetectorSpec],
+        min_deviation: MinDeviation,
+        direction: Direction,
+        tail: &StudentTail,
+    ) -> Self {
+        let columns: Vec<_> =
+            detectors.iter().map(|&spec| AnyColumn::new(spec, min_deviation, tail)).collect();
+        let verdicts = Vec::with_capacity(columns.len());
+        Self { columns, min_deviation, direction, tail: tail.clone(), verdicts }
+    }
+
+    /// Judges an observation of the series in `slot` against that series' past, then learns from it.
+    /// Memory grows with the largest slot.
+    pub fn observe(&mut self, slot: usize, observation: &Observation) -> Judgement {
+        let value = observation.value.clamp(-VALUE_MAX, VALUE_MAX);
+        let observation = &Observation { value, ..*observation };
+        self.verdicts.clear();
+        for column in &mut self.columns {
+            self.verdicts.push(column.observe(slot, observation));
+        }
+        let (mut most, mut most_expected) = (f64::NEG_INFINITY, None);
+        for verdict in &mut self.verdicts {
+            if let Verdict::Scored { surprise, expected } = verdict {
+                if !counts(self.min_deviation, self.direction, observation.value, expected.center) {
+                    *surprise = 0.0;
+                }
+                if *surprise > most {
+                    (most, most_expected) = (*surprise, Some(*expected));
+                }
+            }
+        }
+        let Some(expected) = most_expected else { return Judgement::WarmingUp };
+        let surprise = combine(self.verdicts.iter().filter_map(scored));
+        Judgement::Scored { surprise, expected }
+    }
+
+    /// What each detector said about the last observation: its name, surprise and expectation.
+    pub fn evidence(&self) -> impl Iterator<Item = (DetectorName, f64, Expected)> {
+        let scored = |(column, verdict): (&AnyColumn, &Verdict)| match *verdict {
+            Verdict::Scored { surprise, expected } => Some((column.name(), surprise, expected)),
+            Verdict::WarmingUp | Verdict::NotApplicable => None,
+        };
+        self.columns.iter().zip(&self.verdicts).filter_map(scored)
+    }
+
+    /// The tail that the detectors judge by.
+    pub fn tail(&self) -> &StudentTail {
+        &self.tail
+    }
+
+    /// Forgets everything about the series in `slot`.
+    pub fn reset(&mut self, slot: usize) {
+        for column in &mut self.columns {
+            column.reset(slot);
+        }
+    }
+
+    /// Bytes that the states occupy.
+    pub fn state_bytes(&self) -> usize {
+        self.columns.iter().map(AnyColumn::bytes).sum()
+    }
+
+    /// The complete state of the series in `slot` as text: equal states give equal text.
+    pub fn state_text(&mut self, slot: usize) -> String {
+        let mut text = String::new();
+        for column in &mut self.columns {
+            column.digest_into(slot, &mut text);
+        }
+        text
+    }
+}
+
+fn scored(verdict: &Verdict) -> Option<f64> {
+    match verdict {
+        Verdict::Scored { surprise, .. } => Some(*surprise),
+        Verdict::WarmingUp | Verdict::NotApplicable => None,
+    }
+}
+
+/// Whether a departure is large enough and on the right side to matter to anybody.
+fn counts(min_deviation: MinDeviation, direction: Direction, value: f64, expected: f64) -> bool {
+    let difference = value - expected;
+    let right_side = match direction {
+        Direction::Both => true,
+        Direction::Up => difference > 0.0,
+        Direction::Down => difference < 0.0,
+    };
+    right_side && difference.abs() >= min_deviation.at(expected)
+}
+
+#[cfg(test)]
+mod tests {
+    use bellwether_series::Timestamp;
+
+    use super::*;
+    use crate::testing::Noise;
+
+    fn bank(direction: Direction) -> Bank {
+        let tail = StudentTail::new();
+        Bank::new(&DetectorSpec::defaults(), MinDeviation::default(), direction, &tail)
+    }
+
+    fn judge(direction: Direction, spike: f64) -> f64 {
+        let mut bank = bank(direction);
+        let mut noise = Noise::new(9);
+        let mut last = Judgement::WarmingUp;
+        for index in 0..500 {
+            let value = if index == 499 { spike } else { 100.0 + noise.normal() };
+            let timestamp = Timestamp::from_ms(index * 60_000);
+            last = bank.observe(3, &Observation { timestamp, value, interval_ms: 60_000 });
+        }
+        match last {
+            Judgement::Scored { surprise, .. } => surprise,
+            Judgement::WarmingUp => panic!("still warming up"),
+        }
+    }
+
+    #[test]
+    fn only_departures_on_the_right_side_count() {
+        assert!(judge(Direction::Both, 150.0) > 5.0);
+        assert!(judge(Direction::Up, 150.0) > 5.0);
+        assert!(judge(Direction::Down, 150.0) < 0.5);
+        assert!(judge(Direction::Down, 50.0) > 5.0);
+    }
+
+    #[test]
+    fn a_departure_below_the_minimum_does_not_count_however_unlikely() {
+        assert!(judge(Direction::Both, 100.0 * 1.015) < 0.5);
+    }
+
+    #[test]
+    fn a_reset_series_starts_anew_and_leaves_its_neighbour_alone() {
+        let mut bank = bank(Direction::Both);
+        for index in 0..200 {
+            let timestamp = Timestamp::from_ms(index * 60_000);
+            let observation = Observation { timestamp, value: index as f64, interval_ms: 60_000 };
+            bank.observe(0, &observation);
+            bank.observe(1, &observation);
+        }
+        let neighbour = bank.state_text(1);
+        bank.reset(0);
+        assert_eq!(bank.state_text(1), neighbour);
+        assert_ne!(bank.state_text(0), neighbour);
+    }
+
+    #[test]
+    fn a_series_fits_its_budget() {
+        let bytes = size_of::<zscore::State>() + size_of::<iqr::State>() + size_of::<seasonal::State>();
+        assert!(bytes <= 1400, "{bytes}");
+    }
+}

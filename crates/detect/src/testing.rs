@@ -1,0 +1,56 @@
+//! What the tests of all detectors share: noise and a run over a list of values.
+
+use bellwether_series::Timestamp;
+
+use crate::verdict::{Detector, Observation, Verdict};
+
+/// Seeded noise (SplitMix64; Steele, Lea & Flood 2014).
+pub(crate) struct Noise(u64);
+
+impl Noise {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    fn uniform(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// A standard normal number (Box & Muller 1958).
+    pub(crate) fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * libm::log(1.0 - self.uniform())).sqrt();
+        radius * libm::cos(std::f64::consts::TAU * self.uniform())
+    }
+}
+
+/// Runs one sample a minute from a Monday's midnight on.
+pub(crate) fn run<D: Detector>(detector: &D, values: &[f64]) -> Vec<Verdict> {
+    run_every(detector, 60_000, values)
+}
+
+/// Runs one sample every `interval_ms` from a Monday's midnight on.
+pub(crate) fn run_every<D: Detector>(
+    detector: &D,
+    interval_ms: i64,
+    values: &[f64],
+) -> Vec<Verdict> {
+    let mut state = D::State::default();
+    let start = Timestamp::from_ms(1_767_571_200_000);
+    let observe = |(index, &value): (usize, &f64)| {
+        let timestamp = start.plus_ms(index as i64 * interval_ms);
+        detector.observe(&mut state, &Observation { timestamp, value, interval_ms })
+    };
+    values.iter().enumerate().map(observe).collect()
+}
+
+/// The surprise of verdict `index`; 0 where there is none.
+pub(crate) fn surprise_at(verdicts: &[Verdict], index: usize) -> f64 {
+    match verdicts[index] {
+        Verdict::Scored { surprise, .. } => surprise,
+        Verdict::WarmingUp | Verdict::NotApplicable => 0.0,
+    }
+}

@@ -1,0 +1,76 @@
+//! What a detector says: a verdict with the band that it expected.
+
+use bellwether_series::Timestamp;
+
+use crate::tail::StudentTail;
+
+/// One sample as detectors see it, with what is known about its series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Observation {
+    /// Event time.
+    pub timestamp: Timestamp,
+    /// A finite value.
+    pub value: f64,
+    /// The learned sampling interval of the series, in milliseconds; at least 1.
+    pub interval_ms: i64,
+}
+
+/// Scores one series, sample by sample, in event-time order.
+///
+/// Deterministic: equal parameters and equal observations give equal verdicts on every run.
+pub trait Detector {
+    /// Flat record of fixed size, one per series. Its default is a series that was never seen.
+    type State: Copy + Default + std::fmt::Debug;
+
+    /// Judges `observation` against the past only, then learns from it.
+    fn observe(&self, state: &mut Self::State, observation: &Observation) -> Verdict;
+}
+
+/// What a detector says about one observation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verdict {
+    /// The detector has not seen enough yet.
+    WarmingUp,
+    /// The series does not have what the method needs, such as any spread between its quartiles.
+    NotApplicable,
+    /// A score.
+    Scored {
+        /// −log10 of the tail probability: 0 to [`crate::tail::SURPRISE_MAX`].
+        surprise: f64,
+        /// What was expected.
+        expected: Expected,
+    },
+}
+
+/// A predictive distribution: Student's t around a centre, possibly of different width on both sides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expected {
+    /// The most likely value, in the unit of the signal.
+    pub center: f64,
+    /// Scale of the t distribution below the centre, in the unit of the signal; positive.
+    pub scale_below: f64,
+    /// Scale of the t distribution above the centre, in the unit of the signal; positive.
+    pub scale_above: f64,
+    /// Degrees of freedom.
+    pub dof: f64,
+}
+
+impl Expected {
+    /// The interval outside which the surprise exceeds `surprise`.
+    pub fn band(&self, tail: &StudentTail, surprise: f64) -> ExpectedBand {
+        let reach = tail.departure(surprise, self.dof);
+        ExpectedBand {
+            lower: self.center - reach * self.scale_below,
+            upper: self.center + reach * self.scale_above,
+        }
+    }
+}
+
+/// Lower and upper edge of what is expected, in the unit of the signal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ExpectedBand {
+    /// Lower edge.
+    pub lower: f64,
+    /// Upper edge.
+    pub upper: f64,
+}

@@ -1,0 +1,99 @@
+//! The whole engine on one thread: what replay and tests run, and what the runtime spreads over shards.
+
+use std::sync::Arc;
+
+use bellwether_detect::tail::StudentTail;
+
+use crate::cap::AlertCap;
+use crate::intake::{Intake, Work};
+use crate::outcome::Outcome;
+use crate::outputs::Outputs;
+use crate::partition::{Input, PARTITIONS, Partition};
+use crate::record::{Record, RecordBody};
+use crate::settings::Settings;
+
+/// A set of partitions that one thread owns: all of them, or every n-th.
+#[derive(Debug)]
+pub struct Shard {
+    /// By partition number divided by `stride`.
+    partitions: Vec<Partition>,
+    stride: usize,
+}
+
+impl Shard {
+    /// The shard `index` of `count`: it owns the partitions `p` with `p % count == index`.
+    pub fn new(settings: &Arc<Settings>, tail: &StudentTail, index: usize, count: usize) -> Self {
+        let owned = (0..PARTITIONS).filter(|partition| partition % count == index);
+        let partitions =
+            owned.map(|_| Partition::new(Arc::clone(settings), tail.clone())).collect();
+        Self { partitions, stride: count }
+    }
+
+    /// Does the work of one record at record time `elapsed_ms`, leaving `work` empty.
+    pub fn apply(&mut self, elapsed_ms: i64, work: &mut Work, outputs: &mut Outputs) {
+        for (partition, input) in work.inputs.drain(..) {
+            self.at(partition).step(elapsed_ms, input, outputs);
+        }
+        for (partition, row) in work.rows.drain(..) {
+            self.at(partition).step(elapsed_ms, Input::Sample(row), outputs);
+        }
+        for partition in &mut self.partitions {
+            partition.step(elapsed_ms, Input::Tick, outputs);
+        }
+    }
+
+    /// The partitions.
+    pub fn partitions(&mut self) -> &mut [Partition] {
+        &mut self.partitions
+    }
+
+    #[inline]
+    fn at(&mut self, partition: u8) -> &mut Partition {
+        &mut self.partitions[usize::from(partition) / self.stride]
+    }
+}
+
+/// The engine on one thread.
+#[derive(Debug)]
+pub struct Engine {
+    intake: Intake,
+    shard: Shard,
+    cap: AlertCap,
+    work: [Work; 1],
+}
+
+impl Engine {
+    /// An engine without series. `hash_seed`: see [`Intake::new`].
+    pub fn new(settings: &Arc<Settings>, hash_seed: u64) -> Self {
+        Self {
+            intake: Intake::new(Arc::clone(settings), hash_seed),
+            shard: Shard::new(settings, &StudentTail::new(), 0, 1),
+            cap: AlertCap::new(Arc::clone(settings)),
+            work: [Work::default()],
+        }
+    }
+
+    /// Applies a record. `outputs` is emptied first; its events are in log order.
+    pub fn apply(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> Outcome {
+        outputs.clear();
+        if let RecordBody::Configuration(settings) = &record.body {
+            self.cap.configure(settings);
+        }
+        let routed = self.intake.apply(record, &mut self.work);
+        self.shard.apply(routed.elapsed_ms, &mut self.work[0], outputs);
+        outputs.counts.add(&routed.counts);
+        outputs.sort_events();
+        outputs.events = self.cap.apply(std::mem::take(&mut outputs.events));
+        routed.outcome
+    }
+
+    /// The intake, for its counts.
+    pub fn intake(&self) -> &Intake {
+        &self.intake
+    }
+
+    /// The partitions, for their counts and views.
+    pub fn partitions(&mut self) -> &mut [Partition] {
+        self.shard.partitions()
+    }
+}

@@ -1,0 +1,413 @@
+//! The engine's door: which series there are, where each is kept, and what is refused.
+//!
+//! One intake sees all records in journal order, so every decision that it makes, above all the refusal
+//! of new series over the limit, is the same in every replay and with every number of shards.
+//!
+//! A series that is known is recognised by its label bytes alone: first by guessing that it is the one that
+//! came after the previous one last time, then by a keyed hash of the bytes, verified by comparison.
+//! Labels are looked at once, when a series is created.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use bellwether_series::{Fingerprint, LabelError, LabelSet, Timestamp};
+use bellwether_signal::{FamilyKind, SeriesKind, series_kind};
+use bellwether_wire::remote_write::{MetricType, RawSample, WriteRequest};
+use foldhash::SharedSeed;
+use foldhash::quality::SeedableRandomState;
+use hashbrown::HashTable;
+
+use crate::outcome::{Outcome, RejectReason};
+use crate::outputs::{Counts, DropReason};
+use crate::partition::{Input, PARTITIONS, Row};
+use crate::record::{Record, RecordBody, RecordClock};
+use crate::settings::Settings;
+use crate::threshold::fleet_threshold;
+
+/// Prefix of the metrics that bellwether writes out; they are never input.
+const OWN_PREFIX: &str = "bellwether_";
+/// Series that have outlived themselves are looked for this often.
+const SWEEP_EVERY_MS: i64 = 60_000;
+
+/// What a shard must do for one record.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// Inputs to the shard's partitions, to be applied before the rows.
+    pub inputs: Vec<(u8, Input)>,
+    /// Samples for the shard's partitions.
+    pub rows: Vec<(u8, Row)>,
+}
+
+/// What an intake makes of one record.
+#[derive(Debug)]
+pub struct Routed {
+    /// Record time: see [`Record::received_at`]; jumps of the wall clock do not count.
+    pub elapsed_ms: i64,
+    /// What became of the samples of a request.
+    pub outcome: Outcome,
+    /// Samples that were taken and that no partition needs to see.
+    pub counts: Counts,
+}
+
+/// All series, in journal order.
+#[derive(Debug)]
+pub struct Intake {
+    settings: Arc<Settings>,
+    hasher: SeedableRandomState,
+    clock: RecordClock,
+    elapsed_ms: i64,
+    swept_ms: i64,
+    entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    table: HashTable<u32>,
+    /// The entry that is expected to come next.
+    guess: usize,
+    slots: Vec<Slots>,
+    families: BTreeMap<Box<str>, FamilyKind>,
+    watched: usize,
+    fleet_threshold: f64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    labels: LabelSet,
+    seen_ms: i64,
+    fate: Fate,
+}
+
+/// What happens to the samples of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Watched { partition: u8, slot: u32, kind: SeriesKind },
+    Dropped(DropReason),
+}
+
+/// Slots of a partition: which one the next series gets.
+#[derive(Debug, Default, Clone)]
+struct Slots {
+    next: u32,
+    free: Vec<u32>,
+}
+
+impl Slots {
+    fn take(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.next += 1;
+            self.next - 1
+        })
+    }
+}
+
+impl Intake {
+    /// An intake without series. `hash_seed` keys the look-up hash; it should differ between processes and
+    /// never shows in any output.
+    pub fn new(settings: Arc<Settings>, hash_seed: u64) -> Self {
+        let fleet_threshold = fleet_threshold(&settings.budget, &settings.rules, 0);
+        Self {
+            settings,
+            hasher: SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed()),
+            clock: RecordClock::default(),
+            elapsed_ms: 0,
+            swept_ms: 0,
+            entries: Vec::new(),
+            free: Vec::new(),
+            table: HashTable::new(),
+            guess: 0,
+            slots: vec![Slots::default(); PARTITIONS],
+            families: BTreeMap::new(),
+            watched: 0,
+            fleet_threshold,
+        }
+    }
+
+    /// Series known at present, watched or not.
+    pub fn series(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Series that are judged.
+    pub fn watched(&self) -> usize {
+        self.watched
+    }
+
+    /// Takes a record in and appends to `work` what the shards must do; partition `p` belongs to shard
+    /// `p % work.len()`. `work` must not be empty.
+    pub fn apply(&mut self, record: &Record<'_>, work: &mut [Work]) -> Routed {
+        self.elapsed_ms = self.clock.advance(record.received_at);
+        let mut routed = Routed {
+            elapsed_ms: self.elapsed_ms,
+            outcome: Outcome::default(),
+            counts: Counts::default(),
+        };
+        match &record.body {
+            RecordBody::Request(request) => {
+                self.learn_metadata(request, work);
+                self.route(request, record.received_at, work, &mut routed);
+            }
+            RecordBody::Configuration(settings) => self.configure(settings, work),
+            RecordBody::Heartbeat => {}
+        }
+        if self.elapsed_ms - self.swept_ms >= SWEEP_EVERY_MS {
+            self.swept_ms = self.elapsed_ms;
+            self.sweep(work);
+        }
+        self.update_threshold(work);
+        routed
+    }
+
+    fn route(
+        &mut self,
+        request: &WriteRequest,
+        received_at: Timestamp,
+        work: &mut [Work],
+        routed: &mut Routed,
+    ) {
+        let newest = received_at.plus_ms(self.settings.ordering.future_max_ms);
+        for series in request.series() {
+            let samples = series.samples.len() as u64;
+            if !series.samples.iter().any(|sample| sample.timestamp <= newest) {
+                routed.outcome.reject(RejectReason::Future, samples, || {
+                    format!("timestamp is too far in the future: ahead of {newest}")
+                });
+                continue;
+            }
+            match self.find_or_create(series.labels, work) {
+                Ok(index) => {
+                    self.guess = index + 1;
+                    self.take(index, series.samples, newest, work, routed);
+                }
+                Err((reason, message)) => {
+                    routed.outcome.reject(reason, samples, || message);
+                }
+            }
+        }
+    }
+
+    /// Routes the samples of the series in entry `index`.
+    #[inline]
+    fn take(
+        &mut self,
+        index: usize,
+        samples: &[RawSample],
+        newest: Timestamp,
+        work: &mut [Work],
+        routed: &mut Routed,
+    ) {
+        let Some(entry) = &mut self.entries[index] else { return };
+        entry.seen_ms = self.elapsed_ms;
+        for sample in samples {
+            if sample.timestamp > newest {
+                let labels = &entry.labels;
+                routed.outcome.reject(RejectReason::Future, 1, || {
+                    format!("timestamp is too far in the future: series=`{labels}`")
+                });
+                continue;
+            }
+            routed.outcome.accepted_samples += 1;
+            match entry.fate {
+                Fate::Watched { partition, slot, .. } => {
+                    let shard = usize::from(partition) % work.len();
+                    let row = Row { slot, at: sample.timestamp, value: sample.value };
+                    work[shard].rows.push((partition, row));
+                }
+                Fate::Dropped(reason) => routed.counts.drop_one(reason),
+            }
+        }
+    }
+
+    /// The entry of the series with these label bytes, created if it is new and may be.
+    #[inline]
+    fn find_or_create(
+        &mut self,
+        wire: &[u8],
+        work: &mut [Work],
+    ) -> Result<usize, (RejectReason, String)> {
+        if let Some(Some(entry)) = self.entries.get(self.guess)
+            && entry.labels.as_wire() == wire
+        {
+            return Ok(self.guess);
+        }
+        match self.find(wire) {
+            Some(index) => Ok(index),
+            None => self.create(wire, work),
+        }
+    }
+
+    fn find(&self, wire: &[u8]) -> Option<usize> {
+        let is_same = |&index: &u32| {
+            let entry = self.entries.get(index as usize).and_then(Option::as_ref);
+            entry.is_some_and(|entry| entry.labels.as_wire() == wire)
+        };
+        self.table.find(self.hasher.hash_one(wire), is_same).map(|&index| index as usize)
+    }
+
+    #[cold]
+    fn create(&mut self, wire: &[u8], work: &mut [Work]) -> Result<usize, (RejectReason, String)> {
+        let labels = LabelSet::from_wire(wire, &self.settings.series.labels).map_err(|error| {
+            let reason = match error {
+                LabelError::TooMany { .. } | LabelError::TooLong { .. } => RejectReason::LabelLimit,
+                _ => RejectReason::InvalidLabels,
+            };
+            (reason, error.to_string())
+        })?;
+        // A sender that does not sort its labels, or sends empty ones, is found by the canonical form.
+        if labels.as_wire() != wire
+            && let Some(index) = self.find(labels.as_wire())
+        {
+            return Ok(index);
+        }
+        let limit = self.settings.series.active_max;
+        if self.table.len() >= limit {
+            let message =
+                format!("limit on active series is reached: limit=`{limit}`, series=`{labels}`");
+            return Err((RejectReason::SeriesLimit, message));
+        }
+        let fate = self.admit(&labels, work);
+        let entry = Some(Entry { labels, seen_ms: self.elapsed_ms, fate });
+        let index = if let Some(index) = self.free.pop() {
+            self.entries[index as usize] = entry;
+            index
+        } else {
+            self.entries.push(entry);
+            (self.entries.len() - 1) as u32
+        };
+        let (entries, hasher) = (&self.entries, &self.hasher);
+        let hash = |&index: &u32| {
+            let entry = entries.get(index as usize).and_then(Option::as_ref);
+            entry.map_or(0, |entry| hasher.hash_one(entry.labels.as_wire()))
+        };
+        self.table.insert_unique(hash(&index), index, hash);
+        Ok(index as usize)
+    }
+
+    /// What the configuration and the metadata make of a series, before it has a slot.
+    fn judge(&self, labels: &LabelSet) -> Result<SeriesKind, DropReason> {
+        let name = labels.metric_name();
+        if name.starts_with(OWN_PREFIX) {
+            return Err(DropReason::OwnMetric);
+        }
+        if !self.settings.selection.selects(labels) {
+            return Err(DropReason::Excluded);
+        }
+        match series_kind(name, |family| self.families.get(family).copied()) {
+            SeriesKind::HistogramBucket => Err(DropReason::HistogramBucket),
+            kind => Ok(kind),
+        }
+    }
+
+    fn admit(&mut self, labels: &LabelSet, work: &mut [Work]) -> Fate {
+        let kind = match self.judge(labels) {
+            Ok(kind) => kind,
+            Err(reason) => return Fate::Dropped(reason),
+        };
+        let fingerprint = labels.fingerprint();
+        let partition = partition_of(fingerprint);
+        let slot = self.slots[usize::from(partition)].take();
+        self.watched += 1;
+        let labels = labels.clone();
+        let shard = usize::from(partition) % work.len();
+        let input = Input::Admit { slot, labels, fingerprint, kind };
+        work[shard].inputs.push((partition, input));
+        Fate::Watched { partition, slot, kind }
+    }
+
+    fn dismiss(&mut self, fate: Fate, work: &mut [Work]) {
+        if let Fate::Watched { partition, slot, .. } = fate {
+            self.slots[usize::from(partition)].free.push(slot);
+            self.watched -= 1;
+            let shard = usize::from(partition) % work.len();
+            work[shard].inputs.push((partition, Input::Evict { slot }));
+        }
+    }
+
+    /// Decides anew about every known series; those about which nothing changes keep their state.
+    fn reconsider(&mut self, work: &mut [Work]) {
+        for index in 0..self.entries.len() {
+            let Some(entry) = &self.entries[index] else { continue };
+            let (labels, old) = (entry.labels.clone(), entry.fate);
+            let unchanged = match (old, self.judge(&labels)) {
+                (Fate::Watched { kind, .. }, Ok(new_kind)) => kind == new_kind,
+                (Fate::Dropped(reason), Err(new_reason)) => reason == new_reason,
+                _ => false,
+            };
+            if !unchanged {
+                self.dismiss(old, work);
+                let fate = self.admit(&labels, work);
+                if let Some(entry) = &mut self.entries[index] {
+                    entry.fate = fate;
+                }
+            }
+        }
+    }
+
+    fn configure(&mut self, settings: &Arc<Settings>, work: &mut [Work]) {
+        self.settings = Arc::clone(settings);
+        for partition in 0..PARTITIONS {
+            let shard = partition % work.len();
+            work[shard].inputs.push((partition as u8, Input::Configure(Arc::clone(settings))));
+        }
+        self.reconsider(work);
+        self.fleet_threshold = f64::NAN;
+    }
+
+    /// Remembers what families are. The first word about a family stays, so that two exporters that
+    /// disagree do not take turns in resetting each other's series.
+    fn learn_metadata(&mut self, request: &WriteRequest, work: &mut [Work]) {
+        let mut learned = false;
+        for metadata in request.metadata() {
+            let kind = match metadata.kind {
+                MetricType::Counter => FamilyKind::Counter,
+                MetricType::Gauge | MetricType::Info | MetricType::StateSet => FamilyKind::Gauge,
+                MetricType::Histogram | MetricType::GaugeHistogram => FamilyKind::Histogram,
+                MetricType::Summary => FamilyKind::Summary,
+                MetricType::Unknown => continue,
+            };
+            if self.families.contains_key(metadata.family)
+                || self.families.len() >= self.settings.series.metadata_max
+                || metadata.family.len() > self.settings.series.labels.value_bytes_max
+            {
+                continue;
+            }
+            self.families.insert(metadata.family.into(), kind);
+            learned = true;
+        }
+        if learned {
+            self.reconsider(work);
+        }
+    }
+
+    /// Forgets series from which nothing was received for longer than their time to live.
+    fn sweep(&mut self, work: &mut [Work]) {
+        let oldest_ms = self.elapsed_ms - self.settings.series.time_to_live_ms;
+        for index in 0..self.entries.len() {
+            if self.entries[index].as_ref().is_none_or(|entry| entry.seen_ms >= oldest_ms) {
+                continue;
+            }
+            let Some(entry) = self.entries[index].take() else { continue };
+            let hash = self.hasher.hash_one(entry.labels.as_wire());
+            if let Ok(found) = self.table.find_entry(hash, |&other| other as usize == index) {
+                found.remove();
+            }
+            self.free.push(index as u32);
+            self.dismiss(entry.fate, work);
+        }
+    }
+
+    fn update_threshold(&mut self, work: &mut [Work]) {
+        let fleet = fleet_threshold(&self.settings.budget, &self.settings.rules, self.watched);
+        if fleet.to_bits() == self.fleet_threshold.to_bits() {
+            return;
+        }
+        self.fleet_threshold = fleet;
+        for partition in 0..PARTITIONS {
+            let shard = partition % work.len();
+            work[shard].inputs.push((partition as u8, Input::Threshold(fleet)));
+        }
+    }
+}
+
+/// The partition that owns a routing key: its first six bits.
+fn partition_of(fingerprint: Fingerprint) -> u8 {
+    (fingerprint.as_u128() >> (128 - PARTITIONS.trailing_zeros())) as u8
+}

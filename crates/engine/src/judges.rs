@@ -1,0 +1,95 @@
+//! A partition's banks of detectors: one for each way of judging that some rule asks for.
+//!
+//! Rules that judge alike share a bank, and a bank outlives a change of configuration as long as some
+//! rule still asks for it. That is how a reload keeps the state of what did not change.
+
+use bellwether_detect::tail::StudentTail;
+use bellwether_detect::{Bank, DetectorSpec, Direction, MinDeviation};
+
+use crate::settings::Rule;
+
+/// Everything about a rule that the state of a series depends on.
+#[derive(Debug, Clone, PartialEq)]
+struct Method {
+    detectors: Vec<DetectorSpec>,
+    min_deviation: MinDeviation,
+    direction: Direction,
+}
+
+impl Method {
+    fn of(rule: &Rule) -> Self {
+        Self {
+            detectors: rule.detectors.clone(),
+            min_deviation: rule.min_deviation,
+            direction: rule.direction,
+        }
+    }
+}
+
+/// Where the detector states of a series are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seat {
+    bank: u16,
+    slot: u32,
+}
+
+#[derive(Debug)]
+struct Judge {
+    method: Method,
+    bank: Bank,
+    next: u32,
+    free: Vec<u32>,
+}
+
+/// The banks of a partition.
+#[derive(Debug)]
+pub(crate) struct Judges {
+    judges: Vec<Judge>,
+    tail: StudentTail,
+}
+
+impl Judges {
+    pub(crate) fn new(tail: StudentTail) -> Self {
+        Self { judges: Vec::new(), tail }
+    }
+
+    /// A fresh seat for a series that `rule` judges.
+    pub(crate) fn seat(&mut self, rule: &Rule) -> Seat {
+        let method = Method::of(rule);
+        let bank = self.judges.iter().position(|judge| judge.method == method);
+        let bank = bank.unwrap_or_else(|| {
+            let Method { detectors, min_deviation, direction } = &method;
+            let bank = Bank::new(detectors, *min_deviation, *direction, &self.tail);
+            self.judges.push(Judge { method, bank, next: 0, free: Vec::new() });
+            self.judges.len() - 1
+        });
+        let judge = &mut self.judges[bank];
+        let slot = judge.free.pop().unwrap_or_else(|| {
+            judge.next += 1;
+            judge.next - 1
+        });
+        judge.bank.reset(slot as usize);
+        Seat { bank: bank as u16, slot }
+    }
+
+    /// Gives a seat back.
+    pub(crate) fn leave(&mut self, seat: Seat) {
+        self.judges[usize::from(seat.bank)].free.push(seat.slot);
+    }
+
+    /// Whether `seat` is where a series that `rule` judges would sit.
+    pub(crate) fn fits(&self, seat: Seat, rule: &Rule) -> bool {
+        self.judges[usize::from(seat.bank)].method == Method::of(rule)
+    }
+
+    /// The bank of a seat and the slot within it.
+    #[inline]
+    pub(crate) fn bank(&mut self, seat: Seat) -> (&mut Bank, usize) {
+        (&mut self.judges[usize::from(seat.bank)].bank, seat.slot as usize)
+    }
+
+    /// Bytes that detector states occupy.
+    pub(crate) fn state_bytes(&self) -> usize {
+        self.judges.iter().map(|judge| judge.bank.state_bytes()).sum()
+    }
+}

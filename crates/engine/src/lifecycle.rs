@@ -1,0 +1,256 @@
+//! The life of an alert: pending, firing, resolved.
+//!
+//! Each sample counts for its series' own interval: a series that is sampled every five minutes fires on the
+//! first sample over the threshold when `for` is two minutes. An episode ends when the surprise has
+//! stayed below [`NOTABLE`], which is lower than any threshold, for `keep_firing_for`.
+
+use bellwether_detect::Severity;
+use bellwether_series::{Fingerprint, Timestamp};
+
+use crate::event::ChangeKind;
+use crate::settings::{AlertPolicy, Importance};
+use crate::threshold::NOTABLE;
+
+/// An alert is critical when its surprise exceeds the threshold by this much.
+const CRITICAL_EXCESS: f64 = 3.0;
+/// An alert is critical when it has been firing for this long.
+const CRITICAL_AFTER_MS: i64 = 15 * 60_000;
+
+/// Since when a series has been over each level without a break; part of every series' record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Pending {
+    notable_since: Option<Timestamp>,
+    over_since: Option<Timestamp>,
+}
+
+/// One judged sample, as the lifecycle sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    pub(crate) at: Timestamp,
+    pub(crate) interval_ms: i64,
+    pub(crate) surprise: f64,
+    pub(crate) threshold: f64,
+}
+
+/// An episode from its first event until it is resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Episode {
+    pub(crate) id: Fingerprint,
+    pub(crate) starts_at: Timestamp,
+    pub(crate) severity: Severity,
+    pub(crate) peak_surprise: f64,
+    /// Sequence of the next event.
+    pub(crate) sequence: u32,
+    /// Record time at which the newest sample arrived.
+    pub(crate) last_received_ms: i64,
+    fired_at: Option<Timestamp>,
+    calm_since: Option<Timestamp>,
+}
+
+/// What a sample changed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Change {
+    /// An episode begins, at this event time.
+    Open { starts_at: Timestamp, kind: ChangeKind, severity: Severity },
+    /// The severity of the episode rose.
+    Raise { kind: ChangeKind, severity: Severity },
+    /// The episode is over, since this event time.
+    Close { ends_at: Timestamp },
+}
+
+impl Pending {
+    /// Takes a reading in. A gap does not count as time over a level: see [`Pending::reset`].
+    fn read(&mut self, reading: &Reading) {
+        let since = |over: bool, since: Option<Timestamp>| {
+            if over { since.or(Some(reading.at)) } else { None }
+        };
+        self.notable_since = since(reading.surprise >= NOTABLE, self.notable_since);
+        self.over_since = since(reading.surprise >= reading.threshold, self.over_since);
+    }
+
+    /// Forgets what was pending: the series ended or was silent for long.
+    pub(crate) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether nothing is pending.
+    pub(crate) fn is_idle(self) -> bool {
+        self.notable_since.is_none()
+    }
+}
+
+impl Episode {
+    pub(crate) fn new(id: Fingerprint, starts_at: Timestamp, elapsed_ms: i64) -> Self {
+        Self {
+            id,
+            starts_at,
+            severity: Severity::Info,
+            peak_surprise: 0.0,
+            sequence: 0,
+            last_received_ms: elapsed_ms,
+            fired_at: None,
+            calm_since: None,
+        }
+    }
+}
+
+/// Advances the life of a series' alert by one reading and says what changed, if anything did. The caller
+/// opens and closes the episode.
+pub(crate) fn advance(
+    pending: &mut Pending,
+    episode: Option<&mut Episode>,
+    policy: &AlertPolicy,
+    reading: &Reading,
+) -> Option<Change> {
+    pending.read(reading);
+    let lasted = |since: Option<Timestamp>| {
+        since.filter(|&since| reading.at.ms_since(since) + reading.interval_ms >= policy.for_ms)
+    };
+    let (over, notable) = (lasted(pending.over_since), lasted(pending.notable_since));
+    let Some(episode) = episode else {
+        let severity = severity(policy.importance, reading.surprise, reading.threshold, 0);
+        let firing = over.filter(|_| severity > Severity::Info);
+        return match (firing, notable) {
+            (Some(starts_at), _) => {
+                Some(Change::Open { starts_at, kind: ChangeKind::Firing, severity })
+            }
+            (None, Some(starts_at)) => Some(Change::Open {
+                starts_at,
+                kind: ChangeKind::Noticed,
+                severity: Severity::Info,
+            }),
+            (None, None) => None,
+        };
+    };
+    episode.peak_surprise = episode.peak_surprise.max(reading.surprise);
+    if reading.surprise < NOTABLE {
+        let since = *episode.calm_since.get_or_insert(reading.at);
+        let over = reading.at.ms_since(since) >= policy.keep_firing_for_ms;
+        return over.then_some(Change::Close { ends_at: since });
+    }
+    episode.calm_since = None;
+    if over.is_some() && episode.fired_at.is_none() {
+        episode.fired_at = Some(reading.at);
+    }
+    let fired_at = episode.fired_at?;
+    let firing_ms = reading.at.ms_since(fired_at);
+    let severity = severity(policy.importance, episode.peak_surprise, reading.threshold, firing_ms);
+    if severity <= episode.severity {
+        return None;
+    }
+    let kind =
+        if episode.severity == Severity::Info { ChangeKind::Firing } else { ChangeKind::Escalated };
+    Some(Change::Raise { kind, severity })
+}
+
+/// Marks a new episode as firing from `at` on.
+pub(crate) fn fire(episode: &mut Episode, at: Timestamp) {
+    episode.fired_at = Some(at);
+}
+
+/// Severity of an alert over the threshold. Importance shifts it by a step, but never makes an alert
+/// of what is not over the threshold.
+fn severity(importance: Importance, peak: f64, threshold: f64, firing_ms: i64) -> Severity {
+    let critical = peak >= threshold + CRITICAL_EXCESS || firing_ms >= CRITICAL_AFTER_MS;
+    match (importance, critical) {
+        (Importance::Low, false) => Severity::Info,
+        (Importance::Low, true) | (Importance::Normal, false) => Severity::Warning,
+        (Importance::Normal, true) | (Importance::High, _) => Severity::Critical,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE_MS: i64 = 60_000;
+
+    /// Feeds one surprise a minute and returns what changed in which minute.
+    fn live(policy: AlertPolicy, surprises: &[f64]) -> Vec<(usize, ChangeKind, Severity)> {
+        let (mut pending, mut episode, mut changes) = (Pending::default(), None::<Episode>, vec![]);
+        for (minute, &surprise) in surprises.iter().enumerate() {
+            let at = Timestamp::from_ms(minute as i64 * MINUTE_MS);
+            let reading = Reading { at, interval_ms: MINUTE_MS, surprise, threshold: 6.0 };
+            match advance(&mut pending, episode.as_mut(), &policy, &reading) {
+                None => {}
+                Some(Change::Open { starts_at, kind, severity }) => {
+                    let mut opened = Episode::new(Fingerprint::from_u128(1), starts_at, 0);
+                    opened.severity = severity;
+                    opened.peak_surprise = surprise;
+                    if kind == ChangeKind::Firing {
+                        fire(&mut opened, at);
+                    }
+                    episode = Some(opened);
+                    changes.push((minute, kind, severity));
+                }
+                Some(Change::Raise { kind, severity }) => {
+                    if let Some(episode) = &mut episode {
+                        episode.severity = severity;
+                    }
+                    changes.push((minute, kind, severity));
+                }
+                Some(Change::Close { .. }) => {
+                    let closed = episode.take().map(|episode| episode.severity);
+                    changes.push((minute, ChangeKind::Resolved, closed.unwrap()));
+                }
+            }
+        }
+        changes
+    }
+
+    #[test]
+    fn an_alert_fires_after_for_and_resolves_after_keep_firing_for() {
+        use ChangeKind::{Firing, Resolved};
+        let changes = live(
+            AlertPolicy::default(),
+            &[0.0, 7.0, 7.0, 7.0, 1.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
+        );
+        assert_eq!(
+            changes,
+            [(2, Firing, Severity::Warning), (11, Resolved, Severity::Warning)]
+        );
+    }
+
+    #[test]
+    fn a_lone_spike_never_fires() {
+        assert!(live(AlertPolicy::default(), &[0.0, 50.0, 0.0, 50.0, 0.0]).is_empty());
+    }
+
+    #[test]
+    fn what_is_notable_but_not_over_the_threshold_is_an_event_only() {
+        let changes = live(AlertPolicy::default(), &[4.0; 30]);
+        assert_eq!(changes, [(1, ChangeKind::Noticed, Severity::Info)]);
+    }
+
+    #[test]
+    fn severity_rises_with_the_peak_and_with_time_and_never_falls() {
+        use ChangeKind::{Escalated, Firing};
+        let mut surprises = vec![7.0, 7.0, 9.5, 7.0];
+        let changes = live(AlertPolicy::default(), &surprises);
+        assert_eq!(changes, [(1, Firing, Severity::Warning), (2, Escalated, Severity::Critical)]);
+        surprises = vec![7.0; 20];
+        let changes = live(AlertPolicy::default(), &surprises);
+        assert_eq!(changes, [(1, Firing, Severity::Warning), (16, Escalated, Severity::Critical)]);
+    }
+
+    #[test]
+    fn importance_shifts_severity_by_a_step_but_alerts_nobody_below_the_threshold() {
+        let policy = |importance| AlertPolicy { importance, ..AlertPolicy::default() };
+        let high = live(policy(Importance::High), &[4.0, 4.0, 4.0, 7.0, 7.0]);
+        assert_eq!(
+            high,
+            [
+                (1, ChangeKind::Noticed, Severity::Info),
+                (4, ChangeKind::Firing, Severity::Critical)
+            ]
+        );
+        let low = live(policy(Importance::Low), &[7.0, 7.0, 7.0, 9.5, 9.5]);
+        assert_eq!(
+            low,
+            [
+                (1, ChangeKind::Noticed, Severity::Info),
+                (3, ChangeKind::Firing, Severity::Warning)
+            ]
+        );
+    }
+}

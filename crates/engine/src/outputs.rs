@@ -1,0 +1,127 @@
+//! What comes out of a step besides changed state.
+
+use bellwether_series::{Fingerprint, Timestamp};
+
+use crate::event::Event;
+
+/// Why a sample that was taken is not judged. Closed, so that it can label a metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DropReason {
+    /// The same sample again.
+    Duplicate,
+    /// Another value for a time that already has one; the first one stays.
+    Conflict,
+    /// Older than its series' newest sample by more than the allowed lateness.
+    Late,
+    /// More samples are held back for order than `ordering.held_samples_max` allows.
+    HeldLimit,
+    /// NaN or an infinity.
+    NonFinite,
+    /// The configuration does not watch this series.
+    Excluded,
+    /// A bucket of a classic histogram.
+    HistogramBucket,
+    /// A metric of bellwether's own coming back.
+    OwnMetric,
+}
+
+impl DropReason {
+    /// Every reason, in the order of [`DropReason::index`].
+    pub const ALL: [Self; 8] = [
+        Self::Duplicate,
+        Self::Conflict,
+        Self::Late,
+        Self::HeldLimit,
+        Self::NonFinite,
+        Self::Excluded,
+        Self::HistogramBucket,
+        Self::OwnMetric,
+    ];
+
+    /// The word used in metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Duplicate => "duplicate",
+            Self::Conflict => "conflict",
+            Self::Late => "late",
+            Self::HeldLimit => "held_limit",
+            Self::NonFinite => "non_finite",
+            Self::Excluded => "excluded",
+            Self::HistogramBucket => "histogram_bucket",
+            Self::OwnMetric => "own_metric",
+        }
+    }
+
+    /// Position in [`DropReason::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Samples by what became of them after they were taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Samples not judged, by [`DropReason::index`].
+    pub dropped: [u64; DropReason::ALL.len()],
+    /// Samples judged by at least one detector.
+    pub judged: u64,
+    /// Samples learned from while all detectors warm up, and first samples of counters.
+    pub warming_up: u64,
+    /// Stale markers.
+    pub stale: u64,
+}
+
+impl Counts {
+    /// Counts one sample as not judged.
+    pub(crate) fn drop_one(&mut self, reason: DropReason) {
+        self.dropped[reason.index()] += 1;
+    }
+
+    /// Adds `other` to `self`.
+    pub fn add(&mut self, other: &Self) {
+        for (sum, count) in self.dropped.iter_mut().zip(other.dropped) {
+            *sum += count;
+        }
+        self.judged += other.judged;
+        self.warming_up += other.warming_up;
+        self.stale += other.stale;
+    }
+}
+
+/// The judgement of one sample.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Score {
+    /// The series.
+    pub fingerprint: Fingerprint,
+    /// Event time of the sample.
+    pub at: Timestamp,
+    /// Combined surprise.
+    pub surprise: f64,
+}
+
+/// What comes out of a step.
+#[derive(Debug, Default)]
+pub struct Outputs {
+    /// Changes of alerts, in the order in which they happened within a partition.
+    pub events: Vec<Event>,
+    /// What became of the samples.
+    pub counts: Counts,
+    /// Every judgement, if asked for.
+    pub scores: Option<Vec<Score>>,
+}
+
+impl Outputs {
+    /// Brings the events of a record into log order: event time, fingerprint, sequence.
+    pub fn sort_events(&mut self) {
+        self.events.sort_by_key(|event| (event.at_ms, event.fingerprint, event.sequence));
+    }
+
+    /// Empties everything, keeping the memory.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.counts = Counts::default();
+        if let Some(scores) = &mut self.scores {
+            scores.clear();
+        }
+    }
+}

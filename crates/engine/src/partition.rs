@@ -1,0 +1,517 @@
+//! A partition: the unit of sequence, state and hand-over. A synchronous core without clock, threads or IO.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bellwether_detect::tail::StudentTail;
+use bellwether_detect::{
+    Bank, DetectorName, Expected, ExpectedBand, Judgement, Observation, Severity,
+};
+use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
+use bellwether_signal::{Counter, Interval, SeriesKind};
+
+use crate::event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
+use crate::explain::{Facts, explain};
+use crate::judges::{Judges, Seat};
+use crate::lifecycle::{self, Change, Episode, Pending, Reading};
+use crate::order::{Held, repeated};
+use crate::outputs::{DropReason, Outputs, Score};
+use crate::settings::Settings;
+use crate::slab::Slab;
+use crate::threshold::{NOTABLE, fleet_threshold, series_threshold};
+
+/// Number of partitions that routing keys map to; fixed for ever, since ids and state rest on it.
+pub const PARTITIONS: usize = 64;
+
+/// A series that was silent for this long, or for four of its intervals, has no open episode any more.
+const SILENT_MS_MIN: i64 = 5 * 60_000;
+/// A distance of more than this many intervals is a gap: what was pending before it is forgotten.
+const GAP_INTERVALS: i64 = 5;
+
+/// One sample of a series of the partition.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Where the series is kept.
+    pub slot: u32,
+    /// Event time.
+    pub at: Timestamp,
+    /// The value as sent: NaN, infinities and stale markers included.
+    pub value: f64,
+}
+
+/// Everything that can happen to a partition.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A series begins.
+    Admit {
+        /// Where it is kept; free until now.
+        slot: u32,
+        /// Its labels.
+        labels: LabelSet,
+        /// Its identity.
+        fingerprint: Fingerprint,
+        /// What its values mean.
+        kind: SeriesKind,
+    },
+    /// A series is forgotten.
+    Evict {
+        /// Where it was kept.
+        slot: u32,
+    },
+    /// A sample arrived.
+    Sample(Row),
+    /// The configuration changed.
+    Configure(Arc<Settings>),
+    /// The fleet's firing threshold changed.
+    Threshold(f64),
+    /// All inputs of a record have been applied.
+    Tick,
+}
+
+/// What a partition knows of one series, besides the states of its detectors.
+#[derive(Debug)]
+struct Series {
+    labels: LabelSet,
+    fingerprint: Fingerprint,
+    kind: SeriesKind,
+    rule: u16,
+    seat: Seat,
+    counter: Counter,
+    interval: Interval,
+    last: Option<(Timestamp, f64)>,
+    last_surprise: Option<f32>,
+    pending: Pending,
+}
+
+/// A series as an operator sees it.
+#[derive(Debug, Clone)]
+pub struct SeriesView {
+    /// Its labels.
+    pub labels: LabelSet,
+    /// Its identity.
+    pub fingerprint: Fingerprint,
+    /// How its samples become what is judged.
+    pub signal: SignalKind,
+    /// The rule that judges it.
+    pub rule: Arc<str>,
+    /// Learned sampling interval in milliseconds.
+    pub interval_ms: i64,
+    /// Event time and raw value of its newest sample.
+    pub last: Option<(Timestamp, f64)>,
+    /// Surprise of its newest judged sample; `None` while warming up.
+    pub surprise: Option<f32>,
+    /// Severity of its open episode.
+    pub severity: Option<Severity>,
+}
+
+/// A partition's series, their states and their open episodes.
+#[derive(Debug)]
+pub struct Partition {
+    settings: Arc<Settings>,
+    fleet_threshold: f64,
+    series: Slab<Series>,
+    series_count: usize,
+    judges: Judges,
+    held: Held,
+    episodes: BTreeMap<u32, Open>,
+    ready: Vec<(Timestamp, f64)>,
+    silence_checked_ms: i64,
+}
+
+/// A judged observation.
+#[derive(Debug, Clone, Copy)]
+struct Judged {
+    at: Timestamp,
+    value: f64,
+    surprise: f64,
+    expected: Expected,
+}
+
+/// An open episode with the newest judgement of its series.
+#[derive(Debug)]
+struct Open {
+    episode: Episode,
+    last: Judged,
+}
+
+impl Series {
+    /// The surprise from which this series fires.
+    fn threshold(&self, settings: &Settings, fleet: f64) -> f64 {
+        let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
+        series_threshold(fleet, &settings.budget, for_ms, self.interval.as_ms())
+    }
+}
+
+impl Partition {
+    /// An empty partition. All partitions share one `tail` table.
+    pub fn new(settings: Arc<Settings>, tail: StudentTail) -> Self {
+        let fleet_threshold = fleet_threshold(&settings.budget, &settings.rules, 0);
+        Self {
+            settings,
+            fleet_threshold,
+            series: Slab::default(),
+            series_count: 0,
+            judges: Judges::new(tail),
+            held: Held::default(),
+            episodes: BTreeMap::new(),
+            ready: Vec::new(),
+            silence_checked_ms: 0,
+        }
+    }
+
+    /// Applies one input at record time `elapsed_ms` and appends what came of it to `outputs`.
+    #[inline]
+    pub fn step(&mut self, elapsed_ms: i64, input: Input, outputs: &mut Outputs) {
+        match input {
+            Input::Sample(row) => self.sample(elapsed_ms, row, outputs),
+            Input::Admit { slot, labels, fingerprint, kind } => {
+                self.admit(slot, labels, fingerprint, kind);
+            }
+            Input::Evict { slot } => self.evict(slot, outputs),
+            Input::Configure(settings) => self.configure(settings, outputs),
+            Input::Threshold(fleet) => self.fleet_threshold = fleet,
+            Input::Tick => self.tick(elapsed_ms, outputs),
+        }
+    }
+
+    /// Watched series.
+    pub fn series_count(&self) -> usize {
+        self.series_count
+    }
+
+    /// Episodes that are not over, of any severity.
+    pub fn open_episodes(&self) -> usize {
+        self.episodes.len()
+    }
+
+    /// Bytes that series records and detector states occupy; labels are shared with the intake.
+    pub fn state_bytes(&self) -> usize {
+        self.series.bytes() + self.judges.state_bytes()
+    }
+
+    /// The first `limit` series, in order of their slots, for which `wanted` holds.
+    pub fn view(&mut self, wanted: &dyn Fn(&LabelSet) -> bool, limit: usize) -> Vec<SeriesView> {
+        let (settings, episodes) = (&self.settings, &self.episodes);
+        let chosen = self.series.iter_mut().filter(|(_, series)| wanted(&series.labels));
+        chosen
+            .take(limit)
+            .map(|(slot, series)| SeriesView {
+                labels: series.labels.clone(),
+                fingerprint: series.fingerprint,
+                signal: signal_kind(series.kind),
+                rule: Arc::clone(&settings.rules[usize::from(series.rule)].name),
+                interval_ms: series.interval.as_ms(),
+                last: series.last,
+                surprise: series.last_surprise,
+                severity: episodes.get(&slot).map(|open| open.episode.severity),
+            })
+            .collect()
+    }
+
+    fn admit(&mut self, slot: u32, labels: LabelSet, fingerprint: Fingerprint, kind: SeriesKind) {
+        let rule = self.settings.rule_index(&labels);
+        let seat = self.judges.seat(&self.settings.rules[rule]);
+        let series = Series {
+            labels,
+            fingerprint,
+            kind,
+            rule: rule as u16,
+            seat,
+            counter: Counter::default(),
+            interval: Interval::default(),
+            last: None,
+            last_surprise: None,
+            pending: Pending::default(),
+        };
+        self.series.insert(slot, series);
+        self.series_count += 1;
+    }
+
+    fn evict(&mut self, slot: u32, outputs: &mut Outputs) {
+        self.close(slot, ResolveReason::Unwatched, outputs);
+        self.ready.clear();
+        self.held.flush(slot, &mut self.ready);
+        if let Some(series) = self.series.remove(slot) {
+            self.judges.leave(series.seat);
+            self.series_count -= 1;
+        }
+    }
+
+    /// Series whose rule judges as before keep their state and their open episode.
+    fn configure(&mut self, settings: Arc<Settings>, outputs: &mut Outputs) {
+        let mut moved = Vec::new();
+        for (slot, series) in self.series.iter_mut() {
+            let old_name = Arc::clone(&self.settings.rules[usize::from(series.rule)].name);
+            let rule = settings.rule_index(&series.labels);
+            let judged_alike = self.judges.fits(series.seat, &settings.rules[rule]);
+            if !judged_alike || old_name != settings.rules[rule].name {
+                moved.push((slot, rule, judged_alike));
+            } else {
+                series.rule = rule as u16;
+            }
+        }
+        for (slot, rule, judged_alike) in moved {
+            self.close(slot, ResolveReason::Unwatched, outputs);
+            let Some(series) = self.series.get_mut(slot) else { continue };
+            series.rule = rule as u16;
+            series.pending.reset();
+            if !judged_alike {
+                self.judges.leave(series.seat);
+                series.seat = self.judges.seat(&settings.rules[rule]);
+                series.last_surprise = None;
+            }
+        }
+        self.settings = settings;
+    }
+
+    fn sample(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) {
+        let Some(series) = self.series.get_mut(row.slot) else { return };
+        if Value::classify(row.value) == Value::NonFinite {
+            outputs.counts.drop_one(DropReason::NonFinite);
+            return;
+        }
+        if let Some((last, value)) = series.last
+            && row.at <= last
+        {
+            let same_time = row.at == last;
+            let reason = if same_time { repeated(value, row.value) } else { DropReason::Late };
+            outputs.counts.drop_one(reason);
+            return;
+        }
+        let ordering = self.settings.ordering;
+        if ordering.lateness_ms == 0 {
+            self.in_order(elapsed_ms, row, outputs);
+            return;
+        }
+        let sample = (row.at, row.value);
+        match self.held.push(row.slot, sample, ordering.held_samples_max, elapsed_ms) {
+            Ok(()) => {
+                let mut ready = std::mem::take(&mut self.ready);
+                self.held.release(row.slot, ordering.lateness_ms, &mut ready);
+                self.drain(elapsed_ms, row.slot, &mut ready, outputs);
+                self.ready = ready;
+            }
+            Err(reason) => outputs.counts.drop_one(reason),
+        }
+    }
+
+    fn drain(
+        &mut self,
+        elapsed_ms: i64,
+        slot: u32,
+        ready: &mut Vec<(Timestamp, f64)>,
+        outputs: &mut Outputs,
+    ) {
+        for (at, value) in ready.drain(..) {
+            self.in_order(elapsed_ms, Row { slot, at, value }, outputs);
+        }
+    }
+
+    /// A finite sample or stale marker that is newer than everything before it.
+    fn in_order(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) {
+        let Row { slot, at, value } = row;
+        let Some(series) = self.series.get_mut(slot) else { return };
+        let previous = series.last.replace((at, value));
+        let Value::Finite(value) = Value::classify(value) else {
+            outputs.counts.stale += 1;
+            series.counter.end();
+            series.pending.reset();
+            self.close(slot, ResolveReason::SeriesEnded, outputs);
+            return;
+        };
+        if let Some((earlier, _)) = previous {
+            if at.ms_since(earlier) > GAP_INTERVALS * series.interval.as_ms() {
+                series.pending.reset();
+            }
+            series.interval.learn(earlier, at);
+        }
+        let value = match series.kind {
+            SeriesKind::Counter => match series.counter.rate(Sample { timestamp: at, value }) {
+                Some(rate) => rate,
+                None => {
+                    outputs.counts.warming_up += 1;
+                    return;
+                }
+            },
+            SeriesKind::Gauge | SeriesKind::HistogramBucket => value,
+        };
+        let interval_ms = series.interval.as_ms();
+        let (bank, bank_slot) = self.judges.bank(series.seat);
+        let observation = Observation { timestamp: at, value, interval_ms };
+        let Judgement::Scored { surprise, expected } = bank.observe(bank_slot, &observation) else {
+            outputs.counts.warming_up += 1;
+            return;
+        };
+        outputs.counts.judged += 1;
+        series.last_surprise = Some(surprise as f32);
+        if let Some(scores) = &mut outputs.scores {
+            scores.push(Score { fingerprint: series.fingerprint, at, surprise });
+        }
+        // Almost every sample ends here: nothing notable, nothing pending, nothing open.
+        if surprise < NOTABLE && series.pending.is_idle() && self.episodes.is_empty() {
+            return;
+        }
+        self.live(elapsed_ms, slot, Judged { at, value, surprise, expected }, outputs);
+    }
+
+    /// Advances the alert of a series by one judged sample.
+    fn live(&mut self, elapsed_ms: i64, slot: u32, judged: Judged, outputs: &mut Outputs) {
+        let Some(series) = self.series.get_mut(slot) else { return };
+        let rule = &self.settings.rules[usize::from(series.rule)];
+        let threshold = series.threshold(&self.settings, self.fleet_threshold);
+        let Judged { at, surprise, .. } = judged;
+        let reading = Reading { at, interval_ms: series.interval.as_ms(), surprise, threshold };
+        let mut open = self.episodes.get_mut(&slot);
+        if let Some(open) = &mut open {
+            open.episode.last_received_ms = elapsed_ms;
+            open.last = judged;
+        }
+        let episode = open.map(|open| &mut open.episode);
+        match lifecycle::advance(&mut series.pending, episode, &rule.alert, &reading) {
+            None => {}
+            Some(Change::Open { starts_at, kind, severity }) => {
+                let id = self.settings.episode_id(series.fingerprint, &rule.name, starts_at);
+                let mut episode = Episode::new(id, starts_at, elapsed_ms);
+                episode.severity = severity;
+                episode.peak_surprise = surprise;
+                if kind == ChangeKind::Firing {
+                    lifecycle::fire(&mut episode, at);
+                }
+                self.episodes.insert(slot, Open { episode, last: judged });
+                self.report(slot, kind, None, outputs);
+            }
+            Some(Change::Raise { kind, severity }) => {
+                if let Some(open) = self.episodes.get_mut(&slot) {
+                    open.episode.severity = severity;
+                }
+                self.report(slot, kind, None, outputs);
+            }
+            Some(Change::Close { ends_at }) => {
+                let end = Some((ends_at, ResolveReason::Normal));
+                self.report(slot, ChangeKind::Resolved, end, outputs);
+                self.episodes.remove(&slot);
+            }
+        }
+    }
+
+    /// Resolves the open episode of a series that will bring no more samples for it.
+    fn close(&mut self, slot: u32, reason: ResolveReason, outputs: &mut Outputs) {
+        let Some(series) = self.series.get_mut(slot) else { return };
+        let Some(open) = self.episodes.get_mut(&slot) else { return };
+        if let Some((at, _)) = series.last {
+            open.last.at = at;
+        }
+        let end = Some((open.last.at, reason));
+        self.report(slot, ChangeKind::Resolved, end, outputs);
+        self.episodes.remove(&slot);
+    }
+
+    /// Appends the event of a change of the episode that is open in `slot`.
+    fn report(
+        &mut self,
+        slot: u32,
+        change: ChangeKind,
+        end: Option<(Timestamp, ResolveReason)>,
+        outputs: &mut Outputs,
+    ) {
+        let Some(series) = self.series.get_mut(slot) else { return };
+        let Some(Open { episode, last }) = self.episodes.get_mut(&slot) else { return };
+        let rule = &self.settings.rules[usize::from(series.rule)];
+        let threshold = series.threshold(&self.settings, self.fleet_threshold);
+        let sequence = episode.sequence;
+        episode.sequence += 1;
+        let (bank, bank_slot) = self.judges.bank(series.seat);
+        let ExpectedBand { lower, upper } = last.expected.band(bank.tail(), NOTABLE);
+        let detectors = if end.is_some_and(|(_, reason)| reason != ResolveReason::Normal) {
+            Vec::new()
+        } else {
+            evidence(bank)
+        };
+        let state_digest = Fingerprint::of_parts(&[bank.state_text(bank_slot).as_bytes()]);
+        let signal = signal_kind(series.kind);
+        let explanation = explain(&Facts {
+            labels: &series.labels,
+            signal,
+            change,
+            reason: end.map(|(_, reason)| reason),
+            value: last.value,
+            expected: last.expected.center,
+            band: ExpectedBand { lower, upper },
+            surprise: last.surprise,
+            lasted_ms: last.at.ms_since(episode.starts_at),
+        });
+        outputs.events.push(Event {
+            version: FORMAT_VERSION,
+            id: format!("{}-{sequence}", episode.id),
+            episode_id: episode.id,
+            sequence,
+            change,
+            severity: episode.severity,
+            reason: end.map(|(_, reason)| reason),
+            alert: episode.severity > Severity::Info,
+            at_ms: last.at,
+            starts_at_ms: episode.starts_at,
+            ends_at_ms: end.map(|(at, _)| at),
+            rule: Arc::clone(&rule.name),
+            fingerprint: series.fingerprint,
+            labels: series.labels.clone(),
+            signal,
+            value: last.value,
+            expected: last.expected.center,
+            lower,
+            upper,
+            surprise: last.surprise,
+            peak_surprise: episode.peak_surprise,
+            threshold,
+            detectors,
+            config_digest: Arc::clone(&self.settings.digest),
+            state_digest,
+            explanation,
+        });
+    }
+
+    fn tick(&mut self, elapsed_ms: i64, outputs: &mut Outputs) {
+        let lateness_ms = self.settings.ordering.lateness_ms;
+        if lateness_ms > 0 {
+            for slot in self.held.overdue(lateness_ms, elapsed_ms) {
+                let mut ready = std::mem::take(&mut self.ready);
+                self.held.flush(slot, &mut ready);
+                self.drain(elapsed_ms, slot, &mut ready, outputs);
+                self.ready = ready;
+            }
+        }
+        if self.episodes.is_empty() || elapsed_ms - self.silence_checked_ms < 1000 {
+            return;
+        }
+        self.silence_checked_ms = elapsed_ms;
+        let mut silent = Vec::new();
+        for (&slot, Open { episode, .. }) in &self.episodes {
+            let Some(series) = self.series.get_mut(slot) else { continue };
+            let patience_ms = (4 * series.interval.as_ms()).max(SILENT_MS_MIN);
+            if elapsed_ms - episode.last_received_ms > patience_ms {
+                series.pending.reset();
+                silent.push(slot);
+            }
+        }
+        for slot in silent {
+            self.close(slot, ResolveReason::Silent, outputs);
+        }
+    }
+}
+
+fn signal_kind(kind: SeriesKind) -> SignalKind {
+    match kind {
+        SeriesKind::Counter => SignalKind::Rate,
+        SeriesKind::Gauge | SeriesKind::HistogramBucket => SignalKind::Value,
+    }
+}
+
+/// What each detector said about the newest observation.
+fn evidence(bank: &Bank) -> Vec<DetectorEvidence> {
+    let tail = bank.tail();
+    let of = |(name, surprise, expected): (DetectorName, f64, Expected)| {
+        let ExpectedBand { lower, upper } = expected.band(tail, NOTABLE);
+        DetectorEvidence { name, surprise, expected: expected.center, lower, upper }
+    };
+    bank.evidence().map(of).collect()
+}

@@ -1,0 +1,92 @@
+//! Journal records: everything that happens to the engine, in the order in which it happened.
+
+use std::sync::Arc;
+
+use bellwether_series::Timestamp;
+use bellwether_wire::remote_write::WriteRequest;
+
+use crate::settings::Settings;
+
+/// The kinds of record; the numbers are those of the journal format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum RecordKind {
+    /// A request with samples, as it was received.
+    Request = 1,
+    /// Nothing arrived for a while.
+    Heartbeat = 2,
+    /// The configuration changed.
+    Configuration = 3,
+    /// An operator's word: exclude, adopt, silence, feedback.
+    Control = 4,
+}
+
+/// One thing that happened.
+#[derive(Debug)]
+pub struct Record<'a> {
+    /// Wall-clock time of receipt: the only `now` that the engine sees.
+    pub received_at: Timestamp,
+    /// What happened.
+    pub body: RecordBody<'a>,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum RecordBody<'a> {
+    /// A request with samples.
+    Request(&'a WriteRequest),
+    /// Nothing arrived for a while.
+    Heartbeat,
+    /// The configuration changed.
+    Configuration(Arc<Settings>),
+}
+
+impl RecordBody<'_> {
+    /// The kind under which the journal files this record.
+    pub const fn kind(&self) -> RecordKind {
+        match self {
+            Self::Request(_) => RecordKind::Request,
+            Self::Heartbeat => RecordKind::Heartbeat,
+            Self::Configuration(_) => RecordKind::Configuration,
+        }
+    }
+}
+
+/// Time as records tell it: the sum of the steps between their receipts.
+///
+/// While the engine runs, a heartbeat is recorded every ten seconds. A longer step is a pause or a jump of the
+/// wall clock, a negative one a jump back; neither may age a series, so steps are taken into
+/// 0..=[`RecordClock::STEP_MS_MAX`].
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RecordClock {
+    elapsed_ms: i64,
+    last: Option<Timestamp>,
+}
+
+impl RecordClock {
+    const STEP_MS_MAX: i64 = 60_000;
+
+    /// Takes a record in and returns the milliseconds that have passed since the first.
+    pub(crate) fn advance(&mut self, received_at: Timestamp) -> i64 {
+        let step_ms = self.last.map_or(0, |last| received_at.ms_since(last));
+        self.last = Some(received_at);
+        self.elapsed_ms += step_ms.clamp(0, Self::STEP_MS_MAX);
+        self.elapsed_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jumps_of_the_wall_clock_age_nothing() {
+        let mut clock = RecordClock::default();
+        let mut at = |ms| clock.advance(Timestamp::from_ms(ms));
+        assert_eq!(at(1_000_000), 0);
+        assert_eq!(at(1_010_000), 10_000);
+        assert_eq!(at(90_000_000), 70_000);
+        assert_eq!(at(500), 70_000);
+        assert_eq!(at(10_500), 80_000);
+    }
+}

@@ -1,0 +1,369 @@
+//! The threads: one sequencer, shards, one collector.
+//!
+//! ```text
+//! submit ─▶ [queue] ─▶ sequencer ─▶ [queue] ─▶ shard 0 … n ─▶ [queue] ─▶ collector ─▶ changes
+//!            bounded   (Intake)      bounded   (Partitions)    bounded   (AlertCap)
+//! ```
+//!
+//! Every queue is bounded. When a shard cannot keep up the sequencer waits, its queue fills, and sources hear
+//! [`SubmitError::Full`]: overload is refused at the door. The collector puts the events of a
+//! record together in log order, whatever the number of shards.
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use bellwether_detect::tail::StudentTail;
+use bellwether_engine::{
+    AlertCap, Counts, Event, Intake, Outputs, Record, RecordBody, SeriesView, Settings, Shard, Work,
+};
+use bellwether_series::LabelSet;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
+
+use crate::api::{Clock, Ingest, Reply, Request, SubmitError};
+use crate::stats::Stats;
+
+/// Records that may wait for a shard or for the collector.
+const RECORDS_IN_FLIGHT_MAX: usize = 16;
+/// When nothing arrives for this long, a heartbeat is recorded.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// How the runtime is laid out; none of it shows in any event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Shard threads: 1 to 64.
+    pub shards: usize,
+    /// Requests that may wait for the sequencer.
+    pub queue_requests_max: usize,
+    /// Keys the look-up hash; differs between processes, never shows.
+    pub hash_seed: u64,
+}
+
+/// Hears of changes of alerts, in log order, on the collector's thread. Must not block for long.
+pub type OnChanges = Box<dyn FnMut(Vec<Event>) + Send>;
+
+/// Chooses series by their labels.
+pub type Wanted = Arc<dyn Fn(&LabelSet) -> bool + Send + Sync>;
+
+enum ToSequencer {
+    Request { request: Request, reply: Reply, arrived: Instant },
+    Configure(Arc<Settings>),
+    View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
+    Stop,
+}
+
+enum ToShard {
+    Work { elapsed_ms: i64, work: Work },
+    View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
+}
+
+/// What the collector must know of a record besides what the shards make of it.
+struct Header {
+    counts: Counts,
+    arrived: Option<Instant>,
+    settings: Option<Arc<Settings>>,
+}
+
+/// What a shard made of a record.
+struct Done {
+    outputs: Outputs,
+    open_episodes: usize,
+    state_bytes: usize,
+}
+
+/// A running engine. Dropping it without [`Runtime::stop`] leaves its threads to end by themselves.
+pub struct Runtime {
+    handle: Handle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What sources and operators hold of a running engine. Cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    to_sequencer: Sender<ToSequencer>,
+    stats: Arc<Stats>,
+}
+
+impl Runtime {
+    /// Starts the threads.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn start(
+        settings: &Arc<Settings>,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        on_changes: OnChanges,
+    ) -> std::io::Result<Self> {
+        let shards = options.shards.clamp(1, bellwether_engine::PARTITIONS);
+        let stats = Arc::new(Stats::default());
+        let (to_sequencer, from_sources) = bounded(options.queue_requests_max.max(1));
+        let (to_collector, headers) = bounded(RECORDS_IN_FLIGHT_MAX);
+        let (recycle, recycled) = unbounded();
+        let tail = StudentTail::new();
+        let mut threads = Vec::new();
+        let (mut to_shards, mut dones) = (Vec::new(), Vec::new());
+        for index in 0..shards {
+            let (to_shard, work) = bounded(RECORDS_IN_FLIGHT_MAX);
+            let (done, from_shard) = bounded(RECORDS_IN_FLIGHT_MAX);
+            to_shards.push(to_shard);
+            dones.push(from_shard);
+            let shard = Shard::new(settings, &tail, index, shards);
+            let recycle = recycle.clone();
+            threads.push(spawn(&format!("shard-{index}"), move || {
+                run_shard(shard, &work, &done, &recycle);
+            })?);
+        }
+        let sequencer = Sequencer {
+            intake: Intake::new(Arc::clone(settings), options.hash_seed),
+            clock,
+            to_shards,
+            to_collector,
+            recycled,
+            work: Vec::new(),
+            stats: Arc::clone(&stats),
+        };
+        threads.push(spawn("sequencer", move || sequencer.run(&from_sources))?);
+        let cap = AlertCap::new(Arc::clone(settings));
+        let collector_stats = Arc::clone(&stats);
+        threads.push(spawn("collector", move || {
+            collect(cap, &headers, &dones, &collector_stats, on_changes);
+        })?);
+        Ok(Self { handle: Handle { to_sequencer, stats }, threads })
+    }
+
+    /// What sources and operators hold.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Finishes every request that was taken, then ends the threads. Later requests are refused.
+    pub fn stop(self) {
+        // A sequencer that is gone already has nothing left to finish.
+        _ = self.handle.to_sequencer.send(ToSequencer::Stop);
+        drop(self.handle);
+        for thread in self.threads {
+            // A panic has been printed by then; there is nobody left to tell.
+            _ = thread.join();
+        }
+    }
+}
+
+impl Handle {
+    /// Makes `settings` the configuration from the next record on.
+    ///
+    /// # Errors
+    /// When the runtime is stopping.
+    pub fn configure(&self, settings: Arc<Settings>) -> Result<(), SubmitError> {
+        let message = ToSequencer::Configure(settings);
+        self.to_sequencer.send(message).map_err(|_| SubmitError::Stopping)
+    }
+
+    /// At most `limit` of the series for which `wanted` holds, in order of their labels. Blocks until the
+    /// shards have come to it.
+    ///
+    /// # Errors
+    /// When the runtime is stopping.
+    pub fn view(&self, wanted: Wanted, limit: usize) -> Result<Vec<SeriesView>, SubmitError> {
+        let (views, answers) = unbounded();
+        let message = ToSequencer::View { wanted, limit, views };
+        self.to_sequencer.send(message).map_err(|_| SubmitError::Stopping)?;
+        let mut all: Vec<SeriesView> = answers.iter().flatten().collect();
+        all.sort_by(|a, b| a.labels.cmp(&b.labels));
+        all.truncate(limit);
+        Ok(all)
+    }
+
+    /// The runtime's own figures.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+}
+
+impl Ingest for Handle {
+    fn submit(&self, request: Request, reply: Reply) -> Result<(), SubmitError> {
+        let message = ToSequencer::Request { request, reply, arrived: Instant::now() };
+        self.stats.enqueued();
+        self.to_sequencer.try_send(message).map_err(|error| {
+            self.stats.dequeued();
+            match error {
+                TrySendError::Full(_) => SubmitError::Full,
+                TrySendError::Disconnected(_) => SubmitError::Stopping,
+            }
+        })
+    }
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+struct Sequencer {
+    intake: Intake,
+    clock: Arc<dyn Clock>,
+    to_shards: Vec<Sender<ToShard>>,
+    to_collector: Sender<Header>,
+    recycled: Receiver<Work>,
+    work: Vec<Work>,
+    stats: Arc<Stats>,
+}
+
+impl Sequencer {
+    fn run(mut self, from_sources: &Receiver<ToSequencer>) {
+        let mut stopping = false;
+        loop {
+            let message = if stopping {
+                from_sources.try_recv().map_err(|_| RecvTimeoutError::Disconnected)
+            } else {
+                from_sources.recv_timeout(HEARTBEAT)
+            };
+            let alive = match message {
+                Ok(ToSequencer::Request { request, reply, arrived }) => {
+                    self.stats.dequeued();
+                    self.request(&request, reply, arrived)
+                }
+                Ok(ToSequencer::Configure(settings)) => {
+                    let body = RecordBody::Configuration(Arc::clone(&settings));
+                    self.record(body, None, Some(settings))
+                }
+                Ok(ToSequencer::View { wanted, limit, views }) => self.view(&wanted, limit, &views),
+                Ok(ToSequencer::Stop) => {
+                    stopping = true;
+                    true
+                }
+                Err(RecvTimeoutError::Timeout) => self.record(RecordBody::Heartbeat, None, None),
+                Err(RecvTimeoutError::Disconnected) => false,
+            };
+            if !alive {
+                return;
+            }
+        }
+    }
+
+    fn request(&mut self, request: &Request, reply: Reply, arrived: Instant) -> bool {
+        let record = Record {
+            received_at: request.received_at,
+            body: RecordBody::Request(&request.write),
+        };
+        let routed = self.apply(&record);
+        let outcome = routed.outcome.clone();
+        let alive = self.dispatch(&routed, Some(arrived), None);
+        reply(outcome);
+        alive
+    }
+
+    fn record(
+        &mut self,
+        body: RecordBody<'_>,
+        arrived: Option<Instant>,
+        settings: Option<Arc<Settings>>,
+    ) -> bool {
+        let routed = self.apply(&Record { received_at: self.clock.now(), body });
+        self.dispatch(&routed, arrived, settings)
+    }
+
+    fn apply(&mut self, record: &Record<'_>) -> bellwether_engine::Routed {
+        while self.work.len() < self.to_shards.len() {
+            self.work.push(self.recycled.try_recv().unwrap_or_default());
+        }
+        let routed = self.intake.apply(record, &mut self.work);
+        self.stats.sequenced(&routed.outcome, self.intake.series(), self.intake.watched());
+        routed
+    }
+
+    /// Hands the work of a record out; false when the other threads are gone.
+    fn dispatch(
+        &mut self,
+        routed: &bellwether_engine::Routed,
+        arrived: Option<Instant>,
+        settings: Option<Arc<Settings>>,
+    ) -> bool {
+        let header = Header { counts: routed.counts, arrived, settings };
+        if self.to_collector.send(header).is_err() {
+            return false;
+        }
+        let elapsed_ms = routed.elapsed_ms;
+        self.to_shards
+            .iter()
+            .zip(self.work.drain(..))
+            .all(|(shard, work)| shard.send(ToShard::Work { elapsed_ms, work }).is_ok())
+    }
+
+    fn view(&self, wanted: &Wanted, limit: usize, views: &Sender<Vec<SeriesView>>) -> bool {
+        self.to_shards.iter().all(|shard| {
+            let (wanted, views) = (Arc::clone(wanted), views.clone());
+            shard.send(ToShard::View { wanted, limit, views }).is_ok()
+        })
+    }
+}
+
+fn run_shard(
+    mut shard: Shard,
+    messages: &Receiver<ToShard>,
+    done: &Sender<Done>,
+    recycle: &Sender<Work>,
+) {
+    for message in messages {
+        match message {
+            ToShard::Work { elapsed_ms, mut work } => {
+                let mut outputs = Outputs::default();
+                shard.apply(elapsed_ms, &mut work, &mut outputs);
+                // When the sequencer has stopped, nobody wants the buffers back.
+                _ = recycle.send(work);
+                let partitions = shard.partitions();
+                let open_episodes = partitions.iter().map(|p| p.open_episodes()).sum();
+                let state_bytes = partitions.iter().map(|p| p.state_bytes()).sum();
+                if done.send(Done { outputs, open_episodes, state_bytes }).is_err() {
+                    return;
+                }
+            }
+            ToShard::View { wanted, limit, views } => {
+                let partitions = shard.partitions();
+                let chosen = partitions.iter_mut().flat_map(|p| p.view(&*wanted, limit)).take(limit);
+                // Whoever asked may have stopped waiting.
+                _ = views.send(chosen.collect());
+            }
+        }
+    }
+}
+
+/// Puts records together again, in order, until the other threads are gone.
+fn collect(
+    mut cap: AlertCap,
+    headers: &Receiver<Header>,
+    dones: &[Receiver<Done>],
+    stats: &Stats,
+    mut on_changes: OnChanges,
+) {
+    for header in headers {
+        if let Some(settings) = &header.settings {
+            cap.configure(settings);
+        }
+        let mut outputs = Outputs::default();
+        outputs.counts = header.counts;
+        let (mut open_episodes, mut state_bytes) = (0, 0);
+        for done in dones {
+            let Ok(done) = done.recv() else { return };
+            outputs.counts.add(&done.outputs.counts);
+            outputs.events.extend(done.outputs.events);
+            open_episodes += done.open_episodes;
+            state_bytes += done.state_bytes;
+        }
+        outputs.sort_events();
+        let events = cap.apply(outputs.events);
+        stats.decide(|decided| {
+            decided.counts.add(&outputs.counts);
+            decided.open_episodes = open_episodes;
+            decided.state_bytes = state_bytes;
+            for event in &events {
+                decided.events[event.severity as usize] += 1;
+            }
+            if let Some(arrived) = header.arrived {
+                decided.observe_latency(arrived.elapsed());
+            }
+        });
+        if !events.is_empty() {
+            on_changes(events);
+        }
+    }
+}

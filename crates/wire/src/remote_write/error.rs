@@ -1,0 +1,65 @@
+//! Why a request was refused as a whole.
+
+/// Why nothing of a request was taken. The same bytes will fail again: answer 400, never 5xx.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The body is larger than allowed. The sender should split it, or the limit be raised.
+    #[error("body is too large: bytes=`{bytes}`, limit_bytes=`{limit_bytes}`, part=`{part}`")]
+    TooLarge {
+        /// `compressed` or `decoded`.
+        part: &'static str,
+        /// The size found or declared.
+        bytes: usize,
+        /// The limit that was passed.
+        limit_bytes: usize,
+    },
+    /// The body is not in snappy's block format; a sender that frames or compresses differently.
+    #[error("body is not in snappy block format")]
+    NotSnappy {
+        /// What the decompressor says.
+        #[source]
+        source: snap::Error,
+    },
+    /// The declared size cannot come out of so few bytes: a decompression bomb, or a corrupt body.
+    #[error(
+        "declared size is impossible: declared_bytes=`{declared_bytes}`, body_bytes=`{body_bytes}`"
+    )]
+    ImpossibleLength {
+        /// Size that the body claims to have once decompressed.
+        declared_bytes: usize,
+        /// Size of the body as received.
+        body_bytes: usize,
+    },
+    /// The decompressed body is not a protobuf message.
+    #[error("body is not valid protobuf: offset=`{offset}`, fault=`{fault}`")]
+    Malformed {
+        /// Byte offset within the decompressed body.
+        offset: usize,
+        /// What is wrong there.
+        fault: &'static str,
+    },
+    /// More series, samples or messages than allowed. The sender should send smaller requests.
+    #[error("request holds too many {what}: limit=`{limit}`, offset=`{offset}`")]
+    TooManyObjects {
+        /// `series`, `samples` or `messages`.
+        what: &'static str,
+        /// The limit that was passed.
+        limit: usize,
+        /// Byte offset within the decompressed body.
+        offset: usize,
+    },
+}
+
+impl DecodeError {
+    /// One of a few fixed words, for the label of a metric: `too_large`, `snappy`, `protobuf` or
+    /// `too_many_objects`.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too_large",
+            Self::NotSnappy { .. } | Self::ImpossibleLength { .. } => "snappy",
+            Self::Malformed { .. } => "protobuf",
+            Self::TooManyObjects { .. } => "too_many_objects",
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Remote write against another decoder, and against hostile bodies.
+
+mod hostile;
+mod oracle;
+mod proto;
