@@ -1,1 +1,10 @@
-//! Criterion benches of the workspace; see `benches/README.md`.
+//! What the benches share: a fleet that sends, and the bare decode that everything is measured against.
+//! How to run them and what they gave: `benches/README.md`.
+
+mod bare;
+mod fleet;
+mod warm;
+
+pub use bare::bare_decode;
+pub use fleet::{BATCH, Fleet, STEP_MS};
+pub use warm::WarmEngine;

@@ -31,7 +31,7 @@ fn report(path: &Path) -> (String, bool) {
     match Config::load(Some(path)) {
         Ok(config) => {
             let rules = config.engine.rules.len() - 1;
-            let alertmanagers = config.alerting.alertmanagers.len();
+            let alertmanagers = config.alertmanagers.targets.len();
             let digest = &config.engine.digest;
             let report = format!(
                 "{name}: good (rules: {rules}, Alertmanagers: {alertmanagers}, digest: {digest})\n"

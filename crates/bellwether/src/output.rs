@@ -5,6 +5,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use bellwether_series::Timestamp;
+
 /// Whoever read standard output has closed it; the command ends quietly.
 #[derive(Debug, thiserror::Error)]
 #[error("standard output is closed")]
@@ -45,6 +47,27 @@ pub fn complain(error: &anyhow::Error) {
     _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// `text` with its control characters escaped.
+pub(crate) fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// Date and time of day in UTC, to the second.
+pub(crate) fn time(at: Timestamp) -> String {
+    match jiff::Timestamp::from_millisecond(at.as_ms()) {
+        Ok(time) => format!("{time:.0}"),
+        Err(_) => at.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +88,10 @@ mod tests {
     fn a_closed_pipe_is_told_from_other_errors() {
         assert!(write(&mut Broken(ErrorKind::BrokenPipe), "x").unwrap_err().is::<Closed>());
         assert!(!write(&mut Broken(ErrorKind::StorageFull), "x").unwrap_err().is::<Closed>());
+    }
+
+    #[test]
+    fn a_time_that_no_calendar_knows_is_printed_all_the_same() {
+        assert_eq!(time(Timestamp::from_ms(i64::MAX)), format!("{}ms", i64::MAX));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bellwether::config::{Auth, Config, Faults, Secret, json_schema, key_paths};
+use bellwether::config::{Config, Faults, json_schema, key_paths};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -167,7 +167,8 @@ fn the_full_file_names_the_defaults() {
     let (mut full, default) = (good("full.yml"), good("empty.yml"));
     assert_eq!(full.engine.rules.remove(0).detectors, default.engine.rules[0].detectors);
     full.server.external_url = None;
-    full.alerting.alertmanagers.clear();
+    full.alertmanagers.external_url = None;
+    full.alertmanagers.targets.clear();
     full.engine.digest = default.engine.digest.clone();
     assert_eq!(format!("{full:#?}"), format!("{default:#?}"));
 }
@@ -214,11 +215,10 @@ fn rules_inherit_from_defaults() {
 #[test]
 fn secrets_come_from_files_and_the_environment_and_stay_hidden() {
     let config = good("secrets.yml");
-    let [first, second] = config.alerting.alertmanagers.as_slice() else { panic!("{config:?}") };
-    let Auth::Basic { username, password } = &first.auth else { panic!("{first:?}") };
+    let [first, second] = config.alertmanagers.targets.as_slice() else { panic!("{config:?}") };
+    let (username, password) = first.basic_auth.as_ref().unwrap();
     assert_eq!((username.as_str(), password.expose()), ("bellwether", "not-a-real-password"));
-    let Auth::Bearer(token) = &second.auth else { panic!("{second:?}") };
-    assert_eq!(token.expose(), "not-a-real-token");
+    assert_eq!(second.bearer.as_ref().unwrap().expose(), "not-a-real-token");
     assert!(!format!("{config:?}").contains("not-a-real"));
 }
 
@@ -227,7 +227,8 @@ fn a_secret_that_looks_like_a_number_is_kept_as_it_is() {
     let numeric = HashMap::from([("TOKEN".to_owned(), "0012_0".to_owned())]);
     let yaml = "alerting:\n  alertmanagers:\n    - url: http://a\n      bearer_token: ${TOKEN}\n";
     let config = Config::parse(yaml, "test.yml", Path::new("."), &numeric).unwrap();
-    assert_eq!(config.alerting.alertmanagers[0].auth, Auth::Bearer(Secret::new("0012_0")));
+    let token = config.alertmanagers.targets[0].bearer.as_ref().unwrap();
+    assert_eq!(token.expose(), "0012_0");
 }
 
 #[test]

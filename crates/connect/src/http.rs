@@ -9,6 +9,7 @@ mod connection;
 mod pool;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,7 +62,8 @@ impl Default for ServerLimits {
 /// Serves `app` on `listener` until `shutdown` is cancelled; then closes idle connections, lets requests
 /// in progress end within `limits.drain`, and returns.
 ///
-/// A failure to accept one connection is survived.
+/// Every request carries [`ConnectInfo`](axum::extract::ConnectInfo) with the address of its client. A
+/// failure to accept one connection is survived.
 ///
 /// # Errors
 /// When `listener` is not bound to an address.
@@ -75,8 +77,8 @@ pub async fn serve(
     let pool = Arc::new(Pool::new(limits.connections_max));
     let tasks = TaskTracker::new();
     let overdue = CancellationToken::new();
-    let accepting = accept(&listener, &pool, |stream, slot| {
-        let connection = Arc::new(Connection::new(limits));
+    let accepting = accept(&listener, &pool, |stream, client, slot| {
+        let connection = Arc::new(Connection::new(limits, client));
         let admitted = pool.insert(slot, Arc::clone(&connection));
         let (app, shutdown, overdue) = (app.clone(), shutdown.clone(), overdue.clone());
         tasks.spawn(async move {
@@ -99,12 +101,12 @@ pub async fn serve(
 }
 
 /// Accepts connections for ever and starts each one that finds a place.
-async fn accept(listener: &TcpListener, pool: &Arc<Pool>, start: impl Fn(TcpStream, pool::Slot)) {
+async fn accept(listener: &TcpListener, pool: &Arc<Pool>, start: impl Fn(TcpStream, SocketAddr, pool::Slot)) {
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, client)) => {
                 let slot = pool.slot().await;
-                start(stream, slot);
+                start(stream, client, slot);
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");

@@ -4,17 +4,21 @@
 
 use std::mem::size_of;
 
+use bellwether_series::Sample;
+
 use crate::combine::combine;
+use crate::granularity::Granularity;
 use crate::iqr::Iqr;
 use crate::params::{DetectorName, DetectorSpec, Direction, MinDeviation};
+use crate::residual::EXCURSION_SURPRISE;
 use crate::seasonal::Seasonal;
-use crate::tail::StudentTail;
+use crate::tail::Tail;
 use crate::verdict::{Detector, Expected, Observation, Verdict};
 use crate::zscore::{RobustZscore, Zscore};
 use crate::{iqr, seasonal, zscore};
 
 /// Records per allocation: a fleet of a few series wastes little, a large one does not copy to grow.
-const CHUNK: usize = 32;
+const CHUNK: usize = 16;
 
 /// Larger values are taken as this, so that squares of differences stay finite.
 const VALUE_MAX: f64 = 1e120;
@@ -64,7 +68,7 @@ enum AnyColumn {
 }
 
 impl AnyColumn {
-    fn new(spec: DetectorSpec, min_deviation: MinDeviation, tail: &StudentTail) -> Self {
+    fn new(spec: DetectorSpec, min_deviation: MinDeviation, tail: &Tail) -> Self {
         let tail = tail.clone();
         match spec {
             DetectorSpec::Zscore(params) if params.robust => {
@@ -145,9 +149,10 @@ pub enum Judgement {
 #[derive(Debug)]
 pub struct Bank {
     columns: Vec<AnyColumn>,
+    granularity: States<Granularity>,
     min_deviation: MinDeviation,
     direction: Direction,
-    tail: StudentTail,
+    tail: Tail,
     verdicts: Vec<Verdict>,
 }
 
@@ -157,19 +162,22 @@ impl Bank {
         detectors: &[DetectorSpec],
         min_deviation: MinDeviation,
         direction: Direction,
-        tail: &StudentTail,
+        tail: &Tail,
     ) -> Self {
         let columns: Vec<_> =
             detectors.iter().map(|&spec| AnyColumn::new(spec, min_deviation, tail)).collect();
         let verdicts = Vec::with_capacity(columns.len());
-        Self { columns, min_deviation, direction, tail: tail.clone(), verdicts }
+        let granularity = States(Vec::new());
+        Self { columns, granularity, min_deviation, direction, tail: tail.clone(), verdicts }
     }
 
-    /// Judges an observation of the series in `slot` against that series' past, then learns from it.
-    /// Memory grows with the largest slot.
-    pub fn observe(&mut self, slot: usize, observation: &Observation) -> Judgement {
-        let value = observation.value.clamp(-VALUE_MAX, VALUE_MAX);
-        let observation = &Observation { value, ..*observation };
+    /// Judges a sample of the series in `slot`, which is sampled every `interval_ms`, against that series'
+    /// past, then learns from it. Memory grows with the largest slot.
+    pub fn observe(&mut self, slot: usize, sample: Sample, interval_ms: i64) -> Judgement {
+        let Sample { timestamp, value } = sample;
+        let value = value.clamp(-VALUE_MAX, VALUE_MAX);
+        let scale_floor = self.granularity.at(slot).floor();
+        let observation = &Observation { timestamp, value, interval_ms, scale_floor };
         self.verdicts.clear();
         for column in &mut self.columns {
             self.verdicts.push(column.observe(slot, observation));
@@ -185,8 +193,9 @@ impl Bank {
                 }
             }
         }
-        let Some(expected) = most_expected else { return Judgement::WarmingUp };
         let surprise = combine(self.verdicts.iter().filter_map(scored));
+        self.granularity.at(slot).learn(value, surprise < EXCURSION_SURPRISE);
+        let Some(expected) = most_expected else { return Judgement::WarmingUp };
         Judgement::Scored { surprise, expected }
     }
 
@@ -200,12 +209,13 @@ impl Bank {
     }
 
     /// The tail that the detectors judge by.
-    pub fn tail(&self) -> &StudentTail {
+    pub fn tail(&self) -> &Tail {
         &self.tail
     }
 
     /// Forgets everything about the series in `slot`.
     pub fn reset(&mut self, slot: usize) {
+        *self.granularity.at(slot) = Granularity::default();
         for column in &mut self.columns {
             column.reset(slot);
         }
@@ -213,12 +223,12 @@ impl Bank {
 
     /// Bytes that the states occupy.
     pub fn state_bytes(&self) -> usize {
-        self.columns.iter().map(AnyColumn::bytes).sum()
+        self.granularity.bytes() + self.columns.iter().map(AnyColumn::bytes).sum::<usize>()
     }
 
     /// The complete state of the series in `slot` as text: equal states give equal text.
     pub fn state_text(&mut self, slot: usize) -> String {
-        let mut text = String::new();
+        let mut text = format!("{:?}", self.granularity.at(slot));
         for column in &mut self.columns {
             column.digest_into(slot, &mut text);
         }
@@ -252,7 +262,7 @@ mod tests {
     use crate::testing::Noise;
 
     fn bank(direction: Direction) -> Bank {
-        let tail = StudentTail::new();
+        let tail = Tail::new();
         Bank::new(&DetectorSpec::defaults(), MinDeviation::default(), direction, &tail)
     }
 
@@ -263,7 +273,7 @@ mod tests {
         for index in 0..500 {
             let value = if index == 499 { spike } else { 100.0 + noise.normal() };
             let timestamp = Timestamp::from_ms(index * 60_000);
-            last = bank.observe(3, &Observation { timestamp, value, interval_ms: 60_000 });
+            last = bank.observe(3, Sample { timestamp, value }, 60_000);
         }
         match last {
             Judgement::Scored { surprise, .. } => surprise,
@@ -289,9 +299,9 @@ mod tests {
         let mut bank = bank(Direction::Both);
         for index in 0..200 {
             let timestamp = Timestamp::from_ms(index * 60_000);
-            let observation = Observation { timestamp, value: index as f64, interval_ms: 60_000 };
-            bank.observe(0, &observation);
-            bank.observe(1, &observation);
+            let sample = Sample { timestamp, value: index as f64 };
+            bank.observe(0, sample, 60_000);
+            bank.observe(1, sample, 60_000);
         }
         let neighbour = bank.state_text(1);
         bank.reset(0);

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::params::{MinDeviation, WarmUp, Window};
 use crate::residual::{Residual, Scale};
-use crate::tail::StudentTail;
+use crate::tail::Tail;
 use crate::verdict::{Detector, Expected, Observation, Verdict};
 use crate::window::QuantileWindow;
 
@@ -38,7 +38,7 @@ pub struct Params {
 pub(crate) struct Iqr {
     pub(crate) params: Params,
     pub(crate) min_deviation: MinDeviation,
-    pub(crate) tail: StudentTail,
+    pub(crate) tail: Tail,
 }
 
 /// What it remembers of a series.
@@ -63,13 +63,13 @@ impl Detector for Iqr {
         };
         let spread = quartiles.third - quartiles.first;
         let center = quartiles.median;
-        if spread <= self.min_deviation.at(center) / 10.0 + center.abs() * 1e-9 {
+        if !state.window.has_spread() {
             state.window.insert(value, memory);
             return Verdict::NotApplicable;
         }
         let side = |distance: f64| {
             let width = distance.max(SIDE_MIN * spread / 2.0) / NORMAL_QUARTILE;
-            Scale::at_least(width, self.min_deviation, center)
+            Scale::at_least(width, observation.scale_floor, self.min_deviation, center)
         };
         let (below, above) = (side(center - quartiles.first), side(quartiles.third - center));
         let scale = if value < center { below } else { above };
@@ -82,7 +82,7 @@ impl Detector for Iqr {
             center,
             scale_below: below.width * judged.widening,
             scale_above: above.width * judged.widening,
-            dof: judged.dof,
+            tail: judged.shape,
         };
         Verdict::Scored { surprise: judged.surprise, expected }
     }
@@ -97,7 +97,7 @@ mod tests {
         Iqr {
             params: Params::default(),
             min_deviation: MinDeviation::default(),
-            tail: StudentTail::new(),
+            tail: Tail::new(),
         }
     }
 

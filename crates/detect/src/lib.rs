@@ -6,6 +6,7 @@
 
 mod bank;
 pub mod combine;
+mod granularity;
 pub mod iqr;
 mod params;
 mod residual;

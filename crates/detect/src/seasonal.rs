@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::params::{MinDeviation, WarmUpDays};
 use crate::residual::{Residual, Scale};
-use crate::tail::StudentTail;
+use crate::tail::Tail;
 use crate::verdict::{Detector, Expected, Observation, Verdict};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -32,7 +32,7 @@ const HOURS_A_DAY: usize = 24;
 const HOURS_A_WEEK: usize = 168;
 
 /// Memory of the error that both profiles share.
-const DRIFT_MS: f64 = 4.0 * HOUR_MS as f64;
+const DRIFT_MS: f64 = 2.0 * HOUR_MS as f64;
 /// Memory of the squared error of the final forecast.
 const ERROR_MS: f64 = DAY_MS as f64;
 /// Memory of the squared errors of the profiles: weekends must not be forgotten by Friday.
@@ -54,7 +54,7 @@ const WEEKLY_VISIT_GAIN_MIN: f64 = 0.3;
 /// Largest share of a single sample's error that is taken; keeps least mean squares stable.
 const SAMPLE_GAIN_MAX: f64 = 0.7;
 /// Share of the daily profile's deviation by which an unseen hour of the week may differ.
-const UNSEEN_SHARE: f64 = 0.5;
+const UNSEEN_SHARE: f64 = 0.35;
 
 /// Parameters of the seasonal detector.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -77,7 +77,7 @@ impl Default for Params {
 pub(crate) struct Seasonal {
     pub(crate) params: Params,
     pub(crate) min_deviation: MinDeviation,
-    pub(crate) tail: StudentTail,
+    pub(crate) tail: Tail,
 }
 
 /// What it remembers of a series. Profiles hold offsets from the first value.
@@ -205,7 +205,7 @@ impl Detector for Seasonal {
     type State = State;
 
     fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
-        let Observation { timestamp, value, interval_ms } = *observation;
+        let Observation { timestamp, value, interval_ms, .. } = *observation;
         if state.samples == 0 {
             (state.first_value, state.first_ms) = (value, timestamp.as_ms());
         }
@@ -234,7 +234,7 @@ impl Detector for Seasonal {
         if self.params.hour_of_week && !week_known {
             width = width.hypot(UNSEEN_SHARE * state.daily_deviation());
         }
-        let scale = Scale::at_least(width, self.min_deviation, center);
+        let scale = Scale::at_least(width, observation.scale_floor, self.min_deviation, center);
         let warm = age_ms >= i64::from(self.params.warm_up_days.days()) * DAY_MS;
         let memory = (NEW_NORMAL_MS / interval_ms.max(1)).clamp(12, 100_000) as u32;
 
@@ -243,7 +243,7 @@ impl Detector for Seasonal {
             let weight = state.residual.learn(&judged, memory);
             let wide = scale.width * judged.widening;
             let expected =
-                Expected { center, scale_below: wide, scale_above: wide, dof: judged.dof };
+                Expected { center, scale_below: wide, scale_above: wide, tail: judged.shape };
             let new_normal = state.residual.is_new_normal(memory);
             let huber = if new_normal { HUBER_NEW_NORMAL } else { HUBER };
             let verdict = Verdict::Scored { surprise: judged.surprise, expected };
@@ -327,7 +327,7 @@ mod tests {
         Seasonal {
             params: Params::default(),
             min_deviation: MinDeviation::default(),
-            tail: StudentTail::new(),
+            tail: Tail::new(),
         }
     }
 
@@ -387,7 +387,7 @@ mod tests {
         {
             let timestamp = Timestamp::from_ms(index as i64 * 600_000);
             let verdict =
-                detector.observe(&mut state, &Observation { timestamp, value: *value, interval_ms: 600_000 });
+                detector.observe(&mut state, &Observation { timestamp, value: *value, interval_ms: 600_000, scale_floor: 0.0 });
             if let Verdict::Scored { surprise, .. } = verdict {
                 assert!((0.0..=100.0).contains(&surprise));
             }

@@ -1,12 +1,14 @@
 //! Tails: from a standardised departure to a surprise, and back.
 //!
-//! Surprise is −log10 of the two-sided tail probability of Student's t distribution. Evaluating the
-//! incomplete beta function for every sample would cost more than all detectors together, so the
-//! surprise is tabulated once over degrees of freedom and departure and interpolated: within
-//! 0.01 of the exact value wherever the surprise is below 20 (see the tests).
+//! Surprise is −log10 of a two-sided tail probability. Up to [`TAIL_START`] standard deviations it is that of
+//! Student's t with [`BODY_DOF`] degrees of freedom, scaled to unit variance. Beyond, where what
+//! counts is how the series itself behaves, it is a Pareto tail whose two parameters each series
+//! learns: how often departures go beyond [`TAIL_START`] and how far they then go (its index, the degrees
+//! of freedom of the t distribution that falls off alike).
 //!
-//! Source of the exact form: Abramowitz & Stegun 26.7.1 and 26.5.4 (series of the incomplete beta
-//! function), evaluated in logarithms so that it does not underflow.
+//! Sources: Student's t by the series of the incomplete beta function, Abramowitz & Stegun 26.7.1 and 26.5.4,
+//! tabulated once. Tail: Hill (1975), "A simple general approach to inference about the tail of a
+//! distribution".
 
 use std::f64::consts::LN_10;
 use std::fmt;
@@ -14,107 +16,101 @@ use std::sync::Arc;
 
 /// The largest surprise there is. A probability below 1e-100 means nothing on real data.
 pub const SURPRISE_MAX: f64 = 100.0;
+/// Departure, in standard deviations, from which the learned tail speaks.
+pub const TAIL_START: f64 = 3.0;
+/// Departure up to which the body speaks alone; between the two the surprise is interpolated.
+const BODY_END: f64 = 2.0;
+/// Degrees of freedom of the body: heavier than a Gaussian, as real series are.
+const BODY_DOF: f64 = 8.0;
+/// Points of the table per standard deviation.
+const POINTS_PER_UNIT: usize = 32;
+const POINTS: usize = BODY_END as usize * POINTS_PER_UNIT + 2;
 
-/// Degrees of freedom of the tabulated rows, heaviest tail first.
-const ROW_DOF: [f64; 10] = [3.0, 3.5, 4.0, 5.0, 6.0, 8.0, 11.0, 15.0, 20.0, 30.0];
-/// Fewest degrees of freedom a tail can have.
-pub const DOF_MIN: f64 = ROW_DOF[0];
-/// Most degrees of freedom a tail can have: real series are never as tame as a Gaussian.
-pub const DOF_MAX: f64 = ROW_DOF[ROW_DOF.len() - 1];
-
-/// Segments per doubling of `1 + |t|`, as a power of two.
-const SEGMENT_BITS: u32 = 4;
-/// Doublings covered; beyond, the surprise of the last point holds.
-const OCTAVES: usize = 14;
-const POINTS: usize = (OCTAVES << SEGMENT_BITS) + 1;
-const MANTISSA_BITS: u32 = f64::MANTISSA_DIGITS - 1 - SEGMENT_BITS;
-
-/// Tabulated surprise of Student's t. Clones share the table.
-#[derive(Clone)]
-pub struct StudentTail {
-    rows: Arc<[[f32; POINTS]; ROW_DOF.len()]>,
+/// What a series' tail looks like.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TailShape {
+    /// Surprise of a departure of [`TAIL_START`]: −log10 of how often there is a larger one.
+    pub start_surprise: f64,
+    /// Pareto index: at twice the departure the probability is `2^-index` of what it was. Positive.
+    pub index: f64,
 }
 
-impl fmt::Debug for StudentTail {
+/// The tabulated body. Clones share the table.
+#[derive(Clone)]
+pub struct Tail {
+    body: Arc<[f32; POINTS]>,
+}
+
+impl fmt::Debug for Tail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StudentTail")
+        f.write_str("Tail")
     }
 }
 
-impl Default for StudentTail {
+impl Default for Tail {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl StudentTail {
-    /// Computes the table; about a millisecond.
+impl Tail {
+    /// Computes the table; some tens of microseconds.
     pub fn new() -> Self {
-        let row = |dof: f64| std::array::from_fn(|point| exact(departure(point), dof) as f32);
-        Self { rows: Arc::new(ROW_DOF.map(row)) }
-    }
-
-    /// Surprise of a departure of `t` under `dof` degrees of freedom: 0 to [`SURPRISE_MAX`].
-    ///
-    /// `dof` is taken into [`DOF_MIN`]..=[`DOF_MAX`]. A `t` that is not a number is no surprise.
-    #[inline]
-    pub fn surprise(&self, t: f64, dof: f64) -> f64 {
-        let place = 1.0 + t.abs();
-        if place.is_nan() {
-            return 0.0;
-        }
-        let offset = place.to_bits() - 1.0_f64.to_bits();
-        let point = (offset >> MANTISSA_BITS) as usize;
-        let (low, high) = rows_around(dof);
-        if point >= POINTS - 1 {
-            return f64::from(self.rows[low.row][POINTS - 1]);
-        }
-        let within = (offset & ((1 << MANTISSA_BITS) - 1)) as f64 / (1_u64 << MANTISSA_BITS) as f64;
-        let at = |row: usize| {
-            let (from, to) = (self.rows[row][point], self.rows[row][point + 1]);
-            f64::from(from) + within * f64::from(to - from)
+        // A t distribution of n degrees of freedom has the variance n / (n - 2).
+        let to_t = (BODY_DOF / (BODY_DOF - 2.0)).sqrt();
+        let point = |point: usize| {
+            student_surprise(point as f64 / POINTS_PER_UNIT as f64 * to_t, BODY_DOF) as f32
         };
-        low.weight * at(low.row) + high.weight * at(high.row)
+        Self { body: Arc::new(std::array::from_fn(point)) }
     }
 
-    /// The departure whose surprise is `surprise`: the inverse of [`StudentTail::surprise`].
-    pub fn departure(&self, surprise: f64, dof: f64) -> f64 {
-        let (mut low, mut high) = (0.0, departure(POINTS - 1));
-        for _ in 0..60 {
-            let middle = f64::midpoint(low, high);
-            if self.surprise(middle, dof) < surprise {
-                low = middle;
-            } else {
-                high = middle;
-            }
+    /// Surprise of a departure of `departure` standard deviations: 0 to [`SURPRISE_MAX`]. What is not a
+    /// number is no surprise.
+    #[inline]
+    pub fn surprise(&self, departure: f64, shape: TailShape) -> f64 {
+        let distance = departure.abs();
+        if distance < BODY_END {
+            self.body(distance)
+        } else if distance < TAIL_START {
+            let end = self.body(BODY_END);
+            let share = (distance - BODY_END) / (TAIL_START - BODY_END);
+            end + share * (shape.start_surprise.max(end) - end)
+        } else if distance.is_nan() {
+            0.0
+        } else {
+            let start = shape.start_surprise.max(self.body(BODY_END));
+            (start + shape.index * libm::log10(distance / TAIL_START)).min(SURPRISE_MAX)
         }
-        high
+    }
+
+    /// The departure, in standard deviations, whose surprise is `surprise`: the inverse of
+    /// [`Tail::surprise`].
+    pub fn departure(&self, surprise: f64, shape: TailShape) -> f64 {
+        let end = self.body(BODY_END);
+        let start = shape.start_surprise.max(end);
+        if surprise >= start {
+            return TAIL_START * libm::exp10((surprise - start) / shape.index);
+        }
+        if surprise >= end {
+            return BODY_END + (TAIL_START - BODY_END) * (surprise - end) / (start - end);
+        }
+        let above = self.body.partition_point(|&point| f64::from(point) < surprise).max(1);
+        let (low, high) = (f64::from(self.body[above - 1]), f64::from(self.body[above]));
+        ((above - 1) as f64 + (surprise - low) / (high - low)) / POINTS_PER_UNIT as f64
+    }
+
+    #[inline]
+    fn body(&self, distance: f64) -> f64 {
+        let place = distance * POINTS_PER_UNIT as f64;
+        let point = (place as usize).min(POINTS - 2);
+        let (low, high) = (f64::from(self.body[point]), f64::from(self.body[point + 1]));
+        low + (place - point as f64) * (high - low)
     }
 }
 
-struct Weighted {
-    row: usize,
-    weight: f64,
-}
-
-/// The rows on both sides of `dof`, weighted linearly in `1 / dof`.
-fn rows_around(dof: f64) -> (Weighted, Weighted) {
-    let last = ROW_DOF.len() - 1;
-    let high = ROW_DOF.iter().position(|&row| row >= dof).unwrap_or(last).max(1);
-    let low = high - 1;
-    let inverse = 1.0 / dof.clamp(DOF_MIN, DOF_MAX);
-    let (from, to) = (1.0 / ROW_DOF[low], 1.0 / ROW_DOF[high]);
-    let weight = (inverse - from) / (to - from);
-    (Weighted { row: low, weight: 1.0 - weight }, Weighted { row: high, weight })
-}
-
-/// The departure that table point `point` stands for.
-fn departure(point: usize) -> f64 {
-    f64::from_bits(1.0_f64.to_bits() + ((point as u64) << MANTISSA_BITS)) - 1.0
-}
-
-/// Surprise of `t` by the incomplete beta function `I_x(dof/2, 1/2)`, `x = dof / (dof + t²)`.
-fn exact(t: f64, dof: f64) -> f64 {
+/// Surprise of `t` under Student's t, by the incomplete beta function `I_x(dof/2, 1/2)`,
+/// `x = dof / (dof + t²)`.
+fn student_surprise(t: f64, dof: f64) -> f64 {
     let (a, b) = (dof / 2.0, 0.5);
     let squared = t * t;
     let (x, rest) = (dof / (dof + squared), squared / (dof + squared));
@@ -146,9 +142,11 @@ mod tests {
 
     use super::*;
 
+    const SHAPE: TailShape = TailShape { start_surprise: 3.0, index: 4.0 };
+
     #[test]
-    fn the_exact_tail_agrees_with_published_quantiles() {
-        // Two-sided 5 %, 1 % and 0.1 % points of Student's t (Abramowitz & Stegun, table 26.10).
+    fn students_tail_agrees_with_published_quantiles() {
+        // Two-sided points of Student's t (Abramowitz & Stegun, table 26.10).
         for (dof, t, p) in [
             (3.0, 3.182, 0.05),
             (5.0, 4.032, 0.01),
@@ -156,53 +154,52 @@ mod tests {
             (20.0, 3.850, 0.001),
             (30.0, 2.042, 0.05),
         ] {
-            assert!((exact(t, dof) + f64::log10(p)).abs() < 1e-3, "{dof} {t}");
+            assert!((student_surprise(t, dof) + f64::log10(p)).abs() < 1e-3, "{dof} {t}");
         }
     }
 
     #[test]
-    fn four_degrees_of_freedom_agree_with_the_closed_form_far_out() {
-        // P(|T| > t) = 1 - s (3 - s²) / 2 with s = t / sqrt(t² + 4); far out 6 / t⁴.
-        assert!((exact(1e3, 4.0) - (12.0 - 6.0_f64.log10())).abs() < 1e-4);
+    fn students_tail_agrees_with_the_closed_form_far_out() {
+        // P(|T| > t) = 1 - s (3 - s²) / 2 with s = t / sqrt(t² + 4) for four degrees of freedom; far
+        // out 6 / t⁴.
+        let surprise = student_surprise(1e3, 4.0);
+        assert!((surprise - (12.0 - 6.0_f64.log10())).abs() < 1e-4);
+    }
+
+    #[test]
+    fn the_tail_falls_off_by_its_index() {
+        let tail = Tail::new();
+        assert!((tail.surprise(TAIL_START, SHAPE) - 3.0).abs() < 1e-9);
+        assert!((tail.surprise(10.0 * TAIL_START, SHAPE) - 7.0).abs() < 1e-9);
     }
 
     proptest! {
         #[test]
-        fn the_table_is_close_to_the_exact_tail(t in 0.0..60.0_f64, row in 0..ROW_DOF.len()) {
-            let dof = ROW_DOF[row];
-            let (table, exact) = (StudentTail::new().surprise(t, dof), exact(t, dof));
-            prop_assume!(exact < 20.0);
-            prop_assert!((table - exact).abs() < 0.01, "{table} {exact}");
+        fn surprise_grows_with_the_departure(
+            distance in 0.0..1e4_f64, more in 0.0..10.0_f64,
+            start_surprise in 0.0..6.0_f64, index in 0.5..10.0_f64,
+        ) {
+            let (tail, shape) = (Tail::new(), TailShape { start_surprise, index });
+            let (near, far) = (tail.surprise(distance, shape), tail.surprise(distance + more, shape));
+            prop_assert!(far >= near - 1e-9);
+            prop_assert!((0.0..=SURPRISE_MAX).contains(&far));
         }
 
         #[test]
-        fn between_rows_the_surprise_lies_between_theirs(t in 3.0..60.0_f64, dof in 3.0..30.0_f64) {
-            let tail = StudentTail::new();
-            prop_assert!(tail.surprise(t, dof) >= tail.surprise(t, DOF_MIN) - 1e-9);
-            prop_assert!(tail.surprise(t, dof) <= tail.surprise(t, DOF_MAX) + 1e-9);
-        }
-
-        #[test]
-        fn surprise_grows_with_the_departure(t in 0.0..1e6_f64, more in 0.0..10.0_f64, dof in 2.0..99.0_f64) {
-            let tail = StudentTail::new();
-            prop_assert!(tail.surprise(t + more, dof) >= tail.surprise(t, dof) - 1e-6);
-        }
-
-        #[test]
-        fn departure_inverts_surprise(surprise in 0.1..15.0_f64, dof in 3.0..30.0_f64) {
-            let tail = StudentTail::new();
-            prop_assume!(tail.surprise(1e4, dof) > surprise);
-            let back = tail.surprise(tail.departure(surprise, dof), dof);
-            prop_assert!((back - surprise).abs() < 1e-3);
+        fn departure_inverts_surprise(
+            surprise in 0.05..20.0_f64, start_surprise in 0.0..6.0_f64, index in 0.5..10.0_f64,
+        ) {
+            let (tail, shape) = (Tail::new(), TailShape { start_surprise, index });
+            let back = tail.surprise(tail.departure(surprise, shape), shape);
+            prop_assert!((back - surprise).abs() < 1e-3, "{back}");
         }
     }
 
     #[test]
     fn odd_departures_are_ordinary_input() {
-        let tail = StudentTail::new();
-        assert!(tail.surprise(0.0, 5.0) < 1e-6);
-        assert!(tail.surprise(f64::NAN, 5.0) < 1e-6);
-        assert!(tail.surprise(f64::INFINITY, 30.0) <= SURPRISE_MAX);
-        assert!(tail.surprise(1e300, f64::NAN) <= SURPRISE_MAX);
+        let tail = Tail::new();
+        assert!(tail.surprise(0.0, SHAPE) < 1e-6);
+        assert!(tail.surprise(f64::NAN, SHAPE) < 1e-6);
+        assert!(tail.surprise(f64::NEG_INFINITY, SHAPE) <= SURPRISE_MAX);
     }
 }

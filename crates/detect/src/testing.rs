@@ -42,7 +42,7 @@ pub(crate) fn run_every<D: Detector>(
     let start = Timestamp::from_ms(1_767_571_200_000);
     let observe = |(index, &value): (usize, &f64)| {
         let timestamp = start.plus_ms(index as i64 * interval_ms);
-        detector.observe(&mut state, &Observation { timestamp, value, interval_ms })
+        detector.observe(&mut state, &Observation { timestamp, value, interval_ms, scale_floor: 0.0 })
     };
     values.iter().enumerate().map(observe).collect()
 }

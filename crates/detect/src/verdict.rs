@@ -2,7 +2,7 @@
 
 use bellwether_series::Timestamp;
 
-use crate::tail::StudentTail;
+use crate::tail::{Tail, TailShape};
 
 /// One sample as detectors see it, with what is known about its series.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -13,6 +13,8 @@ pub struct Observation {
     pub value: f64,
     /// The learned sampling interval of the series, in milliseconds; at least 1.
     pub interval_ms: i64,
+    /// The smallest scale that past moves of the series justify, in its unit; 0 if it never moved.
+    pub scale_floor: f64,
 }
 
 /// Scores one series, sample by sample, in event-time order.
@@ -42,23 +44,23 @@ pub enum Verdict {
     },
 }
 
-/// A predictive distribution: Student's t around a centre, possibly of different width on both sides.
+/// A predictive distribution around a centre, possibly of different width on both sides.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Expected {
     /// The most likely value, in the unit of the signal.
     pub center: f64,
-    /// Scale of the t distribution below the centre, in the unit of the signal; positive.
+    /// Standard deviation below the centre, in the unit of the signal; positive.
     pub scale_below: f64,
-    /// Scale of the t distribution above the centre, in the unit of the signal; positive.
+    /// Standard deviation above the centre, in the unit of the signal; positive.
     pub scale_above: f64,
-    /// Degrees of freedom.
-    pub dof: f64,
+    /// How the distribution falls off far from the centre.
+    pub tail: TailShape,
 }
 
 impl Expected {
     /// The interval outside which the surprise exceeds `surprise`.
-    pub fn band(&self, tail: &StudentTail, surprise: f64) -> ExpectedBand {
-        let reach = tail.departure(surprise, self.dof);
+    pub fn band(&self, tail: &Tail, surprise: f64) -> ExpectedBand {
+        let reach = tail.departure(surprise, self.tail);
         ExpectedBand {
             lower: self.center - reach * self.scale_below,
             upper: self.center + reach * self.scale_above,

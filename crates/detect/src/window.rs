@@ -83,6 +83,15 @@ impl QuantileWindow {
         (self.len > 0).then_some(self.quartiles)
     }
 
+    /// Whether the quartiles are far enough apart to be told from each other.
+    pub(crate) fn has_spread(&self) -> bool {
+        let spread = self.quartiles.third - self.quartiles.first;
+        match &self.content {
+            Content::Exact(_) => spread > 0.0,
+            Content::Coded(coded) => spread > 2.0 * coded.width,
+        }
+    }
+
     /// Median absolute deviation from the median, in the unit of the signal.
     pub(crate) fn median_absolute_deviation(&self) -> f64 {
         let center = self.quartiles.median;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::params::{MinDeviation, WarmUp, Window};
 use crate::residual::{Residual, Scale};
-use crate::tail::StudentTail;
+use crate::tail::Tail;
 use crate::verdict::{Detector, Expected, Observation, Verdict};
 use crate::window::QuantileWindow;
 
@@ -44,7 +44,7 @@ pub struct Params {
 pub(crate) struct Zscore {
     pub(crate) params: Params,
     pub(crate) min_deviation: MinDeviation,
-    pub(crate) tail: StudentTail,
+    pub(crate) tail: Tail,
 }
 
 /// What the classic form remembers of a series.
@@ -62,7 +62,7 @@ impl Detector for Zscore {
     fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
         let window = self.params.window.samples();
         let difference = observation.value - state.mean;
-        let scale = Scale::at_least(state.variance.sqrt(), self.min_deviation, state.mean);
+        let scale = Scale::at_least(state.variance.sqrt(), observation.scale_floor, self.min_deviation, state.mean);
         if state.samples < self.params.warm_up_samples.samples() {
             state.learn(difference, f64::INFINITY, 1.0, window);
             return Verdict::WarmingUp;
@@ -74,7 +74,7 @@ impl Detector for Zscore {
         let huber = if state.residual.is_new_normal(window) { HUBER_NEW_NORMAL } else { HUBER };
         state.learn(difference, huber * scale.width, weight, window);
         let expected =
-            Expected { center, scale_below: width, scale_above: width, dof: judged.dof };
+            Expected { center, scale_below: width, scale_above: width, tail: judged.shape };
         Verdict::Scored { surprise: judged.surprise, expected }
     }
 }
@@ -94,7 +94,7 @@ impl State {
 pub(crate) struct RobustZscore {
     pub(crate) params: Params,
     pub(crate) min_deviation: MinDeviation,
-    pub(crate) tail: StudentTail,
+    pub(crate) tail: Tail,
 }
 
 /// What the robust form remembers of a series.
@@ -118,7 +118,7 @@ impl Detector for RobustZscore {
         };
         let center = quartiles.median;
         let deviation = state.window.median_absolute_deviation() / NORMAL_MAD;
-        let scale = Scale::at_least(deviation, self.min_deviation, center);
+        let scale = Scale::at_least(deviation, observation.scale_floor, self.min_deviation, center);
         let judged = state.residual.judge(&self.tail, observation.value - center, scale);
         state.residual.learn(&judged, window);
         if state.residual.admits(window) {
@@ -126,7 +126,7 @@ impl Detector for RobustZscore {
         }
         let width = scale.width * judged.widening;
         let expected =
-            Expected { center, scale_below: width, scale_above: width, dof: judged.dof };
+            Expected { center, scale_below: width, scale_above: width, tail: judged.shape };
         Verdict::Scored { surprise: judged.surprise, expected }
     }
 }
@@ -140,13 +140,13 @@ mod tests {
         Zscore {
             params: Params::default(),
             min_deviation: MinDeviation::default(),
-            tail: StudentTail::new(),
+            tail: Tail::new(),
         }
     }
 
     fn robust() -> RobustZscore {
         let params = Params { robust: true, ..Params::default() };
-        RobustZscore { params, min_deviation: MinDeviation::default(), tail: StudentTail::new() }
+        RobustZscore { params, min_deviation: MinDeviation::default(), tail: Tail::new() }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwether_detect::tail::StudentTail;
+use bellwether_detect::tail::Tail;
 
 use crate::cap::AlertCap;
 use crate::intake::{Intake, Work};
@@ -22,7 +22,7 @@ pub struct Shard {
 
 impl Shard {
     /// The shard `index` of `count`: it owns the partitions `p` with `p % count == index`.
-    pub fn new(settings: &Arc<Settings>, tail: &StudentTail, index: usize, count: usize) -> Self {
+    pub fn new(settings: &Arc<Settings>, tail: &Tail, index: usize, count: usize) -> Self {
         let owned = (0..PARTITIONS).filter(|partition| partition % count == index);
         let partitions =
             owned.map(|_| Partition::new(Arc::clone(settings), tail.clone())).collect();
@@ -31,14 +31,14 @@ impl Shard {
 
     /// Does the work of one record at record time `elapsed_ms`, leaving `work` empty.
     pub fn apply(&mut self, elapsed_ms: i64, work: &mut Work, outputs: &mut Outputs) {
+        for partition in &mut self.partitions {
+            partition.step(elapsed_ms, Input::Tick, outputs);
+        }
         for (partition, input) in work.inputs.drain(..) {
             self.at(partition).step(elapsed_ms, input, outputs);
         }
         for (partition, row) in work.rows.drain(..) {
             self.at(partition).step(elapsed_ms, Input::Sample(row), outputs);
-        }
-        for partition in &mut self.partitions {
-            partition.step(elapsed_ms, Input::Tick, outputs);
         }
     }
 
@@ -67,7 +67,7 @@ impl Engine {
     pub fn new(settings: &Arc<Settings>, hash_seed: u64) -> Self {
         Self {
             intake: Intake::new(Arc::clone(settings), hash_seed),
-            shard: Shard::new(settings, &StudentTail::new(), 0, 1),
+            shard: Shard::new(settings, &Tail::new(), 0, 1),
             cap: AlertCap::new(Arc::clone(settings)),
             work: [Work::default()],
         }

@@ -7,7 +7,8 @@
 //! came after the previous one last time, then by a keyed hash of the bytes, verified by comparison.
 //! Labels are looked at once, when a series is created.
 
-use std::collections::BTreeMap;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -134,7 +135,7 @@ impl Intake {
     /// Takes a record in and appends to `work` what the shards must do; partition `p` belongs to shard
     /// `p % work.len()`. `work` must not be empty.
     pub fn apply(&mut self, record: &Record<'_>, work: &mut [Work]) -> Routed {
-        self.elapsed_ms = self.clock.advance(record.received_at);
+        self.advance(record.received_at, work);
         let mut routed = Routed {
             elapsed_ms: self.elapsed_ms,
             outcome: Outcome::default(),
@@ -143,27 +144,31 @@ impl Intake {
         match &record.body {
             RecordBody::Request(request) => {
                 self.learn_metadata(request, work);
-                self.route(request, record.received_at, work, &mut routed);
+                self.route(request, work, &mut routed);
             }
             RecordBody::Configuration(settings) => self.configure(settings, work),
             RecordBody::Heartbeat => {}
+        }
+        routed
+    }
+
+    /// Does what is due as time goes by, before anything of the record itself: so it makes no difference into
+    /// how many records of the same time a request was cut.
+    fn advance(&mut self, received_at: Timestamp, work: &mut [Work]) {
+        let before_ms = self.elapsed_ms;
+        self.elapsed_ms = self.clock.advance(received_at);
+        if self.elapsed_ms == before_ms {
+            return;
         }
         if self.elapsed_ms - self.swept_ms >= SWEEP_EVERY_MS {
             self.swept_ms = self.elapsed_ms;
             self.sweep(work);
         }
         self.update_threshold(work);
-        routed
     }
 
-    fn route(
-        &mut self,
-        request: &WriteRequest,
-        received_at: Timestamp,
-        work: &mut [Work],
-        routed: &mut Routed,
-    ) {
-        let newest = received_at.plus_ms(self.settings.ordering.future_max_ms);
+    fn route(&mut self, request: &WriteRequest, work: &mut [Work], routed: &mut Routed) {
+        let newest = self.clock.latest_now().plus_ms(self.settings.ordering.future_max_ms);
         for series in request.series() {
             let samples = series.samples.len() as u64;
             if !series.samples.iter().any(|sample| sample.timestamp <= newest) {
@@ -321,10 +326,14 @@ impl Intake {
         }
     }
 
-    /// Decides anew about every known series; those about which nothing changes keep their state.
-    fn reconsider(&mut self, work: &mut [Work]) {
+    /// Decides anew about every known series whose name is `affected`; those about which nothing changes
+    /// keep their state.
+    fn reconsider(&mut self, affected: impl Fn(&str) -> bool, work: &mut [Work]) {
         for index in 0..self.entries.len() {
             let Some(entry) = &self.entries[index] else { continue };
+            if !affected(entry.labels.metric_name()) {
+                continue;
+            }
             let (labels, old) = (entry.labels.clone(), entry.fate);
             let unchanged = match (old, self.judge(&labels)) {
                 (Fate::Watched { kind, .. }, Ok(new_kind)) => kind == new_kind,
@@ -347,14 +356,15 @@ impl Intake {
             let shard = partition % work.len();
             work[shard].inputs.push((partition as u8, Input::Configure(Arc::clone(settings))));
         }
-        self.reconsider(work);
+        self.reconsider(|_| true, work);
         self.fleet_threshold = f64::NAN;
+        self.update_threshold(work);
     }
 
     /// Remembers what families are. The first word about a family stays, so that two exporters that
     /// disagree do not take turns in resetting each other's series.
     fn learn_metadata(&mut self, request: &WriteRequest, work: &mut [Work]) {
-        let mut learned = false;
+        let mut learned = BTreeSet::new();
         for metadata in request.metadata() {
             let kind = match metadata.kind {
                 MetricType::Counter => FamilyKind::Counter,
@@ -370,10 +380,10 @@ impl Intake {
                 continue;
             }
             self.families.insert(metadata.family.into(), kind);
-            learned = true;
+            learned.insert(metadata.family);
         }
-        if learned {
-            self.reconsider(work);
+        if !learned.is_empty() {
+            self.reconsider(|name| depends_on(name, &learned), work);
         }
     }
 
@@ -405,6 +415,16 @@ impl Intake {
             work[shard].inputs.push((partition as u8, Input::Threshold(fleet)));
         }
     }
+}
+
+/// Whether the kind of the series called `name` depends on any of these families.
+fn depends_on(name: &str, families: &BTreeSet<&str>) -> bool {
+    let depends = Cell::new(false);
+    series_kind(name, |family| {
+        depends.set(depends.get() || families.contains(family));
+        None
+    });
+    depends.get()
 }
 
 /// The partition that owns a routing key: its first six bits.

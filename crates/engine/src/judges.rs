@@ -1,9 +1,10 @@
 //! A partition's banks of detectors: one for each way of judging that some rule asks for.
 //!
 //! Rules that judge alike share a bank, and a bank outlives a change of configuration as long as some
-//! rule still asks for it. That is how a reload keeps the state of what did not change.
+//! rule still asks for it. That is how a reload keeps the state of what did not change. A bank in which
+//! nobody sits gives its memory back.
 
-use bellwether_detect::tail::StudentTail;
+use bellwether_detect::tail::Tail;
 use bellwether_detect::{Bank, DetectorSpec, Direction, MinDeviation};
 
 use crate::settings::Rule;
@@ -41,15 +42,28 @@ struct Judge {
     free: Vec<u32>,
 }
 
+impl Judge {
+    fn new(method: Method, tail: &Tail) -> Self {
+        let Method { detectors, min_deviation, direction } = &method;
+        let bank = Bank::new(detectors, *min_deviation, *direction, tail);
+        Self { method, bank, next: 0, free: Vec::new() }
+    }
+
+    /// Whether every seat was given back.
+    fn is_empty(&self) -> bool {
+        self.free.len() == self.next as usize
+    }
+}
+
 /// The banks of a partition.
 #[derive(Debug)]
 pub(crate) struct Judges {
     judges: Vec<Judge>,
-    tail: StudentTail,
+    tail: Tail,
 }
 
 impl Judges {
-    pub(crate) fn new(tail: StudentTail) -> Self {
+    pub(crate) fn new(tail: Tail) -> Self {
         Self { judges: Vec::new(), tail }
     }
 
@@ -58,9 +72,12 @@ impl Judges {
         let method = Method::of(rule);
         let bank = self.judges.iter().position(|judge| judge.method == method);
         let bank = bank.unwrap_or_else(|| {
-            let Method { detectors, min_deviation, direction } = &method;
-            let bank = Bank::new(detectors, *min_deviation, *direction, &self.tail);
-            self.judges.push(Judge { method, bank, next: 0, free: Vec::new() });
+            let judge = Judge::new(method, &self.tail);
+            if let Some(empty) = self.judges.iter().position(Judge::is_empty) {
+                self.judges[empty] = judge;
+                return empty;
+            }
+            self.judges.push(judge);
             self.judges.len() - 1
         });
         let judge = &mut self.judges[bank];
@@ -74,7 +91,11 @@ impl Judges {
 
     /// Gives a seat back.
     pub(crate) fn leave(&mut self, seat: Seat) {
-        self.judges[usize::from(seat.bank)].free.push(seat.slot);
+        let judge = &mut self.judges[usize::from(seat.bank)];
+        judge.free.push(seat.slot);
+        if judge.is_empty() {
+            *judge = Judge::new(judge.method.clone(), &self.tail);
+        }
     }
 
     /// Whether `seat` is where a series that `rule` judges would sit.

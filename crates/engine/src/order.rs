@@ -76,6 +76,11 @@ impl Held {
         }
     }
 
+    /// Forgets the samples of `slot`.
+    pub(crate) fn forget(&mut self, slot: u32) {
+        self.series.remove(&slot);
+    }
+
     /// Slots whose newest sample arrived more than `lateness_ms` of record time ago: nothing is coming
     /// that they could wait for.
     pub(crate) fn overdue(&self, lateness_ms: i64, elapsed_ms: i64) -> Vec<u32> {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_detect::tail::StudentTail;
+use bellwether_detect::tail::Tail;
 use bellwether_detect::{
-    Bank, DetectorName, Expected, ExpectedBand, Judgement, Observation, Severity,
+    Bank, DetectorName, Expected, ExpectedBand, Judgement, Severity,
 };
 use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
 use bellwether_signal::{Counter, Interval, SeriesKind};
@@ -25,6 +25,8 @@ pub const PARTITIONS: usize = 64;
 
 /// A series that was silent for this long, or for four of its intervals, has no open episode any more.
 const SILENT_MS_MIN: i64 = 5 * 60_000;
+/// What is due as time goes by is looked for this often.
+const TICK_EVERY_MS: i64 = 1000;
 /// A distance of more than this many intervals is a gap: what was pending before it is forgotten.
 const GAP_INTERVALS: i64 = 5;
 
@@ -64,7 +66,8 @@ pub enum Input {
     Configure(Arc<Settings>),
     /// The fleet's firing threshold changed.
     Threshold(f64),
-    /// All inputs of a record have been applied.
+    /// A record begins. What is due as time goes by comes before anything that the record brings, so that it
+    /// makes no difference into how many records of the same time a request was cut.
     Tick,
 }
 
@@ -115,7 +118,7 @@ pub struct Partition {
     held: Held,
     episodes: BTreeMap<u32, Open>,
     ready: Vec<(Timestamp, f64)>,
-    silence_checked_ms: i64,
+    ticked_ms: i64,
 }
 
 /// A judged observation.
@@ -144,7 +147,7 @@ impl Series {
 
 impl Partition {
     /// An empty partition. All partitions share one `tail` table.
-    pub fn new(settings: Arc<Settings>, tail: StudentTail) -> Self {
+    pub fn new(settings: Arc<Settings>, tail: Tail) -> Self {
         let fleet_threshold = fleet_threshold(&settings.budget, &settings.rules, 0);
         Self {
             settings,
@@ -155,7 +158,7 @@ impl Partition {
             held: Held::default(),
             episodes: BTreeMap::new(),
             ready: Vec::new(),
-            silence_checked_ms: 0,
+            ticked_ms: 0,
         }
     }
 
@@ -168,7 +171,7 @@ impl Partition {
                 self.admit(slot, labels, fingerprint, kind);
             }
             Input::Evict { slot } => self.evict(slot, outputs),
-            Input::Configure(settings) => self.configure(settings, outputs),
+            Input::Configure(settings) => self.configure(elapsed_ms, settings, outputs),
             Input::Threshold(fleet) => self.fleet_threshold = fleet,
             Input::Tick => self.tick(elapsed_ms, outputs),
         }
@@ -229,8 +232,7 @@ impl Partition {
 
     fn evict(&mut self, slot: u32, outputs: &mut Outputs) {
         self.close(slot, ResolveReason::Unwatched, outputs);
-        self.ready.clear();
-        self.held.flush(slot, &mut self.ready);
+        self.held.forget(slot);
         if let Some(series) = self.series.remove(slot) {
             self.judges.leave(series.seat);
             self.series_count -= 1;
@@ -238,7 +240,11 @@ impl Partition {
     }
 
     /// Series whose rule judges as before keep their state and their open episode.
-    fn configure(&mut self, settings: Arc<Settings>, outputs: &mut Outputs) {
+    fn configure(&mut self, elapsed_ms: i64, settings: Arc<Settings>, outputs: &mut Outputs) {
+        if settings.ordering.lateness_ms == 0 {
+            // Nothing is held back any more, so nothing may wait for samples that come after it.
+            self.release_overdue(elapsed_ms, i64::MIN, outputs);
+        }
         let mut moved = Vec::new();
         for (slot, series) in self.series.iter_mut() {
             let old_name = Arc::clone(&self.settings.rules[usize::from(series.rule)].name);
@@ -337,8 +343,9 @@ impl Partition {
         };
         let interval_ms = series.interval.as_ms();
         let (bank, bank_slot) = self.judges.bank(series.seat);
-        let observation = Observation { timestamp: at, value, interval_ms };
-        let Judgement::Scored { surprise, expected } = bank.observe(bank_slot, &observation) else {
+        let sample = Sample { timestamp: at, value };
+        let Judgement::Scored { surprise, expected } = bank.observe(bank_slot, sample, interval_ms)
+        else {
             outputs.counts.warming_up += 1;
             return;
         };
@@ -471,23 +478,33 @@ impl Partition {
     }
 
     fn tick(&mut self, elapsed_ms: i64, outputs: &mut Outputs) {
-        let lateness_ms = self.settings.ordering.lateness_ms;
-        if lateness_ms > 0 {
-            for slot in self.held.overdue(lateness_ms, elapsed_ms) {
-                let mut ready = std::mem::take(&mut self.ready);
-                self.held.flush(slot, &mut ready);
-                self.drain(elapsed_ms, slot, &mut ready, outputs);
-                self.ready = ready;
-            }
-        }
-        if self.episodes.is_empty() || elapsed_ms - self.silence_checked_ms < 1000 {
+        if elapsed_ms - self.ticked_ms < TICK_EVERY_MS {
             return;
         }
-        self.silence_checked_ms = elapsed_ms;
+        self.ticked_ms = elapsed_ms;
+        let lateness_ms = self.settings.ordering.lateness_ms;
+        if lateness_ms > 0 {
+            self.release_overdue(elapsed_ms, lateness_ms, outputs);
+        }
+        self.close_silent(elapsed_ms, lateness_ms, outputs);
+    }
+
+    /// Judges what is held back of series from which nothing arrived for more than `lateness_ms`.
+    fn release_overdue(&mut self, elapsed_ms: i64, lateness_ms: i64, outputs: &mut Outputs) {
+        for slot in self.held.overdue(lateness_ms, elapsed_ms) {
+            let mut ready = std::mem::take(&mut self.ready);
+            self.held.flush(slot, &mut ready);
+            self.drain(elapsed_ms, slot, &mut ready, outputs);
+            self.ready = ready;
+        }
+    }
+
+    /// Resolves the episodes of series from which nothing came for long. What may be late is waited for.
+    fn close_silent(&mut self, elapsed_ms: i64, lateness_ms: i64, outputs: &mut Outputs) {
         let mut silent = Vec::new();
         for (&slot, Open { episode, .. }) in &self.episodes {
             let Some(series) = self.series.get_mut(slot) else { continue };
-            let patience_ms = (4 * series.interval.as_ms()).max(SILENT_MS_MIN);
+            let patience_ms = (4 * series.interval.as_ms()).max(SILENT_MS_MIN) + lateness_ms;
             if elapsed_ms - episode.last_received_ms > patience_ms {
                 series.pending.reset();
                 silent.push(slot);

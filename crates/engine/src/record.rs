@@ -60,6 +60,7 @@ impl RecordBody<'_> {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RecordClock {
     elapsed_ms: i64,
+    first: Option<Timestamp>,
     last: Option<Timestamp>,
 }
 
@@ -69,9 +70,17 @@ impl RecordClock {
     /// Takes a record in and returns the milliseconds that have passed since the first.
     pub(crate) fn advance(&mut self, received_at: Timestamp) -> i64 {
         let step_ms = self.last.map_or(0, |last| received_at.ms_since(last));
+        self.first.get_or_insert(received_at);
         self.last = Some(received_at);
         self.elapsed_ms += step_ms.clamp(0, Self::STEP_MS_MAX);
         self.elapsed_ms
+    }
+
+    /// The latest time that it may be now: what the newest record says, or what the first one said plus the
+    /// time since. A wall clock that is set back does not turn the present into the future.
+    pub(crate) fn latest_now(&self) -> Timestamp {
+        let running = self.first.map(|first| first.plus_ms(self.elapsed_ms));
+        self.last.max(running).unwrap_or(Timestamp::MIN)
     }
 }
 
@@ -88,5 +97,19 @@ mod tests {
         assert_eq!(at(90_000_000), 70_000);
         assert_eq!(at(500), 70_000);
         assert_eq!(at(10_500), 80_000);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_does_not_make_the_present_the_future() {
+        let mut clock = RecordClock::default();
+        let mut latest = |ms| {
+            clock.advance(Timestamp::from_ms(ms));
+            clock.latest_now().as_ms()
+        };
+        assert_eq!(latest(10_000_000), 10_000_000);
+        assert_eq!(latest(10_010_000), 10_010_000);
+        assert_eq!(latest(6_410_000), 10_010_000);
+        assert_eq!(latest(6_420_000), 10_020_000);
+        assert_eq!(latest(99_000_000), 99_000_000);
     }
 }

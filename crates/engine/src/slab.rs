@@ -1,7 +1,7 @@
 //! Records by slot, in chunks: growing neither copies nor doubles.
 
 /// Records per allocation.
-const CHUNK: usize = 32;
+const CHUNK: usize = 16;
 
 /// Records by slot.
 #[derive(Debug)]

@@ -16,11 +16,11 @@ pub(crate) const NOTABLE: f64 = 3.0;
 
 /// The surprise that the fleet's budget asks for with `watched` series.
 ///
-/// The number of series is rounded up to a power of two, so that the threshold stays put while a
+/// The number of series is rounded up to two binary digits, so that the threshold stays put while a
 /// fleet breathes. It follows from the records alone, so replay finds the same.
 pub(crate) fn fleet_threshold(budget: &Budget, rules: &[Rule], watched: usize) -> f64 {
     let shortest_ms = rules.iter().map(|rule| rule.alert.for_ms).min().unwrap_or_default();
-    let tests = watched.max(1).next_power_of_two() as f64 * tests_per_day(shortest_ms);
+    let tests = rounded_up(watched.max(1)) as f64 * tests_per_day(shortest_ms);
     surprise_of(budget.per_day / tests)
 }
 
@@ -28,6 +28,12 @@ pub(crate) fn fleet_threshold(budget: &Budget, rules: &[Rule], watched: usize) -
 pub(crate) fn series_threshold(fleet: f64, budget: &Budget, for_ms: i64, interval_ms: i64) -> f64 {
     let series = surprise_of(budget.per_series_per_day / tests_per_day(for_ms.max(interval_ms)));
     fleet.max(series).max(NOTABLE)
+}
+
+/// `count` rounded up to the next of 1, 2, 3, 4, 6, 8, 12, 16, 24 …
+fn rounded_up(count: usize) -> usize {
+    let power = count.next_power_of_two();
+    if power >= 4 && count <= power / 4 * 3 { power / 4 * 3 } else { power }
 }
 
 fn tests_per_day(grid_ms: i64) -> f64 {
@@ -45,6 +51,7 @@ mod tests {
     #[test]
     fn thresholds_match_hand_worked_budgets() {
         let budget = Budget::default();
+        assert_eq!([1, 2, 3, 5, 7, 100, 267, 768].map(rounded_up), [1, 2, 3, 6, 8, 128, 384, 768]);
         // 1000 series rounded up to 1024, 720 grid points a day: 0.2 / 737280 = 10^-6.57.
         let fleet = fleet_threshold(&budget, &[Rule::default()], 1000);
         assert!((fleet - 6.567).abs() < 0.001, "{fleet}");

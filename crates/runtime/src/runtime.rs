@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bellwether_detect::tail::StudentTail;
+use bellwether_detect::tail::Tail;
 use bellwether_engine::{
     AlertCap, Counts, Event, Intake, Outputs, Record, RecordBody, SeriesView, Settings, Shard, Work,
 };
@@ -100,7 +100,7 @@ impl Runtime {
         let (to_sequencer, from_sources) = bounded(options.queue_requests_max.max(1));
         let (to_collector, headers) = bounded(RECORDS_IN_FLIGHT_MAX);
         let (recycle, recycled) = unbounded();
-        let tail = StudentTail::new();
+        let tail = Tail::new();
         let mut threads = Vec::new();
         let (mut to_shards, mut dones) = (Vec::new(), Vec::new());
         for index in 0..shards {

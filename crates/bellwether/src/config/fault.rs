@@ -165,11 +165,10 @@ impl<'a> Collector<'a> {
         self.secrets.push(span);
     }
 
-    /// Whether the value of `field` came out of the environment, so that it must not be quoted.
-    pub(super) fn is_substituted(&self, field: &str) -> bool {
-        self.source
-            .get(self.spot(field, |(_, value)| value))
-            .is_some_and(|text| text.contains("${"))
+    /// Whether `value`, that of `field`, may be repeated: it stands in the file as it is, so it cannot have
+    /// come out of the environment, be it by an alias.
+    pub(super) fn may_repeat(&self, field: &str, value: &str) -> bool {
+        !self.source.contains("${") || self.written(field).contains(value)
     }
 
     /// The text of `field` as it stands in the file.

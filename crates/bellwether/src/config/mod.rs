@@ -10,7 +10,6 @@ mod fault;
 mod mask;
 mod raw;
 mod schema;
-mod secret;
 mod shape;
 mod text;
 mod tree;
@@ -20,13 +19,14 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
+use bellwether_connect::http::ServerLimits;
+use bellwether_connect::sink::alertmanager::AlertmanagerOptions;
 use bellwether_engine::Settings;
+use bellwether_wire::remote_write::Limits;
 
 pub use fault::{Fault, Faults};
 pub use schema::{json_schema, key_paths};
-pub use secret::Secret;
 
 /// Largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -39,13 +39,13 @@ pub struct Config {
     /// Folder for what must survive a restart; a relative one is relative to the working directory.
     pub data_dir: PathBuf,
     /// Bounds on one remote-write request.
-    pub remote_write: RemoteWriteConfig,
+    pub remote_write: Limits,
     /// Threads and queues.
     pub runtime: RuntimeConfig,
     /// What decides the engine's answers, its digest included.
     pub engine: Settings,
-    /// Where alerts go.
-    pub alerting: AlertingConfig,
+    /// The Alertmanagers, and how often they are told; their `external_url` is the server's.
+    pub alertmanagers: AlertmanagerOptions,
     /// What is logged, and how.
     pub log: LogConfig,
 }
@@ -55,25 +55,11 @@ pub struct Config {
 pub struct ServerConfig {
     /// Address and port to listen on; port 0 takes a free one.
     pub listen: SocketAddr,
-    /// URL under which people reach this server; `None` for the address it listens on.
-    pub external_url: Option<reqwest::Url>,
-    /// Most connections at a time; at least 1.
-    pub connections_max: usize,
-}
-
-/// Bounds on one remote-write request; each is at least 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RemoteWriteConfig {
-    /// Largest body as received, in bytes.
-    pub body_bytes_max: usize,
-    /// Largest body once decompressed, in bytes.
-    pub decoded_bytes_max: usize,
-    /// Most series.
-    pub series_max: usize,
-    /// Most samples.
-    pub samples_max: usize,
-    /// Most protobuf objects of any kind.
-    pub objects_max: usize,
+    /// `http` or `https` URL under which people reach this server, without a slash at its end; `None` for
+    /// the address it listens on.
+    pub external_url: Option<String>,
+    /// How long a client may take, and how many there may be.
+    pub limits: ServerLimits,
 }
 
 /// Threads and queues.
@@ -83,42 +69,6 @@ pub struct RuntimeConfig {
     pub shards: usize,
     /// Most requests waiting to be judged; at least 1.
     pub queue_requests_max: usize,
-}
-
-/// Where alerts go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlertingConfig {
-    /// Every one gets every alert; may be empty.
-    pub alertmanagers: Vec<AlertmanagerConfig>,
-    /// How often a firing alert is sent again.
-    pub resend_interval: Duration,
-    /// How long a resolved alert is sent again.
-    pub resolved_keep: Duration,
-}
-
-/// One Alertmanager.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlertmanagerConfig {
-    /// Its `http` or `https` URL, without user name and password.
-    pub url: reqwest::Url,
-    /// How to log in.
-    pub auth: Auth,
-}
-
-/// How to log in to a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Auth {
-    /// Not at all.
-    None,
-    /// By user name and password.
-    Basic {
-        /// The user name.
-        username: String,
-        /// The password.
-        password: Secret,
-    },
-    /// By token.
-    Bearer(Secret),
 }
 
 /// What is logged, and how.

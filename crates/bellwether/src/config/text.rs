@@ -1,7 +1,7 @@
-//! Values written as text with a unit: durations and numbers of bytes.
+//! Values written as text: durations and numbers of bytes with a unit, secrets.
 //!
-//! Both are read as they stand and judged later by [`DurationText::to_ms`] and [`BytesText::to_bytes`], so
-//! that a bad one is reported together with every other fault of the file.
+//! Durations and bytes are read as they stand and judged later by [`DurationText::to_ms`] and
+//! [`BytesText::to_bytes`], so that a bad one is reported together with every other fault of the file.
 
 use std::borrow::Cow;
 
@@ -120,6 +120,23 @@ impl JsonSchema for BytesText {
             "minimum": 0,
             "pattern": "^[0-9]+(B|KiB|MiB|GiB)$",
             "examples": ["32MiB", 33_554_432]
+        })
+    }
+}
+
+/// How a secret looks in the schema.
+pub(super) enum SecretText {}
+
+impl JsonSchema for SecretText {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A secret, best taken from the environment: `${NAME}`, without quotes.",
+            "type": "string",
+            "writeOnly": true
         })
     }
 }

@@ -2,9 +2,9 @@
 
 use reqwest::Url;
 
-/// An `http` or `https` URL without user name, password, query and fragment; or what is wrong with it and
-/// a mend. Neither repeats the URL, which may hold a secret.
-pub(super) fn parse(text: &str) -> Result<Url, (&'static str, &'static str)> {
+/// An `http` or `https` URL without user name, password, query, fragment and slash at its end; or what is
+/// wrong with it and a mend. Neither repeats the URL, which may hold a secret.
+pub(super) fn parse(text: &str) -> Result<String, (&'static str, &'static str)> {
     let not_a_url =
         ("this is not a URL", "write one like `http://host:9093` or `https://host/path`");
     let url = Url::parse(text).map_err(|_| not_a_url)?;
@@ -18,7 +18,7 @@ pub(super) fn parse(text: &str) -> Result<Url, (&'static str, &'static str)> {
     if url.query().is_some() || url.fragment().is_some() {
         return Err(("the URL has a query or fragment", "cut it off at `?` or `#`"));
     }
-    Ok(url)
+    Ok(url.as_str().trim_end_matches('/').to_owned())
 }
 
 #[cfg(test)]
@@ -28,7 +28,7 @@ mod tests {
     #[test]
     fn plain_web_addresses_are_taken() {
         for good in ["http://a:9093", "https://a.example/prefix/", "http://[::1]:9093"] {
-            assert!(parse(good).is_ok(), "{good}");
+            assert_eq!(parse(good).unwrap(), good.trim_end_matches('/'));
         }
     }
 

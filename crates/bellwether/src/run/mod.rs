@@ -1,12 +1,92 @@
-//! `bellwether run`: the engine with its sources and sinks.
+//! `bellwether run`: the engine with its sources and sinks, until it is told to stop.
+
+mod data_dir;
+pub(crate) mod live;
+mod print;
+mod signals;
+
+use std::process;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bellwether_detect::Severity;
+use bellwether_engine::Event;
+use tracing::Level;
 
 use crate::cli::RunArgs;
+use crate::config::{Config, LogConfig};
+use crate::logging;
+use crate::service::{App, Service};
+
+use data_dir::DataDir;
+use print::{Printed, Printer};
+use signals::{Asked, Signals};
+
+/// Longest wait for whoever reads standard output, at the end.
+const PRINT_MAX: Duration = Duration::from_millis(500);
+/// Longest wait for what still runs in the background, at the end.
+const BACKGROUND_MAX: Duration = Duration::from_millis(500);
+/// Exit code after a second signal, as of a process that SIGINT ended.
+const EXIT_INTERRUPTED: i32 = 130;
 
 /// Runs until it is told to stop.
 ///
 /// # Errors
 /// When it cannot start.
-#[expect(clippy::needless_pass_by_value, reason = "the signature is final, the body is not")]
 pub fn run(args: RunArgs) -> anyhow::Result<()> {
-    anyhow::bail!("`run` is not there yet: config=`{:?}`", args.config)
+    let config = live::load(&args)?;
+    logging::init(config.log.format, config.log.level)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    let done = runtime.block_on(serve(args, config));
+    runtime.shutdown_timeout(BACKGROUND_MAX);
+    done
+}
+
+async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let data_dir = DataDir::open(&config.data_dir)?;
+    let (on_event, printed) = printing(config.log)?;
+    let rules = config.engine.rules.len() - 1;
+    let alertmanagers = config.alertmanagers.targets.len();
+    let service = Service::start(args, config, on_event).await?;
+    data_dir.publish_address(service.address)?;
+    tracing::info!(address = %service.address, rules, alertmanagers, "ready");
+    while signals.next().await == Asked::Reload {
+        reload(&service.app).await;
+    }
+    tracing::info!("stopping");
+    data_dir.withdraw_address();
+    tokio::select! {
+        () = service.stop() => {}
+        () = signals.stop() => {
+            tracing::warn!("stopped at once");
+            process::exit(EXIT_INTERRUPTED);
+        }
+    }
+    printed.wait(PRINT_MAX);
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What prints events on standard output, if `log` wants it; those that alert nobody only when details
+/// are wanted.
+fn printing(log: LogConfig) -> anyhow::Result<(impl FnMut(&Event) + Send, Printed)> {
+    let (mut printer, printed) = Printer::start().context("cannot start threads")?;
+    let least = if log.level >= Level::DEBUG { Severity::Info } else { Severity::Warning };
+    let on_event = move |event: &Event| {
+        if log.anomalies && event.severity >= least {
+            printer.print(event);
+        }
+    };
+    Ok((on_event, printed))
+}
+
+async fn reload(app: &Arc<App>) {
+    let app = Arc::clone(app);
+    // How it went is in the log.
+    _ = tokio::task::spawn_blocking(move || app.live.reload(&app.engine)).await;
 }

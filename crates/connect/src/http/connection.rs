@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::response::Response;
 use bytes::Bytes;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
@@ -40,6 +42,7 @@ pub(super) enum Phase {
 /// The phase of a connection and its deadline.
 pub(super) struct Connection {
     limits: ServerLimits,
+    client: SocketAddr,
     state: watch::Sender<State>,
 }
 
@@ -65,8 +68,8 @@ impl State {
 }
 
 impl Connection {
-    pub(super) fn new(limits: ServerLimits) -> Self {
-        Self { limits, state: watch::Sender::new(State::enter(Phase::Head, &limits)) }
+    pub(super) fn new(limits: ServerLimits, client: SocketAddr) -> Self {
+        Self { limits, client, state: watch::Sender::new(State::enter(Phase::Head, &limits)) }
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -116,8 +119,9 @@ impl Connection {
         // Pipelined requests are parsed from what was read before, without passing through `Head`.
         self.step(Phase::Idle, Phase::Body);
         self.step(Phase::Head, Phase::Body);
-        let request = request
+        let mut request = request
             .map(|body| Body::new(TrackedBody::new(body, self, Phase::Body, Phase::Handling)));
+        request.extensions_mut().insert(ConnectInfo(self.client));
         let response = app.clone().oneshot(request).await?;
         self.step(Phase::Body, Phase::Response);
         self.step(Phase::Handling, Phase::Response);

@@ -3,44 +3,43 @@
 use std::fs::File;
 use std::io::Read;
 
+use bellwether_connect::Secret;
+use bellwether_connect::sink::alertmanager::{AlertmanagerOptions, Target};
+
 use super::{Builder, DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS};
 use crate::config::raw::{RawAlerting, RawAlertmanager, RawBasicAuth};
-use crate::config::{AlertingConfig, AlertmanagerConfig, Auth, Secret, url};
+use crate::config::url;
 
 /// Largest file of a secret, in bytes.
 const SECRET_BYTES_MAX: u64 = 64 << 10;
 
 impl Builder<'_, '_> {
-    pub(super) fn alerting(&mut self, raw: &RawAlerting) -> AlertingConfig {
-        let mut alertmanagers: Vec<AlertmanagerConfig> = Vec::new();
+    pub(super) fn alertmanagers(&mut self, raw: &RawAlerting) -> AlertmanagerOptions {
+        let mut targets: Vec<Target> = Vec::new();
         for (index, raw) in raw.alertmanagers.iter().enumerate() {
             let field = format!("alerting.alertmanagers[{index}]");
-            let Some(alertmanager) = self.alertmanager(&field, raw) else { continue };
-            if alertmanagers.iter().any(|earlier| earlier.url == alertmanager.url) {
+            let Some(target) = self.target(&field, raw) else { continue };
+            if targets.iter().any(|earlier| earlier.url == target.url) {
                 let message = "this Alertmanager is there twice";
                 self.faults.value(&format!("{field}.url"), message, "keep one of them");
             }
-            alertmanagers.push(alertmanager);
+            targets.push(target);
         }
-        AlertingConfig {
-            alertmanagers,
-            resend_interval: self.duration(
-                "alerting.resend_interval",
-                &raw.resend_interval,
-                SECOND_MS..=HOUR_MS,
-            ),
-            resolved_keep: self.duration(
-                "alerting.resolved_keep",
-                &raw.resolved_keep,
-                MINUTE_MS..=DAY_MS,
-            ),
+        let resend = "alerting.resend_interval";
+        let keep = "alerting.resolved_keep";
+        AlertmanagerOptions {
+            targets,
+            resend_ms: self.ms(resend, &raw.resend_interval, SECOND_MS..=HOUR_MS),
+            resolved_keep_ms: self.ms(keep, &raw.resolved_keep, MINUTE_MS..=DAY_MS),
+            ..AlertmanagerOptions::default()
         }
     }
 
-    fn alertmanager(&mut self, field: &str, raw: &RawAlertmanager) -> Option<AlertmanagerConfig> {
+    /// One Alertmanager; `None` when it has no usable URL or secret.
+    fn target(&mut self, field: &str, raw: &RawAlertmanager) -> Option<Target> {
         let url_field = format!("{field}.url");
-        let parsed = raw.url.as_deref().map(url::parse);
-        match parsed {
+        let url = raw.url.as_deref().map(url::parse);
+        match url {
             None => {
                 let mend = "add one, for example `url: http://alertmanager-0:9093`";
                 self.faults.value(&url_field, "the Alertmanager has no URL", mend);
@@ -48,35 +47,34 @@ impl Builder<'_, '_> {
             Some(Err((message, mend))) => self.faults.value(&url_field, message, mend),
             Some(Ok(_)) => {}
         }
-        let auth = self.auth(field, raw);
-        Some(AlertmanagerConfig { url: parsed?.ok()?, auth: auth? })
-    }
-
-    fn auth(&mut self, field: &str, raw: &RawAlertmanager) -> Option<Auth> {
-        let bearer = raw.bearer_token.is_some() || raw.bearer_token_file.is_some();
-        let Some(basic) = &raw.basic_auth else {
-            if !bearer {
-                return Some(Auth::None);
-            }
-            let file = raw.bearer_token_file.as_deref();
-            return self
-                .secret(field, "bearer_token", raw.bearer_token.as_ref(), file)
-                .map(Auth::Bearer);
-        };
-        if bearer {
+        let has_bearer = raw.bearer_token.is_some() || raw.bearer_token_file.is_some();
+        if has_bearer && raw.basic_auth.is_some() {
             let message = "there are both `basic_auth` and a bearer token";
             self.faults.value(&format!("{field}.basic_auth"), message, "keep one of them");
         }
-        let field = format!("{field}.basic_auth");
-        let RawBasicAuth { username, password, password_file } = basic;
+        let basic_auth = match &raw.basic_auth {
+            Some(basic) => Some(self.basic_auth(&format!("{field}.basic_auth"), basic)?),
+            None => None,
+        };
+        let bearer = if has_bearer {
+            let file = raw.bearer_token_file.as_deref();
+            Some(self.secret(field, "bearer_token", raw.bearer_token.as_ref(), file)?)
+        } else {
+            None
+        };
+        Some(Target { url: url?.ok()?, basic_auth, bearer })
+    }
+
+    fn basic_auth(&mut self, field: &str, raw: &RawBasicAuth) -> Option<(String, Secret)> {
+        let RawBasicAuth { username, password, password_file } = raw;
         let name = username.as_deref().unwrap_or_default();
         if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
             let mend = "add one without `:`, for example `username: bellwether`";
             self.faults.value(&format!("{field}.username"), "there is no usable user name", mend);
         }
         let password =
-            self.secret(&field, "password", password.as_ref(), password_file.as_deref())?;
-        Some(Auth::Basic { username: name.to_owned(), password })
+            self.secret(field, "password", password.as_ref(), password_file.as_deref())?;
+        Some((name.to_owned(), password))
     }
 
     /// The secret that stands at `key` or in the file that `key` with `_file` names.

@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
+use bellwether_connect::http::ServerLimits;
 use bellwether_engine::{Budget, Ordering, Selection, SeriesLimits, Settings};
 use bellwether_series::{LabelLimits, Matchers};
 use bellwether_signal::{SelectorError, parse_selector};
+use bellwether_wire::remote_write::Limits;
 use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter};
 
 use super::fault::Collector;
@@ -18,8 +19,7 @@ use super::raw::{
 };
 use super::text::{BytesText, DurationText};
 use super::{
-    AlertingConfig, Config, LogConfig, LogFormat, RemoteWriteConfig, RuntimeConfig, ServerConfig,
-    digest, schema, shape, tree, url,
+    Config, LogConfig, LogFormat, RuntimeConfig, ServerConfig, digest, schema, shape, tree, url,
 };
 
 mod alerting;
@@ -144,14 +144,16 @@ impl Builder<'_, '_> {
             );
         }
         let engine = self.engine(raw);
-        let alerting: AlertingConfig = self.alerting(&raw.alerting);
+        let mut alertmanagers = self.alertmanagers(&raw.alerting);
+        let server = server?;
+        alertmanagers.external_url.clone_from(&server.external_url);
         Some(Config {
-            server: server?,
+            server,
             data_dir: raw.data_dir.clone().into(),
             remote_write,
             runtime,
             engine,
-            alerting,
+            alertmanagers,
             log: log(&raw.log),
         })
     }
@@ -167,23 +169,25 @@ impl Builder<'_, '_> {
         if let Some(Err((message, mend))) = external_url {
             self.faults.value("server.external_url", message, mend);
         }
+        let connections_max = raw.connections_max;
         Some(ServerConfig {
             listen: listen.ok()?,
             external_url: external_url.and_then(Result::ok),
-            connections_max: raw.connections_max,
+            limits: ServerLimits { connections_max, ..ServerLimits::default() },
         })
     }
 
-    fn remote_write(&mut self, raw: &RawRemoteWrite) -> RemoteWriteConfig {
+    fn remote_write(&mut self, raw: &RawRemoteWrite) -> Limits {
         let bytes = 1 << 10..=1 << 30;
         let body = self.bytes("remote_write.body_bytes_max", &raw.body_bytes_max, &bytes);
         let decoded = self.bytes("remote_write.decoded_bytes_max", &raw.decoded_bytes_max, &bytes);
-        RemoteWriteConfig {
+        Limits {
             body_bytes_max: body,
             decoded_bytes_max: decoded,
             series_max: raw.series_max,
             samples_max: raw.samples_max,
             objects_max: raw.objects_max,
+            ..Limits::default()
         }
     }
 
@@ -257,15 +261,6 @@ impl Builder<'_, '_> {
         ms.unwrap_or_default()
     }
 
-    fn duration(
-        &mut self,
-        field: &str,
-        text: &DurationText,
-        range: RangeInclusive<i64>,
-    ) -> Duration {
-        Duration::from_millis(self.ms(field, text, range).unsigned_abs())
-    }
-
     /// Bytes of `text`, reported when they are not within `range`.
     fn bytes(&mut self, field: &str, text: &BytesText, range: &RangeInclusive<u64>) -> usize {
         let bytes = text.to_bytes();
@@ -303,7 +298,7 @@ impl Builder<'_, '_> {
             _ => ("this is not a plain selector", String::new()),
         };
         // The cause quotes the text; what came from the environment is not shown.
-        let cause = if self.faults.is_substituted(field) { String::new() } else { cause };
+        let cause = if self.faults.may_repeat(field, text) { cause } else { String::new() };
         let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
         let separator = if cause.is_empty() { "" } else { ": " };
         let message = format!("{what}{separator}{cause}");

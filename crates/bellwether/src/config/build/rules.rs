@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bellwether_detect::{
-    DetectorSpec, MinDeviation, ParamError, WarmUp, Window, iqr, seasonal, zscore,
-};
+use bellwether_detect::{DetectorSpec, MinDeviation, ParamError, iqr, seasonal, zscore};
 use bellwether_engine::{AlertPolicy, DEFAULT_RULE, Rule};
 use bellwether_series::Matchers;
 
@@ -143,22 +141,20 @@ impl Builder<'_, '_> {
         let mut specs = Vec::new();
         if let Some(raw) = &raw.zscore {
             specs.push(DetectorSpec::Zscore(zscore::Params {
-                window: self.param::<Window, _>(&format!("{field}.zscore"), raw.window),
+                window: self.param(&format!("{field}.zscore"), raw.window),
                 robust: raw.robust,
-                warm_up_samples: self
-                    .param::<WarmUp, _>(&format!("{field}.zscore"), raw.warm_up_samples),
+                warm_up_samples: self.param(&format!("{field}.zscore"), raw.warm_up_samples),
             }));
         }
         if let Some(raw) = &raw.iqr {
             specs.push(DetectorSpec::Iqr(iqr::Params {
-                window: self.param::<Window, _>(&format!("{field}.iqr"), raw.window),
-                warm_up_samples: self
-                    .param::<WarmUp, _>(&format!("{field}.iqr"), raw.warm_up_samples),
+                window: self.param(&format!("{field}.iqr"), raw.window),
+                warm_up_samples: self.param(&format!("{field}.iqr"), raw.warm_up_samples),
             }));
         }
         if let Some(raw) = &raw.seasonal {
             specs.push(DetectorSpec::Seasonal(seasonal::Params {
-                warm_up_days: raw.warm_up_days,
+                warm_up_days: self.param(&format!("{field}.seasonal"), raw.warm_up_days),
                 hour_of_week: raw.hour_of_week,
             }));
         }

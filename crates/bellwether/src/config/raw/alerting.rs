@@ -1,11 +1,12 @@
 //! Alerting and logging, as they are written.
 
+use bellwether_connect::Secret;
+use bellwether_connect::sink::alertmanager::AlertmanagerOptions;
 use bellwether_engine::Budget;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::secret::Secret;
-use crate::config::text::DurationText;
+use crate::config::text::{DurationText, SecretText};
 
 /// How many alerts there may be, and where they go.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -25,10 +26,11 @@ pub(in crate::config) struct RawAlerting {
 
 impl Default for RawAlerting {
     fn default() -> Self {
+        let options = AlertmanagerOptions::default();
         Self {
             budget: RawBudget::default(),
-            resend_interval: DurationText::from_ms(60_000),
-            resolved_keep: DurationText::from_ms(15 * 60_000),
+            resend_interval: DurationText::from_ms(options.resend_ms),
+            resolved_keep: DurationText::from_ms(options.resolved_keep_ms),
             alertmanagers: Vec::new(),
         }
     }
@@ -69,6 +71,7 @@ pub(in crate::config) struct RawAlertmanager {
     /// User name and password to log in with.
     pub basic_auth: Option<RawBasicAuth>,
     /// Token to log in with, instead of `basic_auth`.
+    #[schemars(with = "Option<SecretText>")]
     pub bearer_token: Option<Secret>,
     /// File that holds the token. Relative to the folder of this file; read again on reload.
     #[schemars(example = &"/etc/bellwether/token")]
@@ -84,6 +87,7 @@ pub(in crate::config) struct RawBasicAuth {
     #[schemars(required, example = &"bellwether")]
     pub username: Option<String>,
     /// The password.
+    #[schemars(with = "Option<SecretText>")]
     pub password: Option<Secret>,
     /// File that holds the password. Relative to the folder of this file; read again on reload.
     #[schemars(example = &"/etc/bellwether/password")]

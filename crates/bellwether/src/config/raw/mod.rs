@@ -6,8 +6,10 @@
 mod alerting;
 mod rules;
 
+use bellwether_connect::http::ServerLimits;
 use bellwether_engine::{Ordering, SeriesLimits};
 use bellwether_series::LabelLimits;
+use bellwether_wire::remote_write::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -89,7 +91,8 @@ pub(super) struct RawServer {
 
 impl Default for RawServer {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:2355".to_owned(), external_url: None, connections_max: 512 }
+        let ServerLimits { connections_max, .. } = ServerLimits::default();
+        Self { listen: "127.0.0.1:2355".to_owned(), external_url: None, connections_max }
     }
 }
 
@@ -116,12 +119,13 @@ pub(super) struct RawRemoteWrite {
 
 impl Default for RawRemoteWrite {
     fn default() -> Self {
+        let limits = Limits::default();
         Self {
-            body_bytes_max: BytesText::from_bytes(32 << 20),
-            decoded_bytes_max: BytesText::from_bytes(32 << 20),
-            series_max: 50_000,
-            samples_max: 200_000,
-            objects_max: 1_000_000,
+            body_bytes_max: BytesText::from_bytes(limits.body_bytes_max as u64),
+            decoded_bytes_max: BytesText::from_bytes(limits.decoded_bytes_max as u64),
+            series_max: limits.series_max,
+            samples_max: limits.samples_max,
+            objects_max: limits.objects_max,
         }
     }
 }

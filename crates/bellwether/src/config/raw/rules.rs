@@ -215,7 +215,7 @@ pub(in crate::config) struct RawSeasonal {
 impl Default for RawSeasonal {
     fn default() -> Self {
         let seasonal::Params { warm_up_days, hour_of_week } = seasonal::Params::default();
-        Self { warm_up_days, hour_of_week }
+        Self { warm_up_days: warm_up_days.into(), hour_of_week }
     }
 }
 

@@ -1,0 +1,57 @@
+//! What a series costs in memory, all told: labels, look-up, state, allocator. Fails above 2 KiB.
+//!
+//! ```sh
+//! cargo run --release -p bellwether-benches --example memory -- [SERIES]
+//! ```
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use bellwether_benches::Fleet;
+use bellwether_engine::{Engine, Outputs, Partition, Record, RecordBody, Settings};
+use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const BYTES_MAX: usize = 2048;
+/// Enough for every detector to have laid out its state and judged.
+const STEPS: usize = 70;
+
+fn main() -> ExitCode {
+    let series: usize =
+        std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let fleet = Fleet::new(series);
+    // Once through everything with a throw-away engine, so that code and buffers are resident before.
+    run(&mut Engine::new(&Arc::new(Settings::default()), 1), &Fleet::new(2000), 2);
+    let Some(before) = resident_bytes() else {
+        eprintln!("/proc/self/status cannot be read");
+        return ExitCode::FAILURE;
+    };
+    let mut engine = Engine::new(&Arc::new(Settings::default()), 1);
+    run(&mut engine, &fleet, STEPS);
+    let grown = resident_bytes().unwrap_or_default().saturating_sub(before);
+    let state: usize = engine.partitions().iter().map(Partition::state_bytes).sum();
+    println!("{series} series, bytes a series: state {}, all told {}", state / series, grown / series);
+    if grown / series <= BYTES_MAX { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(engine: &mut Engine, fleet: &Fleet, steps: usize) {
+    let (limits, mut outputs) = (Limits::default(), Outputs::default());
+    for step in 0..steps {
+        for body in fleet.bodies(step) {
+            let plain = decompress(&body, &limits).expect("a snappy block");
+            let request = WriteRequest::decode(plain, &limits).expect("a request");
+            let received_at = Fleet::at(step);
+            let record = Record { received_at, body: RecordBody::Request(&request) };
+            engine.apply(&record, &mut outputs);
+        }
+    }
+}
+
+/// The resident set of this process.
+fn resident_bytes() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    Some(line.split_whitespace().nth(1)?.parse::<usize>().ok()? * 1024)
+}

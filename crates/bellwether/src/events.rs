@@ -1,0 +1,259 @@
+//! The newest events, kept in memory for the API.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bellwether_detect::Severity;
+use bellwether_engine::{ChangeKind, Event};
+use bellwether_series::Timestamp;
+use parking_lot::Mutex;
+use serde::Serialize;
+
+/// Most events kept of each tier.
+const KEPT_MAX: usize = 10_000;
+/// Entries in each list of what is most common.
+const COMMON_MAX: usize = 10;
+const HOUR_MS: i64 = 3_600_000;
+
+/// Keeps the newest events, and counts all of them. Events of severity info have a tier of their own, so
+/// that however many they are they push no alert out.
+#[derive(Debug, Default)]
+pub(crate) struct EventStore {
+    kept: Mutex<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    info: VecDeque<(u64, Arc<Event>)>,
+    alerts: VecDeque<(u64, Arc<Event>)>,
+    total: u64,
+    by_severity: BTreeMap<Severity, u64>,
+    by_change: BTreeMap<ChangeKind, u64>,
+}
+
+/// Which events are wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The least severity.
+    pub(crate) severity: Severity,
+    /// Id of the episode that they belong to.
+    pub(crate) episode: Option<String>,
+    /// The earliest event time.
+    pub(crate) since: Option<Timestamp>,
+    /// Most events.
+    pub(crate) limit: usize,
+}
+
+impl Wanted {
+    fn wants(&self, event: &Event) -> bool {
+        event.severity >= self.severity
+            && self.since.is_none_or(|since| event.at_ms >= since)
+            && self.episode.as_ref().is_none_or(|id| event.episode_id.to_string() == *id)
+    }
+}
+
+/// How many events there were, and where.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    /// Events since the start.
+    total: u64,
+    /// Kept events of the hour of event time before the newest one.
+    last_hour: usize,
+    /// Events since the start.
+    by_severity: BTreeMap<Severity, u64>,
+    /// Events since the start.
+    by_change: BTreeMap<ChangeKind, u64>,
+    /// Event time of the newest kept event.
+    newest_at_ms: Option<Timestamp>,
+    /// Where most of the kept alerts fired.
+    most_common: MostCommon,
+}
+
+#[derive(Debug, Serialize)]
+struct MostCommon {
+    metrics: Vec<Common>,
+    series: Vec<Common>,
+    rules: Vec<Common>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Common {
+    name: String,
+    fired: usize,
+}
+
+impl EventStore {
+    /// Keeps `event`, forgetting the oldest of its tier if it must.
+    pub(crate) fn push(&self, event: Event) {
+        let mut kept = self.kept.lock();
+        let number = kept.total;
+        kept.total += 1;
+        *kept.by_severity.entry(event.severity).or_default() += 1;
+        *kept.by_change.entry(event.change).or_default() += 1;
+        let is_info = event.severity == Severity::Info;
+        let tier = if is_info { &mut kept.info } else { &mut kept.alerts };
+        if tier.len() == KEPT_MAX {
+            tier.pop_front();
+        }
+        tier.push_back((number, Arc::new(event)));
+    }
+
+    /// The wanted events, newest first.
+    pub(crate) fn newest(&self, wanted: &Wanted) -> Vec<Arc<Event>> {
+        let kept = self.kept.lock();
+        let mut found: Vec<_> = kept.events().filter(|(_, event)| wanted.wants(event)).collect();
+        found.sort_unstable_by_key(|&&(number, _)| Reverse(number));
+        found.into_iter().take(wanted.limit).map(|(_, event)| Arc::clone(event)).collect()
+    }
+
+    /// How many events there were, and where.
+    pub(crate) fn summary(&self) -> Summary {
+        let kept = self.kept.lock();
+        let newest_at = kept.events().map(|(_, event)| event.at_ms).max();
+        let in_last_hour =
+            |event: &Event| newest_at.is_some_and(|newest| newest.ms_since(event.at_ms) < HOUR_MS);
+        let fired: Vec<&Event> = kept
+            .events()
+            .map(|(_, event)| &**event)
+            .filter(|event| event.change == ChangeKind::Firing)
+            .collect();
+        Summary {
+            total: kept.total,
+            last_hour: kept.events().filter(|(_, event)| in_last_hour(event)).count(),
+            by_severity: kept.by_severity.clone(),
+            by_change: kept.by_change.clone(),
+            newest_at_ms: newest_at,
+            most_common: MostCommon {
+                metrics: most_common(&fired, |event| event.labels.metric_name().to_owned()),
+                series: most_common(&fired, |event| event.labels.to_string()),
+                rules: most_common(&fired, |event| event.rule.to_string()),
+            },
+        }
+    }
+}
+
+impl Kept {
+    fn events(&self) -> impl Iterator<Item = &(u64, Arc<Event>)> {
+        self.info.iter().chain(&self.alerts)
+    }
+}
+
+fn most_common(events: &[&Event], name: impl Fn(&Event) -> String) -> Vec<Common> {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for event in events {
+        *counts.entry(name(event)).or_default() += 1;
+    }
+    let mut common: Vec<Common> =
+        counts.into_iter().map(|(name, fired)| Common { name, fired }).collect();
+    common.sort_by_key(|common| Reverse(common.fired));
+    common.truncate(COMMON_MAX);
+    common
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use bellwether_engine::{FORMAT_VERSION, SignalKind};
+    use bellwether_series::{Fingerprint, LabelSet};
+
+    use super::*;
+
+    /// An event of an episode on the series `name`, at `at_ms`.
+    pub(crate) fn event(name: &str, at_ms: i64, change: ChangeKind, severity: Severity) -> Event {
+        let labels = LabelSet::from_pairs([("__name__", name), ("job", "j")]).unwrap();
+        Event {
+            version: FORMAT_VERSION,
+            id: format!("{name}-{at_ms}"),
+            episode_id: Fingerprint::of_parts(&[name.as_bytes()]),
+            sequence: 0,
+            change,
+            severity,
+            reason: None,
+            alert: severity > Severity::Info,
+            at_ms: Timestamp::from_ms(at_ms),
+            starts_at_ms: Timestamp::from_ms(at_ms),
+            ends_at_ms: None,
+            rule: Arc::from("MetricAnomaly"),
+            fingerprint: labels.fingerprint(),
+            labels,
+            signal: SignalKind::Value,
+            value: 9.0,
+            expected: 1.0,
+            lower: 0.0,
+            upper: 2.0,
+            surprise: 8.0,
+            peak_surprise: 8.0,
+            threshold: 5.0,
+            detectors: Vec::new(),
+            config_digest: Arc::from("digest"),
+            state_digest: Fingerprint::of_parts(&[]),
+            explanation: format!("{name} is 9, above the expected 1."),
+        }
+    }
+
+    fn everything() -> Wanted {
+        Wanted { severity: Severity::Info, episode: None, since: None, limit: usize::MAX }
+    }
+
+    fn names(events: &[Arc<Event>]) -> Vec<&str> {
+        events.iter().map(|event| event.labels.metric_name()).collect()
+    }
+
+    fn store() -> EventStore {
+        let store = EventStore::default();
+        store.push(event("a", 0, ChangeKind::Firing, Severity::Warning));
+        store.push(event("b", HOUR_MS, ChangeKind::Noticed, Severity::Info));
+        store.push(event("c", HOUR_MS + 1, ChangeKind::Firing, Severity::Critical));
+        store.push(event("a", HOUR_MS + 2, ChangeKind::Firing, Severity::Warning));
+        store
+    }
+
+    #[test]
+    fn events_come_newest_first_and_only_those_that_are_wanted() {
+        let store = store();
+        assert_eq!(names(&store.newest(&everything())), ["a", "c", "b", "a"]);
+        let severe = Wanted { severity: Severity::Warning, ..everything() };
+        assert_eq!(names(&store.newest(&severe)), ["a", "c", "a"]);
+        assert_eq!(names(&store.newest(&Wanted { limit: 1, ..severe })), ["a"]);
+        let since = Wanted { since: Some(Timestamp::from_ms(HOUR_MS + 1)), ..everything() };
+        assert_eq!(names(&store.newest(&since)), ["a", "c"]);
+        let episode = Fingerprint::of_parts(&[b"c"]).to_string();
+        let of_episode = Wanted { episode: Some(episode), ..everything() };
+        assert_eq!(names(&store.newest(&of_episode)), ["c"]);
+    }
+
+    #[test]
+    fn a_flood_of_info_pushes_no_alert_out() {
+        let store = store();
+        for at in 0..KEPT_MAX as i64 + 5 {
+            store.push(event("flood", at, ChangeKind::Noticed, Severity::Info));
+        }
+        let severe = Wanted { severity: Severity::Warning, ..everything() };
+        assert_eq!(names(&store.newest(&severe)), ["a", "c", "a"]);
+        assert_eq!(store.newest(&everything()).len(), KEPT_MAX + 3);
+        assert_eq!(store.summary().total, KEPT_MAX as u64 + 9);
+    }
+
+    #[test]
+    fn the_summary_counts_by_event_time_and_by_what_fired() {
+        let summary = serde_json::to_value(store().summary()).unwrap();
+        assert_eq!(
+            summary,
+            serde_json::json!({
+                "total": 4,
+                "last_hour": 3,
+                "by_severity": { "info": 1, "warning": 2, "critical": 1 },
+                "by_change": { "noticed": 1, "firing": 3 },
+                "newest_at_ms": HOUR_MS + 2,
+                "most_common": {
+                    "metrics": [{ "name": "a", "fired": 2 }, { "name": "c", "fired": 1 }],
+                    "series": [
+                        { "name": "a{job=\"j\"}", "fired": 2 },
+                        { "name": "c{job=\"j\"}", "fired": 1 },
+                    ],
+                    "rules": [{ "name": "MetricAnomaly", "fired": 3 }],
+                },
+            })
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! `/api/v1`: what was found, what is watched.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use bellwether_detect::Severity;
+use bellwether_engine::{Event, SeriesView, SignalKind};
+use bellwether_series::{LabelSet, Timestamp};
+use bellwether_signal::parse_selector;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+use super::ApiError;
+use crate::events::{Summary, Wanted};
+use crate::service::App;
+
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 10_000;
+
+/// Looking at series makes the engine wait: one at a time.
+static VIEWS: Semaphore = Semaphore::const_new(1);
+
+type Answer<T> = Result<Json<T>, ApiError>;
+type Asked<T> = Result<Query<T>, QueryRejection>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AnomaliesQuery {
+    limit: Option<usize>,
+    severity: Option<Severity>,
+    episode: Option<String>,
+    since: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Anomalies {
+    anomalies: Vec<Arc<Event>>,
+}
+
+pub(super) async fn anomalies(
+    State(app): State<Arc<App>>,
+    query: Asked<AnomaliesQuery>,
+) -> Answer<Anomalies> {
+    let wanted = wanted(parameters(query)?)?;
+    Ok(Json(Anomalies { anomalies: app.events.newest(&wanted) }))
+}
+
+/// Of an episode everything is shown, else only what somebody should look at.
+fn wanted(query: AnomaliesQuery) -> Result<Wanted, ApiError> {
+    let least = if query.episode.is_some() { Severity::Info } else { Severity::Warning };
+    Ok(Wanted {
+        severity: query.severity.unwrap_or(least),
+        episode: query.episode,
+        since: query.since.as_deref().map(event_time).transpose()?,
+        limit: limit(query.limit)?,
+    })
+}
+
+pub(super) async fn summary(State(app): State<Arc<App>>) -> Json<Summary> {
+    Json(app.events.summary())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SeriesQuery {
+    limit: Option<usize>,
+    r#match: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AllSeries {
+    series: Vec<OneSeries>,
+}
+
+#[derive(Debug, Serialize)]
+struct OneSeries {
+    labels: BTreeMap<String, String>,
+    fingerprint: String,
+    rule: Arc<str>,
+    signal: SignalKind,
+    /// Learned sampling interval.
+    interval_ms: i64,
+    last: Option<Last>,
+    warming_up: bool,
+    /// Of the newest judged sample.
+    surprise: Option<f32>,
+    /// Of the open episode.
+    severity: Option<Severity>,
+}
+
+#[derive(Debug, Serialize)]
+struct Last {
+    at_ms: Timestamp,
+    value: f64,
+}
+
+impl From<SeriesView> for OneSeries {
+    fn from(view: SeriesView) -> Self {
+        let labels = view.labels.iter();
+        Self {
+            labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            fingerprint: view.fingerprint.to_string(),
+            rule: view.rule,
+            signal: view.signal,
+            interval_ms: view.interval_ms,
+            last: view.last.map(|(at_ms, value)| Last { at_ms, value }),
+            warming_up: view.surprise.is_none(),
+            surprise: view.surprise,
+            severity: view.severity,
+        }
+    }
+}
+
+pub(super) async fn series(
+    State(app): State<Arc<App>>,
+    query: Asked<SeriesQuery>,
+) -> Answer<AllSeries> {
+    let query = parameters(query)?;
+    let limit = limit(query.limit)?;
+    let matchers = query.r#match.as_deref().map(parse_selector).transpose().map_err(bad)?;
+    let wanted = Arc::new(move |labels: &LabelSet| {
+        matchers.as_ref().is_none_or(|matchers| matchers.matches(labels))
+    });
+    let stopping = || ApiError(StatusCode::SERVICE_UNAVAILABLE, "engine is stopping".to_owned());
+    let _turn = VIEWS.acquire().await.map_err(|_| stopping())?;
+    let views = tokio::task::spawn_blocking(move || app.engine.view(wanted, limit));
+    let views = views.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
+    Ok(Json(AllSeries { series: views.into_iter().map(OneSeries::from).collect() }))
+}
+
+fn parameters<T>(query: Asked<T>) -> Result<T, ApiError> {
+    query.map(|Query(parameters)| parameters).map_err(bad)
+}
+
+fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
+    match asked.unwrap_or(LIMIT_DEFAULT) {
+        limit @ 1..=LIMIT_MAX => Ok(limit),
+        _ => Err(bad(format!("limit is out of range: expected 1 to {LIMIT_MAX}"))),
+    }
+}
+
+/// A time as RFC 3339 or in Unix milliseconds.
+fn event_time(text: &str) -> Result<Timestamp, ApiError> {
+    let ms = text.parse().ok();
+    let ms = ms.or_else(|| Some(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()));
+    ms.map(Timestamp::from_ms).ok_or_else(|| {
+        bad("since is not a time: expected 2026-01-05T12:00:00Z or Unix milliseconds")
+    })
+}
+
+fn bad(why: impl ToString) -> ApiError {
+    ApiError(StatusCode::BAD_REQUEST, why.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_read_in_both_notations() {
+        assert_eq!(event_time("1767571200000").unwrap(), Timestamp::from_ms(1_767_571_200_000));
+        assert_eq!(
+            event_time("2026-01-05T00:00:00Z").unwrap(),
+            Timestamp::from_ms(1_767_571_200_000)
+        );
+        assert!(event_time("yesterday").unwrap_err().1.contains("since"));
+    }
+
+    #[test]
+    fn an_episode_is_shown_from_its_first_event_on() {
+        let all = wanted(AnomaliesQuery::default()).unwrap();
+        assert_eq!((all.severity, all.limit), (Severity::Warning, LIMIT_DEFAULT));
+        let query = AnomaliesQuery { episode: Some("e".to_owned()), ..AnomaliesQuery::default() };
+        assert_eq!(wanted(query).unwrap().severity, Severity::Info);
+    }
+
+    #[test]
+    fn a_limit_is_refused_when_it_is_out_of_range() {
+        assert!(limit(Some(0)).is_err());
+        assert!(limit(Some(LIMIT_MAX + 1)).is_err());
+        assert_eq!(limit(Some(LIMIT_MAX)).unwrap(), LIMIT_MAX);
+    }
+}

@@ -1,0 +1,208 @@
+//! `/metrics`: own figures. Every label has a fixed list of values; nothing that a sender says becomes one.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use axum::extract::State;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bellwether_connect::sink::alertmanager::TargetStats;
+use bellwether_connect::source::remote_write::{DECODE_REASONS, ReceiverStats, STATUSES};
+use bellwether_detect::Severity;
+use bellwether_engine::{DropReason, RejectReason};
+use bellwether_runtime::{Decided, LATENCY_BOUNDS_SECONDS};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::DescriptorEncoder;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::registry::Registry;
+
+use super::exposition::{Families, prometheus_text};
+use super::process::process_metrics;
+use crate::service::App;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(OwnMetrics(app)));
+    let mut text = String::new();
+    if encode(&mut text, &registry).is_err() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    let accepts = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accepts.contains("application/openmetrics-text") {
+        ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response()
+    } else {
+        ([(CONTENT_TYPE, PROMETHEUS_TEXT)], prometheus_text(&text)).into_response()
+    }
+}
+
+struct OwnMetrics(Arc<App>);
+
+impl fmt::Debug for OwnMetrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OwnMetrics")
+    }
+}
+
+impl Collector for OwnMetrics {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let app = &self.0;
+        let families = &mut Families(encoder);
+        let decided = app.engine.stats().decided();
+        general(families, app)?;
+        received(families, app.receiver.stats())?;
+        judged(families, &decided)?;
+        engine(families, app, &decided)?;
+        alertmanagers(families, &app.alertmanagers.stats())?;
+        process_metrics(families, app.started_at)
+    }
+}
+
+fn general(families: &mut Families<'_>, app: &App) -> fmt::Result {
+    let version = [(env!("CARGO_PKG_VERSION"), 1.0)];
+    families.gauges("bellwether_build_info", "Which version this is", "version", version)?;
+    families.gauge(
+        "bellwether_ready",
+        "Whether samples are welcome",
+        f64::from(u8::from(app.is_ready())),
+    )?;
+    let reload = app.live.last_reload();
+    families.gauge(
+        "bellwether_config_last_reload_successful",
+        "Whether the last attempt to read the configuration succeeded",
+        f64::from(u8::from(reload.success)),
+    )?;
+    families.gauge(
+        "bellwether_config_last_reload_success_timestamp_seconds",
+        "When the configuration in force was read",
+        reload.success_at.as_millisecond() as f64 / 1000.0,
+    )
+}
+
+fn received(families: &mut Families<'_>, stats: &ReceiverStats) -> fmt::Result {
+    let codes = STATUSES.iter().map(u16::to_string).zip(stats.requests.iter().map(load));
+    families.counters("bellwether_requests", "Remote write requests answered", "code", codes)?;
+    families.counters(
+        "bellwether_request_decode_failures",
+        "Requests whose body could not be decoded",
+        "reason",
+        DECODE_REASONS.iter().zip(stats.undecodable.iter().map(load)),
+    )?;
+    families.counters(
+        "bellwether_samples_rejected",
+        "Samples refused, and the sender told so",
+        "reason",
+        RejectReason::ALL.iter().map(|reason| {
+            (reason.as_str(), load(&stats.samples_rejected[reason.index()]))
+        }),
+    )?;
+    for (name, help, counter) in [
+        ("request_bytes", "Bytes of request bodies, compressed", &stats.body_bytes),
+        ("samples_received", "Samples received, whatever became of them", &stats.samples_received),
+        ("samples_accepted", "Samples taken", &stats.samples_accepted),
+        ("histograms_ignored", "Native histograms taken and not looked at", &stats.histograms_ignored),
+        ("histograms_invalid", "Native histograms refused", &stats.histograms_invalid),
+        ("exemplars_ignored", "Exemplars taken and not looked at", &stats.exemplars_ignored),
+        ("exemplars_invalid", "Exemplars refused", &stats.exemplars_invalid),
+        ("metadata_invalid", "Metadata whose family name is not UTF-8", &stats.metadata_invalid),
+    ] {
+        families.counter(&format!("bellwether_{name}"), help, load(counter))?;
+    }
+    Ok(())
+}
+
+fn judged(families: &mut Families<'_>, decided: &Decided) -> fmt::Result {
+    let counts = &decided.counts;
+    families.counters(
+        "bellwether_samples_dropped",
+        "Samples taken and not judged",
+        "reason",
+        DropReason::ALL.iter().map(|reason| (reason.as_str(), counts.dropped[reason.index()])),
+    )?;
+    for (name, help, count) in [
+        ("samples_judged", "Samples judged", counts.judged),
+        ("samples_warming_up", "Samples learned from before any could be judged", counts.warming_up),
+        ("stale_markers", "Ends of series", counts.stale),
+    ] {
+        families.counter(&format!("bellwether_{name}"), help, count)?;
+    }
+    families.counters(
+        "bellwether_events",
+        "Changes of anomalies and alerts",
+        "severity",
+        [Severity::Info, Severity::Warning, Severity::Critical]
+            .map(|severity| (severity.as_str(), decided.events[severity as usize])),
+    )
+}
+
+fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Result {
+    let stats = app.engine.stats();
+    let bounds = LATENCY_BOUNDS_SECONDS.into_iter().chain([f64::INFINITY]);
+    let buckets: Vec<(f64, u64)> = bounds.zip(decided.latency_buckets).collect();
+    families.histogram(
+        "bellwether_decision_latency_seconds",
+        "Time from the arrival of a request to the last decision about its samples",
+        decided.latency_seconds_sum,
+        &buckets,
+    )?;
+    families.counter("bellwether_records", "Records sequenced", stats.records())?;
+    for (name, help, value) in [
+        ("queue_depth", "Requests that wait for the engine", stats.queue_depth()),
+        ("queue_capacity", "Requests that may wait for the engine", app.queue_requests_max),
+        ("series_active", "Series known", stats.series()),
+        ("series_watched", "Series that are judged", stats.watched()),
+        ("series_limit", "Series that may be known", app.live.engine().series.active_max),
+        ("state_bytes", "Memory that series and detectors take", decided.state_bytes),
+        ("episodes_open", "Anomalies that are not over", decided.open_episodes),
+    ] {
+        families.gauge(&format!("bellwether_{name}"), help, value as f64)?;
+    }
+    Ok(())
+}
+
+/// One figure of a target: its name, its help, and where it stands.
+type Figure<T> = (&'static str, &'static str, fn(&TargetStats) -> T);
+
+fn alertmanagers(families: &mut Families<'_>, targets: &[TargetStats]) -> fmt::Result {
+    const COUNTERS: [Figure<u64>; 4] = [
+        ("alerts_sent", "Alerts taken, repetitions included", |target| target.sent_alerts),
+        ("alerts_failed", "Alerts lost: refused, or given up", |target| {
+            target.rejected_alerts + target.dropped_alerts
+        }),
+        ("alerts_rejected", "Alerts refused as invalid", |target| target.rejected_alerts),
+        ("alertmanager_requests_failed", "Requests without a good answer, tried again later", |target| {
+            target.failed_requests
+        }),
+    ];
+    const GAUGES: [Figure<f64>; 4] = [
+        ("alertmanager_up", "Whether the last request succeeded, or none was made yet", |target| {
+            f64::from(u8::from(target.failures_in_a_row == 0))
+        }),
+        ("alerts_known", "Alerts that the target is kept informed of", |target| {
+            target.known_alerts as f64
+        }),
+        ("alerts_pending", "Alerts with a change that the target has not taken yet", |target| {
+            target.pending_alerts as f64
+        }),
+        ("alertmanager_last_success_timestamp_seconds", "When a request succeeded last", |target| {
+            target.last_success_ms.unwrap_or(0) as f64 / 1000.0
+        }),
+    ];
+    for (name, help, figure) in COUNTERS {
+        let values = targets.iter().map(|target| (&target.url, figure(target)));
+        families.counters(&format!("bellwether_{name}"), help, "alertmanager", values)?;
+    }
+    for (name, help, figure) in GAUGES {
+        let values = targets.iter().map(|target| (&target.url, figure(target)));
+        families.gauges(&format!("bellwether_{name}"), help, "alertmanager", values)?;
+    }
+    Ok(())
+}
+
+fn load(counter: &AtomicU64) -> u64 {
+    counter.load(Ordering::Relaxed)
+}

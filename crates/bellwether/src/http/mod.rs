@@ -1,0 +1,79 @@
+//! The HTTP interface: the receiver, the API, probes and own metrics on one port.
+
+mod api;
+mod exposition;
+pub(crate) mod health;
+mod metrics;
+mod process;
+mod reload;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bellwether_connect::source::remote_write;
+
+use crate::service::App;
+
+const INDEX: &str = concat!(
+    "bellwether ",
+    env!("CARGO_PKG_VERSION"),
+    "
+
+POST /api/v1/write        Prometheus remote write 1.0 (also /api/v1/push)
+GET  /api/v1/anomalies    newest first; ?severity=info|warning|critical &episode=ID &since=TIME &limit=N
+GET  /api/v1/series       what is watched; ?match=SELECTOR &limit=N
+GET  /api/v1/summary      how many anomalies, and where
+GET  /metrics             own metrics
+GET  /health              every part, as JSON
+GET  /ready  /-/ready     whether samples are welcome
+GET  /live   /-/healthy   whether the process works
+POST /-/reload            read the configuration again; from this machine only
+"
+);
+
+/// All routes.
+pub(crate) fn router(app: &Arc<App>) -> Router {
+    Router::new()
+        .route("/", get(|| async { INDEX }))
+        .route("/api/v1/anomalies", get(api::anomalies))
+        .route("/api/v1/series", get(api::series))
+        .route("/api/v1/summary", get(api::summary))
+        .route("/metrics", get(metrics::metrics))
+        .route("/health", get(health::health))
+        .route("/ready", get(ready))
+        .route("/-/ready", get(ready))
+        .route("/live", get(live))
+        .route("/-/healthy", get(live))
+        .route("/-/reload", post(reload::reload))
+        .fallback(|| async { ApiError(StatusCode::NOT_FOUND, "there is nothing here".to_owned()) })
+        .with_state(Arc::clone(app))
+        .merge(remote_write::router(Arc::clone(&app.receiver)))
+}
+
+/// An answer that says why there is no better one.
+#[derive(Debug)]
+struct ApiError(StatusCode, String);
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.0, Json(serde_json::json!({ "error": self.1 }))).into_response()
+    }
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    probe(app.is_ready(), "ready\n", "not ready\n")
+}
+
+async fn live(State(app): State<Arc<App>>) -> Response {
+    let stalled = app.pulse.stalled(app.engine.stats().records());
+    probe(stalled < health::STALLED_MAX, "healthy\n", "the engine has stalled\n")
+}
+
+fn probe(good: bool, yes: &'static str, no: &'static str) -> Response {
+    if good { yes.into_response() } else { (StatusCode::SERVICE_UNAVAILABLE, no).into_response() }
+}

@@ -1,0 +1,91 @@
+//! The data folder: one process at a time, and where that one listens.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+const LOCK: &str = "lock";
+const ADDRESS: &str = "listen.addr";
+
+/// The data folder, held for as long as this lives.
+#[derive(Debug)]
+pub(super) struct DataDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl DataDir {
+    /// Creates the folder at `path` if it is not there, and takes it for this process alone.
+    ///
+    /// # Errors
+    /// When it cannot be written to or another process has it.
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let unusable = || format!("data folder cannot be used: path=`{}`", path.display());
+        fs::create_dir_all(path).with_context(unusable)?;
+        let lock = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(false)
+            .open(path.join(LOCK))
+            .with_context(unusable)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                bail!("data folder is in use by another process: path=`{}`", path.display())
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(unusable);
+            }
+        }
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// Lets others find out where this process listens: `listen.addr` holds `host:port`.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(super) fn publish_address(&self, address: SocketAddr) -> anyhow::Result<()> {
+        let (draft, file) = (self.path.join("listen.addr.new"), self.path.join(ADDRESS));
+        File::create(&draft)
+            .and_then(|mut draft| writeln!(draft, "{address}"))
+            .and_then(|()| fs::rename(&draft, &file))
+            .with_context(|| format!("file cannot be written: path=`{}`", file.display()))
+    }
+
+    /// Takes `listen.addr` away.
+    pub(super) fn withdraw_address(&self) {
+        if let Err(error) = fs::remove_file(self.path.join(ADDRESS)) {
+            tracing::debug!(%error, "listen.addr is gone already");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_user_at_a_time() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/b");
+        let first = DataDir::open(&path).unwrap();
+        let error = DataDir::open(&path).unwrap_err().to_string();
+        assert!(error.contains("in use by another process") && error.contains("a/b"), "{error}");
+        drop(first);
+        DataDir::open(&path).unwrap();
+    }
+
+    #[test]
+    fn the_address_is_there_until_it_is_withdrawn() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataDir::open(parent.path()).unwrap();
+        folder.publish_address("127.0.0.1:2355".parse().unwrap()).unwrap();
+        let file = parent.path().join("listen.addr");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "127.0.0.1:2355\n");
+        folder.withdraw_address();
+        assert!(!file.exists());
+    }
+}

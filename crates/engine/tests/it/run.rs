@@ -1,0 +1,108 @@
+//! Runs scenes: on one engine, and on shards as the runtime lays them out.
+
+use std::sync::Arc;
+
+use bellwether_detect::tail::Tail;
+use bellwether_engine::{
+    AlertCap, Counts, Engine, Event, Intake, Outcome, Outputs, Record, RecordBody, Settings, Shard,
+    Work,
+};
+
+use crate::scene::{Scene, Step};
+
+/// What a run gave.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) events: Vec<Event>,
+    pub(crate) counts: Counts,
+    pub(crate) outcome: Outcome,
+}
+
+impl Told {
+    /// The events as they would be written: one JSON text each.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.events.iter().map(|event| serde_json::to_string(event).unwrap()).collect()
+    }
+
+    fn add(&mut self, outcome: &Outcome, counts: &Counts, events: Vec<Event>) {
+        self.outcome.accepted_samples += outcome.accepted_samples;
+        for (sum, count) in
+            self.outcome.rejected_samples.iter_mut().zip(outcome.rejected_samples)
+        {
+            *sum += count;
+        }
+        self.counts.add(counts);
+        self.events.extend(events);
+    }
+}
+
+/// Runs steps through one engine, one request each.
+pub(crate) fn run(scene: &Scene, settings: &Arc<Settings>, steps: &[Step]) -> Told {
+    let mut engine = Engine::new(settings, 1);
+    let (mut outputs, mut told) = (Outputs::default(), Told::default());
+    for step in steps {
+        let request = scene.request(&step.samples);
+        let body = RecordBody::Request(&request);
+        let outcome =
+            engine.apply(&Record { received_at: step.received_at, body }, &mut outputs);
+        told.add(&outcome, &outputs.counts, std::mem::take(&mut outputs.events));
+    }
+    told
+}
+
+/// Runs steps through one engine, each step as the given number of requests. The events of a step are
+/// brought into log order, which is defined within a record only.
+pub(crate) fn run_split(
+    scene: &Scene,
+    settings: &Arc<Settings>,
+    steps: &[Step],
+    mut cuts: impl FnMut(&Step) -> Vec<Step>,
+) -> Told {
+    let mut engine = Engine::new(settings, 1);
+    let mut told = Told::default();
+    for step in steps {
+        let (mut outputs, mut whole) = (Outputs::default(), Outputs::default());
+        for part in cuts(step) {
+            let request = scene.request(&part.samples);
+            let body = RecordBody::Request(&request);
+            let record = Record { received_at: part.received_at, body };
+            let outcome = engine.apply(&record, &mut outputs);
+            told.add(&outcome, &outputs.counts, Vec::new());
+            whole.events.append(&mut outputs.events);
+        }
+        whole.sort_events();
+        told.events.append(&mut whole.events);
+    }
+    told
+}
+
+/// Runs steps through an intake, `count` shards and a cap, put together as the runtime does.
+pub(crate) fn run_sharded(
+    scene: &Scene,
+    settings: &Arc<Settings>,
+    steps: &[Step],
+    count: usize,
+) -> Told {
+    let tail = Tail::new();
+    let mut intake = Intake::new(Arc::clone(settings), 2);
+    let mut shards: Vec<_> =
+        (0..count).map(|index| Shard::new(settings, &tail, index, count)).collect();
+    let mut cap = AlertCap::new(Arc::clone(settings));
+    let mut told = Told::default();
+    for step in steps {
+        let request = scene.request(&step.samples);
+        let body = RecordBody::Request(&request);
+        let record = Record { received_at: step.received_at, body };
+        let mut work: Vec<_> = (0..count).map(|_| Work::default()).collect();
+        let routed = intake.apply(&record, &mut work);
+        let mut outputs = Outputs { counts: routed.counts, ..Outputs::default() };
+        // Whichever shard is done last: their outputs come together in any order.
+        for (shard, work) in shards.iter_mut().zip(&mut work).rev() {
+            shard.apply(routed.elapsed_ms, work, &mut outputs);
+        }
+        outputs.sort_events();
+        let events = cap.apply(std::mem::take(&mut outputs.events));
+        told.add(&routed.outcome, &outputs.counts, events);
+    }
+    told
+}
