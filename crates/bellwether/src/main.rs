@@ -15,8 +15,8 @@ fn main() -> ExitCode {
     _ = rustls::crypto::ring::default_provider().install_default();
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(args),
-        Command::Demo(args) => demo::demo(args),
-        Command::Replay(args) => replay::replay(args),
+        Command::Demo(args) => demo::demo(&args),
+        Command::Replay(args) => replay::replay(&args),
         Command::Check(args) => match check::check(&args) {
             Ok(true) => Ok(()),
             Ok(false) => return ExitCode::FAILURE,

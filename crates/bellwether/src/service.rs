@@ -125,12 +125,8 @@ impl Service {
             ready: AtomicBool::new(true),
         });
         let shutdown = CancellationToken::new();
-        let serving = bellwether_connect::http::serve(
-            listener,
-            http::router(&app),
-            limits,
-            shutdown.clone(),
-        );
+        let serving =
+            bellwether_connect::http::serve(listener, http::router(&app), limits, shutdown.clone());
         let server = tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "HTTP server ended");

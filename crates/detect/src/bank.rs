@@ -77,7 +77,9 @@ impl AnyColumn {
             DetectorSpec::Zscore(params) => {
                 Self::Zscore(Column::new(Zscore { params, min_deviation, tail }))
             }
-            DetectorSpec::Iqr(params) => Self::Iqr(Column::new(Iqr { params, min_deviation, tail })),
+            DetectorSpec::Iqr(params) => {
+                Self::Iqr(Column::new(Iqr { params, min_deviation, tail }))
+            }
             DetectorSpec::Seasonal(params) => {
                 Self::Seasonal(Column::new(Seasonal { params, min_deviation, tail }))
             }
@@ -311,7 +313,8 @@ mod tests {
 
     #[test]
     fn a_series_fits_its_budget() {
-        let bytes = size_of::<zscore::State>() + size_of::<iqr::State>() + size_of::<seasonal::State>();
+        let bytes =
+            size_of::<zscore::State>() + size_of::<iqr::State>() + size_of::<seasonal::State>();
         assert!(bytes <= 1400, "{bytes}");
     }
 }

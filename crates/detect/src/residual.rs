@@ -149,7 +149,8 @@ impl Residual {
             if first || self.is_new_normal(memory_samples) { 1.0 } else { EXCURSION_WEIGHT }
         };
         // What was judged in standard deviations is learned in the detector's own scales.
-        let squared = (distance.min(TAIL_START) * judged.widening).powi(2);
+        let scales = distance.min(TAIL_START) * judged.widening;
+        let squared = scales * scales;
         let known = (SCALE_PRIOR_SAMPLES + f64::from(self.samples)).min(SCALE_MEMORY);
         self.second += (weight / known * (squared - f64::from(self.second))) as f32;
         weight

@@ -73,8 +73,8 @@ impl Tail {
             self.body(distance)
         } else if distance < TAIL_START {
             let end = self.body(BODY_END);
-            let share = (distance - BODY_END) / (TAIL_START - BODY_END);
-            end + share * (shape.start_surprise.max(end) - end)
+            let progress = (distance - BODY_END) / (TAIL_START - BODY_END);
+            end + progress * (shape.start_surprise.max(end) - end)
         } else if distance.is_nan() {
             0.0
         } else {
@@ -154,7 +154,7 @@ mod tests {
             (20.0, 3.850, 0.001),
             (30.0, 2.042, 0.05),
         ] {
-            assert!((student_surprise(t, dof) + f64::log10(p)).abs() < 1e-3, "{dof} {t}");
+            assert!((student_surprise(t, dof) + libm::log10(p)).abs() < 1e-3, "{dof} {t}");
         }
     }
 
@@ -163,7 +163,7 @@ mod tests {
         // P(|T| > t) = 1 - s (3 - s²) / 2 with s = t / sqrt(t² + 4) for four degrees of freedom; far
         // out 6 / t⁴.
         let surprise = student_surprise(1e3, 4.0);
-        assert!((surprise - (12.0 - 6.0_f64.log10())).abs() < 1e-4);
+        assert!((surprise - (12.0 - libm::log10(6.0))).abs() < 1e-4);
     }
 
     #[test]

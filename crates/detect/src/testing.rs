@@ -4,7 +4,7 @@ use bellwether_series::Timestamp;
 
 use crate::verdict::{Detector, Observation, Verdict};
 
-/// Seeded noise (SplitMix64; Steele, Lea & Flood 2014).
+/// Seeded noise (`SplitMix64`; Steele, Lea & Flood 2014).
 pub(crate) struct Noise(u64);
 
 impl Noise {
@@ -42,7 +42,8 @@ pub(crate) fn run_every<D: Detector>(
     let start = Timestamp::from_ms(1_767_571_200_000);
     let observe = |(index, &value): (usize, &f64)| {
         let timestamp = start.plus_ms(index as i64 * interval_ms);
-        detector.observe(&mut state, &Observation { timestamp, value, interval_ms, scale_floor: 0.0 })
+        detector
+            .observe(&mut state, &Observation { timestamp, value, interval_ms, scale_floor: 0.0 })
     };
     values.iter().enumerate().map(observe).collect()
 }

@@ -49,6 +49,10 @@ pub(crate) struct QuantileWindow {
 
 /// The first values exactly, then codes in the same memory.
 #[derive(Debug, Clone, Copy)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a flat record: the state has one size whatever it holds"
+)]
 enum Content {
     Exact([f64; SETTLED]),
     Coded(Coded),
@@ -216,8 +220,8 @@ impl Coded {
         let width_min = width_min(quartiles.median);
         let margin = 4.0 * self.width;
         let range = BUCKETS as f64 * self.width;
-        let at_the_edge = quartiles.first < self.base + margin
-            || quartiles.third > self.base + range - margin;
+        let at_the_edge =
+            quartiles.first < self.base + margin || quartiles.third > self.base + range - margin;
         let too_close = spread < SPREAD_MIN * self.width && self.width > width_min;
         let too_wide = spread > SPREAD_MAX * self.width;
         let width = if at_the_edge {

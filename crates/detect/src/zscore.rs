@@ -62,7 +62,12 @@ impl Detector for Zscore {
     fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
         let window = self.params.window.samples();
         let difference = observation.value - state.mean;
-        let scale = Scale::at_least(state.variance.sqrt(), observation.scale_floor, self.min_deviation, state.mean);
+        let scale = Scale::at_least(
+            state.variance.sqrt(),
+            observation.scale_floor,
+            self.min_deviation,
+            state.mean,
+        );
         if state.samples < self.params.warm_up_samples.samples() {
             state.learn(difference, f64::INFINITY, 1.0, window);
             return Verdict::WarmingUp;
@@ -152,9 +157,8 @@ mod tests {
     #[test]
     fn a_spike_is_a_surprise_and_noise_is_not() {
         let mut noise = Noise::new(1);
-        let values: Vec<f64> = (0..600)
-            .map(|i| if i == 500 { 200.0 } else { 100.0 + 2.0 * noise.normal() })
-            .collect();
+        let values: Vec<f64> =
+            (0..600).map(|i| if i == 500 { 200.0 } else { 100.0 + 2.0 * noise.normal() }).collect();
         for verdicts in [run(&classic(), &values), run(&robust(), &values)] {
             assert_eq!(verdicts[59], Verdict::WarmingUp);
             assert!(surprise_at(&verdicts, 500) > 6.0, "{:?}", verdicts[500]);
@@ -191,9 +195,8 @@ mod tests {
     #[test]
     fn an_incident_is_not_learned_as_normal_before_the_window_is_over() {
         let mut noise = Noise::new(2);
-        let values: Vec<f64> = (0..3000)
-            .map(|i| if i < 600 { 100.0 } else { 150.0 } + 2.0 * noise.normal())
-            .collect();
+        let values: Vec<f64> =
+            (0..3000).map(|i| if i < 600 { 100.0 } else { 150.0 } + 2.0 * noise.normal()).collect();
         let verdicts = run(&classic(), &values);
         assert!(surprise_at(&verdicts, 640) > 4.0);
         assert!(surprise_at(&verdicts, 900) > 3.0);

@@ -33,5 +33,6 @@ pub use outputs::{Counts, DropReason, Outputs, Score};
 pub use partition::{Input, PARTITIONS, Partition, Row, SeriesView};
 pub use record::{Record, RecordBody, RecordKind};
 pub use settings::{
-    AlertPolicy, Budget, DEFAULT_RULE, Importance, Ordering, Rule, Selection, SeriesLimits, Settings,
+    AlertPolicy, Budget, DEFAULT_RULE, Importance, Ordering, Rule, Selection, SeriesLimits,
+    Settings,
 };

@@ -205,10 +205,7 @@ mod tests {
             AlertPolicy::default(),
             &[0.0, 7.0, 7.0, 7.0, 1.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
         );
-        assert_eq!(
-            changes,
-            [(2, Firing, Severity::Warning), (11, Resolved, Severity::Warning)]
-        );
+        assert_eq!(changes, [(2, Firing, Severity::Warning), (11, Resolved, Severity::Warning)]);
     }
 
     #[test]
@@ -239,18 +236,12 @@ mod tests {
         let high = live(policy(Importance::High), &[4.0, 4.0, 4.0, 7.0, 7.0]);
         assert_eq!(
             high,
-            [
-                (1, ChangeKind::Noticed, Severity::Info),
-                (4, ChangeKind::Firing, Severity::Critical)
-            ]
+            [(1, ChangeKind::Noticed, Severity::Info), (4, ChangeKind::Firing, Severity::Critical)]
         );
         let low = live(policy(Importance::Low), &[7.0, 7.0, 7.0, 9.5, 9.5]);
         assert_eq!(
             low,
-            [
-                (1, ChangeKind::Noticed, Severity::Info),
-                (3, ChangeKind::Firing, Severity::Warning)
-            ]
+            [(1, ChangeKind::Noticed, Severity::Info), (3, ChangeKind::Firing, Severity::Warning)]
         );
     }
 }

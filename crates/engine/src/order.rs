@@ -85,7 +85,11 @@ impl Held {
     /// that they could wait for.
     pub(crate) fn overdue(&self, lateness_ms: i64, elapsed_ms: i64) -> Vec<u32> {
         let is_overdue = |waiting: &Waiting| elapsed_ms - waiting.received_ms > lateness_ms;
-        self.series.iter().filter(|(_, waiting)| is_overdue(waiting)).map(|(&slot, _)| slot).collect()
+        self.series
+            .iter()
+            .filter(|(_, waiting)| is_overdue(waiting))
+            .map(|(&slot, _)| slot)
+            .collect()
     }
 }
 

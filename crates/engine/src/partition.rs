@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bellwether_detect::tail::Tail;
-use bellwether_detect::{
-    Bank, DetectorName, Expected, ExpectedBand, Judgement, Severity,
-};
+use bellwether_detect::{Bank, DetectorName, Expected, ExpectedBand, Judgement, Severity};
 use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
 use bellwether_signal::{Counter, Interval, SeriesKind};
 
-use crate::event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
+use crate::event::{
+    ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind,
+};
 use crate::explain::{Facts, explain};
 use crate::judges::{Judges, Seat};
 use crate::lifecycle::{self, Change, Episode, Pending, Reading};
@@ -332,13 +332,13 @@ impl Partition {
             series.interval.learn(earlier, at);
         }
         let value = match series.kind {
-            SeriesKind::Counter => match series.counter.rate(Sample { timestamp: at, value }) {
-                Some(rate) => rate,
-                None => {
+            SeriesKind::Counter => {
+                let Some(rate) = series.counter.rate(Sample { timestamp: at, value }) else {
                     outputs.counts.warming_up += 1;
                     return;
-                }
-            },
+                };
+                rate
+            }
             SeriesKind::Gauge | SeriesKind::HistogramBucket => value,
         };
         let interval_ms = series.interval.as_ms();

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use bellwether_detect::tail::Tail;
 use bellwether_engine::{
-    AlertCap, Counts, Event, Intake, Outputs, Record, RecordBody, SeriesView, Settings, Shard, Work,
+    AlertCap, Counts, Event, Intake, Outputs, Partition, Record, RecordBody, SeriesView, Settings,
+    Shard, Work,
 };
 use bellwether_series::LabelSet;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
@@ -45,6 +46,7 @@ pub type OnChanges = Box<dyn FnMut(Vec<Event>) + Send>;
 /// Chooses series by their labels.
 pub type Wanted = Arc<dyn Fn(&LabelSet) -> bool + Send + Sync>;
 
+#[expect(clippy::large_enum_variant, reason = "nearly every message is a request")]
 enum ToSequencer {
     Request { request: Request, reply: Reply, arrived: Instant },
     Configure(Arc<Settings>),
@@ -241,10 +243,8 @@ impl Sequencer {
     }
 
     fn request(&mut self, request: &Request, reply: Reply, arrived: Instant) -> bool {
-        let record = Record {
-            received_at: request.received_at,
-            body: RecordBody::Request(&request.write),
-        };
+        let record =
+            Record { received_at: request.received_at, body: RecordBody::Request(&request.write) };
         let routed = self.apply(&record);
         let outcome = routed.outcome.clone();
         let alive = self.dispatch(&routed, Some(arrived), None);
@@ -311,15 +311,16 @@ fn run_shard(
                 // When the sequencer has stopped, nobody wants the buffers back.
                 _ = recycle.send(work);
                 let partitions = shard.partitions();
-                let open_episodes = partitions.iter().map(|p| p.open_episodes()).sum();
-                let state_bytes = partitions.iter().map(|p| p.state_bytes()).sum();
+                let open_episodes = partitions.iter().map(Partition::open_episodes).sum();
+                let state_bytes = partitions.iter().map(Partition::state_bytes).sum();
                 if done.send(Done { outputs, open_episodes, state_bytes }).is_err() {
                     return;
                 }
             }
             ToShard::View { wanted, limit, views } => {
                 let partitions = shard.partitions();
-                let chosen = partitions.iter_mut().flat_map(|p| p.view(&*wanted, limit)).take(limit);
+                let chosen =
+                    partitions.iter_mut().flat_map(|p| p.view(&*wanted, limit)).take(limit);
                 // Whoever asked may have stopped waiting.
                 _ = views.send(chosen.collect());
             }
@@ -339,8 +340,7 @@ fn collect(
         if let Some(settings) = &header.settings {
             cap.configure(settings);
         }
-        let mut outputs = Outputs::default();
-        outputs.counts = header.counts;
+        let mut outputs = Outputs { counts: header.counts, ..Outputs::default() };
         let (mut open_episodes, mut state_bytes) = (0, 0);
         for done in dones {
             let Ok(done) = done.recv() else { return };

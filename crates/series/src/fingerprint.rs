@@ -75,9 +75,6 @@ mod tests {
     #[test]
     fn the_hash_never_changes() {
         // sha256(01 00 00 00 00 00 00 00 61), first 16 bytes: ids in the field depend on it.
-        assert_eq!(
-            Fingerprint::of_parts(&[b"a"]).to_string(),
-            "ae6121c88ba555f64c3d812123eb799d"
-        );
+        assert_eq!(Fingerprint::of_parts(&[b"a"]).to_string(), "ae6121c88ba555f64c3d812123eb799d");
     }
 }

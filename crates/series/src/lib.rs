@@ -12,4 +12,4 @@ mod sample;
 pub use fingerprint::Fingerprint;
 pub use labels::{LabelError, LabelLimits, LabelSet, METRIC_NAME, put_varint, take_varint};
 pub use matcher::{MatchOp, Matcher, MatcherError, Matchers};
-pub use sample::{Sample, STALE_NAN_BITS, Timestamp, Value};
+pub use sample::{STALE_NAN_BITS, Sample, Timestamp, Value};

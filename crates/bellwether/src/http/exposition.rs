@@ -135,15 +135,15 @@ mod tests {
     #[test]
     fn both_formats_are_what_their_readers_expect() {
         let open_metrics = open_metrics();
-        assert!(open_metrics.starts_with("# HELP a First.\n# TYPE a counter\na_total 3\n"));
+        assert!(open_metrics.starts_with("# HELP a First\n# TYPE a counter\na_total 3\n"));
         assert!(open_metrics.ends_with("# EOF\n"));
         assert_eq!(
             prometheus_text(&open_metrics),
-            "# HELP a_total First.\n# TYPE a_total counter\na_total 3\n\
-             # HELP b_total Second.\n# TYPE b_total counter\n\
+            "# HELP a_total First\n# TYPE a_total counter\na_total 3\n\
+             # HELP b_total Second\n# TYPE b_total counter\n\
              b_total{why=\"x\"} 1\nb_total{why=\"y\\\"\\n\"} 2\n\
-             # HELP c_total_bytes Third.\n# TYPE c_total_bytes gauge\nc_total_bytes 0.5\n\
-             # HELP d_seconds Fourth.\n# TYPE d_seconds histogram\n\
+             # HELP c_total_bytes Third\n# TYPE c_total_bytes gauge\nc_total_bytes 0.5\n\
+             # HELP d_seconds Fourth\n# TYPE d_seconds histogram\n\
              d_seconds_sum 2.5\nd_seconds_count 3\n\
              d_seconds_bucket{le=\"0.001\"} 1\nd_seconds_bucket{le=\"+Inf\"} 3\n"
         );

@@ -181,8 +181,9 @@ fn alertmanager(target: &TargetStats, vitals: &Vitals) -> Check {
     let unreached = vitals.now_ms - reached_ms > UNREACHED_MAX_MS;
     let status = if unreached { Status::Critical } else { Status::Degraded };
     let error = target.last_error.as_deref().unwrap_or("no answer");
-    let message =
-        format!("{url}: {failures_in_a_row} failures in a row, {pending_alerts} alerts wait: {error}");
+    let message = format!(
+        "{url}: {failures_in_a_row} failures in a row, {pending_alerts} alerts wait: {error}"
+    );
     check(status, message)
 }
 
@@ -228,7 +229,8 @@ mod tests {
     fn assert_health(vitals: &Vitals, status: Status, score: u8, unwell: &[&str]) {
         let health = assess(vitals);
         let is_unwell = |(_, check): &(&String, &Check)| check.status != Status::Healthy;
-        let found: Vec<&String> = health.checks.iter().filter(is_unwell).map(|(name, _)| name).collect();
+        let found: Vec<&String> =
+            health.checks.iter().filter(is_unwell).map(|(name, _)| name).collect();
         assert_eq!(found, unwell, "{health:?}");
         assert_eq!((health.status, health.score), (status, score));
     }

@@ -96,15 +96,19 @@ fn received(families: &mut Families<'_>, stats: &ReceiverStats) -> fmt::Result {
         "bellwether_samples_rejected",
         "Samples refused, and the sender told so",
         "reason",
-        RejectReason::ALL.iter().map(|reason| {
-            (reason.as_str(), load(&stats.samples_rejected[reason.index()]))
-        }),
+        RejectReason::ALL
+            .iter()
+            .map(|reason| (reason.as_str(), load(&stats.samples_rejected[reason.index()]))),
     )?;
     for (name, help, counter) in [
         ("request_bytes", "Bytes of request bodies, compressed", &stats.body_bytes),
         ("samples_received", "Samples received, whatever became of them", &stats.samples_received),
         ("samples_accepted", "Samples taken", &stats.samples_accepted),
-        ("histograms_ignored", "Native histograms taken and not looked at", &stats.histograms_ignored),
+        (
+            "histograms_ignored",
+            "Native histograms taken and not looked at",
+            &stats.histograms_ignored,
+        ),
         ("histograms_invalid", "Native histograms refused", &stats.histograms_invalid),
         ("exemplars_ignored", "Exemplars taken and not looked at", &stats.exemplars_ignored),
         ("exemplars_invalid", "Exemplars refused", &stats.exemplars_invalid),
@@ -125,7 +129,11 @@ fn judged(families: &mut Families<'_>, decided: &Decided) -> fmt::Result {
     )?;
     for (name, help, count) in [
         ("samples_judged", "Samples judged", counts.judged),
-        ("samples_warming_up", "Samples learned from before any could be judged", counts.warming_up),
+        (
+            "samples_warming_up",
+            "Samples learned from before any could be judged",
+            counts.warming_up,
+        ),
         ("stale_markers", "Ends of series", counts.stale),
     ] {
         families.counter(&format!("bellwether_{name}"), help, count)?;
@@ -168,15 +176,16 @@ fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
 type Figure<T> = (&'static str, &'static str, fn(&TargetStats) -> T);
 
 fn alertmanagers(families: &mut Families<'_>, targets: &[TargetStats]) -> fmt::Result {
-    const COUNTERS: [Figure<u64>; 4] = [
+    const COUNTERS: [Figure<u64>; 3] = [
         ("alerts_sent", "Alerts taken, repetitions included", |target| target.sent_alerts),
         ("alerts_failed", "Alerts lost: refused, or given up", |target| {
             target.rejected_alerts + target.dropped_alerts
         }),
-        ("alerts_rejected", "Alerts refused as invalid", |target| target.rejected_alerts),
-        ("alertmanager_requests_failed", "Requests without a good answer, tried again later", |target| {
-            target.failed_requests
-        }),
+        (
+            "alertmanager_requests_failed",
+            "Requests without a good answer, tried again later",
+            |target| target.failed_requests,
+        ),
     ];
     const GAUGES: [Figure<f64>; 4] = [
         ("alertmanager_up", "Whether the last request succeeded, or none was made yet", |target| {
@@ -188,9 +197,11 @@ fn alertmanagers(families: &mut Families<'_>, targets: &[TargetStats]) -> fmt::R
         ("alerts_pending", "Alerts with a change that the target has not taken yet", |target| {
             target.pending_alerts as f64
         }),
-        ("alertmanager_last_success_timestamp_seconds", "When a request succeeded last", |target| {
-            target.last_success_ms.unwrap_or(0) as f64 / 1000.0
-        }),
+        (
+            "alertmanager_last_success_timestamp_seconds",
+            "When a request succeeded last",
+            |target| target.last_success_ms.unwrap_or(0) as f64 / 1000.0,
+        ),
     ];
     for (name, help, figure) in COUNTERS {
         let values = targets.iter().map(|target| (&target.url, figure(target)));

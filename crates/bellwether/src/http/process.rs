@@ -10,7 +10,10 @@ use super::exposition::Families;
 /// Ticks of `utime` and `stime` per second; part of the kernel's interface on every architecture.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-pub(super) fn process_metrics(families: &mut Families<'_>, started_at: jiff::Timestamp) -> fmt::Result {
+pub(super) fn process_metrics(
+    families: &mut Families<'_>,
+    started_at: jiff::Timestamp,
+) -> fmt::Result {
     let read = |file| fs::read_to_string(file).ok();
     if let Some(seconds) = read("/proc/self/stat").as_deref().and_then(cpu_seconds) {
         families.counter("process_cpu_seconds", "User and system CPU time spent", seconds)?;
@@ -63,7 +66,8 @@ mod tests {
         let stat = "17 (a b) c) S 1 17 17 0 -1 4194560 900 0 0 0 150 25 0 0 20 0 9 0 1234";
         assert_eq!(cpu_seconds(stat), Some(1.75));
         assert_eq!(resident_bytes("VmPeak:\t  9 kB\nVmRSS:\t    2048 kB\n"), Some(2_097_152.0));
-        let limits = "Limit   Soft Limit  Hard Limit  Units\nMax open files   1024   4096   files\n";
+        let limits =
+            "Limit   Soft Limit  Hard Limit  Units\nMax open files   1024   4096   files\n";
         assert_eq!(open_files_max(limits), Some(1024.0));
         assert_eq!(cpu_seconds("nonsense"), None);
     }

@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, State};
-use axum::http::header::ORIGIN;
 use axum::http::{HeaderMap, StatusCode};
 
 use crate::run::live::ReloadError;
 use crate::service::App;
 
 /// Headers of requests that somebody else passes on: a proxy on this machine, or a web page in a browser.
-const PASSED_ON: [&str; 3] = [ORIGIN.as_str(), "forwarded", "x-forwarded-for"];
+const PASSED_ON: [&str; 3] = ["origin", "forwarded", "x-forwarded-for"];
 
 pub(super) async fn reload(
     State(app): State<Arc<App>>,

@@ -26,9 +26,7 @@ impl Told {
 
     fn add(&mut self, outcome: &Outcome, counts: &Counts, events: Vec<Event>) {
         self.outcome.accepted_samples += outcome.accepted_samples;
-        for (sum, count) in
-            self.outcome.rejected_samples.iter_mut().zip(outcome.rejected_samples)
-        {
+        for (sum, count) in self.outcome.rejected_samples.iter_mut().zip(outcome.rejected_samples) {
             *sum += count;
         }
         self.counts.add(counts);
@@ -43,8 +41,7 @@ pub(crate) fn run(scene: &Scene, settings: &Arc<Settings>, steps: &[Step]) -> To
     for step in steps {
         let request = scene.request(&step.samples);
         let body = RecordBody::Request(&request);
-        let outcome =
-            engine.apply(&Record { received_at: step.received_at, body }, &mut outputs);
+        let outcome = engine.apply(&Record { received_at: step.received_at, body }, &mut outputs);
         told.add(&outcome, &outputs.counts, std::mem::take(&mut outputs.events));
     }
     told
