@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use bellwether_detect::tail::Tail;
+use bellwether_detect::Tables;
 use bellwether_detect::{Bank, DetectorSpec, Direction, MinDeviation, iqr, seasonal, zscore};
 use bellwether_series::{Sample, Timestamp};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -21,7 +21,7 @@ fn detectors(criterion: &mut Criterion) {
     let zscore = |robust| DetectorSpec::Zscore(zscore::Params { robust, ..Default::default() });
     let iqr = DetectorSpec::Iqr(iqr::Params::default());
     let seasonal = DetectorSpec::Seasonal(seasonal::Params::default());
-    let tail = Tail::new();
+    let tables = Tables::default();
     let mut group = criterion.benchmark_group("detector");
     group.throughput(Throughput::Elements(1));
     for (name, detectors) in [
@@ -32,7 +32,7 @@ fn detectors(criterion: &mut Criterion) {
         ("seasonal", vec![seasonal]),
         ("default set", DetectorSpec::defaults()),
     ] {
-        let mut bank = Bank::new(&detectors, MinDeviation::default(), Direction::default(), &tail);
+        let mut bank = Bank::new(&detectors, MinDeviation::default(), Direction::default(), &tables);
         let mut index = 0;
         let mut observe = || {
             let timestamp = Timestamp::from_ms(1_750_000_000_000 + index * INTERVAL_MS);

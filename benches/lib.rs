@@ -3,8 +3,10 @@
 
 mod bare;
 mod fleet;
+mod process;
 mod warm;
 
 pub use bare::bare_decode;
 pub use fleet::{BATCH, Fleet, STEP_MS};
+pub use process::{cpu_ns, resident_bytes};
 pub use warm::WarmEngine;

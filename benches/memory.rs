@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bellwether_benches::Fleet;
+use bellwether_benches::{Fleet, resident_bytes};
 use bellwether_engine::{Engine, Outputs, Partition, Record, RecordBody, Settings};
 use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
 
@@ -24,13 +24,10 @@ fn main() -> ExitCode {
     let fleet = Fleet::new(series);
     // Once through everything with a throw-away engine, so that code and buffers are resident before.
     run(&mut Engine::new(&Arc::new(Settings::default()), 1), &Fleet::new(2000), 2);
-    let Some(before) = resident_bytes() else {
-        eprintln!("/proc/self/status cannot be read");
-        return ExitCode::FAILURE;
-    };
+    let before = resident_bytes();
     let mut engine = Engine::new(&Arc::new(Settings::default()), 1);
     run(&mut engine, &fleet, STEPS);
-    let grown = resident_bytes().unwrap_or_default().saturating_sub(before);
+    let grown = resident_bytes().saturating_sub(before);
     let state: usize = engine.partitions().iter().map(Partition::state_bytes).sum();
     println!("{series} series, bytes a series: state {}, all told {}", state / series, grown / series);
     if grown / series <= BYTES_MAX { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -47,11 +44,4 @@ fn run(engine: &mut Engine, fleet: &Fleet, steps: usize) {
             engine.apply(&record, &mut outputs);
         }
     }
-}
-
-/// The resident set of this process.
-fn resident_bytes() -> Option<usize> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    Some(line.split_whitespace().nth(1)?.parse::<usize>().ok()? * 1024)
 }

@@ -75,8 +75,7 @@ fn path(criterion: &mut Criterion) {
             let body = RecordBody::Request(&request);
             let record = Record { received_at: Fleet::at(step), body };
             black_box(intake.apply(&record, &mut work));
-            work[0].inputs.clear();
-            work[0].rows.clear();
+            work[0].clear();
         });
         let warm = std::cell::RefCell::new(WarmEngine::new(&fleet, Settings::default()));
         let next_steps = || warm.borrow_mut().next_steps(&fleet, STEPS_AT_A_TIME);

@@ -18,12 +18,12 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// Keeps the newest events, and counts all of them. Events of severity info have a tier of their own, so
 /// that however many they are they push no alert out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct EventStore {
     kept: Mutex<Kept>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Kept {
     info: VecDeque<(u64, Arc<Event>)>,
     alerts: VecDeque<(u64, Arc<Event>)>,
@@ -81,6 +81,22 @@ struct MostCommon {
 struct Common {
     name: String,
     fired: usize,
+}
+
+impl Default for EventStore {
+    fn default() -> Self {
+        use ChangeKind::{Escalated, Firing, Noticed, Resolved};
+        use Severity::{Critical, Info, Warning};
+        Self {
+            kept: Mutex::new(Kept {
+                info: VecDeque::new(),
+                alerts: VecDeque::new(),
+                total: 0,
+                by_severity: [Info, Warning, Critical].map(|severity| (severity, 0)).into(),
+                by_change: [Noticed, Firing, Escalated, Resolved].map(|change| (change, 0)).into(),
+            }),
+        }
+    }
 }
 
 impl EventStore {
@@ -243,7 +259,7 @@ pub(crate) mod tests {
                 "total": 4,
                 "last_hour": 3,
                 "by_severity": { "info": 1, "warning": 2, "critical": 1 },
-                "by_change": { "noticed": 1, "firing": 3 },
+                "by_change": { "noticed": 1, "firing": 3, "escalated": 0, "resolved": 0 },
                 "newest_at_ms": HOUR_MS + 2,
                 "most_common": {
                     "metrics": [{ "name": "a", "fired": 2 }, { "name": "c", "fired": 1 }],

@@ -6,7 +6,7 @@ use std::mem::size_of;
 
 use bellwether_series::Sample;
 
-use crate::combine::combine;
+use crate::combine::Combiner;
 use crate::granularity::Granularity;
 use crate::iqr::Iqr;
 use crate::params::{DetectorName, DetectorSpec, Direction, MinDeviation};
@@ -28,12 +28,18 @@ const VALUE_MAX: f64 = 1e120;
 struct States<T>(Vec<Box<[T; CHUNK]>>);
 
 impl<T: Copy + Default> States<T> {
+    #[inline]
     fn at(&mut self, slot: usize) -> &mut T {
         let chunk = slot / CHUNK;
-        while self.0.len() <= chunk {
-            self.0.push(Box::new([T::default(); CHUNK]));
+        if chunk >= self.0.len() {
+            self.grow(chunk);
         }
         &mut self.0[chunk][slot % CHUNK]
+    }
+
+    #[cold]
+    fn grow(&mut self, chunk: usize) {
+        self.0.resize_with(chunk + 1, || Box::new([T::default(); CHUNK]));
     }
 
     fn bytes(&self) -> usize {
@@ -147,6 +153,13 @@ pub enum Judgement {
     },
 }
 
+/// What all banks of an engine share: tables of functions that are too slow to compute per sample.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    tail: Tail,
+    combiner: Combiner,
+}
+
 /// The detectors of a rule and the states of its series.
 #[derive(Debug)]
 pub struct Bank {
@@ -155,22 +168,24 @@ pub struct Bank {
     min_deviation: MinDeviation,
     direction: Direction,
     tail: Tail,
+    combiner: Combiner,
     verdicts: Vec<Verdict>,
 }
 
 impl Bank {
-    /// A bank for series that are judged by `detectors`. Banks share the table of `tail`.
+    /// A bank for series that are judged by `detectors`. Banks share `tables`.
     pub fn new(
         detectors: &[DetectorSpec],
         min_deviation: MinDeviation,
         direction: Direction,
-        tail: &Tail,
+        tables: &Tables,
     ) -> Self {
+        let Tables { tail, combiner } = tables.clone();
         let columns: Vec<_> =
-            detectors.iter().map(|&spec| AnyColumn::new(spec, min_deviation, tail)).collect();
+            detectors.iter().map(|&spec| AnyColumn::new(spec, min_deviation, &tail)).collect();
         let verdicts = Vec::with_capacity(columns.len());
         let granularity = States(Vec::new());
-        Self { columns, granularity, min_deviation, direction, tail: tail.clone(), verdicts }
+        Self { columns, granularity, min_deviation, direction, tail, combiner, verdicts }
     }
 
     /// Judges a sample of the series in `slot`, which is sampled every `interval_ms`, against that series'
@@ -195,7 +210,7 @@ impl Bank {
                 }
             }
         }
-        let surprise = combine(self.verdicts.iter().filter_map(scored));
+        let surprise = self.combiner.combine(self.verdicts.iter().filter_map(scored));
         self.granularity.at(slot).learn(value, surprise < EXCURSION_SURPRISE);
         let Some(expected) = most_expected else { return Judgement::WarmingUp };
         Judgement::Scored { surprise, expected }
@@ -264,8 +279,8 @@ mod tests {
     use crate::testing::Noise;
 
     fn bank(direction: Direction) -> Bank {
-        let tail = Tail::new();
-        Bank::new(&DetectorSpec::defaults(), MinDeviation::default(), direction, &tail)
+        let tables = Tables::default();
+        Bank::new(&DetectorSpec::defaults(), MinDeviation::default(), direction, &tables)
     }
 
     fn judge(direction: Direction, spike: f64) -> f64 {

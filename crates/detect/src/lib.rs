@@ -19,7 +19,7 @@ mod verdict;
 mod window;
 pub mod zscore;
 
-pub use bank::{Bank, Judgement};
+pub use bank::{Bank, Judgement, Tables};
 pub use params::{
     DetectorName, DetectorSpec, Direction, MinDeviation, ParamError, WarmUp, WarmUpDays, Window,
 };

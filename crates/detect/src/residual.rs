@@ -118,14 +118,12 @@ impl Residual {
         Judged { surprise: tail.surprise(departure, shape), shape, widening, departure }
     }
 
+    #[inline]
     fn shape(&self) -> TailShape {
         let excursions = f64::from(self.tail_excursions);
         let frequency = (1.0 + excursions) / (TAIL_PRIOR_SAMPLES + f64::from(self.tail_samples));
         let log_peaks = TAIL_PRIOR_EXCURSIONS / TAIL_PRIOR_INDEX + f64::from(self.tail_log_peaks);
-        TailShape {
-            start_surprise: -libm::log10(frequency),
-            index: (TAIL_PRIOR_EXCURSIONS + excursions) / log_peaks,
-        }
+        TailShape { frequency, index: (TAIL_PRIOR_EXCURSIONS + excursions) / log_peaks }
     }
 
     /// Learns a judged departure and returns the weight, 0 to 1, at which the detector may learn the

@@ -94,6 +94,9 @@ pub(crate) struct State {
     /// What a half-precision 1.0 of the weekly profile stands for.
     weekly_unit: f64,
     samples: u32,
+    /// Deviation of the daily profile, in the unit of the signal, and the hour in which it was computed.
+    daily_deviation: f32,
+    deviation_hour: i64,
     residual: Residual,
     daily: [f32; HOURS_A_DAY],
     weekly: [f16; HOURS_A_WEEK],
@@ -110,6 +113,8 @@ impl Default for State {
             weekly_squared_error: 0.0,
             weekly_unit: 0.0,
             samples: 0,
+            daily_deviation: 0.0,
+            deviation_hour: i64::MIN,
             residual: Residual::default(),
             daily: [0.0; HOURS_A_DAY],
             weekly: [f16::ZERO; HOURS_A_WEEK],
@@ -196,12 +201,16 @@ impl State {
         }
     }
 
-    /// Deviation of the daily profile around its mean, in the unit of the signal.
-    fn daily_deviation(&self) -> f64 {
+    /// Computes the deviation of the daily profile around its mean, once an hour.
+    fn update_daily_deviation(&mut self, hour: i64) {
+        if self.deviation_hour == hour {
+            return;
+        }
         let count = HOURS_A_DAY as f64;
         let mean = self.daily.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
         let squares = self.daily.iter().map(|&v| squared(f64::from(v) - mean)).sum::<f64>();
-        (squares / count).sqrt()
+        self.deviation_hour = hour;
+        self.daily_deviation = (squares / count).sqrt() as f32;
     }
 }
 
@@ -239,7 +248,9 @@ impl Detector for Seasonal {
 
         let mut width = state.squared_error.sqrt();
         if self.params.hour_of_week && !week_known {
-            width = (squared(width) + squared(UNSEEN_SHARE * state.daily_deviation())).sqrt();
+            state.update_daily_deviation(knots.hour);
+            let unseen = UNSEEN_SHARE * f64::from(state.daily_deviation);
+            width = (squared(width) + squared(unseen)).sqrt();
         }
         let scale = Scale::at_least(width, observation.scale_floor, self.min_deviation, center);
         let warm = age_ms >= i64::from(self.params.warm_up_days.days()) * DAY_MS;

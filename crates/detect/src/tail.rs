@@ -29,8 +29,8 @@ const POINTS: usize = BODY_END as usize * POINTS_PER_UNIT + 2;
 /// What a series' tail looks like.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TailShape {
-    /// Surprise of a departure of [`TAIL_START`]: −log10 of how often there is a larger one.
-    pub start_surprise: f64,
+    /// How often a departure exceeds [`TAIL_START`]: above 0, at most 1.
+    pub frequency: f64,
     /// Pareto index: at twice the departure the probability is `2^-index` of what it was. Positive.
     pub index: f64,
 }
@@ -72,13 +72,12 @@ impl Tail {
         if distance < BODY_END {
             self.body(distance)
         } else if distance < TAIL_START {
-            let end = self.body(BODY_END);
-            let progress = (distance - BODY_END) / (TAIL_START - BODY_END);
-            end + progress * (shape.start_surprise.max(end) - end)
+            let (end, start) = self.joint(shape);
+            end + (distance - BODY_END) / (TAIL_START - BODY_END) * (start - end)
         } else if distance.is_nan() {
             0.0
         } else {
-            let start = shape.start_surprise.max(self.body(BODY_END));
+            let (_, start) = self.joint(shape);
             (start + shape.index * libm::log10(distance / TAIL_START)).min(SURPRISE_MAX)
         }
     }
@@ -86,8 +85,7 @@ impl Tail {
     /// The departure, in standard deviations, whose surprise is `surprise`: the inverse of
     /// [`Tail::surprise`].
     pub fn departure(&self, surprise: f64, shape: TailShape) -> f64 {
-        let end = self.body(BODY_END);
-        let start = shape.start_surprise.max(end);
+        let (end, start) = self.joint(shape);
         if surprise >= start {
             return TAIL_START * libm::exp10((surprise - start) / shape.index);
         }
@@ -97,6 +95,12 @@ impl Tail {
         let above = self.body.partition_point(|&point| f64::from(point) < surprise).max(1);
         let (low, high) = (f64::from(self.body[above - 1]), f64::from(self.body[above]));
         ((above - 1) as f64 + (surprise - low) / (high - low)) / POINTS_PER_UNIT as f64
+    }
+
+    /// The surprise at which the body ends and the one at which the tail starts.
+    fn joint(&self, shape: TailShape) -> (f64, f64) {
+        let end = self.body(BODY_END);
+        (end, end.max(-libm::log10(shape.frequency)))
     }
 
     #[inline]
@@ -142,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    const SHAPE: TailShape = TailShape { start_surprise: 3.0, index: 4.0 };
+    const SHAPE: TailShape = TailShape { frequency: 1e-3, index: 4.0 };
 
     #[test]
     fn students_tail_agrees_with_published_quantiles() {
@@ -177,9 +181,9 @@ mod tests {
         #[test]
         fn surprise_grows_with_the_departure(
             distance in 0.0..1e4_f64, more in 0.0..10.0_f64,
-            start_surprise in 0.0..6.0_f64, index in 0.5..10.0_f64,
+            frequency in 1e-6..1.0_f64, index in 0.5..10.0_f64,
         ) {
-            let (tail, shape) = (Tail::new(), TailShape { start_surprise, index });
+            let (tail, shape) = (Tail::new(), TailShape { frequency, index });
             let (near, far) = (tail.surprise(distance, shape), tail.surprise(distance + more, shape));
             prop_assert!(far >= near - 1e-9);
             prop_assert!((0.0..=SURPRISE_MAX).contains(&far));
@@ -187,9 +191,9 @@ mod tests {
 
         #[test]
         fn departure_inverts_surprise(
-            surprise in 0.05..20.0_f64, start_surprise in 0.0..6.0_f64, index in 0.5..10.0_f64,
+            surprise in 0.05..20.0_f64, frequency in 1e-6..1.0_f64, index in 0.5..10.0_f64,
         ) {
-            let (tail, shape) = (Tail::new(), TailShape { start_surprise, index });
+            let (tail, shape) = (Tail::new(), TailShape { frequency, index });
             let back = tail.surprise(tail.departure(surprise, shape), shape);
             prop_assert!((back - surprise).abs() < 1e-3, "{back}");
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwether_detect::tail::Tail;
+use bellwether_detect::Tables;
 
 use crate::cap::AlertCap;
 use crate::intake::{Intake, Work};
@@ -17,16 +17,17 @@ use crate::settings::Settings;
 pub struct Shard {
     /// By partition number divided by `stride`.
     partitions: Vec<Partition>,
+    first: usize,
     stride: usize,
 }
 
 impl Shard {
     /// The shard `index` of `count`: it owns the partitions `p` with `p % count == index`.
-    pub fn new(settings: &Arc<Settings>, tail: &Tail, index: usize, count: usize) -> Self {
+    pub fn new(settings: &Arc<Settings>, tables: &Tables, index: usize, count: usize) -> Self {
         let owned = (0..PARTITIONS).filter(|partition| partition % count == index);
         let partitions =
-            owned.map(|_| Partition::new(Arc::clone(settings), tail.clone())).collect();
-        Self { partitions, stride: count }
+            owned.map(|_| Partition::new(Arc::clone(settings), tables.clone())).collect();
+        Self { partitions, first: index, stride: count }
     }
 
     /// Does the work of one record at record time `elapsed_ms`, leaving `work` empty.
@@ -37,8 +38,11 @@ impl Shard {
         for (partition, input) in work.inputs.drain(..) {
             self.at(partition).step(elapsed_ms, input, outputs);
         }
-        for (partition, row) in work.rows.drain(..) {
-            self.at(partition).step(elapsed_ms, Input::Sample(row), outputs);
+        let owned = work.rows.iter_mut().skip(self.first).step_by(self.stride);
+        for (partition, rows) in self.partitions.iter_mut().zip(owned) {
+            for row in rows.drain(..) {
+                partition.step(elapsed_ms, Input::Sample(row), outputs);
+            }
         }
     }
 
@@ -67,7 +71,7 @@ impl Engine {
     pub fn new(settings: &Arc<Settings>, hash_seed: u64) -> Self {
         Self {
             intake: Intake::new(Arc::clone(settings), hash_seed),
-            shard: Shard::new(settings, &Tail::new(), 0, 1),
+            shard: Shard::new(settings, &Tables::default(), 0, 1),
             cap: AlertCap::new(Arc::clone(settings)),
             work: [Work::default()],
         }

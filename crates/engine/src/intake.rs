@@ -32,12 +32,26 @@ const OWN_PREFIX: &str = "bellwether_";
 const SWEEP_EVERY_MS: i64 = 60_000;
 
 /// What a shard must do for one record.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Work {
     /// Inputs to the shard's partitions, to be applied before the rows.
-    pub inputs: Vec<(u8, Input)>,
-    /// Samples for the shard's partitions.
-    pub rows: Vec<(u8, Row)>,
+    pub(crate) inputs: Vec<(u8, Input)>,
+    /// Samples by partition: what lies together in memory is worked on together.
+    pub(crate) rows: Vec<Vec<Row>>,
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Self { inputs: Vec::new(), rows: vec![Vec::new(); PARTITIONS] }
+    }
+}
+
+impl Work {
+    /// Empties it, keeping the memory.
+    pub fn clear(&mut self) {
+        self.inputs.clear();
+        self.rows.iter_mut().for_each(Vec::clear);
+    }
 }
 
 /// What an intake makes of one record.
@@ -214,7 +228,7 @@ impl Intake {
                 Fate::Watched { partition, slot, .. } => {
                     let shard = usize::from(partition) % work.len();
                     let row = Row { slot, at: sample.timestamp, value: sample.value };
-                    work[shard].rows.push((partition, row));
+                    work[shard].rows[usize::from(partition)].push(row);
                 }
                 Fate::Dropped(reason) => routed.counts.drop_one(reason),
             }

@@ -4,7 +4,7 @@
 //! rule still asks for it. That is how a reload keeps the state of what did not change. A bank in which
 //! nobody sits gives its memory back.
 
-use bellwether_detect::tail::Tail;
+use bellwether_detect::Tables;
 use bellwether_detect::{Bank, DetectorSpec, Direction, MinDeviation};
 
 use crate::settings::Rule;
@@ -43,9 +43,9 @@ struct Judge {
 }
 
 impl Judge {
-    fn new(method: Method, tail: &Tail) -> Self {
+    fn new(method: Method, tables: &Tables) -> Self {
         let Method { detectors, min_deviation, direction } = &method;
-        let bank = Bank::new(detectors, *min_deviation, *direction, tail);
+        let bank = Bank::new(detectors, *min_deviation, *direction, tables);
         Self { method, bank, next: 0, free: Vec::new() }
     }
 
@@ -59,12 +59,12 @@ impl Judge {
 #[derive(Debug)]
 pub(crate) struct Judges {
     judges: Vec<Judge>,
-    tail: Tail,
+    tables: Tables,
 }
 
 impl Judges {
-    pub(crate) fn new(tail: Tail) -> Self {
-        Self { judges: Vec::new(), tail }
+    pub(crate) fn new(tables: Tables) -> Self {
+        Self { judges: Vec::new(), tables }
     }
 
     /// A fresh seat for a series that `rule` judges.
@@ -72,7 +72,7 @@ impl Judges {
         let method = Method::of(rule);
         let bank = self.judges.iter().position(|judge| judge.method == method);
         let bank = bank.unwrap_or_else(|| {
-            let judge = Judge::new(method, &self.tail);
+            let judge = Judge::new(method, &self.tables);
             if let Some(empty) = self.judges.iter().position(Judge::is_empty) {
                 self.judges[empty] = judge;
                 return empty;
@@ -94,7 +94,7 @@ impl Judges {
         let judge = &mut self.judges[usize::from(seat.bank)];
         judge.free.push(seat.slot);
         if judge.is_empty() {
-            *judge = Judge::new(judge.method.clone(), &self.tail);
+            *judge = Judge::new(judge.method.clone(), &self.tables);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_detect::tail::Tail;
+use bellwether_detect::Tables;
 use bellwether_detect::{Bank, DetectorName, Expected, ExpectedBand, Judgement, Severity};
 use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
 use bellwether_signal::{Counter, Interval, SeriesKind};
@@ -146,15 +146,15 @@ impl Series {
 }
 
 impl Partition {
-    /// An empty partition. All partitions share one `tail` table.
-    pub fn new(settings: Arc<Settings>, tail: Tail) -> Self {
+    /// An empty partition. All partitions share `tables`.
+    pub fn new(settings: Arc<Settings>, tables: Tables) -> Self {
         let fleet_threshold = fleet_threshold(&settings.budget, &settings.rules, 0);
         Self {
             settings,
             fleet_threshold,
             series: Slab::default(),
             series_count: 0,
-            judges: Judges::new(tail),
+            judges: Judges::new(tables),
             held: Held::default(),
             episodes: BTreeMap::new(),
             ready: Vec::new(),

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use bellwether_detect::combine::combine;
+use bellwether_detect::combine::Combiner;
 use bellwether_engine::{ChangeKind, Engine, Outputs, Record, RecordBody, Settings};
 use bellwether_series::{Fingerprint, LabelError, LabelSet, METRIC_NAME, Timestamp};
 use bellwether_wire::remote_write::{
@@ -179,7 +179,7 @@ pub fn replay_series(
     let columns = columns(&header, &instance)
         .map_err(|source| CorpusError::Column { path: path.to_owned(), source })?;
     let limits = Limits::default();
-    let mut engine = Engine::new(settings, 0);
+    let (mut engine, combiner) = (Engine::new(settings, 0), Combiner::new());
     let mut outputs = Outputs { scores: Some(Vec::new()), ..Outputs::default() };
     let (mut rows, mut score) = (Vec::new(), 0.0);
     for record in reader.records() {
@@ -208,7 +208,7 @@ pub fn replay_series(
         );
         let scores = outputs.scores.iter().flatten();
         if outputs.counts.judged > 0 {
-            let surprise = combine(scores.map(|score| score.surprise));
+            let surprise = combiner.combine(scores.map(|score| score.surprise));
             score = surprise / (surprise + SCORE_HALF);
         }
         let alerts = outputs.events.iter().any(|event| {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bellwether_detect::tail::Tail;
+use bellwether_detect::Tables;
 use bellwether_engine::{
     AlertCap, Counts, Event, Intake, Outputs, Partition, Record, RecordBody, SeriesView, Settings,
     Shard, Work,
@@ -102,7 +102,7 @@ impl Runtime {
         let (to_sequencer, from_sources) = bounded(options.queue_requests_max.max(1));
         let (to_collector, headers) = bounded(RECORDS_IN_FLIGHT_MAX);
         let (recycle, recycled) = unbounded();
-        let tail = Tail::new();
+        let tables = Tables::default();
         let mut threads = Vec::new();
         let (mut to_shards, mut dones) = (Vec::new(), Vec::new());
         for index in 0..shards {
@@ -110,7 +110,7 @@ impl Runtime {
             let (done, from_shard) = bounded(RECORDS_IN_FLIGHT_MAX);
             to_shards.push(to_shard);
             dones.push(from_shard);
-            let shard = Shard::new(settings, &tail, index, shards);
+            let shard = Shard::new(settings, &tables, index, shards);
             let recycle = recycle.clone();
             threads.push(spawn(&format!("shard-{index}"), move || {
                 run_shard(shard, &work, &done, &recycle);

@@ -57,7 +57,10 @@ impl Collector for OwnMetrics {
         received(families, app.receiver.stats())?;
         judged(families, &decided)?;
         engine(families, app, &decided)?;
-        alertmanagers(families, &app.alertmanagers.stats())?;
+        let targets = app.alertmanagers.stats();
+        if !targets.is_empty() {
+            alertmanagers(families, &targets)?;
+        }
         process_metrics(families, app.started_at)
     }
 }

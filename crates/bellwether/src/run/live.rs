@@ -107,6 +107,9 @@ impl LiveConfig {
         let reloaded = self.try_reload(handle);
         match &reloaded {
             Ok(reloaded) => tracing::info!("{reloaded}"),
+            Err(error @ (ReloadError::NoFile | ReloadError::Stopping)) => {
+                tracing::warn!("configuration not reloaded: {error}");
+            }
             Err(error) => {
                 self.state.lock().last.success = false;
                 tracing::error!("configuration not reloaded, the old one stays in force: {error}");

@@ -71,10 +71,15 @@ impl Process {
         });
     }
 
+    /// Sends the signal called `name` to the process.
+    pub(crate) fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    }
+
     /// Asks the process to end and waits for it, at most for `limit`.
     pub(crate) fn terminate(&mut self, limit: Duration) -> ExitStatus {
-        let kill = format!("kill -TERM {}", self.child.id());
-        assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+        self.signal("TERM");
         until(limit, &format!("{} to end after SIGTERM", self.name), || {
             self.child.try_wait().unwrap()
         })

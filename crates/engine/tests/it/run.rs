@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwether_detect::tail::Tail;
+use bellwether_detect::Tables;
 use bellwether_engine::{
     AlertCap, Counts, Engine, Event, Intake, Outcome, Outputs, Record, RecordBody, Settings, Shard,
     Work,
@@ -80,10 +80,10 @@ pub(crate) fn run_sharded(
     steps: &[Step],
     count: usize,
 ) -> Told {
-    let tail = Tail::new();
+    let tables = Tables::default();
     let mut intake = Intake::new(Arc::clone(settings), 2);
     let mut shards: Vec<_> =
-        (0..count).map(|index| Shard::new(settings, &tail, index, count)).collect();
+        (0..count).map(|index| Shard::new(settings, &tables, index, count)).collect();
     let mut cap = AlertCap::new(Arc::clone(settings));
     let mut told = Told::default();
     for step in steps {

@@ -1,0 +1,199 @@
+//! `bellwether run` as a process: what goes in over HTTP, what comes out, and how it ends.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+#[path = "../e2e/exposition.rs"]
+mod exposition;
+#[path = "../e2e/http.rs"]
+mod http;
+#[path = "../e2e/poll.rs"]
+mod poll;
+#[path = "../e2e/process.rs"]
+#[expect(dead_code, reason = "shared with a test that needs more of it")]
+mod process;
+mod server;
+
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::exposition::total;
+use crate::poll::{seconds, until};
+use crate::server::{Server, samples, steady};
+
+/// Samples before the detectors judge, twice over.
+const LEARNED: usize = 150;
+
+#[test]
+fn samples_show_up_in_metrics_and_series_and_sigterm_ends_it_cleanly() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(dir.path(), "");
+    server.write(&samples("queue_depth", &steady(LEARNED)));
+    server.write(&samples("other", &steady(3)));
+    server.until_decided(2);
+
+    let metrics = server.metrics();
+    for (name, expected) in [
+        ("bellwether_samples_received_total", 153.0),
+        ("bellwether_series_active", 2.0),
+        ("bellwether_series_watched", 2.0),
+        ("bellwether_samples_rejected_total", 0.0),
+        ("bellwether_samples_dropped_total", 0.0),
+        ("bellwether_decision_latency_seconds_count", 2.0),
+        ("bellwether_ready", 1.0),
+    ] {
+        assert!((total(&metrics, name) - expected).abs() < 0.5, "{name} in {metrics}");
+    }
+    assert!(total(&metrics, "bellwether_samples_judged_total") >= 60.0, "{metrics}");
+    assert!(total(&metrics, "process_resident_memory_bytes") > 1e6, "{metrics}");
+
+    let answer = server.json("/api/v1/series?match=%7Bjob%3D%22test%22%7D&limit=1");
+    assert_eq!(answer["series"].as_array().unwrap().len(), 1, "{answer}");
+    let answer = server.json("/api/v1/series?match=queue_depth");
+    let series = &answer["series"][0];
+    assert_eq!(series["labels"]["__name__"], "queue_depth", "{answer}");
+    assert_eq!((&series["warming_up"], &series["rule"]), (&false.into(), &"MetricAnomaly".into()));
+    assert_eq!(server.json("/health")["status"], "healthy");
+
+    assert_eq!(server.terminate().code(), Some(0));
+    assert!(!dir.path().join("data/listen.addr").exists());
+}
+
+#[test]
+fn an_anomaly_is_printed_listed_and_counted() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(dir.path(), "");
+    let mut values = steady(LEARNED);
+    values.extend([400.0; 10]);
+    server.write(&samples("queue_depth", &values));
+    server.until_decided(1);
+
+    let anomalies = server.json("/api/v1/anomalies")["anomalies"].clone();
+    let fired = anomalies.as_array().unwrap().iter().find(|event| event["change"] == "firing");
+    let fired = fired.unwrap_or_else(|| panic!("nothing fired: {anomalies}"));
+    assert_eq!(fired["labels"]["__name__"], "queue_depth");
+    let episode = fired["episode_id"].as_str().unwrap();
+    let of_episode = server.json(&format!("/api/v1/anomalies?episode={episode}"));
+    let same = |event: &Value| event["episode_id"].as_str() == Some(episode);
+    assert!(of_episode["anomalies"].as_array().unwrap().iter().all(same), "{of_episode}");
+    let summary = server.json("/api/v1/summary");
+    assert_eq!(summary["by_change"]["firing"], 1, "{summary}");
+    assert_eq!(summary["most_common"]["metrics"][0]["name"], "queue_depth", "{summary}");
+    assert!(total(&server.metrics(), "bellwether_events_total") >= 1.0);
+
+    let id = fired["id"].as_str().unwrap();
+    until(seconds(10), "the anomaly to be printed and logged", || {
+        let log = server.log();
+        let printed = log.lines().any(|line| line.contains("FIRING") && line.contains(id));
+        let logged = log.lines().any(|line| line.contains("event_id") && line.contains(id));
+        (printed && logged).then_some(())
+    });
+}
+
+#[test]
+fn a_reload_keeps_what_was_learned_and_a_bad_file_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::start(dir.path(), "alerting: { budget: { per_day: 1 } }\n");
+    server.write(&samples("queue_depth", &steady(LEARNED)));
+    server.until_decided(1);
+    let before = server.json("/api/v1/series");
+    assert_eq!(before["series"][0]["warming_up"], false, "{before}");
+
+    server.configure("alerting: { budget: { per_day: 2 } }\nlog: { level: debug }\n");
+    let answer = server.reload();
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.body.contains("needs a restart: log"), "{}", answer.body);
+    assert_eq!(server.json("/api/v1/series"), before);
+
+    server.configure("alertng: {}\n");
+    let answer = server.reload();
+    assert_eq!(answer.status, 400);
+    assert!(answer.body.contains("did you mean `alerting`?"), "{}", answer.body);
+    let reloaded = |server: &Server| {
+        total(&server.metrics(), "bellwether_config_last_reload_successful") > 0.5
+    };
+    assert!(!reloaded(&server));
+    assert_eq!(server.json("/api/v1/series"), before);
+
+    server.configure("series: { active_max: 7 }\n");
+    server.signal("HUP");
+    until(seconds(10), "the configuration to be reloaded", || reloaded(&server).then_some(()));
+    assert!((total(&server.metrics(), "bellwether_series_limit") - 7.0).abs() < 0.5);
+    assert_eq!(server.json("/api/v1/series"), before);
+}
+
+#[test]
+fn a_second_process_on_the_same_data_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), "");
+    let output = server::command(dir.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("in use by another process"), "{error}");
+    assert_eq!(server.json("/health")["status"], "healthy");
+}
+
+#[test]
+fn a_closed_standard_output_stops_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut child = server::command(dir.path()).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let address = until(seconds(60), "its address", || server::address(dir.path()));
+    let mut values = steady(LEARNED);
+    values.extend([400.0; 10]);
+    for metric in ["a", "b"] {
+        let answer = server::write(address, &samples(metric, &values));
+        assert_eq!(answer.status, 204, "{}", answer.body);
+    }
+    until(seconds(10), "both to fire", || {
+        let answer = http::get(address, "/api/v1/summary").unwrap();
+        let summary: Value = serde_json::from_str(&answer.body).unwrap();
+        (summary["by_change"]["firing"] == 2).then_some(())
+    });
+    let kill = format!("kill -INT {}", child.id());
+    assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
+    let status = until(Duration::from_secs(10), "it to end", || child.try_wait().unwrap());
+    assert_eq!(status.code(), Some(0));
+}
+
+#[test]
+fn wrong_requests_get_answers_that_say_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), "");
+    for (path, status) in [
+        ("/api/v1/anomalies?limit=0", 400),
+        ("/api/v1/anomalies?severity=bad", 400),
+        ("/api/v1/anomalies?since=yesterday", 400),
+        ("/api/v1/series?match=%7B", 400),
+        ("/api/v1/unknown", 404),
+    ] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, status, "{path}");
+        let body: Value = serde_json::from_str(&answer.body).unwrap();
+        assert!(!body["error"].as_str().unwrap().is_empty(), "{path}");
+    }
+    for (path, status) in [
+        ("/", 200),
+        ("/ready", 200),
+        ("/-/ready", 200),
+        ("/live", 200),
+        ("/-/healthy", 200),
+        ("/-/reload", 405),
+        ("/api/v1/write", 405),
+    ] {
+        assert_eq!(server.get(path).status, status, "{path}");
+    }
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_at_the_start() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("bellwether.yml"), "rules: 7\n").unwrap();
+    let output = server::command(dir.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.contains("bellwether.yml:1:"), "{error}");
+    assert!(!dir.path().join("data").exists());
+}
