@@ -177,6 +177,7 @@ fn log(event: &Event) {
                 rule = &*event.rule,
                 series = %event.labels,
                 surprise = event.surprise,
+                threshold = event.threshold,
                 "anomaly"
             )
         };

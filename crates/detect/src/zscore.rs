@@ -87,7 +87,9 @@ impl Detector for Zscore {
 impl State {
     fn learn(&mut self, difference: f64, bound: f64, weight: f64, window: u32) {
         self.samples = self.samples.saturating_add(1);
-        let gain = weight * (2.0 / f64::from(window + 1)).max(1.0 / f64::from(self.samples));
+        // The plain mean until the exponential one has as much to look back on.
+        let memory = (f64::from(window + 1) / 2.0).min(f64::from(self.samples));
+        let gain = weight / memory;
         let difference = difference.clamp(-bound, bound);
         self.mean += gain * difference;
         self.variance = (1.0 - gain) * (self.variance + gain * difference * difference);

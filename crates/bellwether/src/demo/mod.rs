@@ -28,7 +28,7 @@ use judge::Judge;
 use report::Streamed;
 
 /// Longest wait for the engine to come to the end of what it was sent.
-const DECIDE_MAX: Duration = Duration::from_secs(60);
+const DECIDE_MAX: Duration = Duration::from_mins(1);
 /// How often that is looked at.
 const DECIDE_POLL: Duration = Duration::from_millis(2);
 

@@ -121,7 +121,8 @@ pub(super) async fn series(
 ) -> Answer<AllSeries> {
     let query = parameters(query)?;
     let limit = limit(query.limit)?;
-    let matchers = query.r#match.as_deref().map(parse_selector).transpose().map_err(bad)?;
+    let matchers =
+        query.r#match.as_deref().map(parse_selector).transpose().map_err(|error| bad(&error))?;
     let wanted = Arc::new(move |labels: &LabelSet| {
         matchers.as_ref().is_none_or(|matchers| matchers.matches(labels))
     });
@@ -133,13 +134,13 @@ pub(super) async fn series(
 }
 
 fn parameters<T>(query: Asked<T>) -> Result<T, ApiError> {
-    query.map(|Query(parameters)| parameters).map_err(bad)
+    query.map(|Query(parameters)| parameters).map_err(|error| bad(&error))
 }
 
 fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
     match asked.unwrap_or(LIMIT_DEFAULT) {
         limit @ 1..=LIMIT_MAX => Ok(limit),
-        _ => Err(bad(format!("limit is out of range: expected 1 to {LIMIT_MAX}"))),
+        _ => Err(bad(&format!("limit is out of range: expected 1 to {LIMIT_MAX}"))),
     }
 }
 
@@ -148,11 +149,11 @@ fn event_time(text: &str) -> Result<Timestamp, ApiError> {
     let ms = text.parse().ok();
     let ms = ms.or_else(|| Some(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()));
     ms.map(Timestamp::from_ms).ok_or_else(|| {
-        bad("since is not a time: expected 2026-01-05T12:00:00Z or Unix milliseconds")
+        bad(&"since is not a time: expected 2026-01-05T12:00:00Z or Unix milliseconds")
     })
 }
 
-fn bad(why: impl ToString) -> ApiError {
+fn bad(why: &impl ToString) -> ApiError {
     ApiError(StatusCode::BAD_REQUEST, why.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! Metric families in OpenMetrics text, and that in the older Prometheus text format.
+//! Metric families in `OpenMetrics` text, and that in the older Prometheus text format.
 //!
 //! Sources: "`OpenMetrics` 1.0.0"; `prometheus/docs:content/docs/instrumenting/exposition_formats.md`.
 
@@ -21,11 +21,11 @@ impl Families<'_> {
         &mut self,
         name: &str,
         help: &str,
-        value: impl EncodeCounterValue,
+        value: &impl EncodeCounterValue,
     ) -> fmt::Result {
         self.0
             .encode_descriptor(name, help, None, MetricType::Counter)?
-            .encode_counter(&value, NO_EXEMPLAR)
+            .encode_counter(value, NO_EXEMPLAR)
     }
 
     /// A counter for each value of a label.
@@ -117,7 +117,7 @@ mod tests {
     impl Collector for Sample {
         fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
             let mut families = Families(encoder);
-            families.counter("a", "First", 3_u64)?;
+            families.counter("a", "First", &3_u64)?;
             families.counters("b", "Second", "why", [("x", 1), ("y\"\n", 2)])?;
             families.gauge("c_total_bytes", "Third", 0.5)?;
             families.histogram("d_seconds", "Fourth", 2.5, &[(0.001, 1), (f64::INFINITY, 2)])

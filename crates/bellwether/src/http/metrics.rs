@@ -117,7 +117,7 @@ fn received(families: &mut Families<'_>, stats: &ReceiverStats) -> fmt::Result {
         ("exemplars_invalid", "Exemplars refused", &stats.exemplars_invalid),
         ("metadata_invalid", "Metadata whose family name is not UTF-8", &stats.metadata_invalid),
     ] {
-        families.counter(&format!("bellwether_{name}"), help, load(counter))?;
+        families.counter(&format!("bellwether_{name}"), help, &load(counter))?;
     }
     Ok(())
 }
@@ -139,7 +139,7 @@ fn judged(families: &mut Families<'_>, decided: &Decided) -> fmt::Result {
         ),
         ("stale_markers", "Ends of series", counts.stale),
     ] {
-        families.counter(&format!("bellwether_{name}"), help, count)?;
+        families.counter(&format!("bellwether_{name}"), help, &count)?;
     }
     families.counters(
         "bellwether_events",
@@ -160,7 +160,7 @@ fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
         decided.latency_seconds_sum,
         &buckets,
     )?;
-    families.counter("bellwether_records", "Records sequenced", stats.records())?;
+    families.counter("bellwether_records", "Records sequenced", &stats.records())?;
     for (name, help, value) in [
         ("queue_depth", "Requests that wait for the engine", stats.queue_depth()),
         ("queue_capacity", "Requests that may wait for the engine", app.queue_requests_max),

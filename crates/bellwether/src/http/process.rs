@@ -16,7 +16,7 @@ pub(super) fn process_metrics(
 ) -> fmt::Result {
     let read = |file| fs::read_to_string(file).ok();
     if let Some(seconds) = read("/proc/self/stat").as_deref().and_then(cpu_seconds) {
-        families.counter("process_cpu_seconds", "User and system CPU time spent", seconds)?;
+        families.counter("process_cpu_seconds", "User and system CPU time spent", &seconds)?;
     }
     if let Some(bytes) = read("/proc/self/status").as_deref().and_then(resident_bytes) {
         families.gauge("process_resident_memory_bytes", "Resident memory size", bytes)?;

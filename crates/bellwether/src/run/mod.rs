@@ -75,14 +75,14 @@ async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
 /// What prints events on standard output, if `log` wants it; those that alert nobody only when details
 /// are wanted.
 fn printing(log: LogConfig) -> anyhow::Result<(impl FnMut(&Event) + Send, Printed)> {
-    let (mut printer, printed) = Printer::start().context("cannot start threads")?;
+    let (mut printer, end) = Printer::start().context("cannot start threads")?;
     let least = if log.level >= Level::DEBUG { Severity::Info } else { Severity::Warning };
     let on_event = move |event: &Event| {
         if log.anomalies && event.severity >= least {
             printer.print(event);
         }
     };
-    Ok((on_event, printed))
+    Ok((on_event, end))
 }
 
 async fn reload(app: &Arc<App>) {

@@ -64,15 +64,16 @@ fn samples_show_up_in_metrics_and_series_and_sigterm_ends_it_cleanly() {
 #[test]
 fn an_anomaly_is_printed_listed_and_counted() {
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::start(dir.path(), "");
+    let server = Server::start(dir.path(), "");
     let mut values = steady(LEARNED);
     values.extend([400.0; 10]);
     server.write(&samples("queue_depth", &values));
-    server.until_decided(1);
 
-    let anomalies = server.json("/api/v1/anomalies")["anomalies"].clone();
-    let fired = anomalies.as_array().unwrap().iter().find(|event| event["change"] == "firing");
-    let fired = fired.unwrap_or_else(|| panic!("nothing fired: {anomalies}"));
+    let fired = until(seconds(10), "an alert to fire", || {
+        let anomalies = server.json("/api/v1/anomalies");
+        let anomalies = anomalies["anomalies"].as_array().unwrap();
+        anomalies.iter().find(|event| event["change"] == "firing").cloned()
+    });
     assert_eq!(fired["labels"]["__name__"], "queue_depth");
     let episode = fired["episode_id"].as_str().unwrap();
     let of_episode = server.json(&format!("/api/v1/anomalies?episode={episode}"));
@@ -95,7 +96,7 @@ fn an_anomaly_is_printed_listed_and_counted() {
 #[test]
 fn a_reload_keeps_what_was_learned_and_a_bad_file_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::start(dir.path(), "alerting: { budget: { per_day: 1 } }\n");
+    let server = Server::start(dir.path(), "alerting: { budget: { per_day: 1 } }\n");
     server.write(&samples("queue_depth", &steady(LEARNED)));
     server.until_decided(1);
     let before = server.json("/api/v1/series");
@@ -138,7 +139,8 @@ fn a_second_process_on_the_same_data_is_refused() {
 #[test]
 fn a_closed_standard_output_stops_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let mut child = server::command(dir.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut command = server::command(dir.path());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     drop(child.stdout.take());
     let address = until(seconds(60), "its address", || server::address(dir.path()));
     let mut values = steady(LEARNED);

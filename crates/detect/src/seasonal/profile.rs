@@ -1,0 +1,164 @@
+//! Profiles over the hours of a day or a week, linear between the middles of the hours.
+//!
+//! A profile is learned by normalised least mean squares on its hat functions: an error moves both
+//! neighbouring hours, each by its share in the forecast.
+
+use bellwether_series::Timestamp;
+use half::f16;
+
+use super::HOUR_MS;
+
+pub(super) const HOURS_A_DAY: usize = 24;
+pub(super) const HOURS_A_WEEK: usize = 168;
+
+/// A time's place between the middles of two neighbouring hours.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Knots {
+    /// Hours since the epoch of the earlier middle.
+    pub(super) hour: i64,
+    /// Weight of the later one: 0 to 1.
+    later: f64,
+}
+
+impl Knots {
+    pub(super) fn at(timestamp: Timestamp) -> Self {
+        let shifted = timestamp.as_ms().saturating_sub(HOUR_MS / 2);
+        let later = shifted.rem_euclid(HOUR_MS) as f64 / HOUR_MS as f64;
+        Self { hour: shifted.div_euclid(HOUR_MS), later }
+    }
+
+    /// Both places in a profile of `hours` hours with their weights.
+    fn places(self, hours: usize) -> [(usize, f64); 2] {
+        let early = self.hour.rem_euclid(hours as i64) as usize;
+        let late = if early + 1 == hours { 0 } else { early + 1 };
+        [(early, 1.0 - self.later), (late, self.later)]
+    }
+
+    /// What least mean squares divides by: the sum of the squared weights.
+    fn norm(self) -> f64 {
+        let early = 1.0 - self.later;
+        early * early + self.later * self.later
+    }
+}
+
+/// Offsets by the hour of the day.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct DailyProfile([f32; HOURS_A_DAY]);
+
+impl DailyProfile {
+    #[inline]
+    pub(super) fn forecast(&self, knots: Knots) -> f64 {
+        knots.places(HOURS_A_DAY).iter().map(|&(at, w)| w * f64::from(self.0[at])).sum()
+    }
+
+    /// Moves the forecast at `knots` by `step`.
+    #[inline]
+    pub(super) fn learn(&mut self, knots: Knots, step: f64) {
+        let step = step / knots.norm();
+        for (at, w) in knots.places(HOURS_A_DAY) {
+            self.0[at] += (step * w) as f32;
+        }
+    }
+
+    /// Deviation of the hours around their mean, in the unit of the signal.
+    pub(super) fn deviation(&self) -> f64 {
+        let count = HOURS_A_DAY as f64;
+        let mean = self.0.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+        let from_mean = |&v: &f32| f64::from(v) - mean;
+        (self.0.iter().map(|v| from_mean(v) * from_mean(v)).sum::<f64>() / count).sqrt()
+    }
+}
+
+/// Offsets by the hour of the week, in half precision: 11 bits are finer than the noise of what is
+/// learned, and a week of them has to fit into few cache lines.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WeeklyProfile {
+    /// What 1.0 stands for, in the unit of the signal; 0 while nothing was learned.
+    unit: f64,
+    hours: [f16; HOURS_A_WEEK],
+}
+
+impl Default for WeeklyProfile {
+    fn default() -> Self {
+        Self { unit: 0.0, hours: [f16::ZERO; HOURS_A_WEEK] }
+    }
+}
+
+impl WeeklyProfile {
+    /// Room that is made in one go when a value no longer fits.
+    const COARSENING: f64 = 1024.0;
+
+    #[inline]
+    pub(super) fn forecast(&self, knots: Knots) -> f64 {
+        let places = knots.places(HOURS_A_WEEK);
+        places.iter().map(|&(at, w)| w * f64::from(self.hours[at])).sum::<f64>() * self.unit
+    }
+
+    /// Moves the forecast at `knots` by `step`.
+    #[inline]
+    pub(super) fn learn(&mut self, knots: Knots, step: f64) {
+        if step == 0.0 {
+            return;
+        }
+        if self.unit <= 0.0 {
+            self.unit = step.abs();
+        }
+        let step = step / (knots.norm() * self.unit);
+        for (at, w) in knots.places(HOURS_A_WEEK) {
+            let value = f64::from(self.hours[at]) + step * w;
+            if value.abs() > f64::from(f16::MAX) / 2.0 {
+                self.coarsen();
+                return;
+            }
+            self.hours[at] = f16::from_f64(value);
+        }
+    }
+
+    /// Makes room for values a thousand times as large.
+    fn coarsen(&mut self) {
+        self.unit *= Self::COARSENING;
+        for value in &mut self.hours {
+            *value = f16::from_f64(f64::from(*value) / Self::COARSENING);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knots_are_the_middles_of_hours() {
+        let half_past = Knots::at(Timestamp::from_ms(HOUR_MS / 2));
+        assert_eq!(half_past.places(24), [(0, 1.0), (1, 0.0)]);
+        let on_the_hour = Knots::at(Timestamp::from_ms(0));
+        assert_eq!(on_the_hour.places(24), [(23, 0.5), (0, 0.5)]);
+        let before_the_epoch = Knots::at(Timestamp::from_ms(-HOUR_MS / 2));
+        assert_eq!(before_the_epoch.places(168), [(167, 1.0), (0, 0.0)]);
+    }
+
+    #[test]
+    fn a_step_moves_the_forecast_by_as_much() {
+        let knots = Knots::at(Timestamp::from_ms(5 * HOUR_MS + 1_234_567));
+        let (mut daily, mut weekly) = (DailyProfile::default(), WeeklyProfile::default());
+        for step in [10.0, -4.0] {
+            let (day, week) = (daily.forecast(knots), weekly.forecast(knots));
+            daily.learn(knots, step);
+            weekly.learn(knots, step);
+            assert!((daily.forecast(knots) - day - step).abs() < 1e-4);
+            assert!((weekly.forecast(knots) - week - step).abs() < 1e-2);
+        }
+    }
+
+    #[test]
+    fn the_weekly_profile_makes_room_for_a_change_of_magnitude() {
+        let knots = Knots::at(Timestamp::from_ms(0));
+        let mut weekly = WeeklyProfile::default();
+        weekly.learn(knots, 1e-3);
+        for _ in 0..20 {
+            let error = 1e6 - weekly.forecast(knots);
+            weekly.learn(knots, error);
+        }
+        assert!((weekly.forecast(knots) - 1e6).abs() < 1e3);
+    }
+}
