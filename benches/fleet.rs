@@ -65,19 +65,19 @@ impl Fleet {
         START.plus_ms(step as i64 * STEP_MS)
     }
 
-    /// The compressed requests of step `step`.
-    pub fn bodies(&self, step: usize) -> Vec<Vec<u8>> {
+    /// The compressed requests of step `step`, one at a time.
+    pub fn bodies(&self, step: usize) -> impl Iterator<Item = Vec<u8>> {
         let timestamp = Self::at(step);
-        let mut builder = WriteRequestBuilder::default();
-        let mut bodies = Vec::new();
-        for (batch, all) in self.labels.chunks(BATCH).enumerate() {
+        self.labels.chunks(BATCH).enumerate().map(move |(batch, all)| {
+            let mut builder = WriteRequestBuilder::default();
             for (offset, labels) in all.iter().enumerate() {
                 let value = value(batch * BATCH + offset, step);
                 builder.series(labels, &[RawSample { timestamp, value }]);
             }
-            bodies.push(compress(&builder.encode()));
-        }
-        bodies
+            let mut body = compress(&builder.encode());
+            body.shrink_to_fit();
+            body
+        })
     }
 }
 

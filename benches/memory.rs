@@ -22,8 +22,10 @@ fn main() -> ExitCode {
     let series: usize =
         std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(100_000);
     let fleet = Fleet::new(series);
-    // Once through everything with a throw-away engine, so that code and buffers are resident before.
+    // Once through everything with a throw-away engine, so that code, buffers and what the generator needs are
+    // resident before.
     run(&mut Engine::new(&Arc::new(Settings::default()), 1), &Fleet::new(2000), 2);
+    drop(fleet.bodies(0));
     let before = resident_bytes();
     let mut engine = Engine::new(&Arc::new(Settings::default()), 1);
     run(&mut engine, &fleet, STEPS);

@@ -59,7 +59,7 @@ fn path(criterion: &mut Criterion) {
         let fleet = Fleet::new(series);
         let mut group = criterion.benchmark_group(format!("{series} series"));
         group.throughput(Throughput::Elements(BATCH as u64));
-        let same_step = || vec![(0, fleet.bodies(0))];
+        let same_step = || vec![(0, fleet.bodies(0).collect())];
 
         let mut buffer = Vec::new();
         measure(&mut group, "bare decode", same_step, |body, _| {

@@ -36,7 +36,7 @@ impl WarmEngine {
     pub fn next_steps(&mut self, fleet: &Fleet, count: usize) -> Vec<(usize, Vec<Vec<u8>>)> {
         let steps = self.next_step..self.next_step + count;
         self.next_step += count;
-        steps.map(|step| (step, fleet.bodies(step))).collect()
+        steps.map(|step| (step, fleet.bodies(step).collect())).collect()
     }
 
     /// The whole path of a request, from compressed bytes to events. Returns how many samples were judged.

@@ -158,34 +158,10 @@ fn fan_out(
 ) -> impl FnMut(Vec<Event>) + Send {
     move |events| {
         for event in events {
-            log(&event);
             alertmanagers.publish(&event);
             on_event(&event);
             store.push(event);
         }
-    }
-}
-
-/// A message about `event`: a change of state if it alerts, a detail if not.
-fn log(event: &Event) {
-    macro_rules! log_at {
-        ($level:ident) => {
-            tracing::$level!(
-                event_id = event.id,
-                change = ?event.change,
-                severity = event.severity.as_str(),
-                rule = &*event.rule,
-                series = %event.labels,
-                surprise = event.surprise,
-                threshold = event.threshold,
-                "anomaly"
-            )
-        };
-    }
-    if event.alert {
-        log_at!(info);
-    } else {
-        log_at!(debug);
     }
 }
 

@@ -17,33 +17,36 @@ use crate::verdict::{Detector, Expected, Observation, Verdict};
 use crate::zscore::{RobustZscore, Zscore};
 use crate::{iqr, seasonal, zscore};
 
-/// Records per allocation: a fleet of a few series wastes little, a large one does not copy to grow.
-const CHUNK: usize = 16;
+/// Bytes of an allocation of states: a fleet of a few series wastes little, a large one does not copy to
+/// grow, and allocators keep a size class of just this.
+const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Larger values are taken as this, so that squares of differences stay finite.
 const VALUE_MAX: f64 = 1e120;
 
 /// States in chunks, so that growing neither copies nor doubles.
 #[derive(Debug)]
-struct States<T>(Vec<Box<[T; CHUNK]>>);
+struct States<T>(Vec<Box<[T]>>);
 
 impl<T: Copy + Default> States<T> {
+    const CHUNK: usize = CHUNK_BYTES / size_of::<T>();
+
     #[inline]
     fn at(&mut self, slot: usize) -> &mut T {
-        let chunk = slot / CHUNK;
+        let chunk = slot / Self::CHUNK;
         if chunk >= self.0.len() {
             self.grow(chunk);
         }
-        &mut self.0[chunk][slot % CHUNK]
+        &mut self.0[chunk][slot % Self::CHUNK]
     }
 
     #[cold]
     fn grow(&mut self, chunk: usize) {
-        self.0.resize_with(chunk + 1, || Box::new([T::default(); CHUNK]));
+        self.0.resize_with(chunk + 1, || vec![T::default(); Self::CHUNK].into_boxed_slice());
     }
 
     fn bytes(&self) -> usize {
-        self.0.len() * CHUNK * size_of::<T>()
+        self.0.len() * CHUNK_BYTES
     }
 }
 

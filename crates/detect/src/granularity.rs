@@ -23,11 +23,18 @@ const MEMORY_SAMPLES: f32 = 20_000.0;
 const MOVE_MAX: f64 = 4.0;
 
 /// The last value and the mean of the non-zero moves.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Granularity {
-    last: Option<f64>,
+    /// Not a number before the first value.
+    last: f64,
     mean_move: f32,
     moves: f32,
+}
+
+impl Default for Granularity {
+    fn default() -> Self {
+        Self { last: f64::NAN, mean_move: 0.0, moves: 0.0 }
+    }
 }
 
 impl Granularity {
@@ -41,10 +48,10 @@ impl Granularity {
     /// Learns a value; the move that leads to it counts only if it `is_calm`.
     #[inline]
     pub(crate) fn learn(&mut self, value: f64, is_calm: bool) {
-        let moved = self.last.map_or(0.0, |last| (value - last).abs());
-        self.last = Some(value);
+        let moved = (value - self.last).abs();
+        self.last = value;
         self.moves *= 1.0 - 1.0 / MEMORY_SAMPLES;
-        if moved == 0.0 || !is_calm {
+        if !is_calm || moved == 0.0 || moved.is_nan() {
             return;
         }
         let mean = f64::from(self.mean_move);

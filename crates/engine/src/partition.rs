@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bellwether_detect::Tables;
 use bellwether_detect::{Bank, DetectorName, Expected, ExpectedBand, Judgement, Severity};
 use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
-use bellwether_signal::{Counter, Interval, SeriesKind};
+use bellwether_signal::{Interval, SeriesKind, rate};
 
 use crate::event::{
     ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind,
@@ -79,7 +79,6 @@ struct Series {
     kind: SeriesKind,
     rule: u16,
     seat: Seat,
-    counter: Counter,
     interval: Interval,
     last: Option<(Timestamp, f64)>,
     last_surprise: Option<f32>,
@@ -220,7 +219,6 @@ impl Partition {
             kind,
             rule: rule as u16,
             seat,
-            counter: Counter::default(),
             interval: Interval::default(),
             last: None,
             last_surprise: None,
@@ -320,7 +318,6 @@ impl Partition {
         let previous = series.last.replace((at, value));
         let Value::Finite(value) = Value::classify(value) else {
             outputs.counts.stale += 1;
-            series.counter.end();
             series.pending.reset();
             self.close(slot, ResolveReason::SeriesEnded, outputs);
             return;
@@ -333,7 +330,12 @@ impl Partition {
         }
         let value = match series.kind {
             SeriesKind::Counter => {
-                let Some(rate) = series.counter.rate(Sample { timestamp: at, value }) else {
+                // A stale marker is no number: the first sample after it has no rate.
+                let before = previous.filter(|(_, value)| value.is_finite());
+                let sample = Sample { timestamp: at, value };
+                let rate =
+                    before.and_then(|(timestamp, value)| rate(Sample { timestamp, value }, sample));
+                let Some(rate) = rate else {
                     outputs.counts.warming_up += 1;
                     return;
                 };

@@ -1,7 +1,7 @@
 //! Records by slot, in chunks: growing neither copies nor doubles.
 
-/// Records per allocation.
-const CHUNK: usize = 16;
+/// Bytes of an allocation.
+const CHUNK_BYTES: usize = 16 * 1024;
 
 /// Records by slot.
 #[derive(Debug)]
@@ -16,28 +16,30 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
+    const CHUNK: usize = CHUNK_BYTES / size_of::<Option<T>>();
+
     /// The record in `slot`.
     #[inline]
     pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
         let slot = slot as usize;
-        self.chunks.get_mut(slot / CHUNK)?.get_mut(slot % CHUNK)?.as_mut()
+        self.chunks.get_mut(slot / Self::CHUNK)?.get_mut(slot % Self::CHUNK)?.as_mut()
     }
 
     /// Puts `record` into `slot`.
     pub(crate) fn insert(&mut self, slot: u32, record: T) {
         let slot = slot as usize;
-        while self.chunks.len() <= slot / CHUNK {
-            let mut chunk = Vec::new();
-            chunk.resize_with(CHUNK, || None);
+        while self.chunks.len() <= slot / Self::CHUNK {
+            let mut chunk = Vec::with_capacity(Self::CHUNK);
+            chunk.resize_with(Self::CHUNK, || None);
             self.chunks.push(chunk);
         }
-        self.chunks[slot / CHUNK][slot % CHUNK] = Some(record);
+        self.chunks[slot / Self::CHUNK][slot % Self::CHUNK] = Some(record);
     }
 
     /// Takes the record out of `slot`.
     pub(crate) fn remove(&mut self, slot: u32) -> Option<T> {
         let slot = slot as usize;
-        self.chunks.get_mut(slot / CHUNK)?.get_mut(slot % CHUNK)?.take()
+        self.chunks.get_mut(slot / Self::CHUNK)?.get_mut(slot % Self::CHUNK)?.take()
     }
 
     /// All records, by slot.
@@ -48,6 +50,6 @@ impl<T> Slab<T> {
 
     /// Bytes allocated.
     pub(crate) fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK * size_of::<Option<T>>()
+        self.chunks.len() * CHUNK_BYTES
     }
 }

@@ -2,28 +2,14 @@
 
 use bellwether_series::{Sample, Timestamp};
 
-/// The last sample of a counter, from which the next one's rate follows.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Counter {
-    last: Option<Sample>,
-}
-
-impl Counter {
-    /// Increase per second since the previous sample, which must be older.
-    ///
-    /// `None` for the first sample and for the first one after a reset: how much was counted before
-    /// and after a restart nobody knows, and a guess would look like a drop.
-    pub fn rate(&mut self, sample: Sample) -> Option<f64> {
-        let previous = self.last.replace(sample)?;
-        let elapsed_ms = sample.timestamp.ms_since(previous.timestamp);
-        let increase = sample.value - previous.value;
-        (increase >= 0.0 && elapsed_ms > 0).then(|| increase * 1000.0 / elapsed_ms as f64)
-    }
-
-    /// Forgets the previous sample: the series ended.
-    pub fn end(&mut self) {
-        self.last = None;
-    }
+/// Increase of a counter per second between two neighbouring samples, `previous` being the older one.
+///
+/// `None` after a reset: how much was counted before and after a restart nobody knows, and a guess
+/// would look like a drop.
+pub fn rate(previous: Sample, sample: Sample) -> Option<f64> {
+    let elapsed_ms = sample.timestamp.ms_since(previous.timestamp);
+    let increase = sample.value - previous.value;
+    (increase >= 0.0 && elapsed_ms > 0).then(|| increase * 1000.0 / elapsed_ms as f64)
 }
 
 /// The sampling interval of a series, learned from the distances of its samples.
@@ -65,23 +51,19 @@ impl Interval {
 mod tests {
     use super::*;
 
-    fn rates(samples: &[(i64, f64)]) -> Vec<Option<f64>> {
-        let mut counter = Counter::default();
-        let sample = |&(ms, value)| Sample { timestamp: Timestamp::from_ms(ms), value };
-        samples.iter().map(|pair| counter.rate(sample(pair))).collect()
+    fn sample((ms, value): (i64, f64)) -> Sample {
+        Sample { timestamp: Timestamp::from_ms(ms), value }
     }
 
     #[test]
     fn a_rate_is_the_increase_per_second() {
-        assert_eq!(
-            rates(&[(0, 10.0), (15_000, 40.0), (60_000, 40.0)]),
-            [None, Some(2.0), Some(0.0)]
-        );
+        assert_eq!(rate(sample((0, 10.0)), sample((15_000, 40.0))), Some(2.0));
+        assert_eq!(rate(sample((0, 10.0)), sample((15_000, 10.0))), Some(0.0));
     }
 
     #[test]
-    fn a_reset_has_no_rate_and_the_sample_after_it_has() {
-        assert_eq!(rates(&[(0, 10.0), (1000, 3.0), (2000, 5.0)]), [None, None, Some(2.0)]);
+    fn a_reset_has_no_rate() {
+        assert_eq!(rate(sample((0, 10.0)), sample((1000, 3.0))), None);
     }
 
     fn learned(distances_ms: &[i64]) -> i64 {

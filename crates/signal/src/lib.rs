@@ -6,6 +6,6 @@ mod counter;
 mod kind;
 mod selector;
 
-pub use counter::{Counter, Interval};
+pub use counter::{Interval, rate};
 pub use kind::{FamilyKind, SeriesKind, series_kind};
 pub use selector::{SelectorError, parse_selector};

@@ -1,8 +1,8 @@
 //! `bellwether run`: the engine with its sources and sinks, until it is told to stop.
 
+mod announce;
 mod data_dir;
 pub(crate) mod live;
-mod print;
 mod signals;
 
 use std::process;
@@ -10,21 +10,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use bellwether_detect::Severity;
-use bellwether_engine::Event;
-use tracing::Level;
 
 use crate::cli::RunArgs;
-use crate::config::{Config, LogConfig};
+use crate::config::Config;
 use crate::logging;
 use crate::service::{App, Service};
 
+use announce::Announcer;
 use data_dir::DataDir;
-use print::{Printed, Printer};
 use signals::{Asked, Signals};
 
-/// Longest wait for whoever reads standard output, at the end.
-const PRINT_MAX: Duration = Duration::from_millis(500);
+/// Longest wait for whoever reads our output, at the end.
+const ANNOUNCE_MAX: Duration = Duration::from_millis(500);
 /// Longest wait for what still runs in the background, at the end.
 const BACKGROUND_MAX: Duration = Duration::from_millis(500);
 /// Exit code after a second signal, as of a process that SIGINT ended.
@@ -49,14 +46,14 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
 async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let data_dir = DataDir::open(&config.data_dir)?;
-    let (on_event, printed) = printing(config.log)?;
+    let (mut announcer, finished) = Announcer::start(config.log).context("cannot start threads")?;
     let rules = config.engine.rules.len() - 1;
     let alertmanagers = config.alertmanagers.targets.len();
-    let service = Service::start(args, config, on_event).await?;
+    let service = Service::start(args, config, move |event| announcer.announce(event)).await?;
     data_dir.publish_address(service.address)?;
     tracing::info!(address = %service.address, rules, alertmanagers, "ready");
     while signals.next().await == Asked::Reload {
-        reload(&service.app).await;
+        reload(&service.app);
     }
     tracing::info!("stopping");
     data_dir.withdraw_address();
@@ -67,26 +64,13 @@ async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
             process::exit(EXIT_INTERRUPTED);
         }
     }
-    printed.wait(PRINT_MAX);
+    finished.wait(ANNOUNCE_MAX);
     tracing::info!("stopped");
     Ok(())
 }
 
-/// What prints events on standard output, if `log` wants it; those that alert nobody only when details
-/// are wanted.
-fn printing(log: LogConfig) -> anyhow::Result<(impl FnMut(&Event) + Send, Printed)> {
-    let (mut printer, end) = Printer::start().context("cannot start threads")?;
-    let least = if log.level >= Level::DEBUG { Severity::Info } else { Severity::Warning };
-    let on_event = move |event: &Event| {
-        if log.anomalies && event.severity >= least {
-            printer.print(event);
-        }
-    };
-    Ok((on_event, end))
-}
-
-async fn reload(app: &Arc<App>) {
+/// Reads the configuration again in the background; how it went is in the log.
+fn reload(app: &Arc<App>) {
     let app = Arc::clone(app);
-    // How it went is in the log.
-    _ = tokio::task::spawn_blocking(move || app.live.reload(&app.engine)).await;
+    tokio::task::spawn_blocking(move || app.live.reload(&app.engine));
 }
