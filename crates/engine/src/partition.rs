@@ -1,30 +1,30 @@
 //! A partition: the unit of sequence, state and hand-over. A synchronous core without clock, threads or IO.
 
+mod alerts;
+mod series;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_detect::Tables;
-use bellwether_detect::{Bank, DetectorName, Expected, ExpectedBand, Judgement, Severity};
+use bellwether_detect::{Judgement, Tables};
 use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
 use bellwether_signal::{Interval, SeriesKind, rate};
 
-use crate::event::{
-    ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind,
-};
-use crate::explain::{Facts, explain};
-use crate::judges::{Judges, Seat};
-use crate::lifecycle::{self, Change, Episode, Pending, Reading};
+use self::series::{Judged, Open, Series, signal_kind};
+use crate::event::ResolveReason;
+use crate::judges::Judges;
+use crate::lifecycle::Pending;
 use crate::order::{Held, repeated};
 use crate::outputs::{DropReason, Outputs, Score};
 use crate::settings::Settings;
 use crate::slab::Slab;
-use crate::threshold::{NOTABLE, fleet_threshold, series_threshold};
+use crate::threshold::{NOTABLE, fleet_threshold};
+
+pub use self::series::SeriesView;
 
 /// Number of partitions that routing keys map to; fixed for ever, since ids and state rest on it.
 pub const PARTITIONS: usize = 64;
 
-/// A series that was silent for this long, or for four of its intervals, has no open episode any more.
-const SILENT_MS_MIN: i64 = 5 * 60_000;
 /// What is due as time goes by is looked for this often.
 const TICK_EVERY_MS: i64 = 1000;
 /// A distance of more than this many intervals is a gap: what was pending before it is forgotten.
@@ -71,41 +71,6 @@ pub enum Input {
     Tick,
 }
 
-/// What a partition knows of one series, besides the states of its detectors.
-#[derive(Debug)]
-struct Series {
-    labels: LabelSet,
-    fingerprint: Fingerprint,
-    kind: SeriesKind,
-    rule: u16,
-    seat: Seat,
-    interval: Interval,
-    last: Option<(Timestamp, f64)>,
-    last_surprise: Option<f32>,
-    pending: Pending,
-}
-
-/// A series as an operator sees it.
-#[derive(Debug, Clone)]
-pub struct SeriesView {
-    /// Its labels.
-    pub labels: LabelSet,
-    /// Its identity.
-    pub fingerprint: Fingerprint,
-    /// How its samples become what is judged.
-    pub signal: SignalKind,
-    /// The rule that judges it.
-    pub rule: Arc<str>,
-    /// Learned sampling interval in milliseconds.
-    pub interval_ms: i64,
-    /// Event time and raw value of its newest sample.
-    pub last: Option<(Timestamp, f64)>,
-    /// Surprise of its newest judged sample; `None` while warming up.
-    pub surprise: Option<f32>,
-    /// Severity of its open episode.
-    pub severity: Option<Severity>,
-}
-
 /// A partition's series, their states and their open episodes.
 #[derive(Debug)]
 pub struct Partition {
@@ -118,30 +83,6 @@ pub struct Partition {
     episodes: BTreeMap<u32, Open>,
     ready: Vec<(Timestamp, f64)>,
     ticked_ms: i64,
-}
-
-/// A judged observation.
-#[derive(Debug, Clone, Copy)]
-struct Judged {
-    at: Timestamp,
-    value: f64,
-    surprise: f64,
-    expected: Expected,
-}
-
-/// An open episode with the newest judgement of its series.
-#[derive(Debug)]
-struct Open {
-    episode: Episode,
-    last: Judged,
-}
-
-impl Series {
-    /// The surprise from which this series fires.
-    fn threshold(&self, settings: &Settings, fleet: f64) -> f64 {
-        let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
-        series_threshold(fleet, &settings.budget, for_ms, self.interval.as_ms())
-    }
 }
 
 impl Partition {
@@ -223,6 +164,7 @@ impl Partition {
             last: None,
             last_surprise: None,
             pending: Pending::default(),
+            is_open: false,
         };
         self.series.insert(slot, series);
         self.series_count += 1;
@@ -357,126 +299,10 @@ impl Partition {
             scores.push(Score { fingerprint: series.fingerprint, at, surprise });
         }
         // Almost every sample ends here: nothing notable, nothing pending, nothing open.
-        if surprise < NOTABLE && series.pending.is_idle() && self.episodes.is_empty() {
+        if surprise < NOTABLE && series.pending.is_idle() && !series.is_open {
             return;
         }
         self.live(elapsed_ms, slot, Judged { at, value, surprise, expected }, outputs);
-    }
-
-    /// Advances the alert of a series by one judged sample.
-    fn live(&mut self, elapsed_ms: i64, slot: u32, judged: Judged, outputs: &mut Outputs) {
-        let Some(series) = self.series.get_mut(slot) else { return };
-        let rule = &self.settings.rules[usize::from(series.rule)];
-        let threshold = series.threshold(&self.settings, self.fleet_threshold);
-        let Judged { at, surprise, .. } = judged;
-        let reading = Reading { at, interval_ms: series.interval.as_ms(), surprise, threshold };
-        let mut open = self.episodes.get_mut(&slot);
-        if let Some(open) = &mut open {
-            open.episode.last_received_ms = elapsed_ms;
-            open.last = judged;
-        }
-        let episode = open.map(|open| &mut open.episode);
-        match lifecycle::advance(&mut series.pending, episode, &rule.alert, &reading) {
-            None => {}
-            Some(Change::Open { starts_at, kind, severity }) => {
-                let id = self.settings.episode_id(series.fingerprint, &rule.name, starts_at);
-                let mut episode = Episode::new(id, starts_at, elapsed_ms);
-                episode.severity = severity;
-                episode.peak_surprise = surprise;
-                if kind == ChangeKind::Firing {
-                    lifecycle::fire(&mut episode, at);
-                }
-                self.episodes.insert(slot, Open { episode, last: judged });
-                self.report(slot, kind, None, outputs);
-            }
-            Some(Change::Raise { kind, severity }) => {
-                if let Some(open) = self.episodes.get_mut(&slot) {
-                    open.episode.severity = severity;
-                }
-                self.report(slot, kind, None, outputs);
-            }
-            Some(Change::Close { ends_at }) => {
-                let end = Some((ends_at, ResolveReason::Normal));
-                self.report(slot, ChangeKind::Resolved, end, outputs);
-                self.episodes.remove(&slot);
-            }
-        }
-    }
-
-    /// Resolves the open episode of a series that will bring no more samples for it.
-    fn close(&mut self, slot: u32, reason: ResolveReason, outputs: &mut Outputs) {
-        let Some(series) = self.series.get_mut(slot) else { return };
-        let Some(open) = self.episodes.get_mut(&slot) else { return };
-        if let Some((at, _)) = series.last {
-            open.last.at = at;
-        }
-        let end = Some((open.last.at, reason));
-        self.report(slot, ChangeKind::Resolved, end, outputs);
-        self.episodes.remove(&slot);
-    }
-
-    /// Appends the event of a change of the episode that is open in `slot`.
-    fn report(
-        &mut self,
-        slot: u32,
-        change: ChangeKind,
-        end: Option<(Timestamp, ResolveReason)>,
-        outputs: &mut Outputs,
-    ) {
-        let Some(series) = self.series.get_mut(slot) else { return };
-        let Some(Open { episode, last }) = self.episodes.get_mut(&slot) else { return };
-        let rule = &self.settings.rules[usize::from(series.rule)];
-        let threshold = series.threshold(&self.settings, self.fleet_threshold);
-        let sequence = episode.sequence;
-        episode.sequence += 1;
-        let (bank, bank_slot) = self.judges.bank(series.seat);
-        let ExpectedBand { lower, upper } = last.expected.band(bank.tail(), NOTABLE);
-        let detectors = if end.is_some_and(|(_, reason)| reason != ResolveReason::Normal) {
-            Vec::new()
-        } else {
-            evidence(bank)
-        };
-        let state_digest = Fingerprint::of_parts(&[bank.state_text(bank_slot).as_bytes()]);
-        let signal = signal_kind(series.kind);
-        let explanation = explain(&Facts {
-            labels: &series.labels,
-            signal,
-            change,
-            reason: end.map(|(_, reason)| reason),
-            value: last.value,
-            expected: last.expected.center,
-            band: ExpectedBand { lower, upper },
-            surprise: last.surprise,
-            lasted_ms: last.at.ms_since(episode.starts_at),
-        });
-        outputs.events.push(Event {
-            version: FORMAT_VERSION,
-            id: format!("{}-{sequence}", episode.id),
-            episode_id: episode.id,
-            sequence,
-            change,
-            severity: episode.severity,
-            reason: end.map(|(_, reason)| reason),
-            alert: episode.severity > Severity::Info,
-            at_ms: last.at,
-            starts_at_ms: episode.starts_at,
-            ends_at_ms: end.map(|(at, _)| at),
-            rule: Arc::clone(&rule.name),
-            fingerprint: series.fingerprint,
-            labels: series.labels.clone(),
-            signal,
-            value: last.value,
-            expected: last.expected.center,
-            lower,
-            upper,
-            surprise: last.surprise,
-            peak_surprise: episode.peak_surprise,
-            threshold,
-            detectors,
-            config_digest: Arc::clone(&self.settings.digest),
-            state_digest,
-            explanation,
-        });
     }
 
     fn tick(&mut self, elapsed_ms: i64, outputs: &mut Outputs) {
@@ -500,37 +326,4 @@ impl Partition {
             self.ready = ready;
         }
     }
-
-    /// Resolves the episodes of series from which nothing came for long. What may be late is waited for.
-    fn close_silent(&mut self, elapsed_ms: i64, lateness_ms: i64, outputs: &mut Outputs) {
-        let mut silent = Vec::new();
-        for (&slot, Open { episode, .. }) in &self.episodes {
-            let Some(series) = self.series.get_mut(slot) else { continue };
-            let patience_ms = (4 * series.interval.as_ms()).max(SILENT_MS_MIN) + lateness_ms;
-            if elapsed_ms - episode.last_received_ms > patience_ms {
-                series.pending.reset();
-                silent.push(slot);
-            }
-        }
-        for slot in silent {
-            self.close(slot, ResolveReason::Silent, outputs);
-        }
-    }
-}
-
-fn signal_kind(kind: SeriesKind) -> SignalKind {
-    match kind {
-        SeriesKind::Counter => SignalKind::Rate,
-        SeriesKind::Gauge | SeriesKind::HistogramBucket => SignalKind::Value,
-    }
-}
-
-/// What each detector said about the newest observation.
-fn evidence(bank: &Bank) -> Vec<DetectorEvidence> {
-    let tail = bank.tail();
-    let of = |(name, surprise, expected): (DetectorName, f64, Expected)| {
-        let ExpectedBand { lower, upper } = expected.band(tail, NOTABLE);
-        DetectorEvidence { name, surprise, expected: expected.center, lower, upper }
-    };
-    bank.evidence().map(of).collect()
 }

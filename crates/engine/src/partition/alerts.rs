@@ -1,0 +1,173 @@
+//! The alerts of a partition's series: their episodes, and the events that report them.
+
+use std::sync::Arc;
+
+use bellwether_detect::{Bank, DetectorName, Expected, ExpectedBand, Severity};
+use bellwether_series::{Fingerprint, Timestamp};
+
+use super::Partition;
+use super::series::{Judged, Open, signal_kind};
+use crate::event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason};
+use crate::explain::{Facts, explain};
+use crate::lifecycle::{self, Change, Episode, Reading};
+use crate::outputs::Outputs;
+use crate::threshold::NOTABLE;
+
+/// A series that was silent for this long, or for four of its intervals, has no open episode any more.
+const SILENT_MS_MIN: i64 = 5 * 60_000;
+
+impl Partition {
+    /// Advances the alert of a series by one judged sample.
+    pub(super) fn live(&mut self, elapsed_ms: i64, slot: u32, judged: Judged, outputs: &mut Outputs) {
+        let Some(series) = self.series.get_mut(slot) else { return };
+        let rule = &self.settings.rules[usize::from(series.rule)];
+        let threshold = series.threshold(&self.settings, self.fleet_threshold);
+        let Judged { at, surprise, .. } = judged;
+        let reading = Reading { at, interval_ms: series.interval.as_ms(), surprise, threshold };
+        let mut open = self.episodes.get_mut(&slot);
+        if let Some(open) = &mut open {
+            open.episode.last_received_ms = elapsed_ms;
+            open.last = judged;
+        }
+        let episode = open.map(|open| &mut open.episode);
+        match lifecycle::advance(&mut series.pending, episode, &rule.alert, &reading) {
+            None => {}
+            Some(Change::Open { starts_at, kind, severity }) => {
+                let id = self.settings.episode_id(series.fingerprint, &rule.name, starts_at);
+                let mut episode = Episode::new(id, starts_at, elapsed_ms);
+                episode.severity = severity;
+                episode.peak_surprise = surprise;
+                if kind == ChangeKind::Firing {
+                    lifecycle::fire(&mut episode, at);
+                }
+                self.episodes.insert(slot, Open { episode, last: judged });
+                series.is_open = true;
+                self.report(slot, kind, None, outputs);
+            }
+            Some(Change::Raise { kind, severity }) => {
+                if let Some(open) = self.episodes.get_mut(&slot) {
+                    open.episode.severity = severity;
+                }
+                self.report(slot, kind, None, outputs);
+            }
+            Some(Change::Close { ends_at }) => {
+                let end = Some((ends_at, ResolveReason::Normal));
+                self.resolve(slot, end, outputs);
+            }
+        }
+    }
+
+    /// Resolves the open episode of a series that will bring no more samples for it.
+    pub(super) fn close(&mut self, slot: u32, reason: ResolveReason, outputs: &mut Outputs) {
+        let Some(series) = self.series.get_mut(slot) else { return };
+        let Some(open) = self.episodes.get_mut(&slot) else { return };
+        if let Some((at, _)) = series.last {
+            open.last.at = at;
+        }
+        let end = Some((open.last.at, reason));
+        self.resolve(slot, end, outputs);
+    }
+
+    fn resolve(
+        &mut self,
+        slot: u32,
+        end: Option<(Timestamp, ResolveReason)>,
+        outputs: &mut Outputs,
+    ) {
+        self.report(slot, ChangeKind::Resolved, end, outputs);
+        self.episodes.remove(&slot);
+        if let Some(series) = self.series.get_mut(slot) {
+            series.is_open = false;
+        }
+    }
+
+    /// Appends the event of a change of the episode that is open in `slot`.
+    fn report(
+        &mut self,
+        slot: u32,
+        change: ChangeKind,
+        end: Option<(Timestamp, ResolveReason)>,
+        outputs: &mut Outputs,
+    ) {
+        let Some(series) = self.series.get_mut(slot) else { return };
+        let Some(Open { episode, last }) = self.episodes.get_mut(&slot) else { return };
+        let rule = &self.settings.rules[usize::from(series.rule)];
+        let threshold = series.threshold(&self.settings, self.fleet_threshold);
+        let sequence = episode.sequence;
+        episode.sequence += 1;
+        let (bank, bank_slot) = self.judges.bank(series.seat);
+        let ExpectedBand { lower, upper } = last.expected.band(bank.tail(), NOTABLE);
+        let detectors = if end.is_some_and(|(_, reason)| reason != ResolveReason::Normal) {
+            Vec::new()
+        } else {
+            evidence(bank)
+        };
+        let state_digest = Fingerprint::of_parts(&[bank.state_text(bank_slot).as_bytes()]);
+        let signal = signal_kind(series.kind);
+        let explanation = explain(&Facts {
+            labels: &series.labels,
+            signal,
+            change,
+            reason: end.map(|(_, reason)| reason),
+            value: last.value,
+            expected: last.expected.center,
+            band: ExpectedBand { lower, upper },
+            surprise: last.surprise,
+            lasted_ms: last.at.ms_since(episode.starts_at),
+        });
+        outputs.events.push(Event {
+            version: FORMAT_VERSION,
+            id: format!("{}-{sequence}", episode.id),
+            episode_id: episode.id,
+            sequence,
+            change,
+            severity: episode.severity,
+            reason: end.map(|(_, reason)| reason),
+            alert: episode.severity > Severity::Info,
+            at_ms: last.at,
+            starts_at_ms: episode.starts_at,
+            ends_at_ms: end.map(|(at, _)| at),
+            rule: Arc::clone(&rule.name),
+            fingerprint: series.fingerprint,
+            labels: series.labels.clone(),
+            signal,
+            value: last.value,
+            expected: last.expected.center,
+            lower,
+            upper,
+            surprise: last.surprise,
+            peak_surprise: episode.peak_surprise,
+            threshold,
+            detectors,
+            config_digest: Arc::clone(&self.settings.digest),
+            state_digest,
+            explanation,
+        });
+    }
+
+    /// Resolves the episodes of series from which nothing came for long. What may be late is waited for.
+    pub(super) fn close_silent(&mut self, elapsed_ms: i64, lateness_ms: i64, outputs: &mut Outputs) {
+        let mut silent = Vec::new();
+        for (&slot, Open { episode, .. }) in &self.episodes {
+            let Some(series) = self.series.get_mut(slot) else { continue };
+            let patience_ms = (4 * series.interval.as_ms()).max(SILENT_MS_MIN) + lateness_ms;
+            if elapsed_ms - episode.last_received_ms > patience_ms {
+                series.pending.reset();
+                silent.push(slot);
+            }
+        }
+        for slot in silent {
+            self.close(slot, ResolveReason::Silent, outputs);
+        }
+    }
+}
+
+/// What each detector said about the newest observation.
+fn evidence(bank: &Bank) -> Vec<DetectorEvidence> {
+    let tail = bank.tail();
+    let of = |(name, surprise, expected): (DetectorName, f64, Expected)| {
+        let ExpectedBand { lower, upper } = expected.band(tail, NOTABLE);
+        DetectorEvidence { name, surprise, expected: expected.center, lower, upper }
+    };
+    bank.evidence().map(of).collect()
+}

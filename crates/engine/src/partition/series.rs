@@ -1,0 +1,81 @@
+//! What a partition knows of one series.
+
+use std::sync::Arc;
+
+use bellwether_detect::{Expected, Severity};
+use bellwether_series::{Fingerprint, LabelSet, Timestamp};
+use bellwether_signal::{Interval, SeriesKind};
+
+use crate::event::SignalKind;
+use crate::judges::Seat;
+use crate::lifecycle::{Episode, Pending};
+use crate::settings::Settings;
+use crate::threshold::series_threshold;
+
+/// What a partition knows of one series, besides the states of its detectors.
+#[derive(Debug)]
+pub(super) struct Series {
+    pub(super) labels: LabelSet,
+    pub(super) fingerprint: Fingerprint,
+    pub(super) kind: SeriesKind,
+    pub(super) rule: u16,
+    pub(super) seat: Seat,
+    pub(super) interval: Interval,
+    pub(super) last: Option<(Timestamp, f64)>,
+    pub(super) last_surprise: Option<f32>,
+    pub(super) pending: Pending,
+    /// Whether an episode is open.
+    pub(super) is_open: bool,
+}
+
+/// A series as an operator sees it.
+#[derive(Debug, Clone)]
+pub struct SeriesView {
+    /// Its labels.
+    pub labels: LabelSet,
+    /// Its identity.
+    pub fingerprint: Fingerprint,
+    /// How its samples become what is judged.
+    pub signal: SignalKind,
+    /// The rule that judges it.
+    pub rule: Arc<str>,
+    /// Learned sampling interval in milliseconds.
+    pub interval_ms: i64,
+    /// Event time and raw value of its newest sample.
+    pub last: Option<(Timestamp, f64)>,
+    /// Surprise of its newest judged sample; `None` while warming up.
+    pub surprise: Option<f32>,
+    /// Severity of its open episode.
+    pub severity: Option<Severity>,
+}
+
+/// A judged observation.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Judged {
+    pub(super) at: Timestamp,
+    pub(super) value: f64,
+    pub(super) surprise: f64,
+    pub(super) expected: Expected,
+}
+
+/// An open episode with the newest judgement of its series.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) episode: Episode,
+    pub(super) last: Judged,
+}
+
+impl Series {
+    /// The surprise from which this series fires.
+    pub(super) fn threshold(&self, settings: &Settings, fleet: f64) -> f64 {
+        let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
+        series_threshold(fleet, &settings.budget, for_ms, self.interval.as_ms())
+    }
+}
+
+pub(super) fn signal_kind(kind: SeriesKind) -> SignalKind {
+    match kind {
+        SeriesKind::Counter => SignalKind::Rate,
+        SeriesKind::Gauge | SeriesKind::HistogramBucket => SignalKind::Value,
+    }
+}
