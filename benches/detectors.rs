@@ -32,7 +32,8 @@ fn detectors(criterion: &mut Criterion) {
         ("seasonal", vec![seasonal]),
         ("default set", DetectorSpec::defaults()),
     ] {
-        let mut bank = Bank::new(&detectors, MinDeviation::default(), Direction::default(), &tables);
+        let mut bank =
+            Bank::new(&detectors, MinDeviation::default(), Direction::default(), &tables);
         let mut index = 0;
         let mut observe = || {
             let timestamp = Timestamp::from_ms(1_750_000_000_000 + index * INTERVAL_MS);

@@ -31,7 +31,11 @@ fn main() -> ExitCode {
     run(&mut engine, &fleet, STEPS);
     let grown = resident_bytes().saturating_sub(before);
     let state: usize = engine.partitions().iter().map(Partition::state_bytes).sum();
-    println!("{series} series, bytes a series: state {}, all told {}", state / series, grown / series);
+    println!(
+        "{series} series, bytes a series: state {}, all told {}",
+        state / series,
+        grown / series
+    );
     if grown / series <= BYTES_MAX { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

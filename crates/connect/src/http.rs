@@ -101,7 +101,11 @@ pub async fn serve(
 }
 
 /// Accepts connections for ever and starts each one that finds a place.
-async fn accept(listener: &TcpListener, pool: &Arc<Pool>, start: impl Fn(TcpStream, SocketAddr, pool::Slot)) {
+async fn accept(
+    listener: &TcpListener,
+    pool: &Arc<Pool>,
+    start: impl Fn(TcpStream, SocketAddr, pool::Slot),
+) {
     loop {
         match listener.accept().await {
             Ok((stream, client)) => {

@@ -202,10 +202,8 @@ pub fn replay_series(
         }
         let request = WriteRequest::decode(builder.encode(), &limits)
             .map_err(|source| CorpusError::Row { path: path.to_owned(), line, source })?;
-        engine.apply(
-            &Record { received_at: at, body: RecordBody::Request(&request) },
-            &mut outputs,
-        );
+        engine
+            .apply(&Record { received_at: at, body: RecordBody::Request(&request) }, &mut outputs);
         let scores = outputs.scores.iter().flatten();
         if outputs.counts.judged > 0 {
             let surprise = combiner.combine(scores.map(|score| score.surprise));
@@ -235,8 +233,8 @@ fn columns(
 }
 
 fn open(path: &Path) -> Result<Box<dyn Read>, CorpusError> {
-    let file = File::open(path)
-        .map_err(|source| CorpusError::File { path: path.to_owned(), source })?;
+    let file =
+        File::open(path).map_err(|source| CorpusError::File { path: path.to_owned(), source })?;
     let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
     let plain = BufReader::new(file);
     Ok(if is_gzip { Box::new(flate2::read::GzDecoder::new(plain)) } else { Box::new(plain) })

@@ -1,7 +1,7 @@
 //! The configuration file: read, checked as a whole, and turned into what the other parts want.
 //!
 //! A file goes through four steps: YAML with places (`tree`), comparison with the JSON Schema
-//! (`shape`), the raw structs that the schema is made from ([`raw`]), and the rules that no schema
+//! (`shape`), the raw structs that the schema is made from (`raw`), and the rules that no schema
 //! can say (`build`). Each adds to one list of faults, so an operator sees all of them at once.
 
 mod build;

@@ -18,7 +18,13 @@ const SILENT_MS_MIN: i64 = 5 * 60_000;
 
 impl Partition {
     /// Advances the alert of a series by one judged sample.
-    pub(super) fn live(&mut self, elapsed_ms: i64, slot: u32, judged: Judged, outputs: &mut Outputs) {
+    pub(super) fn live(
+        &mut self,
+        elapsed_ms: i64,
+        slot: u32,
+        judged: Judged,
+        outputs: &mut Outputs,
+    ) {
         let Some(series) = self.series.get_mut(slot) else { return };
         let rule = &self.settings.rules[usize::from(series.rule)];
         let threshold = series.threshold(&self.settings, self.fleet_threshold);
@@ -51,8 +57,7 @@ impl Partition {
                 self.report(slot, kind, None, outputs);
             }
             Some(Change::Close { ends_at }) => {
-                let end = Some((ends_at, ResolveReason::Normal));
-                self.resolve(slot, end, outputs);
+                self.resolve(slot, ends_at, ResolveReason::Normal, outputs);
             }
         }
     }
@@ -64,17 +69,18 @@ impl Partition {
         if let Some((at, _)) = series.last {
             open.last.at = at;
         }
-        let end = Some((open.last.at, reason));
-        self.resolve(slot, end, outputs);
+        let ends_at = open.last.at;
+        self.resolve(slot, ends_at, reason, outputs);
     }
 
     fn resolve(
         &mut self,
         slot: u32,
-        end: Option<(Timestamp, ResolveReason)>,
+        ends_at: Timestamp,
+        reason: ResolveReason,
         outputs: &mut Outputs,
     ) {
-        self.report(slot, ChangeKind::Resolved, end, outputs);
+        self.report(slot, ChangeKind::Resolved, Some((ends_at, reason)), outputs);
         self.episodes.remove(&slot);
         if let Some(series) = self.series.get_mut(slot) {
             series.is_open = false;
@@ -146,7 +152,12 @@ impl Partition {
     }
 
     /// Resolves the episodes of series from which nothing came for long. What may be late is waited for.
-    pub(super) fn close_silent(&mut self, elapsed_ms: i64, lateness_ms: i64, outputs: &mut Outputs) {
+    pub(super) fn close_silent(
+        &mut self,
+        elapsed_ms: i64,
+        lateness_ms: i64,
+        outputs: &mut Outputs,
+    ) {
         let mut silent = Vec::new();
         for (&slot, Open { episode, .. }) in &self.episodes {
             let Some(series) = self.series.get_mut(slot) else { continue };

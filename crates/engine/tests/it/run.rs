@@ -21,7 +21,10 @@ pub(crate) struct Told {
 impl Told {
     /// The events as they would be written: one JSON text each.
     pub(crate) fn lines(&self) -> Vec<String> {
-        self.events.iter().map(|event| serde_json::to_string(event).unwrap()).collect()
+        self.events
+            .iter()
+            .map(|event| serde_json::to_string(event).expect("an event is JSON"))
+            .collect()
     }
 
     fn add(&mut self, outcome: &Outcome, counts: &Counts, events: Vec<Event>) {

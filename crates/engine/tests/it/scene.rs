@@ -127,7 +127,7 @@ impl Scene {
             Kind::Counter => "requests_total",
         };
         let instance = format!("host-{series}");
-        LabelSet::from_pairs([("__name__", name), ("instance", &instance)]).unwrap()
+        LabelSet::from_pairs([("__name__", name), ("instance", &instance)]).expect("a label set")
     }
 
     /// Everything that is received, step by step.
@@ -157,7 +157,7 @@ impl Scene {
         for &(series, sample) in samples {
             builder.series(&self.labels(series), &[sample]);
         }
-        WriteRequest::decode(builder.encode(), &Limits::default()).unwrap()
+        WriteRequest::decode(builder.encode(), &Limits::default()).expect("a request")
     }
 }
 

@@ -1,0 +1,103 @@
+//! Events of a replay: straight through an engine, and through the runtime with several shards.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bellwether_engine::{Engine, Event, Outputs, Record, RecordBody, Settings};
+use bellwether_runtime::{Clock, Ingest, Options, Request, Runtime, SubmitError};
+use bellwether_series::{LabelSet, Timestamp};
+use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
+
+use crate::fixture::{IDS, read};
+use crate::golden::check;
+
+/// The rows of a series as requests with their time of receipt.
+fn requests(id: &str) -> Vec<(Timestamp, WriteRequest)> {
+    let text = read(id);
+    let header: Vec<_> = text.lines().next().expect("a header").split(',').collect();
+    let labels: Vec<_> = header[1..header.len() - 1]
+        .iter()
+        .map(|name| LabelSet::from_pairs([("__name__", *name), ("instance", id)]))
+        .collect::<Result<_, _>>()
+        .expect("label sets");
+    let request = |line: &str| {
+        let cells: Vec<_> = line.split(',').collect();
+        let seconds: i64 = cells[0].parse().expect("a timestamp");
+        let timestamp = Timestamp::from_ms(seconds * 1000);
+        let mut builder = WriteRequestBuilder::default();
+        for (labels, cell) in labels.iter().zip(&cells[1..]) {
+            if let Ok(value) = cell.parse() {
+                builder.series(labels, &[RawSample { timestamp, value }]);
+            }
+        }
+        let request = WriteRequest::decode(builder.encode(), &Limits::default());
+        (timestamp, request.expect("a request"))
+    };
+    text.lines().skip(1).map(request).collect()
+}
+
+fn lines(events: &[Event]) -> String {
+    let mut text = String::new();
+    for event in events {
+        writeln!(text, "{}", serde_json::to_string(event).expect("JSON")).expect("a string");
+    }
+    text
+}
+
+fn through_the_engine(id: &str) -> Vec<Event> {
+    let mut engine = Engine::new(&Arc::new(Settings::default()), 5);
+    let (mut outputs, mut events) = (Outputs::default(), Vec::new());
+    for (received_at, request) in requests(id) {
+        let body = RecordBody::Request(&request);
+        engine.apply(&Record { received_at, body }, &mut outputs);
+        events.append(&mut outputs.events);
+    }
+    events
+}
+
+/// The time of the newest request: a heartbeat, should the machine be slow enough for one, changes nothing.
+struct RequestClock(AtomicI64);
+
+impl Clock for RequestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_ms(self.0.load(Ordering::SeqCst))
+    }
+}
+
+fn through_the_runtime(id: &str, shards: usize) -> Vec<Event> {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hearing = Arc::clone(&heard);
+    let on_changes =
+        Box::new(move |events: Vec<Event>| hearing.lock().expect("no panic").extend(events));
+    let clock = Arc::new(RequestClock(AtomicI64::new(0)));
+    let options = Options { shards, queue_requests_max: 4096, hash_seed: 3 };
+    let settings = Arc::new(Settings::default());
+    let runtime =
+        Runtime::start(&settings, options, Arc::clone(&clock) as _, on_changes).expect("threads");
+    for (received_at, write) in requests(id) {
+        clock.0.store(received_at.as_ms(), Ordering::SeqCst);
+        let taken = runtime.handle().submit(Request { write, received_at }, Box::new(|_| {}));
+        assert_ne!(taken, Err(SubmitError::Full), "the queue takes all requests of {id}");
+    }
+    runtime.stop();
+    let mut heard = heard.lock().expect("no panic");
+    std::mem::take(&mut *heard)
+}
+
+#[test]
+fn every_event_is_as_committed() {
+    let events: String = IDS.into_iter().map(|id| lines(&through_the_engine(id))).collect();
+    check("events.jsonl", &events);
+}
+
+#[test]
+fn the_runtime_gives_the_same_events_with_any_number_of_shards() {
+    for id in IDS {
+        let straight = lines(&through_the_engine(id));
+        assert!(!straight.is_empty());
+        for shards in [1, 3] {
+            assert!(lines(&through_the_runtime(id, shards)) == straight, "{id}, {shards} shards");
+        }
+    }
+}
