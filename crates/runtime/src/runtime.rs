@@ -20,6 +20,7 @@ use bellwether_engine::{
 };
 use bellwether_series::LabelSet;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
+use parking_lot::RwLock;
 
 use crate::api::{Clock, Ingest, Reply, Request, SubmitError};
 use crate::stats::Stats;
@@ -51,7 +52,6 @@ enum ToSequencer {
     Request { request: Request, reply: Reply, arrived: Instant },
     Configure(Arc<Settings>),
     View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
-    Stop,
 }
 
 enum ToShard {
@@ -82,8 +82,35 @@ pub struct Runtime {
 /// What sources and operators hold of a running engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
-    to_sequencer: Sender<ToSequencer>,
+    door: Door,
     stats: Arc<Stats>,
+}
+
+/// The way to the sequencer. Once it is closed nothing gets in any more, and the sequencer ends when it
+/// has finished what was in by then.
+#[derive(Clone)]
+struct Door(Arc<RwLock<Option<Sender<ToSequencer>>>>);
+
+impl Door {
+    /// Hands a message over without blocking.
+    fn try_send(&self, message: ToSequencer) -> Result<(), SubmitError> {
+        let sender = self.0.read();
+        sender.as_ref().ok_or(SubmitError::Stopping)?.try_send(message).map_err(|error| match error
+        {
+            TrySendError::Full(_) => SubmitError::Full,
+            TrySendError::Disconnected(_) => SubmitError::Stopping,
+        })
+    }
+
+    /// Hands a message over as soon as there is room. Nobody else waits for that.
+    fn send(&self, message: ToSequencer) -> Result<(), SubmitError> {
+        let sender = self.0.read().clone().ok_or(SubmitError::Stopping)?;
+        sender.send(message).map_err(|_| SubmitError::Stopping)
+    }
+
+    fn close(&self) {
+        *self.0.write() = None;
+    }
 }
 
 impl Runtime {
@@ -131,7 +158,8 @@ impl Runtime {
         threads.push(spawn("collector", move || {
             collect(cap, &headers, &dones, &collector_stats, on_changes);
         })?);
-        Ok(Self { handle: Handle { to_sequencer, stats }, threads })
+        let door = Door(Arc::new(RwLock::new(Some(to_sequencer))));
+        Ok(Self { handle: Handle { door, stats }, threads })
     }
 
     /// What sources and operators hold.
@@ -141,9 +169,7 @@ impl Runtime {
 
     /// Finishes every request that was taken, then ends the threads. Later requests are refused.
     pub fn stop(self) {
-        // A sequencer that is gone already has nothing left to finish.
-        _ = self.handle.to_sequencer.send(ToSequencer::Stop);
-        drop(self.handle);
+        self.handle.door.close();
         for thread in self.threads {
             // A panic has been printed by then; there is nobody left to tell.
             _ = thread.join();
@@ -157,8 +183,7 @@ impl Handle {
     /// # Errors
     /// When the runtime is stopping.
     pub fn configure(&self, settings: Arc<Settings>) -> Result<(), SubmitError> {
-        let message = ToSequencer::Configure(settings);
-        self.to_sequencer.send(message).map_err(|_| SubmitError::Stopping)
+        self.door.send(ToSequencer::Configure(settings))
     }
 
     /// At most `limit` of the series for which `wanted` holds, in order of their labels. Blocks until the
@@ -168,8 +193,7 @@ impl Handle {
     /// When the runtime is stopping.
     pub fn view(&self, wanted: Wanted, limit: usize) -> Result<Vec<SeriesView>, SubmitError> {
         let (views, answers) = unbounded();
-        let message = ToSequencer::View { wanted, limit, views };
-        self.to_sequencer.send(message).map_err(|_| SubmitError::Stopping)?;
+        self.door.send(ToSequencer::View { wanted, limit, views })?;
         let mut all: Vec<SeriesView> = answers.iter().flatten().collect();
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
         all.truncate(limit);
@@ -186,13 +210,7 @@ impl Ingest for Handle {
     fn submit(&self, request: Request, reply: Reply) -> Result<(), SubmitError> {
         let message = ToSequencer::Request { request, reply, arrived: Instant::now() };
         self.stats.enqueued();
-        self.to_sequencer.try_send(message).map_err(|error| {
-            self.stats.dequeued();
-            match error {
-                TrySendError::Full(_) => SubmitError::Full,
-                TrySendError::Disconnected(_) => SubmitError::Stopping,
-            }
-        })
+        self.door.try_send(message).inspect_err(|_| self.stats.dequeued())
     }
 }
 
@@ -212,14 +230,8 @@ struct Sequencer {
 
 impl Sequencer {
     fn run(mut self, from_sources: &Receiver<ToSequencer>) {
-        let mut stopping = false;
         loop {
-            let message = if stopping {
-                from_sources.try_recv().map_err(|_| RecvTimeoutError::Disconnected)
-            } else {
-                from_sources.recv_timeout(HEARTBEAT)
-            };
-            let alive = match message {
+            let alive = match from_sources.recv_timeout(HEARTBEAT) {
                 Ok(ToSequencer::Request { request, reply, arrived }) => {
                     self.stats.dequeued();
                     self.request(&request, reply, arrived)
@@ -229,10 +241,6 @@ impl Sequencer {
                     self.record(body, None, Some(settings))
                 }
                 Ok(ToSequencer::View { wanted, limit, views }) => self.view(&wanted, limit, &views),
-                Ok(ToSequencer::Stop) => {
-                    stopping = true;
-                    true
-                }
                 Err(RecvTimeoutError::Timeout) => self.record(RecordBody::Heartbeat, None, None),
                 Err(RecvTimeoutError::Disconnected) => false,
             };

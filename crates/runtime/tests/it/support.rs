@@ -1,0 +1,71 @@
+//! A small fleet and a runtime around it.
+
+use std::sync::{Arc, Mutex};
+
+use bellwether_engine::{Event, Settings};
+use bellwether_runtime::{Clock, OnChanges, Options, Request, Runtime};
+use bellwether_series::{LabelSet, Timestamp};
+use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
+
+pub(crate) const SERIES: usize = 12;
+/// Steps until every series has had its fault and is well again.
+pub(crate) const STEPS: usize = 260;
+
+const START: Timestamp = Timestamp::from_ms(1_750_000_020_000);
+
+/// Labels of a series.
+pub(crate) fn labels(series: usize) -> LabelSet {
+    let instance = format!("host-{series:02}");
+    LabelSet::from_pairs([("__name__", "queue_depth"), ("instance", &instance)])
+        .expect("a label set")
+}
+
+/// What is received at a minute: every series once. From minute 120 on one series after the other is ten
+/// times as large for a quarter of an hour.
+pub(crate) fn request(step: usize) -> Request {
+    let timestamp = START.plus_ms(step as i64 * 60_000);
+    let mut builder = WriteRequestBuilder::default();
+    for series in 0..SERIES {
+        let fault = 120 + 5 * series;
+        let factor = if (fault..fault + 15).contains(&step) { 10.0 } else { 1.0 };
+        let noise = (step * 7919 + series * 104_729) % 101;
+        let value = factor * (100.0 + series as f64 + noise as f64 / 25.0);
+        builder.series(&labels(series), &[RawSample { timestamp, value }]);
+    }
+    let write = WriteRequest::decode(builder.encode(), &Limits::default()).expect("a request");
+    Request { write, received_at: timestamp }
+}
+
+pub(crate) fn options(shards: usize) -> Options {
+    Options { shards, queue_requests_max: STEPS, hash_seed: 11 }
+}
+
+/// A clock that stands still. Should the machine be slow enough for a heartbeat, no event changes: to the
+/// engine it is a step back in time, which counts as none.
+struct StoppedClock;
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        START
+    }
+}
+
+pub(crate) fn start(options: Options, on_changes: OnChanges) -> Runtime {
+    let settings = Arc::new(Settings::default());
+    Runtime::start(&settings, options, Arc::new(StoppedClock), on_changes).expect("threads")
+}
+
+/// What a runtime told so far.
+#[derive(Clone, Default)]
+pub(crate) struct Told(Arc<Mutex<Vec<Event>>>);
+
+impl Told {
+    pub(crate) fn listener(&self) -> OnChanges {
+        let told = self.clone();
+        Box::new(move |events| told.0.lock().expect("no panic").extend(events))
+    }
+
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.0.lock().expect("no panic").clone()
+    }
+}
