@@ -445,3 +445,6 @@ fn depends_on(name: &str, families: &BTreeSet<&str>) -> bool {
 fn partition_of(fingerprint: Fingerprint) -> u8 {
     (fingerprint.as_u128() >> (128 - PARTITIONS.trailing_zeros())) as u8
 }
+
+#[cfg(test)]
+mod tests;

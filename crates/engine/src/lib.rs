@@ -22,6 +22,8 @@ mod partition;
 mod record;
 mod settings;
 mod slab;
+#[cfg(test)]
+mod testing;
 mod threshold;
 
 pub use cap::{AlertCap, CAP_RULE};

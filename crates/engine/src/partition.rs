@@ -2,6 +2,8 @@
 
 mod alerts;
 mod series;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
