@@ -138,3 +138,107 @@ impl AlertCap {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CAP: u32 = 3;
+    const DAY: i64 = DAY_MS;
+
+    fn cap() -> AlertCap {
+        let mut settings = Settings::default();
+        settings.budget.cap_per_day = CAP;
+        AlertCap::new(Arc::new(settings))
+    }
+
+    /// An event of episode `number`.
+    fn event(number: u128, change: ChangeKind, at_ms: i64) -> Event {
+        let at_ms = Timestamp::from_ms(at_ms);
+        let episode_id = Fingerprint::from_u128(number);
+        Event { episode_id, change, at_ms, ..cap().own_event(at_ms, 0.0) }
+    }
+
+    fn told(events: &[Event]) -> Vec<(&str, u128, ChangeKind, bool)> {
+        let of = |event: &Event| event.episode_id.as_u128();
+        events
+            .iter()
+            .map(|event| (event_rule(event), of(event), event.change, event.alert))
+            .collect()
+    }
+
+    /// Whose event it is: episodes of these tests have small numbers.
+    fn event_rule(event: &Event) -> &'static str {
+        if event.episode_id.as_u128() < 1000 { "rule" } else { "cap" }
+    }
+
+    #[test]
+    fn the_first_alert_over_the_cap_is_held_back_and_said_once() {
+        let mut cap = cap();
+        let firing: Vec<_> = (0..6).map(|number| event(number, ChangeKind::Firing, 5)).collect();
+        let passed = cap.apply(firing);
+        let own = passed[3].episode_id.as_u128();
+        assert_eq!(
+            told(&passed),
+            [
+                ("rule", 0, ChangeKind::Firing, true),
+                ("rule", 1, ChangeKind::Firing, true),
+                ("rule", 2, ChangeKind::Firing, true),
+                ("cap", own, ChangeKind::Firing, true),
+                ("rule", 3, ChangeKind::Firing, false),
+                ("rule", 4, ChangeKind::Firing, false),
+                ("rule", 5, ChangeKind::Firing, false),
+            ]
+        );
+        assert_eq!((&*passed[3].rule, passed[3].severity), (CAP_RULE, Severity::Warning));
+        assert!(passed[3].explanation.contains("More than 3 alerts"));
+    }
+
+    #[test]
+    fn an_episode_that_was_held_back_stays_so_to_its_end_and_others_do_not() {
+        let mut cap = cap();
+        cap.apply((0..4).map(|number| event(number, ChangeKind::Firing, 5)).collect());
+        let later = [ChangeKind::Escalated, ChangeKind::Resolved];
+        let events = later.iter().flat_map(|&change| [event(3, change, 9), event(2, change, 9)]);
+        let passed = cap.apply(events.collect());
+        assert_eq!(
+            passed.iter().map(|event| event.alert).collect::<Vec<_>>(),
+            [false, true, false, true]
+        );
+        assert!(cap.held_back.is_empty());
+    }
+
+    #[test]
+    fn the_next_day_alerts_are_sent_again_and_the_cap_resolves_first() {
+        let mut cap = cap();
+        let passed = cap.apply((0..4).map(|number| event(number, ChangeKind::Firing, 5)).collect());
+        let own = passed[3].clone();
+        let passed = cap.apply(vec![event(9, ChangeKind::Firing, DAY)]);
+        let id = own.episode_id.as_u128();
+        assert_eq!(
+            told(&passed),
+            [("cap", id, ChangeKind::Resolved, true), ("rule", 9, ChangeKind::Firing, true)]
+        );
+        assert_eq!((passed[0].sequence, passed[0].starts_at_ms), (1, own.starts_at_ms));
+        assert_eq!(passed[0].ends_at_ms, Some(Timestamp::from_ms(DAY)));
+        assert!(cap.apply(vec![event(9, ChangeKind::Resolved, DAY + 1)])[0].alert);
+    }
+
+    #[test]
+    fn a_straggler_of_yesterday_does_not_start_a_day() {
+        let mut cap = cap();
+        cap.apply((0..4).map(|number| event(number, ChangeKind::Firing, DAY)).collect());
+        let passed =
+            cap.apply(vec![event(8, ChangeKind::Firing, 5), event(9, ChangeKind::Firing, DAY)]);
+        assert!(passed.iter().all(|event| !event.alert), "{:?}", told(&passed));
+    }
+
+    #[test]
+    fn what_alerts_nobody_does_not_count() {
+        let mut cap = cap();
+        let noticed = |number| Event { alert: false, ..event(number, ChangeKind::Noticed, 5) };
+        cap.apply((0..9).map(noticed).collect());
+        let passed = cap.apply((0..3).map(|number| event(number, ChangeKind::Firing, 6)).collect());
+        assert!(passed.iter().all(|event| event.alert));
+    }
+}

@@ -114,3 +114,57 @@ impl Judges {
         self.judges.iter().map(|judge| judge.bank.state_bytes()).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bellwether_detect::zscore;
+
+    use super::*;
+
+    fn rule(detectors: Vec<DetectorSpec>) -> Rule {
+        Rule { detectors, ..Rule::default() }
+    }
+
+    fn lone_zscore() -> Rule {
+        rule(vec![DetectorSpec::Zscore(zscore::Params::default())])
+    }
+
+    #[test]
+    fn rules_that_judge_alike_share_a_bank_whatever_they_are_called() {
+        let mut judges = Judges::new(Tables::default());
+        let renamed = Rule { name: "Renamed".into(), ..Rule::default() };
+        let (a, b) = (judges.seat(&Rule::default()), judges.seat(&renamed));
+        assert_eq!(a.bank, b.bank);
+        assert_ne!(a.slot, b.slot);
+        assert!(judges.fits(a, &renamed) && !judges.fits(a, &lone_zscore()));
+        assert_ne!(judges.seat(&lone_zscore()).bank, a.bank);
+    }
+
+    #[test]
+    fn a_seat_that_was_given_back_is_the_next_one_given_out() {
+        let mut judges = Judges::new(Tables::default());
+        let seats = [(); 3].map(|()| judges.seat(&Rule::default()));
+        judges.leave(seats[1]);
+        assert_eq!(judges.seat(&Rule::default()), seats[1]);
+    }
+
+    #[test]
+    fn configurations_that_come_and_go_leave_no_memory_behind() {
+        let mut judges = Judges::new(Tables::default());
+        let mut seat = judges.seat(&Rule::default());
+        let bytes = judges.state_bytes();
+        for samples in 10..60 {
+            let params = zscore::Params {
+                warm_up_samples: samples.try_into().unwrap(),
+                ..zscore::Params::default()
+            };
+            judges.leave(seat);
+            assert_eq!(judges.state_bytes(), 0);
+            seat = judges.seat(&rule(vec![DetectorSpec::Zscore(params)]));
+        }
+        judges.leave(seat);
+        judges.seat(&Rule::default());
+        assert_eq!(judges.state_bytes(), bytes);
+        assert!(judges.judges.len() <= 2, "{}", judges.judges.len());
+    }
+}

@@ -97,3 +97,65 @@ impl Held {
 pub(crate) fn repeated(first: f64, second: f64) -> DropReason {
     if first.to_bits() == second.to_bits() { DropReason::Duplicate } else { DropReason::Conflict }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_ms(ms)
+    }
+
+    /// Times released after each push, with a lateness of 10.
+    fn pushed(times: &[i64]) -> Vec<Vec<i64>> {
+        let mut held = Held::default();
+        let release = |&time: &i64| {
+            held.push(3, (at(time), 0.0), 100, 0).unwrap();
+            let mut ready = Vec::new();
+            held.release(3, 10, &mut ready);
+            ready.iter().map(|(at, _)| at.as_ms()).collect()
+        };
+        times.iter().map(release).collect()
+    }
+
+    #[test]
+    fn a_sample_comes_out_when_its_series_has_passed_it_by_the_lateness() {
+        assert_eq!(
+            pushed(&[5, 0, 14, 7, 15, 40]),
+            [vec![], vec![], vec![0], vec![], vec![5], vec![7, 14, 15]]
+        );
+    }
+
+    #[test]
+    fn a_sample_exactly_as_late_as_allowed_is_in_time() {
+        assert_eq!(pushed(&[10, 20, 10 - 1]), [vec![], vec![10], vec![9]]);
+    }
+
+    #[test]
+    fn repetitions_contradictions_and_too_many_samples_are_told_apart() {
+        let mut held = Held::default();
+        held.push(0, (at(1), 5.0), 2, 0).unwrap();
+        assert_eq!(held.push(0, (at(1), 5.0), 2, 0), Err(DropReason::Duplicate));
+        assert_eq!(held.push(0, (at(1), 6.0), 2, 0), Err(DropReason::Conflict));
+        assert_eq!(held.push(0, (at(1), -0.0), 2, 0), Err(DropReason::Conflict));
+        held.push(0, (at(2), 5.0), 2, 0).unwrap();
+        assert_eq!(held.push(0, (at(3), 5.0), 2, 0), Err(DropReason::HeldLimit));
+        assert_eq!(held.push(1, (at(3), 5.0), 2, 0), Ok(()));
+    }
+
+    #[test]
+    fn a_series_is_overdue_when_nothing_came_for_longer_than_the_lateness() {
+        let mut held = Held::default();
+        held.push(4, (at(1), 0.0), 9, 100).unwrap();
+        held.push(2, (at(1), 0.0), 9, 100).unwrap();
+        held.push(4, (at(2), 0.0), 9, 105).unwrap();
+        assert!(held.overdue(10, 110).is_empty());
+        assert_eq!(held.overdue(10, 111), [2]);
+        assert_eq!(held.overdue(10, 116), [2, 4]);
+        let mut ready = Vec::new();
+        held.flush(4, &mut ready);
+        assert_eq!(ready, [(at(1), 0.0), (at(2), 0.0)]);
+        held.forget(2);
+        assert!(held.overdue(10, 999).is_empty());
+    }
+}

@@ -53,3 +53,46 @@ impl<T> Slab<T> {
         self.chunks.len() * CHUNK_BYTES
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Large, so that a few make a chunk.
+    type Record = [u64; 512];
+
+    #[test]
+    fn a_slot_holds_what_was_put_into_it_last() {
+        let mut slab = Slab::<Record>::default();
+        assert!(slab.get_mut(7).is_none() && slab.remove(7).is_none());
+        for slot in [40, 0, 7] {
+            slab.insert(slot, [u64::from(slot); 512]);
+        }
+        slab.insert(7, [1; 512]);
+        assert_eq!(slab.get_mut(7), Some(&mut [1; 512]));
+        assert_eq!(slab.remove(40), Some([40; 512]));
+        assert!(slab.get_mut(40).is_none() && slab.get_mut(39).is_none());
+    }
+
+    #[test]
+    fn records_are_visited_by_slot() {
+        let mut slab = Slab::<Record>::default();
+        for slot in [100, 3, 64, 0] {
+            slab.insert(slot, [u64::from(slot); 512]);
+        }
+        slab.remove(64);
+        let visited: Vec<_> = slab.iter_mut().map(|(slot, record)| (slot, record[0])).collect();
+        assert_eq!(visited, [(0, 0), (3, 3), (100, 100)]);
+    }
+
+    #[test]
+    fn bytes_are_those_of_whole_chunks() {
+        let mut slab = Slab::<Record>::default();
+        assert_eq!(slab.bytes(), 0);
+        slab.insert(0, [0; 512]);
+        let one = slab.bytes();
+        assert!((4096..=CHUNK_BYTES).contains(&one));
+        slab.insert(1, [0; 512]);
+        assert_eq!(slab.bytes(), one);
+    }
+}

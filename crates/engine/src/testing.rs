@@ -9,6 +9,7 @@ use crate::engine::Engine;
 use crate::event::Event;
 use crate::outcome::Outcome;
 use crate::outputs::Outputs;
+use crate::partition::Partition;
 use crate::record::{Record, RecordBody};
 use crate::settings::Settings;
 
@@ -109,7 +110,7 @@ impl Rig {
 
     /// Episodes that are open.
     pub(crate) fn open(&mut self) -> usize {
-        self.engine.partitions().iter().map(|partition| partition.open_episodes()).sum()
+        self.engine.partitions().iter().map(Partition::open_episodes).sum()
     }
 }
 

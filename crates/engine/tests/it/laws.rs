@@ -1,13 +1,14 @@
 //! Properties that hold for any input.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use bellwether_engine::{ChangeKind, RejectReason};
+use bellwether_engine::{ChangeKind, RejectReason, Settings};
 use bellwether_wire::remote_write::RawSample;
 use proptest::prelude::*;
 
-use crate::run::{run, run_sharded, run_split};
-use crate::scene::{Kind, Noise, Step, any_scene, eventful_scene, settings};
+use crate::run::{Told, run, run_sharded, run_split};
+use crate::scene::{Kind, Noise, Scene, Step, any_scene, config, eventful_scene, settings};
 
 #[test]
 fn an_eventful_scene_rings_for_every_fault_and_resolves() {
@@ -26,6 +27,46 @@ fn an_eventful_scene_rings_for_every_fault_and_resolves() {
     }
 }
 
+/// Runs the steps whole and with the samples of series 0 in a request of their own, before the others or
+/// after them, and returns the events of all three runs.
+fn apart(scene: &Scene, settings: &Arc<Settings>, steps: &[Step]) -> [Vec<String>; 3] {
+    let split = |is_first: bool| {
+        run_split(scene, settings, steps, |step| {
+            let (own, others) = step.samples.iter().partition(|(series, _)| *series == 0);
+            let part = |samples| Step { samples, ..*step };
+            if is_first { vec![part(own), part(others)] } else { vec![part(others), part(own)] }
+        })
+    };
+    [run(scene, settings, steps), split(true), split(false)].map(|told| told.lines())
+}
+
+#[test]
+fn a_fleet_that_grows_in_the_step_of_an_alert_may_be_cut_anyhow() {
+    let mut scene = eventful_scene();
+    // Series 0 breaks at 120; all others begin in the very step in which it fires.
+    for plan in &mut scene.plans[1..] {
+        plan.late_start = 121;
+    }
+    let [whole, first, last] = apart(&scene, &settings(), &scene.steps());
+    assert!(!whole.is_empty());
+    assert!(whole == first && whole == last);
+}
+
+#[test]
+fn a_series_that_comes_back_in_the_step_in_which_it_is_given_up_may_be_cut_anyhow() {
+    let mut scene = eventful_scene();
+    for (silence, ttl_minutes) in [(4..9, 60), (1..40, 20)] {
+        for steps in silence {
+            scene.plans[0].gap = Some((125, steps));
+            let mut settings = (*settings()).clone();
+            settings.series.time_to_live_ms = ttl_minutes * 60_000;
+            let [whole, first, last] = apart(&scene, &Arc::new(settings), &scene.steps());
+            assert!(!whole.is_empty());
+            assert!(whole == first && whole == last, "{steps} steps of silence");
+        }
+    }
+}
+
 /// Cuts a step into requests at random, its series in random order.
 fn shred(step: &Step, noise: &mut Noise) -> Vec<Step> {
     let mut parts = vec![Step { samples: Vec::new(), ..*step }; 1 + noise.below(4)];
@@ -39,7 +80,7 @@ fn shred(step: &Step, noise: &mut Noise) -> Vec<Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(config())]
 
     #[test]
     fn cutting_requests_changes_no_event(scene in any_scene(), cuts: u64) {
@@ -93,6 +134,7 @@ proptest! {
         for plan in &mut scene.plans {
             plan.kind = Kind::Constant;
         }
+        (scene.plans[0].cadence, scene.plans[0].late_start) = (1, 0);
         let told = run(&scene, &settings(), &scene.steps());
         prop_assert!(told.events.is_empty(), "{:?}", told.lines());
         prop_assert!(told.counts.judged > 0);
@@ -101,7 +143,7 @@ proptest! {
     #[test]
     fn samples_with_mad_times_change_no_event_of_other_series(scene in any_scene(), seed: u64) {
         let (steps, settings) = (scene.steps(), settings());
-        let others = |told: &crate::run::Told| -> Vec<String> {
+        let others = |told: &Told| -> Vec<String> {
             let victim = scene.labels(0);
             let all = told.events.iter().zip(told.lines());
             all.filter(|(event, _)| event.labels != victim).map(|(_, line)| line).collect()

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bellwether_engine::{DropReason, Settings};
 use proptest::prelude::*;
 
-use crate::run::run;
-use crate::scene::{Noise, STEP_MS, STEPS, Step, any_scene, gapless_scene, settings};
+use crate::run::{Told, run};
+use crate::scene::{Noise, STEP_MS, STEPS, Step, any_scene, config, gapless_scene, settings};
 
 const LATENESS_STEPS: usize = 5;
 
@@ -58,7 +58,7 @@ fn quiet(after: &[Step], count: usize) -> Vec<Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(config())]
 
     #[test]
     fn repeated_samples_change_no_event_and_are_counted(scene in any_scene(), seed: u64) {
@@ -100,7 +100,7 @@ proptest! {
         let dropped: u64 = shuffled.counts.dropped.iter().sum();
         prop_assert_eq!(dropped, repeated, "{:?}", shuffled.counts);
         prop_assert_eq!(sorted.counts.judged, shuffled.counts.judged);
-        let in_event_order = |told: &crate::run::Told| {
+        let in_event_order = |told: &Told| {
             let mut events = told.events.clone();
             events.sort_by_key(|event| (event.at_ms, event.fingerprint, event.sequence));
             events.iter().map(|event| serde_json::to_string(event).unwrap()).collect::<Vec<_>>()

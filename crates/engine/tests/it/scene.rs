@@ -89,6 +89,13 @@ prop_compose! {
     }
 }
 
+/// A few dozen cases, or as many as `PROPTEST_CASES` says.
+#[expect(clippy::disallowed_methods, reason = "how long to search is no input of the engine")]
+pub(crate) fn config() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok());
+    ProptestConfig::with_cases(asked.unwrap_or(48))
+}
+
 /// Scenes in which anything may happen.
 pub(crate) fn any_scene() -> impl Strategy<Value = Scene> {
     (proptest::collection::vec(plan(), 3..8), any::<u64>())
