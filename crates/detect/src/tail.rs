@@ -1,7 +1,7 @@
 //! Tails: from a standardised departure to a surprise, and back.
 //!
 //! Surprise is −log10 of a two-sided tail probability. Up to [`TAIL_START`] standard deviations it is that of
-//! Student's t with [`BODY_DOF`] degrees of freedom, scaled to unit variance. Beyond, where what
+//! Student's t with eight degrees of freedom, scaled to unit variance. Beyond, where what
 //! counts is how the series itself behaves, it is a Pareto tail whose two parameters each series
 //! learns: how often departures go beyond [`TAIL_START`] and how far they then go (its index, the degrees
 //! of freedom of the t distribution that falls off alike).

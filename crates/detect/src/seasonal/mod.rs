@@ -3,9 +3,9 @@
 //! Method. Two profiles, over the 24 hours of the day and the 168 hours of the week, each piecewise linear
 //! between the middles of the hours and learned by normalised least mean squares (Widrow & Hoff
 //! 1960), so that a steep morning does not look like noise. What both miss alike, a drift or a new
-//! level, is followed by an exponentially weighted mean of the remaining error over [`DRIFT_MS`].
+//! level, is followed by an exponentially weighted mean of the remaining error over two hours.
 //!
-//! Which profile to believe takes weeks to know. For the first [`TRUST_WEEKS`] weeks a value is expected if
+//! Which profile to believe takes weeks to know. For the first three weeks a value is expected if
 //! it lies between the two forecasts: a weekend is then explained by the one, the hour of last week's
 //! incident by the other. After that the profile with the smaller squared error speaks alone.
 //! Until an hour of the week has been seen once, nobody knows how it differs from the same hour of the
