@@ -9,7 +9,6 @@ use std::hint::black_box;
 use std::process::ExitCode;
 
 use bellwether_benches::{Fleet, WarmEngine, bare_decode, cpu_ns};
-use bellwether_engine::Settings;
 use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
 
 #[global_allocator]
@@ -22,7 +21,7 @@ const SAMPLES_A_ROUND: usize = 400_000;
 fn main() -> ExitCode {
     let series = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10_000);
     let fleet = Fleet::new(series);
-    let mut warm = WarmEngine::new(&fleet, Settings::default());
+    let mut warm = WarmEngine::new(&fleet);
     let steps_a_round = SAMPLES_A_ROUND.div_ceil(series);
     let samples = (ROUNDS * steps_a_round * series) as f64;
     let mut buffer = Vec::new();

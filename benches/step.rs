@@ -77,7 +77,7 @@ fn path(criterion: &mut Criterion) {
             black_box(intake.apply(&record, &mut work));
             work[0].clear();
         });
-        let warm = std::cell::RefCell::new(WarmEngine::new(&fleet, Settings::default()));
+        let warm = std::cell::RefCell::new(WarmEngine::new(&fleet));
         let next_steps = || warm.borrow_mut().next_steps(&fleet, STEPS_AT_A_TIME);
         measure(&mut group, "step", next_steps, |body, step| {
             let judged = warm.borrow_mut().apply(body, step);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bellwether_engine::{Engine, Outputs, Record, RecordBody, Settings};
 use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
 
-use crate::Fleet;
+use crate::{Fleet, STEP_MS};
 
 /// Steps after which all detectors judge: a little over two days.
 const WARM_STEPS: usize = 200;
@@ -19,8 +19,14 @@ pub struct WarmEngine {
 }
 
 impl WarmEngine {
-    /// An engine that has seen 200 steps of `fleet`, with `settings`.
-    pub fn new(fleet: &Fleet, settings: Settings) -> Self {
+    /// An engine with default settings that has seen 200 steps of `fleet`. Times of the alert policy are
+    /// stretched, so that as many steps pass as in a fleet that is scraped once a minute.
+    pub fn new(fleet: &Fleet) -> Self {
+        let mut settings = Settings::default();
+        for rule in &mut settings.rules {
+            rule.alert.for_ms *= STEP_MS / 60_000;
+            rule.alert.keep_firing_for_ms *= STEP_MS / 60_000;
+        }
         let engine = Engine::new(&Arc::new(settings), 7);
         let mut warm = Self { engine, outputs: Outputs::default(), next_step: 0 };
         for step in 0..WARM_STEPS {

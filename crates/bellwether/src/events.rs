@@ -70,7 +70,7 @@ pub(crate) struct Summary {
     most_common: MostCommon,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct MostCommon {
     metrics: Vec<Common>,
     series: Vec<Common>,
@@ -125,27 +125,34 @@ impl EventStore {
 
     /// How many events there were, and where.
     pub(crate) fn summary(&self) -> Summary {
-        let kept = self.kept.lock();
-        let newest_at = kept.events().map(|(_, event)| event.at_ms).max();
-        let in_last_hour =
-            |event: &Event| newest_at.is_some_and(|newest| newest.ms_since(event.at_ms) < HOUR_MS);
-        let fired: Vec<&Event> = kept
-            .events()
-            .map(|(_, event)| &**event)
-            .filter(|event| event.change == ChangeKind::Firing)
-            .collect();
-        Summary {
-            total: kept.total,
-            last_hour: kept.events().filter(|(_, event)| in_last_hour(event)).count(),
-            by_severity: kept.by_severity.clone(),
-            by_change: kept.by_change.clone(),
-            newest_at_ms: newest_at,
-            most_common: MostCommon {
-                metrics: most_common(&fired, |event| event.labels.metric_name().to_owned()),
-                series: most_common(&fired, |event| event.labels.to_string()),
-                rules: most_common(&fired, |event| event.rule.to_string()),
-            },
+        // Counting takes a while, and `push` must not wait for it.
+        let (events, mut summary) = {
+            let kept = self.kept.lock();
+            let events: Vec<Arc<Event>> =
+                kept.events().map(|(_, event)| Arc::clone(event)).collect();
+            let summary = Summary {
+                total: kept.total,
+                last_hour: 0,
+                by_severity: kept.by_severity.clone(),
+                by_change: kept.by_change.clone(),
+                newest_at_ms: None,
+                most_common: MostCommon::default(),
+            };
+            (events, summary)
+        };
+        summary.newest_at_ms = events.iter().map(|event| event.at_ms).max();
+        if let Some(newest) = summary.newest_at_ms {
+            let is_recent = |event: &&Arc<Event>| newest.ms_since(event.at_ms) < HOUR_MS;
+            summary.last_hour = events.iter().filter(is_recent).count();
         }
+        let is_firing = |event: &&Arc<Event>| event.change == ChangeKind::Firing;
+        let fired: Vec<&Arc<Event>> = events.iter().filter(is_firing).collect();
+        summary.most_common = MostCommon {
+            metrics: most_common(&fired, |event| event.labels.metric_name().to_owned()),
+            series: most_common(&fired, |event| event.labels.to_string()),
+            rules: most_common(&fired, |event| event.rule.to_string()),
+        };
+        summary
     }
 }
 
@@ -155,7 +162,7 @@ impl Kept {
     }
 }
 
-fn most_common(events: &[&Event], name: impl Fn(&Event) -> String) -> Vec<Common> {
+fn most_common(events: &[&Arc<Event>], name: impl Fn(&Event) -> String) -> Vec<Common> {
     let mut counts = BTreeMap::<String, usize>::new();
     for event in events {
         *counts.entry(name(event)).or_default() += 1;

@@ -2,11 +2,11 @@
 //! into a surprise, and decide how much to learn from it.
 //!
 //! * **Scale**: the second moment of past departures corrects the scale that the detector believes in.
-//! * **Tail**: how often departures go beyond four standard deviations and how far they then go, by Hill's
+//! * **Tail**: how often departures go beyond three standard deviations and how far they then go, by Hill's
 //!   estimator over excursions. An excursion counts once, with its peak, when it is over: an alert
 //!   is raised by excursions, not by samples, and an incident of an hour is one witness. A series that does
 //!   this every day soon surprises nobody; one that was quiet for weeks surprises early. Priors:
-//!   one excursion in 500 samples, index 4, so that gross faults of a new series fire at once.
+//!   one excursion in 200 samples, index 4, so that gross faults of a new series fire at once.
 //! * **Protection**: the first sample of an excursion is learned fully, the following ones at a
 //!   tenth, so that an incident is not learned as normal. An excursion that outlasts the detector's
 //!   memory is the new normal and learned at full speed again.
@@ -39,7 +39,7 @@ const TAIL_PRIOR_SAMPLES: f64 = 200.0;
 /// Pareto index of the prior and the number of excursions that it counts for.
 const TAIL_PRIOR_INDEX: f64 = 4.0;
 const TAIL_PRIOR_EXCURSIONS: f64 = 4.0;
-/// An excursion counts as one of at most this many times [`TAIL_START`], as a logarithm (`e^1.5`, 4.5
+/// An excursion counts as one of at most this many times [`TAIL_START`], as a logarithm (`e^1.8`, 6
 /// times): one gross fault must not make the next one ordinary.
 const LOG_PEAK_MAX: f32 = 1.8;
 

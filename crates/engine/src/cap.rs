@@ -24,8 +24,8 @@ pub struct AlertCap {
     day: i64,
     fired: u32,
     held_back: BTreeSet<Fingerprint>,
-    /// The firing event of the cap's own alert, while it fires.
-    own: Option<Event>,
+    /// The firing event of the cap's own alert, while it fires, and the record time at which it fired.
+    own: Option<(Event, i64)>,
 }
 
 impl AlertCap {
@@ -39,10 +39,17 @@ impl AlertCap {
         self.settings = Arc::clone(settings);
     }
 
-    /// Takes the events of a record, in log order, holds back what is beyond the cap and adds the cap's
-    /// own events where they belong.
-    pub fn apply(&mut self, events: Vec<Event>) -> Vec<Event> {
+    /// Takes the events of a record at record time `elapsed_ms`, in log order, holds back what is beyond
+    /// the cap and adds the cap's own events where they belong. A record without events still lets the
+    /// cap's own alert end after a day.
+    pub fn apply(&mut self, events: Vec<Event>, elapsed_ms: i64) -> Vec<Event> {
         let mut passed = Vec::with_capacity(events.len());
+        if let Some((own, fired_ms)) = &self.own
+            && elapsed_ms - fired_ms >= DAY_MS
+        {
+            let at = own.at_ms.plus_ms(DAY_MS);
+            passed.extend(self.resolve(at));
+        }
         for mut event in events {
             let day = event.at_ms.as_ms().div_euclid(DAY_MS);
             if day > self.day {
@@ -51,7 +58,7 @@ impl AlertCap {
                 passed.extend(self.resolve(event.at_ms));
             }
             if event.alert {
-                passed.extend(self.admit(&mut event));
+                passed.extend(self.admit(&mut event, elapsed_ms));
             }
             passed.push(event);
         }
@@ -59,7 +66,7 @@ impl AlertCap {
     }
 
     /// Decides about an event that wants to alert; returns the cap's own alert if it begins here.
-    fn admit(&mut self, event: &mut Event) -> Option<Event> {
+    fn admit(&mut self, event: &mut Event, elapsed_ms: i64) -> Option<Event> {
         let cap = self.settings.budget.cap_per_day;
         if event.change == ChangeKind::Firing {
             if self.fired < cap {
@@ -72,7 +79,7 @@ impl AlertCap {
                 return None;
             }
             let own = self.own_event(event.at_ms, f64::from(cap));
-            self.own = Some(own.clone());
+            self.own = Some((own.clone(), elapsed_ms));
             return Some(own);
         }
         if self.held_back.contains(&event.episode_id) {
@@ -85,7 +92,7 @@ impl AlertCap {
     }
 
     fn resolve(&mut self, at: Timestamp) -> Option<Event> {
-        let fired = self.own.take()?;
+        let (fired, _) = self.own.take()?;
         Some(Event {
             id: format!("{}-1", fired.episode_id),
             sequence: 1,
@@ -176,7 +183,7 @@ mod tests {
     fn the_first_alert_over_the_cap_is_held_back_and_said_once() {
         let mut cap = cap();
         let firing: Vec<_> = (0..6).map(|number| event(number, ChangeKind::Firing, 5)).collect();
-        let passed = cap.apply(firing);
+        let passed = cap.apply(firing, 0);
         let own = passed[3].episode_id.as_u128();
         assert_eq!(
             told(&passed),
@@ -197,10 +204,10 @@ mod tests {
     #[test]
     fn an_episode_that_was_held_back_stays_so_to_its_end_and_others_do_not() {
         let mut cap = cap();
-        cap.apply((0..4).map(|number| event(number, ChangeKind::Firing, 5)).collect());
+        cap.apply((0..4).map(|number| event(number, ChangeKind::Firing, 5)).collect(), 0);
         let later = [ChangeKind::Escalated, ChangeKind::Resolved];
         let events = later.iter().flat_map(|&change| [event(3, change, 9), event(2, change, 9)]);
-        let passed = cap.apply(events.collect());
+        let passed = cap.apply(events.collect(), 0);
         assert_eq!(
             passed.iter().map(|event| event.alert).collect::<Vec<_>>(),
             [false, true, false, true]
@@ -211,9 +218,10 @@ mod tests {
     #[test]
     fn the_next_day_alerts_are_sent_again_and_the_cap_resolves_first() {
         let mut cap = cap();
-        let passed = cap.apply((0..4).map(|number| event(number, ChangeKind::Firing, 5)).collect());
+        let passed =
+            cap.apply((0..4).map(|number| event(number, ChangeKind::Firing, 5)).collect(), 0);
         let own = passed[3].clone();
-        let passed = cap.apply(vec![event(9, ChangeKind::Firing, DAY)]);
+        let passed = cap.apply(vec![event(9, ChangeKind::Firing, DAY)], 0);
         let id = own.episode_id.as_u128();
         assert_eq!(
             told(&passed),
@@ -221,15 +229,15 @@ mod tests {
         );
         assert_eq!((passed[0].sequence, passed[0].starts_at_ms), (1, own.starts_at_ms));
         assert_eq!(passed[0].ends_at_ms, Some(Timestamp::from_ms(DAY)));
-        assert!(cap.apply(vec![event(9, ChangeKind::Resolved, DAY + 1)])[0].alert);
+        assert!(cap.apply(vec![event(9, ChangeKind::Resolved, DAY + 1)], 0)[0].alert);
     }
 
     #[test]
     fn a_straggler_of_yesterday_does_not_start_a_day() {
         let mut cap = cap();
-        cap.apply((0..4).map(|number| event(number, ChangeKind::Firing, DAY)).collect());
+        cap.apply((0..4).map(|number| event(number, ChangeKind::Firing, DAY)).collect(), 0);
         let passed =
-            cap.apply(vec![event(8, ChangeKind::Firing, 5), event(9, ChangeKind::Firing, DAY)]);
+            cap.apply(vec![event(8, ChangeKind::Firing, 5), event(9, ChangeKind::Firing, DAY)], 0);
         assert!(passed.iter().all(|event| !event.alert), "{:?}", told(&passed));
     }
 
@@ -237,8 +245,21 @@ mod tests {
     fn what_alerts_nobody_does_not_count() {
         let mut cap = cap();
         let noticed = |number| Event { alert: false, ..event(number, ChangeKind::Noticed, 5) };
-        cap.apply((0..9).map(noticed).collect());
-        let passed = cap.apply((0..3).map(|number| event(number, ChangeKind::Firing, 6)).collect());
+        cap.apply((0..9).map(noticed).collect(), 0);
+        let passed =
+            cap.apply((0..3).map(|number| event(number, ChangeKind::Firing, 6)).collect(), 0);
         assert!(passed.iter().all(|event| event.alert));
+    }
+
+    #[test]
+    fn without_further_events_the_cap_s_own_alert_ends_after_a_day() {
+        let mut cap = cap();
+        let passed =
+            cap.apply((0..9).map(|number| event(number, ChangeKind::Firing, 5)).collect(), 7);
+        assert!(passed.iter().any(|event| &*event.rule == CAP_RULE));
+        assert!(cap.apply(Vec::new(), DAY_MS).is_empty());
+        let passed = cap.apply(Vec::new(), 7 + DAY_MS);
+        assert_eq!(passed.len(), 1);
+        assert_eq!(passed[0].change, ChangeKind::Resolved);
     }
 }

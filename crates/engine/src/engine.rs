@@ -87,7 +87,7 @@ impl Engine {
         self.shard.apply(routed.elapsed_ms, &mut self.work[0], outputs);
         outputs.counts.add(&routed.counts);
         outputs.sort_events();
-        outputs.events = self.cap.apply(std::mem::take(&mut outputs.events));
+        outputs.events = self.cap.apply(std::mem::take(&mut outputs.events), routed.elapsed_ms);
         routed.outcome
     }
 

@@ -193,7 +193,11 @@ pub fn replay_series(
                 column: header.get(column).unwrap_or_default().to_owned(),
             })
         };
-        let at = Timestamp::from_ms((cell(0)? * 1000.0) as i64);
+        let at = timestamp(cell(0)?).ok_or_else(|| CorpusError::Cell {
+            path: path.to_owned(),
+            line,
+            column: header.get(0).unwrap_or_default().to_owned(),
+        })?;
         let mut builder = WriteRequestBuilder::default();
         for (column, labels) in &columns {
             if !record.get(*column).unwrap_or_default().trim().is_empty() {
@@ -216,6 +220,12 @@ pub fn replay_series(
         rows.push(ScoredRow { timestamp, score, is_alert: alerts });
     }
     Ok(rows)
+}
+
+/// A time in unix seconds, unless it is none that a calendar knows.
+fn timestamp(seconds: f64) -> Option<Timestamp> {
+    const YEAR_10000_S: f64 = 253_402_300_800.0;
+    (seconds.abs() < YEAR_10000_S).then(|| Timestamp::from_ms((seconds * 1000.0) as i64))
 }
 
 /// The value columns with the labels of their series. They share `instance`, which makes a group of them.

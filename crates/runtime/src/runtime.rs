@@ -61,6 +61,7 @@ enum ToShard {
 
 /// What the collector must know of a record besides what the shards make of it.
 struct Header {
+    elapsed_ms: i64,
     counts: Counts,
     arrived: Option<Instant>,
     settings: Option<Arc<Settings>>,
@@ -230,8 +231,14 @@ struct Sequencer {
 
 impl Sequencer {
     fn run(mut self, from_sources: &Receiver<ToSequencer>) {
+        // Questions make no record, so they must not put the heartbeat off.
+        let mut next_heartbeat = Instant::now() + HEARTBEAT;
         loop {
-            let alive = match from_sources.recv_timeout(HEARTBEAT) {
+            let message = from_sources.recv_deadline(next_heartbeat);
+            if !matches!(message, Ok(ToSequencer::View { .. })) {
+                next_heartbeat = Instant::now() + HEARTBEAT;
+            }
+            let alive = match message {
                 Ok(ToSequencer::Request { request, reply, arrived }) => {
                     self.stats.dequeued();
                     self.request(&request, reply, arrived)
@@ -286,11 +293,11 @@ impl Sequencer {
         arrived: Option<Instant>,
         settings: Option<Arc<Settings>>,
     ) -> bool {
-        let header = Header { counts: routed.counts, arrived, settings };
+        let elapsed_ms = routed.elapsed_ms;
+        let header = Header { elapsed_ms, counts: routed.counts, arrived, settings };
         if self.to_collector.send(header).is_err() {
             return false;
         }
-        let elapsed_ms = routed.elapsed_ms;
         self.to_shards
             .iter()
             .zip(self.work.drain(..))
@@ -358,7 +365,7 @@ fn collect(
             state_bytes += done.state_bytes;
         }
         outputs.sort_events();
-        let events = cap.apply(outputs.events);
+        let events = cap.apply(outputs.events, header.elapsed_ms);
         stats.decide(|decided| {
             decided.counts.add(&outputs.counts);
             decided.open_episodes = open_episodes;

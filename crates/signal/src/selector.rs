@@ -4,10 +4,16 @@ use bellwether_series::{MatchOp, Matcher, MatcherError, Matchers};
 use promql_parser::label::MatchOp as PromqlOp;
 use promql_parser::parser::{self, Expr};
 
+/// Longest accepted selector, in bytes: the parser recurses, and selectors come from the network too.
+const SELECTOR_BYTES_MAX: usize = 4096;
+
 /// Why a selector was refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SelectorError {
+    /// The text is longer than any sane selector.
+    #[error("selector is too long: limit_bytes=`{SELECTOR_BYTES_MAX}`")]
+    TooLong,
     /// The text is not PromQL.
     #[error("selector does not parse: selector=`{selector}`, cause=`{cause}`")]
     Syntax {
@@ -32,6 +38,9 @@ pub enum SelectorError {
 /// # Errors
 /// When the text is anything else.
 pub fn parse_selector(selector: &str) -> Result<Matchers, SelectorError> {
+    if selector.len() > SELECTOR_BYTES_MAX {
+        return Err(SelectorError::TooLong);
+    }
     let not_a_selector = || SelectorError::NotASelector { selector: selector.to_owned() };
     let expression = parser::parse(selector)
         .map_err(|cause| SelectorError::Syntax { selector: selector.to_owned(), cause })?;
@@ -77,5 +86,14 @@ mod tests {
             );
         }
         assert!(matches!(parse_selector("up{"), Err(SelectorError::Syntax { .. })));
+    }
+
+    #[test]
+    fn no_selector_is_deep_enough_to_overflow_the_stack() {
+        for deep in ["-", "("] {
+            assert!(parse_selector(&(deep.repeat(SELECTOR_BYTES_MAX - 2) + "up")).is_err());
+            let endless = deep.repeat(60_000) + "up";
+            assert!(matches!(parse_selector(&endless), Err(SelectorError::TooLong)));
+        }
     }
 }

@@ -156,7 +156,7 @@ fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
     let buckets: Vec<(f64, u64)> = bounds.zip(decided.latency_buckets).collect();
     families.histogram(
         "bellwether_decision_latency_seconds",
-        "Time from the arrival of a request to the last decision about its samples",
+        "Time from the hand-over of a decoded request to the engine until the last shard has judged it",
         decided.latency_seconds_sum,
         &buckets,
     )?;
@@ -167,7 +167,11 @@ fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
         ("series_active", "Series known", stats.series()),
         ("series_watched", "Series that are judged", stats.watched()),
         ("series_limit", "Series that may be known", app.live.engine().series.active_max),
-        ("state_bytes", "Memory that series and detectors take", decided.state_bytes),
+        (
+            "state_bytes",
+            "Memory of detector and series state, without labels and look-up table",
+            decided.state_bytes,
+        ),
         ("episodes_open", "Anomalies that are not over", decided.open_episodes),
     ] {
         families.gauge(&format!("bellwether_{name}"), help, value as f64)?;

@@ -13,6 +13,7 @@ mod poll;
 mod process;
 mod server;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -123,6 +124,29 @@ fn a_reload_keeps_what_was_learned_and_a_bad_file_changes_nothing() {
     until(seconds(10), "the configuration to be reloaded", || reloaded(&server).then_some(()));
     assert!((total(&server.metrics(), "bellwether_series_limit") - 7.0).abs() < 0.5);
     assert_eq!(server.json("/api/v1/series"), before);
+}
+
+#[test]
+fn the_page_for_operators_names_every_metric_and_no_other() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");
+    let page = fs::read_to_string(page).unwrap();
+    let documented: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+        .map(|(name, _)| name)
+        .filter(|name| name.starts_with("bellwether_") || name.starts_with("process_"))
+        .collect();
+    let dir = tempfile::tempdir().unwrap();
+    // Nothing is sent to it; with one, its metrics are there.
+    let alertmanager = "alerting: { alertmanagers: [{ url: 'http://127.0.0.1:9' }] }\n";
+    let metrics = Server::start(dir.path(), alertmanager).metrics();
+    let exposed: BTreeSet<&str> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .map(|(name, _)| name)
+        .collect();
+    assert!(exposed.contains("bellwether_alertmanager_up"), "{metrics}");
+    assert_eq!(documented, exposed);
 }
 
 #[test]

@@ -101,7 +101,7 @@ pub(crate) fn run_sharded(
             shard.apply(routed.elapsed_ms, work, &mut outputs);
         }
         outputs.sort_events();
-        let events = cap.apply(std::mem::take(&mut outputs.events));
+        let events = cap.apply(std::mem::take(&mut outputs.events), routed.elapsed_ms);
         told.add(&routed.outcome, &outputs.counts, events);
     }
     told
