@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bellwether_connect::http::ServerLimits;
-use bellwether_connect::sink::alertmanager::{AlertmanagerOptions, Alertmanagers};
+use bellwether_connect::sink::alertmanager::Alertmanagers;
 use bellwether_connect::source::remote_write::Receiver;
 use bellwether_engine::Event;
 use bellwether_runtime::{Clock, Handle, Options, Runtime};
@@ -79,7 +79,7 @@ impl Service {
     /// When the address is taken, or a thread or sink cannot be started.
     pub(crate) async fn start(
         args: RunArgs,
-        config: Config,
+        mut config: Config,
         on_event: impl FnMut(&Event) + Send + 'static,
     ) -> anyhow::Result<Self> {
         let listen = config.server.listen;
@@ -89,14 +89,13 @@ impl Service {
         let address = listener.local_addr().context("cannot listen")?;
         let external_url =
             config.server.external_url.clone().unwrap_or_else(|| default_external_url(address));
-        let alertmanagers = Arc::new(Alertmanagers::start(AlertmanagerOptions {
-            external_url: Some(external_url),
-            ..config.alertmanagers.clone()
-        })?);
+        config.alertmanagers.external_url = Some(external_url);
+        let alertmanagers = Arc::new(Alertmanagers::start(config.alertmanagers.clone())?);
         let events = Arc::new(EventStore::default());
         let options = Options {
             shards: config.runtime.shards,
             queue_requests_max: config.runtime.queue_requests_max,
+            heartbeat: bellwether_runtime::HEARTBEAT,
             hash_seed: RandomState::new().build_hasher().finish(),
         };
         let runtime = Runtime::start(

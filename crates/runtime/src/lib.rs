@@ -8,5 +8,5 @@ mod runtime;
 mod stats;
 
 pub use api::{Clock, Ingest, Reply, Request, SubmitError};
-pub use runtime::{Handle, OnChanges, Options, Runtime, Wanted};
+pub use runtime::{HEARTBEAT, Handle, OnChanges, Options, Runtime, Wanted};
 pub use stats::{Decided, LATENCY_BOUNDS_SECONDS, Stats};

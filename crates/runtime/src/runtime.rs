@@ -27,8 +27,8 @@ use crate::stats::Stats;
 
 /// Records that may wait for a shard or for the collector.
 const RECORDS_IN_FLIGHT_MAX: usize = 16;
-/// When nothing arrives for this long, a heartbeat is recorded.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+/// When nothing is recorded for this long, a heartbeat is.
+pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// How the runtime is laid out; none of it shows in any event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Options {
     pub shards: usize,
     /// Requests that may wait for the sequencer.
     pub queue_requests_max: usize,
+    /// When nothing is recorded for this long, a heartbeat is: [`HEARTBEAT`], but for tests.
+    pub heartbeat: Duration,
     /// Keys the look-up hash; differs between processes, never shows.
     pub hash_seed: u64,
 }
@@ -147,6 +149,7 @@ impl Runtime {
         let sequencer = Sequencer {
             intake: Intake::new(Arc::clone(settings), options.hash_seed),
             clock,
+            heartbeat: options.heartbeat,
             to_shards,
             to_collector,
             recycled,
@@ -222,6 +225,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Jo
 struct Sequencer {
     intake: Intake,
     clock: Arc<dyn Clock>,
+    heartbeat: Duration,
     to_shards: Vec<Sender<ToShard>>,
     to_collector: Sender<Header>,
     recycled: Receiver<Work>,
@@ -232,11 +236,11 @@ struct Sequencer {
 impl Sequencer {
     fn run(mut self, from_sources: &Receiver<ToSequencer>) {
         // Questions make no record, so they must not put the heartbeat off.
-        let mut next_heartbeat = Instant::now() + HEARTBEAT;
+        let mut next_heartbeat = Instant::now() + self.heartbeat;
         loop {
             let message = from_sources.recv_deadline(next_heartbeat);
             if !matches!(message, Ok(ToSequencer::View { .. })) {
-                next_heartbeat = Instant::now() + HEARTBEAT;
+                next_heartbeat = Instant::now() + self.heartbeat;
             }
             let alive = match message {
                 Ok(ToSequencer::Request { request, reply, arrived }) => {

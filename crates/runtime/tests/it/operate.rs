@@ -1,9 +1,10 @@
 //! What operators do to a running engine.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bellwether_engine::{DropReason, Selection, Settings};
-use bellwether_runtime::Ingest;
+use bellwether_runtime::{Ingest, Options};
 use bellwether_signal::parse_selector;
 
 use crate::support::{SERIES, Told, labels, options, request, start};
@@ -54,4 +55,17 @@ fn a_configuration_counts_from_the_next_record_on() {
     let dropped = handle.stats().decided().counts.dropped;
     assert_eq!(dropped[DropReason::Excluded.index()], 3 * 5);
     assert_eq!(handle.stats().records(), 22);
+}
+
+#[test]
+fn asking_for_series_does_not_put_the_heartbeat_off() {
+    let heartbeat = Duration::from_millis(20);
+    let runtime = start(Options { heartbeat, ..options(2) }, Box::new(|_| {}));
+    let handle = runtime.handle();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while handle.stats().records() < 3 {
+        assert!(Instant::now() < deadline, "no heartbeat was recorded");
+        handle.view(Arc::new(|_| true), 1).unwrap();
+    }
+    runtime.stop();
 }

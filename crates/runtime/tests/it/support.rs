@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use bellwether_engine::{Event, Settings};
-use bellwether_runtime::{Clock, OnChanges, Options, Request, Runtime};
+use bellwether_runtime::{Clock, HEARTBEAT, OnChanges, Options, Request, Runtime};
 use bellwether_series::{LabelSet, Timestamp};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
 
@@ -37,7 +37,7 @@ pub(crate) fn request(step: usize) -> Request {
 }
 
 pub(crate) fn options(shards: usize) -> Options {
-    Options { shards, queue_requests_max: STEPS, hash_seed: 11 }
+    Options { shards, queue_requests_max: STEPS, heartbeat: HEARTBEAT, hash_seed: 11 }
 }
 
 /// A clock that stands still. Should the machine be slow enough for a heartbeat, no event changes: to the
