@@ -15,7 +15,7 @@ use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BYTES_MAX: usize = 2048;
-/// Enough for every detector to have laid out its state and judged.
+/// Enough for every detector to have laid out its state.
 const STEPS: usize = 70;
 
 fn main() -> ExitCode {
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     // Once through everything with a throw-away engine, so that code, buffers and what the generator needs are
     // resident before.
     run(&mut Engine::new(&Arc::new(Settings::default()), 1), &Fleet::new(2000), 2);
-    drop(fleet.bodies(0));
+    fleet.bodies(0).for_each(drop);
     let before = resident_bytes();
     let mut engine = Engine::new(&Arc::new(Settings::default()), 1);
     run(&mut engine, &fleet, STEPS);

@@ -7,8 +7,10 @@
 
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use bellwether_benches::{Fleet, WarmEngine, bare_decode, cpu_ns};
+use bellwether_engine::{Intake, Record, RecordBody, Settings, Work};
 use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
 
 #[global_allocator]
@@ -18,14 +20,21 @@ const RATIO_MAX: f64 = 5.0;
 const ROUNDS: usize = 10;
 const SAMPLES_A_ROUND: usize = 400_000;
 
+fn decode(body: &[u8]) -> WriteRequest {
+    let limits = Limits::default();
+    let plain = decompress(body, &limits).expect("a snappy block");
+    WriteRequest::decode(plain, &limits).expect("a request")
+}
+
 fn main() -> ExitCode {
     let series = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(10_000);
     let fleet = Fleet::new(series);
     let mut warm = WarmEngine::new(&fleet);
     let steps_a_round = SAMPLES_A_ROUND.div_ceil(series);
     let samples = (ROUNDS * steps_a_round * series) as f64;
-    let mut buffer = Vec::new();
-    let (mut bare, mut decode, mut step) = (0.0, 0.0, 0.0);
+    let mut intake = Intake::new(Arc::new(Settings::default()), 7);
+    let (mut buffer, mut work) = (Vec::new(), [Work::default()]);
+    let (mut bare, mut decoded, mut found, mut step) = (0.0, 0.0, 0.0, 0.0);
     for _ in 0..ROUNDS {
         let steps = warm.next_steps(&fleet, steps_a_round);
         let cost = |work: &mut dyn FnMut(usize, &[u8])| {
@@ -38,16 +47,24 @@ fn main() -> ExitCode {
             (cpu_ns() - start) as f64 / samples
         };
         bare += cost(&mut |_, body| _ = black_box(bare_decode(body, &mut buffer)));
-        decode += cost(&mut |_, body| {
-            let limits = Limits::default();
-            let plain = decompress(body, &limits).expect("a snappy block");
-            black_box(WriteRequest::decode(plain, &limits).expect("a request"));
-        });
+        decoded += cost(&mut |_, body| _ = black_box(decode(body)));
+        let mut find = |step, body: &[u8]| {
+            let request = decode(body);
+            let body = RecordBody::Request(&request);
+            black_box(intake.apply(&Record { received_at: Fleet::at(step), body }, &mut work));
+            work[0].clear();
+        };
+        if found == 0.0 {
+            // The first time they are created, not found.
+            cost(&mut find);
+        }
+        found += cost(&mut find);
         step += cost(&mut |step, body| _ = black_box(warm.apply(body, step)));
     }
     let ratio = step / bare;
     println!(
-        "{series} series, CPU ns a sample: bare decode {bare:.0}, decode {decode:.0}, step {step:.0}"
+        "{series} series, CPU ns a sample: bare decode {bare:.0}, decode {decoded:.0}, decode and \
+         look-up {found:.0}, step {step:.0}"
     );
     println!("the whole step costs {ratio:.2} bare decodes (at most {RATIO_MAX})");
     if ratio <= RATIO_MAX { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -92,6 +92,14 @@ fn bad_files_are_refused_with_the_report_beside_them() {
 }
 
 #[test]
+fn a_document_with_too_many_values_is_said_to_be_too_large() {
+    let faults = text(&format!("rules: [{}]\n", "1,".repeat(260_000))).unwrap_err();
+    let fault = faults.iter().next().unwrap();
+    assert_eq!(fault.message, "the document is too large");
+    assert!(fault.mend.contains("250000"), "{}", fault.mend);
+}
+
+#[test]
 fn no_report_shows_a_secret() {
     for path in files("bad") {
         let faults = parse(&path).map(|_| ()).unwrap_err();

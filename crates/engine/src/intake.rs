@@ -157,7 +157,7 @@ impl Intake {
         };
         match &record.body {
             RecordBody::Request(request) => {
-                self.learn_metadata(request, work);
+                self.learn_metadata(request, work, &mut routed.outcome);
                 self.route(request, work, &mut routed);
             }
             RecordBody::Configuration(settings) => self.configure(settings, work),
@@ -377,7 +377,7 @@ impl Intake {
 
     /// Remembers what families are. The first word about a family stays, so that two exporters that
     /// disagree do not take turns in resetting each other's series.
-    fn learn_metadata(&mut self, request: &WriteRequest, work: &mut [Work]) {
+    fn learn_metadata(&mut self, request: &WriteRequest, work: &mut [Work], outcome: &mut Outcome) {
         let mut learned = BTreeSet::new();
         for metadata in request.metadata() {
             let kind = match metadata.kind {
@@ -387,10 +387,13 @@ impl Intake {
                 MetricType::Summary => FamilyKind::Summary,
                 MetricType::Unknown => continue,
             };
-            if self.families.contains_key(metadata.family)
-                || self.families.len() >= self.settings.series.metadata_max
+            if self.families.contains_key(metadata.family) {
+                continue;
+            }
+            if self.families.len() >= self.settings.series.metadata_max
                 || metadata.family.len() > self.settings.series.labels.value_bytes_max
             {
+                outcome.refused_families += 1;
                 continue;
             }
             self.families.insert(metadata.family.into(), kind);

@@ -42,6 +42,8 @@ pub struct Outcome {
     pub accepted_samples: u64,
     /// Samples refused, by [`RejectReason::index`].
     pub rejected_samples: [u64; RejectReason::ALL.len()],
+    /// Metric families whose metadata was not remembered because of a limit.
+    pub refused_families: u64,
     /// What was wrong with the first refused series or samples, for the sender; at most a few lines.
     pub examples: Vec<String>,
 }

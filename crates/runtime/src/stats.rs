@@ -15,6 +15,7 @@ pub const LATENCY_BOUNDS_SECONDS: [f64; 12] =
 pub struct Stats {
     samples_accepted: AtomicU64,
     samples_rejected: [AtomicU64; RejectReason::ALL.len()],
+    families_refused: AtomicU64,
     records: AtomicU64,
     series: AtomicUsize,
     watched: AtomicUsize,
@@ -56,6 +57,7 @@ impl Stats {
         for (sum, count) in self.samples_rejected.iter().zip(outcome.rejected_samples) {
             sum.fetch_add(count, Ordering::Relaxed);
         }
+        self.families_refused.fetch_add(outcome.refused_families, Ordering::Relaxed);
         self.series.store(series, Ordering::Relaxed);
         self.watched.store(watched, Ordering::Relaxed);
     }
@@ -80,6 +82,11 @@ impl Stats {
     /// Samples refused for `reason`.
     pub fn samples_rejected(&self, reason: RejectReason) -> u64 {
         self.samples_rejected[reason.index()].load(Ordering::Relaxed)
+    }
+
+    /// Times that a family's metadata was not remembered because of a limit.
+    pub fn families_refused(&self) -> u64 {
+        self.families_refused.load(Ordering::Relaxed)
     }
 
     /// Records sequenced.

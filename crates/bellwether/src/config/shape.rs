@@ -38,10 +38,12 @@ impl<'a> Fit<'a, '_, '_> {
             NodeValue::Seq(items) if wants("array") => self.array(schema, items, path),
             NodeValue::Scalar(Scalar::Bool(value), _) if wants("boolean") => Some((*value).into()),
             NodeValue::Scalar(Scalar::Int(value), _) if wants("integer") || wants("number") => {
-                self.number(schema, *value as f64, Number::from(*value), path)
+                self.number(schema, *value as f64, Some(Number::from(*value)), path)
             }
-            NodeValue::Scalar(Scalar::Float(value), _) if wants("number") => {
-                self.number(schema, *value, Number::from_f64(*value)?, path)
+            NodeValue::Scalar(Scalar::Float(value), _)
+                if wants("number") || (wants("integer") && !value.is_finite()) =>
+            {
+                self.number(schema, *value, Number::from_f64(*value), path)
             }
             NodeValue::Scalar(_, text) if wants("string") => self.text(schema, text, path),
             NodeValue::Null => {
@@ -145,19 +147,32 @@ impl<'a> Fit<'a, '_, '_> {
         fitted.into_iter().collect::<Option<Vec<_>>>().map(Value::Array)
     }
 
-    fn number(&mut self, schema: &Value, value: f64, number: Number, path: &str) -> Option<Value> {
+    /// `value`, which is `number` unless it is not finite, if it is within the bounds of `schema`.
+    fn number(
+        &mut self,
+        schema: &Value,
+        value: f64,
+        number: Option<Number>,
+        path: &str,
+    ) -> Option<Value> {
         let bound = |name: &str| schema.get(name).and_then(Value::as_f64);
         let fits = bound("minimum").is_none_or(|min| value >= min)
             && bound("maximum").is_none_or(|max| value <= max);
-        if fits {
+        if let Some(number) = number.filter(|_| fits) {
             return Some(Value::Number(number));
         }
-        let mend = match (bound("minimum"), bound("maximum")) {
+        let range = match (bound("minimum"), bound("maximum")) {
             (Some(min), Some(max)) => format!("allowed: {min} to {max}"),
             (Some(min), None) => format!("allowed: {min} or more"),
-            (None, max) => format!("allowed: up to {}", max.unwrap_or_default()),
+            (None, Some(max)) => format!("allowed: up to {max}"),
+            (None, None) => "allowed: every finite number".to_owned(),
         };
-        self.faults.value(path, "the number is out of range", mend);
+        if value.is_finite() {
+            self.faults.value(path, "the number is out of range", range);
+        } else {
+            let mend = format!("write a finite number; {range}");
+            self.faults.value(path, "the number is not finite", mend);
+        }
         None
     }
 

@@ -10,7 +10,9 @@ use std::ops::Range;
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
-use serde_saphyr::{Location, Options, Spanned, with_deserializer_from_str_with_options};
+use serde_saphyr::{
+    Location, NonFiniteFloatPolicy, Options, Spanned, with_deserializer_from_str_with_options,
+};
 
 /// A node and its place in the file, in bytes.
 #[derive(Debug)]
@@ -63,8 +65,13 @@ pub(super) fn parse(
     variables: &HashMap<String, String>,
 ) -> Result<Node, serde_saphyr::Error> {
     let options = || {
-        serde_saphyr::options! { with_snippet: false, strict_booleans: true }
-            .with_properties(variables.clone())
+        serde_saphyr::options! {
+            with_snippet: false,
+            strict_booleans: true,
+            // Whether a key takes them is for the schema to say.
+            non_finite_float_policy: NonFiniteFloatPolicy::PassThrough,
+        }
+        .with_properties(variables.clone())
     };
     if is_blank(text) {
         return Ok(Node { span: 0..0, value: NodeValue::Null });

@@ -161,6 +161,11 @@ fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
         &buckets,
     )?;
     families.counter("bellwether_records", "Records sequenced", &stats.records())?;
+    families.counter(
+        "bellwether_metadata_refused",
+        "Families whose metadata was not remembered because of a limit",
+        &stats.families_refused(),
+    )?;
     for (name, help, value) in [
         ("queue_depth", "Requests that wait for the engine", stats.queue_depth()),
         ("queue_capacity", "Requests that may wait for the engine", app.queue_requests_max),

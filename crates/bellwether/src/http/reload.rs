@@ -20,8 +20,8 @@ pub(super) async fn reload(
     if !is_local(client, &headers) {
         return (StatusCode::FORBIDDEN, "from this machine only\n".to_owned());
     }
-    let reloaded = tokio::task::spawn_blocking(move || app.live.reload(&app.engine)).await;
-    match reloaded {
+    let reload = move || app.live.reload(&app.engine, &app.alertmanagers);
+    match tokio::task::spawn_blocking(reload).await {
         Ok(Ok(reloaded)) => (StatusCode::OK, format!("{reloaded}\n")),
         Ok(Err(ReloadError::Stopping)) | Err(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, "stopping\n".to_owned())

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use bellwether_connect::sink::alertmanager::{AlertmanagerOptions, Alertmanagers, OptionsError};
 use bellwether_engine::Settings;
 use bellwether_runtime::Handle;
 use parking_lot::Mutex;
@@ -40,6 +41,7 @@ pub(crate) struct LiveConfig {
 #[derive(Debug)]
 struct State {
     engine: Arc<Settings>,
+    alerting: AlertmanagerOptions,
     last: LastReload,
 }
 
@@ -61,6 +63,9 @@ pub(crate) enum ReloadError {
     /// The file is wrong. To be mended and tried again.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The Alertmanagers cannot be talked to like that. To be mended and tried again.
+    #[error(transparent)]
+    Alertmanagers(#[from] OptionsError),
     /// The engine takes no configuration any more.
     #[error("engine is stopping")]
     Stopping,
@@ -71,6 +76,7 @@ pub(crate) enum ReloadError {
 pub(crate) struct Reloaded {
     digest: Arc<str>,
     engine_changed: bool,
+    alerting_changed: bool,
     /// Keys whose change has no effect before the next start.
     restart_needed: Vec<&'static str>,
 }
@@ -79,11 +85,12 @@ impl LiveConfig {
     /// `config` is in force now, as `args` asked for.
     pub(crate) fn new(args: RunArgs, config: Config) -> Self {
         let engine = Arc::new(config.engine.clone());
+        let alerting = config.alertmanagers.clone();
         let last = LastReload { success: true, success_at: jiff::Timestamp::now() };
         Self {
             args,
             started: config,
-            state: Mutex::new(State { engine, last }),
+            state: Mutex::new(State { engine, alerting, last }),
             reloading: Mutex::default(),
         }
     }
@@ -98,13 +105,17 @@ impl LiveConfig {
         self.state.lock().last
     }
 
-    /// Reads the file again and hands the engine what changed. Blocks for as long as the engine's queue is
+    /// Reads the file again and hands the engine and the Alertmanagers what changed. Blocks for as long as the engine's queue is
     /// full.
     ///
     /// # Errors
     /// When the old configuration stays in force.
-    pub(crate) fn reload(&self, handle: &Handle) -> Result<Reloaded, ReloadError> {
-        let reloaded = self.try_reload(handle);
+    pub(crate) fn reload(
+        &self,
+        handle: &Handle,
+        alertmanagers: &Alertmanagers,
+    ) -> Result<Reloaded, ReloadError> {
+        let reloaded = self.try_reload(handle, alertmanagers);
         match &reloaded {
             Ok(reloaded) => tracing::info!("{reloaded}"),
             Err(error @ (ReloadError::NoFile | ReloadError::Stopping)) => {
@@ -118,13 +129,27 @@ impl LiveConfig {
         reloaded
     }
 
-    fn try_reload(&self, handle: &Handle) -> Result<Reloaded, ReloadError> {
+    fn try_reload(
+        &self,
+        handle: &Handle,
+        alertmanagers: &Alertmanagers,
+    ) -> Result<Reloaded, ReloadError> {
         if self.args.config.is_none() {
             return Err(ReloadError::NoFile);
         }
         let _one_at_a_time = self.reloading.lock();
         let config = load(&self.args)?;
         let restart_needed = restart_needed(&self.started, &config);
+        let before = self.state.lock().alerting.clone();
+        // The URL is the server's, which stays.
+        let external_url = before.external_url.clone();
+        let alerting = AlertmanagerOptions { external_url, ..config.alertmanagers };
+        let alerting_changed = alerting != before;
+        if alerting_changed {
+            // First, since it may refuse, and then changes nothing.
+            alertmanagers.reconfigure(alerting.clone())?;
+            self.state.lock().alerting = alerting;
+        }
         let engine = Arc::new(config.engine);
         let engine_changed = self.engine().digest != engine.digest;
         if engine_changed {
@@ -133,7 +158,12 @@ impl LiveConfig {
         let mut state = self.state.lock();
         state.engine = Arc::clone(&engine);
         state.last = LastReload { success: true, success_at: jiff::Timestamp::now() };
-        Ok(Reloaded { digest: Arc::clone(&engine.digest), engine_changed, restart_needed })
+        Ok(Reloaded {
+            digest: Arc::clone(&engine.digest),
+            engine_changed,
+            alerting_changed,
+            restart_needed,
+        })
     }
 }
 
@@ -141,6 +171,9 @@ impl fmt::Display for Reloaded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = if self.engine_changed { "" } else { ", detection is unchanged" };
         write!(f, "configuration reloaded{what}: digest=`{}`", self.digest)?;
+        if self.alerting_changed {
+            f.write_str("; Alertmanagers changed")?;
+        }
         if !self.restart_needed.is_empty() {
             write!(f, "; needs a restart: {}", self.restart_needed.join(", "))?;
         }
@@ -155,7 +188,6 @@ fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("data_dir", old.data_dir != new.data_dir),
         ("remote_write", old.remote_write != new.remote_write),
         ("runtime", old.runtime != new.runtime),
-        ("alerting.alertmanagers", old.alertmanagers != new.alertmanagers),
         ("log", old.log != new.log),
     ]
     .into_iter()

@@ -72,5 +72,5 @@ async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
 /// Reads the configuration again in the background; how it went is in the log.
 fn reload(app: &Arc<App>) {
     let app = Arc::clone(app);
-    tokio::task::spawn_blocking(move || app.live.reload(&app.engine));
+    tokio::task::spawn_blocking(move || app.live.reload(&app.engine, &app.alertmanagers));
 }

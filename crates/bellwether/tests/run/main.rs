@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod alertmanager;
 #[path = "../e2e/exposition.rs"]
 mod exposition;
 #[path = "../e2e/http.rs"]
@@ -11,6 +12,7 @@ mod poll;
 #[path = "../e2e/process.rs"]
 #[expect(dead_code, reason = "shared with a test that needs more of it")]
 mod process;
+mod reload;
 mod server;
 
 use std::collections::BTreeSet;

@@ -3,7 +3,8 @@
 //! What is sent is the current state and not a queue of messages: each target has a book of the alerts
 //! that it should know and of what it was last told, and one task that closes the difference. A target
 //! that hangs or is down therefore delays nobody else, grows nothing, and is up to date half a minute
-//! after it is back. Alertmanagers behind each other's backs (a cluster) must all be listed.
+//! after it is back. Alertmanagers behind each other's backs (a cluster) must all be listed. A further
+//! book that no target has holds what fires; a target that is added later starts with a copy of it.
 //!
 //! ```text
 //! Event ─▶ Alert ─▶ book of target A ◀─ task ─▶ POST /api/v2/alerts
@@ -31,6 +32,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use alert::{Change, Naming};
+use book::AlertBook;
+use client::AlertmanagerClient;
 pub use options::{AlertmanagerOptions, OptionsError, Target};
 use target::TargetTask;
 
@@ -39,10 +42,24 @@ type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// The connection to all configured Alertmanagers. Dropping it stops sending at once.
 pub struct Alertmanagers {
-    naming: Naming,
     clock: Clock,
-    targets: Vec<Arc<TargetTask>>,
-    tasks: Mutex<JoinSet<()>>,
+    runtime: Handle,
+    stop: CancellationToken,
+    state: Mutex<State>,
+}
+
+struct State {
+    naming: Naming,
+    /// What fires, whoever was told.
+    firing: AlertBook,
+    /// In configured order.
+    targets: Vec<Running>,
+    tasks: JoinSet<()>,
+}
+
+/// A target and how to end its task.
+struct Running {
+    target: Arc<TargetTask>,
     stop: CancellationToken,
 }
 
@@ -65,27 +82,66 @@ impl Alertmanagers {
         clock: impl Fn() -> i64 + Send + Sync + 'static,
     ) -> Result<Self, OptionsError> {
         let runtime = Handle::try_current().map_err(|_| OptionsError::NoRuntime)?;
+        let state = State {
+            naming: Naming::new(None, false),
+            firing: AlertBook::new(&options),
+            targets: Vec::new(),
+            tasks: JoinSet::new(),
+        };
+        let (clock, stop) = (Arc::new(clock), CancellationToken::new());
+        let alertmanagers = Self { clock, runtime, stop, state: Mutex::new(state) };
+        alertmanagers.reconfigure(options)?;
+        Ok(alertmanagers)
+    }
+
+    /// Goes on with other options.
+    ///
+    /// A target whose URL stays keeps its task and what it was told; where its credentials changed it is
+    /// told everything again, at once. A target that is new is told everything that fires. One that is
+    /// gone is told what changed, once, and no more; what it knows as firing expires there.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; nothing has changed then.
+    pub fn reconfigure(&self, options: AlertmanagerOptions) -> Result<(), OptionsError> {
         options.check()?;
-        let clock: Clock = Arc::new(clock);
-        let stop = CancellationToken::new();
-        let build = |target| TargetTask::new(target, &options, Arc::clone(&clock)).map(Arc::new);
-        let targets = options.targets.iter().map(build).collect::<Result<Vec<_>, _>>()?;
-        let mut tasks = JoinSet::new();
-        for target in &targets {
-            tasks.spawn_on(Arc::clone(target).run(stop.clone()), &runtime);
+        let client = |target| AlertmanagerClient::new(target, &options);
+        let clients = options.targets.iter().map(client).collect::<Result<Vec<_>, _>>()?;
+        let mut state = self.state.lock();
+        let State { naming, firing, targets, tasks } = &mut *state;
+        let mut before = std::mem::take(targets);
+        firing.configure(&options);
+        for client in clients {
+            let same = before.iter().position(|running| running.target.url() == client.base_url());
+            targets.push(if let Some(index) = same {
+                let running = before.remove(index);
+                running.target.reconfigure(client, &options);
+                running
+            } else {
+                let target = TargetTask::new(client, firing.of_firing(), Arc::clone(&self.clock));
+                let (target, stop) = (Arc::new(target), self.stop.child_token());
+                tasks.spawn_on(Arc::clone(&target).run(stop.clone()), &self.runtime);
+                Running { target, stop }
+            });
         }
-        let naming = Naming::new(options.external_url, options.utf8_label_names);
-        Ok(Self { naming, clock, targets, tasks: Mutex::new(tasks), stop })
+        for gone in before {
+            gone.stop.cancel();
+        }
+        while tasks.try_join_next().is_some() {}
+        *naming = Naming::new(options.external_url, options.utf8_label_names);
+        Ok(())
     }
 
     /// Notes what `event` changes, for every target. Never blocks, never fails.
     ///
     /// Events of one episode must come in order. Events that alert nobody have no effect.
     pub fn publish(&self, event: &Event) {
-        if let Some(change) = Change::of(event, &self.naming) {
+        let mut state = self.state.lock();
+        if let Some(change) = Change::of(event, &state.naming) {
             let now_ms = (self.clock)();
-            for target in &self.targets {
-                target.publish(&change, now_ms);
+            state.firing.note(&change, now_ms);
+            state.firing.prune(now_ms);
+            for running in &state.targets {
+                running.target.publish(&change, now_ms);
             }
         }
     }
@@ -96,7 +152,7 @@ impl Alertmanagers {
     /// Returns after `deadline` at the latest.
     pub async fn shutdown(&self, deadline: Duration) {
         self.stop.cancel();
-        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        let mut tasks = std::mem::take(&mut self.state.lock().tasks);
         let all_ended = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(deadline, all_ended).await.is_err() {
             tracing::warn!("not every Alertmanager took the last changes in time");
@@ -106,11 +162,11 @@ impl Alertmanagers {
 
     /// How each target is doing, in configured order.
     pub fn stats(&self) -> Vec<TargetStats> {
-        self.targets.iter().map(|target| target.stats()).collect()
+        self.state.lock().targets.iter().map(|running| running.target.stats()).collect()
     }
 }
 
-/// How one target is doing; counters are since the start.
+/// How one target is doing; counters are since the target was configured.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetStats {
     /// The base URL.

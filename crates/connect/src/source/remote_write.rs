@@ -29,7 +29,7 @@ use bellwether_wire::remote_write::{DecodeError, Limits, WriteRequest, decompres
 use tokio::sync::{Semaphore, oneshot};
 
 use answer::{Answer, Invalid};
-use body::{BodyBudget, ReadError};
+use body::{BodyBudget, HeldBody, ReadError, Share};
 pub use stats::{DECODE_REASONS, ReceiverStats, STATUSES};
 
 /// Bodies up to this size, compressed, are decoded where they were read: a typical one takes 0.3 ms.
@@ -52,7 +52,8 @@ impl Receiver {
     /// A receiver that hands requests to `ingest`.
     ///
     /// At most `decodes_max` requests (at least 1; twice the cores is a good number) are decoded at a
-    /// time, and as many bodies of the largest size are held in memory; beyond either the answer is 503.
+    /// time, and as many bodies of the largest size are held in memory, those that wait for `ingest`
+    /// included; beyond either the answer is 503.
     /// `clock` tells the wall-clock time of receipt.
     pub fn new(
         ingest: Arc<dyn Ingest>,
@@ -61,10 +62,11 @@ impl Receiver {
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
         let decodes_max = decodes_max.clamp(1, Semaphore::MAX_PERMITS);
+        let body_bytes_max = limits.body_bytes_max.max(limits.decoded_bytes_max);
         Self {
             ingest,
             decode_slots: Arc::new(Semaphore::new(decodes_max)),
-            body_budget: BodyBudget::new(limits.body_bytes_max.saturating_mul(decodes_max)),
+            body_budget: BodyBudget::new(body_bytes_max.saturating_mul(decodes_max)),
             limits,
             clock: Box::new(clock),
             stats: Arc::default(),
@@ -101,30 +103,31 @@ impl Receiver {
 
     async fn receive(&self, body: Body, retry_attempt: u32) -> Result<Answer, Answer> {
         let unavailable = |why| Answer::unavailable(why, retry_attempt);
-        let read = body::read(body, self.limits.body_bytes_max, &self.body_budget).await;
-        let body = read.map_err(|error| match error {
-            ReadError::TooLarge(error) => self.undecodable(&error),
+        let refuse = |error| match error {
+            ReadError::Undecodable(error) => self.undecodable(&error),
             ReadError::Broken => Answer::Invalid(Invalid::request("body was cut short")),
             ReadError::NoMemory => unavailable("too many bodies at a time"),
-        })?;
+        };
+        let read = body::read(body, self.limits.body_bytes_max, &self.body_budget).await;
+        let body = read.map_err(refuse)?;
         self.stats.count_body(body.len());
         let slot = Arc::clone(&self.decode_slots).try_acquire_owned();
         let slot = slot.map_err(|_| unavailable("too many requests at a time"))?;
         let limits = self.limits.clone();
         let decoded = if body.len() <= INLINE_BYTES_MAX {
-            let decoded = decode(&body, &limits);
+            let decoded = decode(body, &limits);
             drop(slot);
             decoded
         } else {
             let work = move || {
                 let _slot = slot;
-                decode(&body, &limits)
+                decode(body, &limits)
             };
             let decoded = tokio::task::spawn_blocking(work).await;
             decoded.map_err(|_| unavailable("decoder is stopping"))?
         };
-        let write = decoded.map_err(|error| self.undecodable(&error))?;
-        self.submit(write, retry_attempt).await
+        let (write, share) = decoded.map_err(refuse)?;
+        self.submit(write, share, retry_attempt).await
     }
 
     fn undecodable(&self, error: &DecodeError) -> Answer {
@@ -132,7 +135,13 @@ impl Receiver {
         Answer::Invalid(Invalid::request(&error.to_string()))
     }
 
-    async fn submit(&self, write: WriteRequest, retry_attempt: u32) -> Result<Answer, Answer> {
+    /// Hands `write` to the engine, which takes `share` of the memory until it has answered.
+    async fn submit(
+        &self,
+        write: WriteRequest,
+        share: Share,
+        retry_attempt: u32,
+    ) -> Result<Answer, Answer> {
         self.stats.count_received(&write);
         let mut invalid = Invalid::parts(&write);
         let request = IngestRequest { write, received_at: (self.clock)() };
@@ -140,6 +149,7 @@ impl Receiver {
         let stats = Arc::clone(&self.stats);
         // Counted here and not below: the sender may have hung up by then.
         let reply = Box::new(move |outcome: Outcome| {
+            drop(share);
             stats.count_outcome(&outcome);
             let _ = sender.send(outcome);
         });
@@ -154,8 +164,13 @@ impl Receiver {
     }
 }
 
-fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, DecodeError> {
-    WriteRequest::decode(decompress(body, limits)?, limits)
+/// The request in `body`, and the share of the memory that it takes.
+fn decode(body: HeldBody, limits: &Limits) -> Result<(WriteRequest, Share), ReadError> {
+    let decoded = decompress(&body, limits).map_err(ReadError::Undecodable)?;
+    let mut share = body.into_share();
+    share.resize(decoded.len())?;
+    let write = WriteRequest::decode(decoded, limits).map_err(ReadError::Undecodable)?;
+    Ok((write, share))
 }
 
 /// The endpoints of `receiver`, at [`PATHS`].

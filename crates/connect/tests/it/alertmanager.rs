@@ -308,3 +308,73 @@ async fn a_bad_target_is_refused_at_the_start() {
     let options = AlertmanagerOptions { targets: vec![target], ..AlertmanagerOptions::default() };
     assert!(Alertmanagers::start(options).is_err());
 }
+
+#[tokio::test]
+async fn a_target_that_is_added_learns_what_fires_and_the_others_hear_nothing_again() {
+    let (old, old_server) = Fake::start(Mood::Well).await;
+    let (new, new_server) = Fake::start(Mood::Well).await;
+    let alertmanagers = Alertmanagers::start(options(&[&old_server])).unwrap();
+    alertmanagers.publish(&firing("a"));
+    alertmanagers.publish(&firing("b"));
+    until("the first one knows", || old.count() == 2).await;
+    alertmanagers.publish(&event("b", ChangeKind::Resolved, Severity::Warning));
+    until("the end is taken", || alertmanagers.stats()[0].pending_alerts == 0).await;
+    let requests = old.requests();
+    alertmanagers.reconfigure(options(&[&new_server, &old_server])).unwrap();
+    until("the second one knows", || new.alert("a", "warning").is_some()).await;
+    assert_eq!((new.count(), old.requests()), (1, requests));
+    let stats = alertmanagers.stats();
+    assert_eq!(stats[0].url, new_server.url(""));
+    assert!(stats[1].sent_alerts >= 3, "{stats:?}");
+    let end = event("a", ChangeKind::Resolved, Severity::Warning);
+    alertmanagers.publish(&end);
+    let ended = "1970-01-01T00:17:40.000Z";
+    for fake in [&old, &new] {
+        until("over", || fake.alert("a", "warning").unwrap()["endsAt"] == ended).await;
+    }
+}
+
+#[tokio::test]
+async fn the_first_target_learns_what_fired_before_there_was_one_and_a_removed_one_nothing_more() {
+    let (fake, server) = Fake::start(Mood::Well).await;
+    let alertmanagers = Alertmanagers::start(options(&[])).unwrap();
+    alertmanagers.publish(&firing("a"));
+    alertmanagers.reconfigure(options(&[&server])).unwrap();
+    until("it knows", || fake.alert("a", "warning").is_some()).await;
+    alertmanagers.reconfigure(options(&[])).unwrap();
+    alertmanagers.publish(&firing("b"));
+    assert!(alertmanagers.stats().is_empty());
+    alertmanagers.reconfigure(options(&[&server])).unwrap();
+    until("it knows the other", || fake.alert("b", "warning").is_some()).await;
+    timeout(PATIENCE, alertmanagers.shutdown(PATIENCE)).await.unwrap();
+}
+
+#[tokio::test]
+async fn another_password_is_used_at_once_and_a_bad_option_changes_nothing() {
+    let (fake, server) = Fake::start(Mood::Well).await;
+    let with_token = |token: &str| {
+        let mut options = options(&[&server]);
+        options.targets[0].bearer = Some(Secret::new(token));
+        options
+    };
+    let alertmanagers = Alertmanagers::start(with_token("old")).unwrap();
+    alertmanagers.publish(&firing("a"));
+    until("sent", || alertmanagers.stats()[0].sent_alerts == 1).await;
+    alertmanagers.reconfigure(with_token("new")).unwrap();
+    until("sent again", || alertmanagers.stats()[0].sent_alerts == 2).await;
+    let (_, headers) = fake.last_request.lock().clone().unwrap();
+    assert_eq!(headers["authorization"], "Bearer new");
+
+    let bad = AlertmanagerOptions { targets: Vec::new(), resend_ms: 0, ..with_token("bad") };
+    assert!(alertmanagers.reconfigure(bad).is_err());
+    assert!(alertmanagers.reconfigure(with_token("\n")).is_err());
+    assert_eq!(alertmanagers.stats()[0].sent_alerts, 2);
+
+    // What fails for want of the right token is tried again as soon as there is another.
+    *fake.mood.lock() = Mood::Fails;
+    alertmanagers.publish(&firing("b"));
+    until("failed", || alertmanagers.stats()[0].failures_in_a_row >= 1).await;
+    *fake.mood.lock() = Mood::Well;
+    alertmanagers.reconfigure(with_token("newest")).unwrap();
+    until("taken", || fake.alert("b", "warning").is_some()).await;
+}

@@ -12,7 +12,7 @@ use bellwether_wire::remote_write::{Limits, RawSample, WriteRequestBuilder, comp
 use parking_lot::Mutex;
 use reqwest::{Method, RequestBuilder, Response};
 
-use crate::support::{Server, client};
+use crate::support::{PATIENCE, Server, client, until};
 
 const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 
@@ -23,11 +23,14 @@ enum Behaviour {
     RejectOneOfThree,
     Full,
     ForgetReply,
+    /// Takes every request and does not answer yet.
+    KeepReply,
 }
 
 struct FakeIngest {
     behaviour: Behaviour,
     requests: Mutex<Vec<Request>>,
+    replies: Mutex<Vec<Reply>>,
 }
 
 impl Ingest for FakeIngest {
@@ -43,6 +46,7 @@ impl Ingest for FakeIngest {
             }
             Behaviour::Full => return Err(SubmitError::Full),
             Behaviour::ForgetReply => drop(reply),
+            Behaviour::KeepReply => self.replies.lock().push(reply),
         }
         self.requests.lock().push(request);
         Ok(())
@@ -59,7 +63,8 @@ struct Fixture {
 
 impl Fixture {
     async fn start(behaviour: Behaviour, limits: Limits) -> Self {
-        let ingest = Arc::new(FakeIngest { behaviour, requests: Mutex::default() });
+        let (requests, replies) = (Mutex::default(), Mutex::default());
+        let ingest = Arc::new(FakeIngest { behaviour, requests, replies });
         let receiver = Arc::new(Receiver::new(Arc::clone(&ingest) as _, limits, 4, || NOW));
         let app = router(Arc::clone(&receiver));
         let server = Server::start(app, ServerLimits::default()).await;
@@ -248,6 +253,34 @@ async fn a_reply_that_never_comes_is_503() {
     let answer = fixture.post(body(1)).send().await.unwrap();
     assert_eq!(answer.status(), 503);
     assert!(header(&answer, "retry-after").is_some());
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_the_engine_count_against_the_memory_for_bodies() {
+    // The budget is 4 bodies of the largest size, decoded: they are about that large.
+    let largest = protobuf(50).len();
+    let limits =
+        Limits { body_bytes_max: largest, decoded_bytes_max: largest, ..Limits::default() };
+    let fixture = Fixture::start(Behaviour::KeepReply, limits).await;
+    let send = |body| tokio::spawn(fixture.post(body).send());
+    let waiting: Vec<_> = (0..4).map(|_| send(body(50))).collect();
+    until("the queue holds 4 requests", || fixture.ingest.requests.lock().len() == 4).await;
+
+    let answer = fixture.post(body(50)).timeout(PATIENCE).send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert!(header(&answer, "retry-after").is_some());
+    assert_eq!(fixture.ingest.requests.lock().len(), 4);
+
+    let replies = std::mem::take(&mut *fixture.ingest.replies.lock());
+    for reply in replies {
+        reply(Outcome::default());
+    }
+    for answer in waiting {
+        assert_eq!(answer.await.unwrap().unwrap().status(), 204);
+    }
+    let next = send(body(50));
+    until("it is taken again", || fixture.ingest.requests.lock().len() == 5).await;
+    next.abort();
 }
 
 #[tokio::test]

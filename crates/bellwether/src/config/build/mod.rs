@@ -11,6 +11,7 @@ use bellwether_engine::{Budget, Ordering, Selection, SeriesLimits, Settings};
 use bellwether_series::{LabelLimits, Matchers};
 use bellwether_signal::{SelectorError, parse_selector};
 use bellwether_wire::remote_write::Limits;
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter};
 
 use super::fault::Collector;
@@ -112,6 +113,34 @@ fn syntax(error: &Error, line: &str) -> (String, &'static str) {
             "this is not the name of an environment variable".to_owned(),
             "write `${NAME}` or `${NAME:-default}`",
         ),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => (
+            "the nesting is too deep".to_owned(),
+            "at most 64 levels are read; no key is that deep",
+        ),
+        Error::RecursiveReferencesRequireWeakTypes { .. } => (
+            "this alias stands within what it stands for".to_owned(),
+            "write out what is meant here",
+        ),
+        Error::AliasError { error, .. } if matches!(**error, Error::Budget { .. }) => {
+            aliases_too_large()
+        }
+        Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. }
+        | Error::Budget {
+            breach:
+                BudgetBreach::Aliases { .. }
+                | BudgetBreach::Anchors { .. }
+                | BudgetBreach::AliasAnchorRatio { .. }
+                | BudgetBreach::RecordedAnchorEvents { .. }
+                | BudgetBreach::RecordedAnchorBytes { .. }
+                | BudgetBreach::MergeKeys { .. },
+            ..
+        } => aliases_too_large(),
+        Error::Budget { .. } => {
+            let mend = "the whole file may have 250000 keys and values; remove what is not needed";
+            ("the document is too large".to_owned(), mend)
+        }
         _ => {
             let message = DefaultMessageFormatter.format_message(error).into_owned();
             let mend = if line.contains("${") {
@@ -122,6 +151,11 @@ fn syntax(error: &Error, line: &str) -> (String, &'static str) {
             (message, mend)
         }
     }
+}
+
+fn aliases_too_large() -> (String, &'static str) {
+    let mend = "write out what they stand for, or use fewer of them";
+    ("anchors and aliases make the document too large".to_owned(), mend)
 }
 
 /// Collects faults while values are built. A value that has a fault is replaced by any valid one: the

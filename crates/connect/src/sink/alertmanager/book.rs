@@ -118,6 +118,44 @@ impl AlertBook {
         }
     }
 
+    /// Goes on with other intervals and bounds.
+    pub(super) fn configure(&mut self, options: &AlertmanagerOptions) {
+        let Self { resend_ms, resolved_keep_ms, batch_max, alerts_max, .. } = Self::new(options);
+        (self.resend_ms, self.resolved_keep_ms) = (resend_ms, resolved_keep_ms);
+        (self.batch_max, self.alerts_max) = (batch_max, alerts_max);
+        while self.entries.len() > self.alerts_max {
+            self.drop_one();
+        }
+    }
+
+    /// A book of what fires here, for a target that was never told.
+    pub(super) fn of_firing(&self) -> Self {
+        let firing = self.entries.iter().filter(|(_, entry)| entry.ended.is_none());
+        let untold = |entry: &Entry| Entry {
+            alert: Arc::clone(&entry.alert),
+            sent: None,
+            known: false,
+            twin: None,
+            ..*entry
+        };
+        Self {
+            entries: firing.map(|(labels, entry)| (Arc::clone(labels), untold(entry))).collect(),
+            open: self.open.clone(),
+            dropped: 0,
+            ..*self
+        }
+    }
+
+    /// Makes everything due at once, as if the target had not been told yet.
+    pub(super) fn repeat_all(&mut self) {
+        let mut entries: Vec<&mut Entry> = self.entries.values_mut().collect();
+        entries.sort_unstable_by_key(|entry| entry.revision);
+        for entry in entries {
+            self.revision += 1;
+            entry.revision = self.revision;
+        }
+    }
+
     /// Notes a change. Changes of one episode come in order.
     pub(super) fn note(&mut self, change: &Change, now_ms: i64) {
         self.revision += 1;
@@ -202,7 +240,7 @@ impl AlertBook {
     }
 
     /// Forgets what ended unknown, and what ended so long ago that nobody needs to hear of it any more.
-    fn prune(&mut self, now_ms: i64) {
+    pub(super) fn prune(&mut self, now_ms: i64) {
         let (keep_ms, mut dropped) = (self.resolved_keep_ms, 0);
         self.entries.retain(|_, entry| {
             let Some(ended) = entry.ended else { return true };

@@ -8,7 +8,7 @@ use rustls::crypto::{CryptoProvider, ring};
 
 use super::alert::PostableAlert;
 use super::deliver::{Post, Posted};
-use super::options::{OptionsError, Target};
+use super::options::{AlertmanagerOptions, OptionsError, Target};
 use crate::Secret;
 use crate::text::printable;
 
@@ -20,22 +20,44 @@ const ERROR_BYTES_MAX: usize = 256;
 /// Posts alerts to one target. It follows no redirect and uses no proxy.
 pub(super) struct AlertmanagerClient {
     http: Client,
+    base_url: String,
     url: Url,
+    timeout: Duration,
     credentials: Option<Credentials>,
 }
 
+#[derive(PartialEq)]
 enum Credentials {
     Basic(String, Secret),
     Bearer(Secret),
 }
 
 impl AlertmanagerClient {
-    pub(super) fn new(target: &Target, timeout: Duration) -> Result<Self, OptionsError> {
-        let url = format!("{}/api/v2/alerts", target.base_url()?);
-        let url = Url::parse(&url)
+    pub(super) fn new(
+        target: &Target,
+        options: &AlertmanagerOptions,
+    ) -> Result<Self, OptionsError> {
+        let timeout = Duration::from_millis(options.timeout_ms);
+        let base_url = target.base_url()?;
+        let url = Url::parse(&format!("{base_url}/api/v2/alerts"))
             .map_err(|_| OptionsError::Url { fault: "no path can be added to it" })?;
         let http = http_client(&url, timeout).map_err(|source| OptionsError::Client { source })?;
-        Ok(Self { http, url, credentials: credentials(target)? })
+        Ok(Self { http, base_url, url, timeout, credentials: credentials(target)? })
+    }
+
+    /// The URL of the target, without a slash at the end.
+    pub(super) fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// Whether `other` logs in to the same server as the same user.
+    pub(super) fn is_same_user(&self, other: &Self) -> bool {
+        self.url == other.url && self.credentials == other.credentials
+    }
+
+    /// Whether there is no difference to `other`.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.is_same_user(other) && self.timeout == other.timeout
     }
 }
 
@@ -143,7 +165,8 @@ mod tests {
             (None, Some(Secret::new("canary\n"))),
         ] {
             let target = Target { url: "http://127.0.0.1".to_owned(), basic_auth, bearer };
-            let error = AlertmanagerClient::new(&target, Duration::from_secs(1)).err().unwrap();
+            let error =
+                AlertmanagerClient::new(&target, &AlertmanagerOptions::default()).err().unwrap();
             assert!(!format!("{error} {error:?}").contains("canary"));
         }
     }

@@ -11,7 +11,7 @@ use super::alert::Change;
 use super::book::{AlertBook, Item, Next};
 use super::client::AlertmanagerClient;
 use super::deliver::{Report, deliver};
-use super::options::{AlertmanagerOptions, OptionsError, Target};
+use super::options::AlertmanagerOptions;
 use super::{Clock, TargetStats};
 
 /// Longest pause after failures.
@@ -20,9 +20,11 @@ const BACKOFF_MAX_MS: u64 = 30_000;
 /// A target, shared between the publisher and the task.
 pub(super) struct TargetTask {
     url: String,
-    client: AlertmanagerClient,
+    client: Mutex<Arc<AlertmanagerClient>>,
     clock: Clock,
     changed: Notify,
+    /// Ends a pause after failures, which may have had to do with how the target was configured.
+    reconfigured: Notify,
     state: Mutex<State>,
 }
 
@@ -32,22 +34,41 @@ struct State {
 }
 
 impl TargetTask {
-    pub(super) fn new(
-        target: &Target,
-        options: &AlertmanagerOptions,
-        clock: Clock,
-    ) -> Result<Self, OptionsError> {
-        let client = AlertmanagerClient::new(target, Duration::from_millis(options.timeout_ms))?;
-        let url = target.base_url()?;
+    pub(super) fn new(client: AlertmanagerClient, book: AlertBook, clock: Clock) -> Self {
+        let url = client.base_url().to_owned();
         let stats = TargetStats { url: url.clone(), ..TargetStats::default() };
-        let book = AlertBook::new(options);
-        Ok(Self {
+        Self {
             url,
-            client,
+            client: Mutex::new(Arc::new(client)),
             clock,
             changed: Notify::new(),
+            reconfigured: Notify::new(),
             state: Mutex::new(State { book, stats }),
-        })
+        }
+    }
+
+    /// Its base URL.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Goes on with `client`, which is for the same URL, and `options`.
+    pub(super) fn reconfigure(&self, client: AlertmanagerClient, options: &AlertmanagerOptions) {
+        let mut current = self.client.lock();
+        let mut state = self.state.lock();
+        state.book.configure(options);
+        if current.is_same(&client) {
+            // The client keeps its connections, and a pause after failures goes on.
+            self.changed.notify_one();
+            return;
+        }
+        if !current.is_same_user(&client) {
+            // Who logs in as somebody else may reach somebody else.
+            state.book.repeat_all();
+        }
+        *current = Arc::new(client);
+        self.changed.notify_one();
+        self.reconfigured.notify_one();
     }
 
     pub(super) fn publish(&self, change: &Change, now_ms: i64) {
@@ -85,6 +106,7 @@ impl TargetTask {
                 let backoff = backoff(self.state.lock().stats.failures_in_a_row);
                 tokio::select! {
                     () = stop.cancelled() => {}
+                    () = self.reconfigured.notified() => {}
                     () = tokio::time::sleep(backoff) => {}
                 }
             }
@@ -101,7 +123,8 @@ impl TargetTask {
     async fn deliver(&self, items: Vec<Item>) -> bool {
         let now_ms = (self.clock)();
         let mut answered = true;
-        deliver(&self.client, items, &mut |report| {
+        let client = Arc::clone(&self.client.lock());
+        deliver(&*client, items, &mut |report| {
             answered &= !matches!(report, Report::Lost { .. });
             self.record(report, now_ms);
         })

@@ -1,4 +1,5 @@
-//! Reads a body within bounds: one on the body, one on all bodies together.
+//! Reads a body within bounds: one on the body, one on all bodies together, from the first byte that
+//! is read until the engine has answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,32 +24,61 @@ impl BodyBudget {
 /// Why a body could not be read.
 #[derive(Debug)]
 pub(super) enum ReadError {
-    /// It is larger than allowed.
-    TooLarge(DecodeError),
+    /// It is larger than allowed, or cannot be decoded.
+    Undecodable(DecodeError),
     /// The sender broke off, or its framing is invalid.
     Broken,
-    /// The bodies being read take too much memory already.
+    /// The bodies being read, decoded and judged take too much memory already.
     NoMemory,
 }
 
-/// A body whose bytes count against the budget for as long as it lives.
-#[derive(Default)]
+/// A part of the budget, given back when dropped.
+pub(super) struct Share {
+    budget: Arc<BodyBudget>,
+    bytes: usize,
+}
+
+impl Share {
+    /// Makes it `bytes` large.
+    ///
+    /// # Errors
+    /// [`ReadError::NoMemory`] when the budget is exceeded then.
+    pub(super) fn resize(&mut self, bytes: usize) -> Result<(), ReadError> {
+        let before = self.budget.bytes.fetch_add(bytes, Ordering::Relaxed);
+        let others = before.saturating_sub(self.bytes);
+        self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        let shrinks = bytes <= self.bytes;
+        self.bytes = bytes;
+        if shrinks || others.saturating_add(bytes) <= self.budget.bytes_max {
+            Ok(())
+        } else {
+            Err(ReadError::NoMemory)
+        }
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A body and the share of the budget that it takes.
 pub(super) struct HeldBody {
     bytes: Vec<u8>,
-    held: Option<Arc<BodyBudget>>,
-    held_bytes: usize,
+    share: Share,
 }
 
 impl HeldBody {
-    fn push(&mut self, chunk: &[u8], budget: &Arc<BodyBudget>) -> Result<(), ReadError> {
-        let before = budget.bytes.fetch_add(chunk.len(), Ordering::Relaxed);
-        self.held.get_or_insert_with(|| Arc::clone(budget));
-        self.held_bytes += chunk.len();
-        if before.saturating_add(chunk.len()) > budget.bytes_max {
-            return Err(ReadError::NoMemory);
-        }
+    fn push(&mut self, chunk: &[u8]) -> Result<(), ReadError> {
+        self.share.resize(self.bytes.len() + chunk.len())?;
         self.bytes.extend_from_slice(chunk);
         Ok(())
+    }
+
+    /// Forgets the body; what is made of it may take its share.
+    pub(super) fn into_share(self) -> Share {
+        self.share
     }
 }
 
@@ -60,14 +90,6 @@ impl std::ops::Deref for HeldBody {
     }
 }
 
-impl Drop for HeldBody {
-    fn drop(&mut self) {
-        if let Some(budget) = &self.held {
-            budget.bytes.fetch_sub(self.held_bytes, Ordering::Relaxed);
-        }
-    }
-}
-
 /// Reads `body`, at most `bytes_max` of it. What is refused is still read, unkept and within the same
 /// bound again, so that the sender gets to hear the answer.
 pub(super) async fn read(
@@ -75,14 +97,16 @@ pub(super) async fn read(
     bytes_max: usize,
     budget: &Arc<BodyBudget>,
 ) -> Result<HeldBody, ReadError> {
-    let mut held = HeldBody::default();
+    let share = Share { budget: Arc::clone(budget), bytes: 0 };
+    let mut held = HeldBody { bytes: Vec::new(), share };
     while let Some(chunk) = next_chunk(&mut body).await? {
         let bytes = held.len() + chunk.len();
         let kept = if bytes > bytes_max {
             let part = "compressed";
-            Err(ReadError::TooLarge(DecodeError::TooLarge { part, bytes, limit_bytes: bytes_max }))
+            let error = DecodeError::TooLarge { part, bytes, limit_bytes: bytes_max };
+            Err(ReadError::Undecodable(error))
         } else {
-            held.push(&chunk, budget)
+            held.push(&chunk)
         };
         if let Err(error) = kept {
             drop(held);
@@ -120,7 +144,7 @@ mod tests {
         let budget = BodyBudget::new(100);
         assert_eq!(&*read(Body::from("0123"), 4, &budget).await.unwrap(), b"0123");
         let refused = read(Body::from("01234"), 4, &budget).await;
-        assert!(matches!(refused, Err(ReadError::TooLarge(_))));
+        assert!(matches!(refused, Err(ReadError::Undecodable(_))));
     }
 
     #[tokio::test]
@@ -128,7 +152,12 @@ mod tests {
         let budget = BodyBudget::new(5);
         let first = read(Body::from("0123"), 4, &budget).await.unwrap();
         assert!(matches!(read(Body::from("45"), 4, &budget).await, Err(ReadError::NoMemory)));
-        drop(first);
+        let mut share = first.into_share();
+        assert!(matches!(read(Body::from("45"), 4, &budget).await, Err(ReadError::NoMemory)));
+        share.resize(3).unwrap();
+        assert!(read(Body::from("45"), 4, &budget).await.is_ok());
+        assert!(matches!(share.resize(6), Err(ReadError::NoMemory)));
+        drop(share);
         assert!(read(Body::from("45"), 4, &budget).await.is_ok());
         assert_eq!(budget.bytes.load(Ordering::Relaxed), 0);
     }

@@ -313,6 +313,52 @@ fn at_shutdown_changes_are_sent_and_repetitions_are_not() {
     assert_eq!(changes[0].post.labels["instance"], "host-2");
 }
 
+#[test]
+fn a_copy_for_another_target_holds_what_fires_and_nothing_as_sent() {
+    let mut book = book();
+    (1..=3).for_each(|episode| fire(&mut book, episode, T0));
+    send(&mut book, T0);
+    book.note(&change(1, Escalated, Severity::Critical), T0 + 1);
+    resolve(&mut book, 2, T0 + 1);
+    let mut copy = book.of_firing();
+    let sent = send(&mut copy, T0 + 2);
+    assert_eq!(severities(&sent), [("critical", true), ("warning", true)]);
+    resolve(&mut copy, 1, T0 + 3);
+    resolve(&mut copy, 2, T0 + 3);
+    assert_eq!(severities(&send(&mut copy, T0 + 3)), [("critical", false)]);
+    assert_eq!(send(&mut book, T0 + 3).len(), 3, "the original is as it was");
+}
+
+#[test]
+fn what_is_to_be_repeated_is_due_at_once_even_if_it_is_on_its_way() {
+    let mut book = book();
+    fire(&mut book, 1, T0);
+    fire(&mut book, 2, T0);
+    send(&mut book, T0);
+    resolve(&mut book, 2, T0 + 1);
+    send(&mut book, T0 + 1);
+    fire(&mut book, 3, T0 + 2);
+    let on_its_way = due(&mut book, T0 + 2).unwrap();
+    book.repeat_all();
+    book.taken(&on_its_way, T0 + 2);
+    assert_eq!(
+        severities(&send(&mut book, T0 + 3)),
+        [("warning", false), ("warning", true), ("warning", true)]
+    );
+}
+
+#[test]
+fn a_shorter_interval_and_a_lower_cap_count_from_now_on() {
+    let mut book = book();
+    fire(&mut book, 1, T0);
+    fire(&mut book, 2, T0);
+    send(&mut book, T0);
+    let options = AlertmanagerOptions { resend_ms: 1000, alerts_max: 1, ..Default::default() };
+    book.configure(&options);
+    assert_eq!((book.len(), due(&mut book, T0)), (1, Err(1000)));
+    assert_eq!(send(&mut book, T0 + 1000)[0].post.labels["instance"], "host-2");
+}
+
 /// A step of a run against a server that has its moods.
 #[derive(Debug, Clone)]
 enum Step {
