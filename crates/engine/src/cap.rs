@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bellwether_detect::Severity;
 use bellwether_series::{Fingerprint, LabelSet, METRIC_NAME, Timestamp};
 
-use crate::event::{ChangeKind, Event, FORMAT_VERSION, ResolveReason, SignalKind};
+use crate::event::{ChangeKind, Event};
+use crate::own::{next_own_event, own_event};
 use crate::settings::Settings;
 
 /// Name of the alert that says that the cap was hit.
@@ -78,7 +78,7 @@ impl AlertCap {
             if self.own.is_some() {
                 return None;
             }
-            let own = self.own_event(event.at_ms, f64::from(cap));
+            let own = self.cap_event(event.at_ms, f64::from(cap));
             self.own = Some((own.clone(), elapsed_ms));
             return Some(own);
         }
@@ -94,60 +94,33 @@ impl AlertCap {
     fn resolve(&mut self, at: Timestamp) -> Option<Event> {
         let (fired, _) = self.own.take()?;
         Some(Event {
-            id: format!("{}-1", fired.episode_id),
-            sequence: 1,
-            change: ChangeKind::Resolved,
-            reason: Some(ResolveReason::Normal),
-            at_ms: at,
-            ends_at_ms: Some(at),
             explanation: "A new day began; alerts are sent again.".to_owned(),
-            ..fired
+            ..next_own_event(&fired, ChangeKind::Resolved, at)
         })
     }
 
-    fn own_event(&self, at: Timestamp, cap: f64) -> Event {
+    fn cap_event(&self, at: Timestamp, cap: f64) -> Event {
         let labels = LabelSet::from_pairs([(METRIC_NAME, "bellwether_alerts_per_day")]);
         // The pair above is a valid label set, so the error side is never taken.
         let labels = labels.unwrap_or_else(|_| unreachable!("a constant label set"));
-        let fingerprint = labels.fingerprint();
-        let episode_id = self.settings.episode_id(fingerprint, CAP_RULE, at);
         Event {
-            version: FORMAT_VERSION,
-            id: format!("{episode_id}-0"),
-            episode_id,
-            sequence: 0,
-            change: ChangeKind::Firing,
-            severity: Severity::Warning,
-            reason: None,
-            alert: true,
-            at_ms: at,
-            starts_at_ms: at,
-            ends_at_ms: None,
-            rule: Arc::from(CAP_RULE),
-            fingerprint,
-            labels,
-            signal: SignalKind::Value,
             value: cap + 1.0,
             expected: cap,
-            lower: 0.0,
             upper: cap,
-            surprise: 0.0,
-            peak_surprise: 0.0,
-            threshold: 0.0,
-            detectors: Vec::new(),
-            config_digest: Arc::clone(&self.settings.digest),
-            state_digest: Fingerprint::from_u128(0),
             explanation: format!(
                 "More than {cap} alerts would have been sent today; until the day is over further anomalies \
                  are recorded as events only. Look for a common cause, or raise \
                  alerting.budget.cap_per_day."
             ),
+            ..own_event(&self.settings, CAP_RULE, labels, at)
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bellwether_detect::Severity;
+
     use super::*;
 
     const CAP: u32 = 3;
@@ -163,7 +136,7 @@ mod tests {
     fn event(number: u128, change: ChangeKind, at_ms: i64) -> Event {
         let at_ms = Timestamp::from_ms(at_ms);
         let episode_id = Fingerprint::from_u128(number);
-        Event { episode_id, change, at_ms, ..cap().own_event(at_ms, 0.0) }
+        Event { episode_id, change, at_ms, ..cap().cap_event(at_ms, 0.0) }
     }
 
     fn told(events: &[Event]) -> Vec<(&str, u128, ChangeKind, bool)> {

@@ -77,7 +77,7 @@ impl Engine {
         }
     }
 
-    /// Applies a record. `outputs` is emptied first; its events are in log order.
+    /// Applies a record. `outputs` is emptied first; it is sorted: see [`Outputs::sort`].
     pub fn apply(&mut self, record: &Record<'_>, outputs: &mut Outputs) -> Outcome {
         outputs.clear();
         if let RecordBody::Configuration(settings) = &record.body {
@@ -86,7 +86,7 @@ impl Engine {
         let routed = self.intake.apply(record, &mut self.work);
         self.shard.apply(routed.elapsed_ms, &mut self.work[0], outputs);
         outputs.counts.add(&routed.counts);
-        outputs.sort_events();
+        outputs.sort();
         outputs.events = self.cap.apply(std::mem::take(&mut outputs.events), routed.elapsed_ms);
         routed.outcome
     }

@@ -24,7 +24,7 @@ use crate::outputs::{Counts, DropReason};
 use crate::partition::{Input, PARTITIONS, Row};
 use crate::record::{Record, RecordBody, RecordClock};
 use crate::settings::Settings;
-use crate::threshold::fleet_threshold;
+use crate::threshold::{NOTABLE, fleet_threshold};
 
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
@@ -144,6 +144,12 @@ impl Intake {
     /// Series that are judged.
     pub fn watched(&self) -> usize {
         self.watched
+    }
+
+    /// The surprise that the fleet's budget asks for at present. A series fires from there on, or from what its
+    /// own budget asks for if that is more.
+    pub fn firing_threshold(&self) -> f64 {
+        self.fleet_threshold.max(NOTABLE)
     }
 
     /// Takes a record in and appends to `work` what the shards must do; partition `p` belongs to shard

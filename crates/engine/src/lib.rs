@@ -18,6 +18,7 @@ mod lifecycle;
 mod order;
 mod outcome;
 mod outputs;
+mod own;
 mod partition;
 mod record;
 mod settings;
@@ -31,7 +32,8 @@ pub use engine::{Engine, Shard};
 pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
 pub use intake::{Intake, Routed, Work};
 pub use outcome::{Outcome, RejectReason};
-pub use outputs::{Counts, DropReason, Outputs, Score};
+pub use outputs::{Counts, DropReason, Gauge, GaugeReading, Outputs, Score};
+pub use own::{next_own_event, own_event};
 pub use partition::{Input, PARTITIONS, Partition, Row, SeriesView};
 pub use record::{Record, RecordBody, RecordKind};
 pub use settings::{

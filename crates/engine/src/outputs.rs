@@ -1,6 +1,8 @@
 //! What comes out of a step besides changed state.
 
-use bellwether_series::{Fingerprint, Timestamp};
+use std::sync::Arc;
+
+use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 
 use crate::event::Event;
 
@@ -99,11 +101,41 @@ pub struct Score {
     pub surprise: f64,
 }
 
+/// News of a series whose gauges are exported.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gauge {
+    /// The series.
+    pub fingerprint: Fingerprint,
+    /// Its labels.
+    pub labels: LabelSet,
+    /// Name of the rule that judges it.
+    pub rule: Arc<str>,
+    /// Event time of the judged sample, or of the series' newest sample when its gauges end.
+    pub at: Timestamp,
+    /// How that sample was judged; `None` when the series ended or its gauges are not exported any more.
+    pub reading: Option<GaugeReading>,
+}
+
+/// The judgement of one sample with the band it was judged by, in the unit of the signal.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct GaugeReading {
+    /// Combined surprise.
+    pub surprise: f64,
+    /// What the most surprised detector expected.
+    pub expected: f64,
+    /// Lower edge of its expected band.
+    pub lower: f64,
+    /// Upper edge of its expected band.
+    pub upper: f64,
+}
+
 /// What comes out of a step.
 #[derive(Debug, Default)]
 pub struct Outputs {
     /// Changes of alerts, in the order in which they happened within a partition.
     pub events: Vec<Event>,
+    /// News of series whose gauges are exported, in order for each series.
+    pub gauges: Vec<Gauge>,
     /// What became of the samples.
     pub counts: Counts,
     /// Every judgement, if asked for.
@@ -111,14 +143,17 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Brings the events of a record into log order: event time, fingerprint, sequence.
-    pub fn sort_events(&mut self) {
+    /// Brings the outputs of a record into an order that depends on nothing but the record: events into log
+    /// order (event time, fingerprint, sequence), gauges by fingerprint, those of a series as they came.
+    pub fn sort(&mut self) {
         self.events.sort_by_key(|event| (event.at_ms, event.fingerprint, event.sequence));
+        self.gauges.sort_by_key(|gauge| gauge.fingerprint);
     }
 
     /// Empties everything, keeping the memory.
     pub fn clear(&mut self) {
         self.events.clear();
+        self.gauges.clear();
         self.counts = Counts::default();
         if let Some(scores) = &mut self.scores {
             scores.clear();

@@ -1,6 +1,7 @@
 //! A partition: the unit of sequence, state and hand-over. A synchronous core without clock, threads or IO.
 
 mod alerts;
+mod export;
 mod series;
 #[cfg(test)]
 mod tests;
@@ -8,16 +9,17 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_detect::{Judgement, Tables};
+use bellwether_detect::{ExpectedBand, Judgement, Tables};
 use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
 use bellwether_signal::{Interval, SeriesKind, rate};
 
+use self::export::Export;
 use self::series::{Judged, Open, Series, signal_kind};
 use crate::event::ResolveReason;
 use crate::judges::Judges;
 use crate::lifecycle::Pending;
 use crate::order::{Held, repeated};
-use crate::outputs::{DropReason, Outputs, Score};
+use crate::outputs::{DropReason, GaugeReading, Outputs, Score};
 use crate::settings::Settings;
 use crate::slab::Slab;
 use crate::threshold::{NOTABLE, fleet_threshold};
@@ -147,13 +149,14 @@ impl Partition {
                 rule: Arc::clone(&settings.rules[usize::from(series.rule)].name),
                 interval_ms: series.interval.as_ms(),
                 last: series.last,
-                surprise: series.last_surprise,
+                surprise: Some(series.last_surprise).filter(|surprise| !surprise.is_nan()),
                 severity: episodes.get(&slot).map(|open| open.episode.severity),
             })
             .collect()
     }
 
     fn admit(&mut self, slot: u32, labels: LabelSet, fingerprint: Fingerprint, kind: SeriesKind) {
+        let export = Export::Off.adopt(self.settings.exports(&labels));
         let rule = self.settings.rule_index(&labels);
         let seat = self.judges.seat(&self.settings.rules[rule]);
         let series = Series {
@@ -164,9 +167,10 @@ impl Partition {
             seat,
             interval: Interval::default(),
             last: None,
-            last_surprise: None,
+            last_surprise: f32::NAN,
             pending: Pending::default(),
             is_open: false,
+            export,
         };
         self.series.insert(slot, series);
         self.series_count += 1;
@@ -175,7 +179,8 @@ impl Partition {
     fn evict(&mut self, slot: u32, outputs: &mut Outputs) {
         self.close(slot, ResolveReason::Unwatched, outputs);
         self.held.forget(slot);
-        if let Some(series) = self.series.remove(slot) {
+        if let Some(mut series) = self.series.remove(slot) {
+            series.withdraw(&self.settings, outputs);
             self.judges.leave(series.seat);
             self.series_count -= 1;
         }
@@ -192,7 +197,13 @@ impl Partition {
             let old_name = Arc::clone(&self.settings.rules[usize::from(series.rule)].name);
             let rule = settings.rule_index(&series.labels);
             let judged_alike = self.judges.fits(series.seat, &settings.rules[rule]);
-            if !judged_alike || old_name != settings.rules[rule].name {
+            let is_moved = !judged_alike || old_name != settings.rules[rule].name;
+            let exported = settings.exports(&series.labels);
+            if is_moved || !exported {
+                series.withdraw(&self.settings, outputs);
+            }
+            series.export = series.export.adopt(exported);
+            if is_moved {
                 moved.push((slot, rule, judged_alike));
             } else {
                 series.rule = rule as u16;
@@ -206,7 +217,7 @@ impl Partition {
             if !judged_alike {
                 self.judges.leave(series.seat);
                 series.seat = self.judges.seat(&settings.rules[rule]);
-                series.last_surprise = None;
+                series.last_surprise = f32::NAN;
             }
         }
         self.settings = settings;
@@ -263,6 +274,7 @@ impl Partition {
         let Value::Finite(value) = Value::classify(value) else {
             outputs.counts.stale += 1;
             series.pending.reset();
+            series.withdraw(&self.settings, outputs);
             self.close(slot, ResolveReason::SeriesEnded, outputs);
             return;
         };
@@ -296,9 +308,14 @@ impl Partition {
             return;
         };
         outputs.counts.judged += 1;
-        series.last_surprise = Some(surprise as f32);
+        series.last_surprise = surprise as f32;
         if let Some(scores) = &mut outputs.scores {
             scores.push(Score { fingerprint: series.fingerprint, at, surprise });
+        }
+        if series.export != Export::Off {
+            let ExpectedBand { lower, upper } = expected.band(bank.tail(), NOTABLE);
+            let reading = GaugeReading { surprise, expected: expected.center, lower, upper };
+            series.export(&self.settings, at, reading, outputs);
         }
         // Almost every sample ends here: nothing notable, nothing pending, nothing open.
         if surprise < NOTABLE && series.pending.is_idle() && !series.is_open {

@@ -25,6 +25,9 @@ pub struct Settings {
     pub rules: Vec<Rule>,
     /// How many false alarms may be raised.
     pub budget: Budget,
+    /// Watched series that any of these matches have their gauges exported: see [`crate::Outputs::gauges`].
+    /// Empty means none. No event depends on it.
+    pub gauges: Vec<Matchers>,
     /// Whose series these are; part of every episode id.
     pub tenant: Arc<str>,
     /// Digest of the effective configuration, put into events.
@@ -39,6 +42,7 @@ impl Default for Settings {
             selection: Selection::default(),
             rules: vec![Rule::default()],
             budget: Budget::default(),
+            gauges: Vec::new(),
             tenant: Arc::from("default"),
             digest: Arc::from("default"),
         }
@@ -50,6 +54,11 @@ impl Settings {
     pub(crate) fn rule_index(&self, labels: &LabelSet) -> usize {
         let first = self.rules.iter().position(|rule| rule.matchers.matches(labels));
         first.unwrap_or(self.rules.len().saturating_sub(1))
+    }
+
+    /// Whether the gauges of a series with these labels are exported.
+    pub(crate) fn exports(&self, labels: &LabelSet) -> bool {
+        self.gauges.iter().any(|matchers| matchers.matches(labels))
     }
 
     /// Identity of an episode: 128 bits over format version, tenant, series, rule and start.

@@ -8,7 +8,7 @@ use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteReques
 use crate::engine::Engine;
 use crate::event::Event;
 use crate::outcome::Outcome;
-use crate::outputs::Outputs;
+use crate::outputs::{Gauge, Outputs};
 use crate::partition::Partition;
 use crate::record::{Record, RecordBody};
 use crate::settings::Settings;
@@ -63,13 +63,14 @@ pub(crate) struct Rig {
     pub(crate) engine: Engine,
     pub(crate) outputs: Outputs,
     pub(crate) events: Vec<Event>,
+    pub(crate) gauges: Vec<Gauge>,
 }
 
 impl Rig {
     pub(crate) fn new(settings: Settings) -> Self {
         let engine = Engine::new(&Arc::new(settings), 1);
         let outputs = Outputs { scores: Some(Vec::new()), ..Outputs::default() };
-        Self { engine, outputs, events: Vec::new() }
+        Self { engine, outputs, events: Vec::new(), gauges: Vec::new() }
     }
 
     /// One record, received at `received_ms`.
@@ -77,6 +78,7 @@ impl Rig {
         let record = Record { received_at: Timestamp::from_ms(received_ms), body };
         let outcome = self.engine.apply(&record, &mut self.outputs);
         self.events.extend(self.outputs.events.iter().cloned());
+        self.gauges.extend(self.outputs.gauges.iter().cloned());
         outcome
     }
 

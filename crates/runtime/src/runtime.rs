@@ -1,13 +1,13 @@
 //! The threads: one sequencer, shards, one collector.
 //!
 //! ```text
-//! submit ─▶ [queue] ─▶ sequencer ─▶ [queue] ─▶ shard 0 … n ─▶ [queue] ─▶ collector ─▶ changes
+//! submit ─▶ [queue] ─▶ sequencer ─▶ [queue] ─▶ shard 0 … n ─▶ [queue] ─▶ collector ─▶ news
 //!            bounded   (Intake)      bounded   (Partitions)    bounded   (AlertCap)
 //! ```
 //!
 //! Every queue is bounded. When a shard cannot keep up the sequencer waits, its queue fills, and sources hear
-//! [`SubmitError::Full`]: overload is refused at the door. The collector puts the events of a
-//! record together in log order, whatever the number of shards.
+//! [`SubmitError::Full`]: overload is refused at the door. The collector puts the outputs of a
+//! record together in one order, whatever the number of shards.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 
 use bellwether_detect::Tables;
 use bellwether_engine::{
-    AlertCap, Counts, Event, Intake, Outputs, Partition, Record, RecordBody, SeriesView, Settings,
-    Shard, Work,
+    AlertCap, Intake, Outputs, Partition, Record, RecordBody, SeriesView, Settings, Shard, Work,
 };
 use bellwether_series::LabelSet;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
 use parking_lot::RwLock;
 
 use crate::api::{Clock, Ingest, Reply, Request, SubmitError};
+use crate::collector::{Done, Header, OnNews, collect};
 use crate::stats::Stats;
 
 /// Records that may wait for a shard or for the collector.
@@ -43,9 +43,6 @@ pub struct Options {
     pub hash_seed: u64,
 }
 
-/// Hears of changes of alerts, in log order, on the collector's thread. Must not block for long.
-pub type OnChanges = Box<dyn FnMut(Vec<Event>) + Send>;
-
 /// Chooses series by their labels.
 pub type Wanted = Arc<dyn Fn(&LabelSet) -> bool + Send + Sync>;
 
@@ -59,21 +56,6 @@ enum ToSequencer {
 enum ToShard {
     Work { elapsed_ms: i64, work: Work },
     View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
-}
-
-/// What the collector must know of a record besides what the shards make of it.
-struct Header {
-    elapsed_ms: i64,
-    counts: Counts,
-    arrived: Option<Instant>,
-    settings: Option<Arc<Settings>>,
-}
-
-/// What a shard made of a record.
-struct Done {
-    outputs: Outputs,
-    open_episodes: usize,
-    state_bytes: usize,
 }
 
 /// A running engine. Dropping it without [`Runtime::stop`] leaves its threads to end by themselves.
@@ -125,10 +107,12 @@ impl Runtime {
         settings: &Arc<Settings>,
         options: Options,
         clock: Arc<dyn Clock>,
-        on_changes: OnChanges,
+        on_news: OnNews,
     ) -> std::io::Result<Self> {
         let shards = options.shards.clamp(1, bellwether_engine::PARTITIONS);
+        let intake = Intake::new(Arc::clone(settings), options.hash_seed);
         let stats = Arc::new(Stats::default());
+        stats.observe_intake(&intake);
         let (to_sequencer, from_sources) = bounded(options.queue_requests_max.max(1));
         let (to_collector, headers) = bounded(RECORDS_IN_FLIGHT_MAX);
         let (recycle, recycled) = unbounded();
@@ -147,7 +131,7 @@ impl Runtime {
             })?);
         }
         let sequencer = Sequencer {
-            intake: Intake::new(Arc::clone(settings), options.hash_seed),
+            intake,
             clock,
             heartbeat: options.heartbeat,
             to_shards,
@@ -160,7 +144,7 @@ impl Runtime {
         let cap = AlertCap::new(Arc::clone(settings));
         let collector_stats = Arc::clone(&stats);
         threads.push(spawn("collector", move || {
-            collect(cap, &headers, &dones, &collector_stats, on_changes);
+            collect(cap, &headers, &dones, &collector_stats, on_news);
         })?);
         let door = Door(Arc::new(RwLock::new(Some(to_sequencer))));
         Ok(Self { handle: Handle { door, stats }, threads })
@@ -286,7 +270,7 @@ impl Sequencer {
             self.work.push(self.recycled.try_recv().unwrap_or_default());
         }
         let routed = self.intake.apply(record, &mut self.work);
-        self.stats.sequenced(&routed.outcome, self.intake.series(), self.intake.watched());
+        self.stats.sequenced(&routed.outcome, &self.intake);
         routed
     }
 
@@ -343,46 +327,6 @@ fn run_shard(
                 // Whoever asked may have stopped waiting.
                 _ = views.send(chosen.collect());
             }
-        }
-    }
-}
-
-/// Puts records together again, in order, until the other threads are gone.
-fn collect(
-    mut cap: AlertCap,
-    headers: &Receiver<Header>,
-    dones: &[Receiver<Done>],
-    stats: &Stats,
-    mut on_changes: OnChanges,
-) {
-    for header in headers {
-        if let Some(settings) = &header.settings {
-            cap.configure(settings);
-        }
-        let mut outputs = Outputs { counts: header.counts, ..Outputs::default() };
-        let (mut open_episodes, mut state_bytes) = (0, 0);
-        for done in dones {
-            let Ok(done) = done.recv() else { return };
-            outputs.counts.add(&done.outputs.counts);
-            outputs.events.extend(done.outputs.events);
-            open_episodes += done.open_episodes;
-            state_bytes += done.state_bytes;
-        }
-        outputs.sort_events();
-        let events = cap.apply(outputs.events, header.elapsed_ms);
-        stats.decide(|decided| {
-            decided.counts.add(&outputs.counts);
-            decided.open_episodes = open_episodes;
-            decided.state_bytes = state_bytes;
-            for event in &events {
-                decided.events[event.severity as usize] += 1;
-            }
-            if let Some(arrived) = header.arrived {
-                decided.observe_latency(arrived.elapsed());
-            }
-        });
-        if !events.is_empty() {
-            on_changes(events);
         }
     }
 }

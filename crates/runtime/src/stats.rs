@@ -3,8 +3,10 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bellwether_engine::{Counts, Outcome, RejectReason};
+use bellwether_engine::{Counts, Intake, Outcome, RejectReason};
 use parking_lot::Mutex;
+
+use crate::alerts::AlertFigures;
 
 /// Upper bounds of the latency buckets, in seconds; one more bucket takes what is slower.
 pub const LATENCY_BOUNDS_SECONDS: [f64; 12] =
@@ -20,6 +22,8 @@ pub struct Stats {
     series: AtomicUsize,
     watched: AtomicUsize,
     queued: AtomicUsize,
+    /// The bits of an `f64`.
+    firing_threshold: AtomicU64,
     decided: Mutex<Decided>,
 }
 
@@ -38,6 +42,8 @@ pub struct Decided {
     pub latency_seconds_sum: f64,
     /// Events emitted, by severity (info, warning, critical).
     pub events: [u64; 3],
+    /// Alerts, as the daily cap lets them through.
+    pub alerts: AlertFigures,
 }
 
 impl Decided {
@@ -51,15 +57,20 @@ impl Decided {
 }
 
 impl Stats {
-    pub(crate) fn sequenced(&self, outcome: &Outcome, series: usize, watched: usize) {
+    pub(crate) fn sequenced(&self, outcome: &Outcome, intake: &Intake) {
         self.records.fetch_add(1, Ordering::Relaxed);
         self.samples_accepted.fetch_add(outcome.accepted_samples, Ordering::Relaxed);
         for (sum, count) in self.samples_rejected.iter().zip(outcome.rejected_samples) {
             sum.fetch_add(count, Ordering::Relaxed);
         }
         self.families_refused.fetch_add(outcome.refused_families, Ordering::Relaxed);
-        self.series.store(series, Ordering::Relaxed);
-        self.watched.store(watched, Ordering::Relaxed);
+        self.observe_intake(intake);
+    }
+
+    pub(crate) fn observe_intake(&self, intake: &Intake) {
+        self.series.store(intake.series(), Ordering::Relaxed);
+        self.watched.store(intake.watched(), Ordering::Relaxed);
+        self.firing_threshold.store(intake.firing_threshold().to_bits(), Ordering::Relaxed);
     }
 
     pub(crate) fn decide(&self, update: impl FnOnce(&mut Decided)) {
@@ -102,6 +113,11 @@ impl Stats {
     /// Series that are judged.
     pub fn watched(&self) -> usize {
         self.watched.load(Ordering::Relaxed)
+    }
+
+    /// The surprise that the fleet's budget asks for at present: see [`Intake::firing_threshold`].
+    pub fn firing_threshold(&self) -> f64 {
+        f64::from_bits(self.firing_threshold.load(Ordering::Relaxed))
     }
 
     /// Requests waiting for the sequencer.

@@ -6,6 +6,7 @@ use bellwether_detect::{Expected, Severity};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use bellwether_signal::{Interval, SeriesKind};
 
+use super::export::Export;
 use crate::event::SignalKind;
 use crate::judges::Seat;
 use crate::lifecycle::{Episode, Pending};
@@ -22,10 +23,12 @@ pub(super) struct Series {
     pub(super) seat: Seat,
     pub(super) interval: Interval,
     pub(super) last: Option<(Timestamp, f64)>,
-    pub(super) last_surprise: Option<f32>,
+    /// Surprise of its newest judged sample; NaN before the first, since an `Option` takes twice the space.
+    pub(super) last_surprise: f32,
     pub(super) pending: Pending,
     /// Whether an episode is open.
     pub(super) is_open: bool,
+    pub(super) export: Export,
 }
 
 /// A series as an operator sees it.
@@ -77,5 +80,16 @@ pub(super) fn signal_kind(kind: SeriesKind) -> SignalKind {
     match kind {
         SeriesKind::Counter => SignalKind::Rate,
         SeriesKind::Gauge | SeriesKind::HistogramBucket => SignalKind::Value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_fits_its_budget() {
+        let bytes = size_of::<Option<Series>>();
+        assert!(bytes <= 112, "{bytes}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bellwether_engine::{ChangeKind, RejectReason, Settings};
+use bellwether_series::Fingerprint;
 use bellwether_wire::remote_write::RawSample;
 use proptest::prelude::*;
 
@@ -27,9 +28,12 @@ fn an_eventful_scene_rings_for_every_fault_and_resolves() {
     }
 }
 
+/// Events, and gauges by series.
+type Heard = (Vec<String>, BTreeMap<Fingerprint, Vec<String>>);
+
 /// Runs the steps whole and with the samples of series 0 in a request of their own, before the others or
-/// after them, and returns the events of all three runs.
-fn apart(scene: &Scene, settings: &Arc<Settings>, steps: &[Step]) -> [Vec<String>; 3] {
+/// after them, and returns what all three runs told.
+fn apart(scene: &Scene, settings: &Arc<Settings>, steps: &[Step]) -> [Heard; 3] {
     let split = |is_first: bool| {
         run_split(scene, settings, steps, |step| {
             let (own, others) = step.samples.iter().partition(|(series, _)| *series == 0);
@@ -37,7 +41,8 @@ fn apart(scene: &Scene, settings: &Arc<Settings>, steps: &[Step]) -> [Vec<String
             if is_first { vec![part(own), part(others)] } else { vec![part(others), part(own)] }
         })
     };
-    [run(scene, settings, steps), split(true), split(false)].map(|told| told.lines())
+    [run(scene, settings, steps), split(true), split(false)]
+        .map(|told| (told.lines(), told.gauges()))
 }
 
 #[test]
@@ -48,7 +53,7 @@ fn a_fleet_that_grows_in_the_step_of_an_alert_may_be_cut_anyhow() {
         plan.late_start = 121;
     }
     let [whole, first, last] = apart(&scene, &settings(), &scene.steps());
-    assert!(!whole.is_empty());
+    assert!(!whole.0.is_empty() && !whole.1.is_empty());
     assert!(whole == first && whole == last);
 }
 
@@ -61,7 +66,7 @@ fn a_series_that_comes_back_in_the_step_in_which_it_is_given_up_may_be_cut_anyho
             let mut settings = (*settings()).clone();
             settings.series.time_to_live_ms = ttl_minutes * 60_000;
             let [whole, first, last] = apart(&scene, &Arc::new(settings), &scene.steps());
-            assert!(!whole.is_empty());
+            assert!(!whole.0.is_empty() && !whole.1.is_empty());
             assert!(whole == first && whole == last, "{steps} steps of silence");
         }
     }
@@ -83,24 +88,27 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn cutting_requests_changes_no_event(scene in any_scene(), cuts: u64) {
+    fn cutting_requests_changes_no_event_and_no_gauge(scene in any_scene(), cuts: u64) {
         let (steps, settings) = (scene.steps(), settings());
         let whole = run(&scene, &settings, &steps);
         let mut noise = Noise(cuts);
         let split = run_split(&scene, &settings, &steps, |step| shred(step, &mut noise));
         prop_assert_eq!(whole.lines(), split.lines());
+        prop_assert_eq!(whole.gauges(), split.gauges());
         prop_assert_eq!(whole.counts, split.counts);
         prop_assert_eq!(whole.outcome, split.outcome);
     }
 
     #[test]
-    fn the_number_of_shards_changes_no_event(scene in any_scene()) {
+    fn the_number_of_shards_changes_no_event_and_no_gauge(scene in any_scene()) {
         let (steps, settings) = (scene.steps(), settings());
         let one = run(&scene, &settings, &steps);
         for count in [1, 2, 16, 64] {
             let sharded = run_sharded(&scene, &settings, &steps, count);
             prop_assert_eq!(one.lines(), sharded.lines(), "{} shards", count);
             prop_assert_eq!(one.counts, sharded.counts);
+            // In the same order, too.
+            prop_assert_eq!(&one.gauges, &sharded.gauges, "{} shards", count);
         }
     }
 
@@ -127,6 +135,31 @@ proptest! {
             prop_assert!(event.at_ms >= event.starts_at_ms);
             prop_assert!(event.peak_surprise >= event.surprise);
         }
+    }
+
+    #[test]
+    fn exporting_gauges_changes_no_event(scene in any_scene()) {
+        let (steps, exporting) = (scene.steps(), settings());
+        let silent = Arc::new(Settings { gauges: Vec::new(), ..(*exporting).clone() });
+        let (loud, quiet) = (run(&scene, &exporting, &steps), run(&scene, &silent, &steps));
+        prop_assert_eq!(loud.lines(), quiet.lines());
+        prop_assert_eq!(loud.counts, quiet.counts);
+        prop_assert!(quiet.gauges.is_empty());
+    }
+
+    #[test]
+    fn gauges_go_forward_in_time_and_end_only_after_a_reading(scene in any_scene()) {
+        let told = run(&scene, &settings(), &scene.steps());
+        let mut last = BTreeMap::new();
+        for gauge in &told.gauges {
+            let before = last.insert(gauge.fingerprint, gauge);
+            prop_assert!(before.is_none_or(|before| before.at < gauge.at), "{gauge:?}");
+            let shown = before.is_some_and(|before| before.reading.is_some());
+            prop_assert!(gauge.reading.is_some() || shown, "{gauge:?}");
+        }
+        let exported = (0..scene.plans.len().min(4)).map(|series| scene.labels(series));
+        let exported: BTreeSet<_> = exported.map(|labels| labels.fingerprint()).collect();
+        prop_assert!(last.keys().all(|fingerprint| exported.contains(fingerprint)));
     }
 
     #[test]

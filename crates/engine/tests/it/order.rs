@@ -61,13 +61,14 @@ proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn repeated_samples_change_no_event_and_are_counted(scene in any_scene(), seed: u64) {
+    fn repeated_samples_change_no_event_and_no_gauge_and_are_counted(scene in any_scene(), seed: u64) {
         let (steps, settings) = (scene.steps(), settings());
         let once = run(&scene, &settings, &steps);
         let mut again = steps.clone();
         let added = repeat(&mut again, &mut Noise(seed));
         let often = run(&scene, &settings, &again);
         prop_assert_eq!(once.lines(), often.lines());
+        prop_assert_eq!(once.gauges(), often.gauges());
         prop_assert_eq!(often.counts.dropped[DropReason::Duplicate.index()], added);
         prop_assert_eq!(often.counts.judged, once.counts.judged);
     }
@@ -86,7 +87,7 @@ proptest! {
     }
 
     #[test]
-    fn disorder_within_the_lateness_changes_no_event(scene in gapless_scene(), seed: u64) {
+    fn disorder_within_the_lateness_changes_no_event_and_no_gauge(scene in gapless_scene(), seed: u64) {
         let settings = late_settings();
         let mut noise = Noise(seed);
         let mut steps = scene.steps();
@@ -106,5 +107,6 @@ proptest! {
             events.iter().map(|event| serde_json::to_string(event).unwrap()).collect::<Vec<_>>()
         };
         prop_assert_eq!(in_event_order(&sorted), in_event_order(&shuffled));
+        prop_assert_eq!(sorted.gauges(), shuffled.gauges());
     }
 }

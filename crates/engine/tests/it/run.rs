@@ -1,12 +1,14 @@
 //! Runs scenes: on one engine, and on shards as the runtime lays them out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bellwether_detect::Tables;
 use bellwether_engine::{
-    AlertCap, Counts, Engine, Event, Intake, Outcome, Outputs, Record, RecordBody, Settings, Shard,
-    Work,
+    AlertCap, Counts, Engine, Event, Gauge, Intake, Outcome, Outputs, Record, RecordBody, Settings,
+    Shard, Work,
 };
+use bellwether_series::Fingerprint;
 
 use crate::scene::{Scene, Step};
 
@@ -14,6 +16,7 @@ use crate::scene::{Scene, Step};
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) events: Vec<Event>,
+    pub(crate) gauges: Vec<Gauge>,
     pub(crate) counts: Counts,
     pub(crate) outcome: Outcome,
 }
@@ -27,13 +30,23 @@ impl Told {
             .collect()
     }
 
-    fn add(&mut self, outcome: &Outcome, counts: &Counts, events: Vec<Event>) {
+    /// The gauges of each series, one text each, in which every bit of a number shows.
+    pub(crate) fn gauges(&self) -> BTreeMap<Fingerprint, Vec<String>> {
+        let mut by_series = BTreeMap::<_, Vec<String>>::new();
+        for gauge in &self.gauges {
+            by_series.entry(gauge.fingerprint).or_default().push(format!("{gauge:?}"));
+        }
+        by_series
+    }
+
+    fn add(&mut self, outcome: &Outcome, outputs: &mut Outputs) {
         self.outcome.accepted_samples += outcome.accepted_samples;
         for (sum, count) in self.outcome.rejected_samples.iter_mut().zip(outcome.rejected_samples) {
             *sum += count;
         }
-        self.counts.add(counts);
-        self.events.extend(events);
+        self.counts.add(&outputs.counts);
+        self.gauges.append(&mut outputs.gauges);
+        self.events.append(&mut outputs.events);
     }
 }
 
@@ -45,7 +58,7 @@ pub(crate) fn run(scene: &Scene, settings: &Arc<Settings>, steps: &[Step]) -> To
         let request = scene.request(&step.samples);
         let body = RecordBody::Request(&request);
         let outcome = engine.apply(&Record { received_at: step.received_at, body }, &mut outputs);
-        told.add(&outcome, &outputs.counts, std::mem::take(&mut outputs.events));
+        told.add(&outcome, &mut outputs);
     }
     told
 }
@@ -67,10 +80,10 @@ pub(crate) fn run_split(
             let body = RecordBody::Request(&request);
             let record = Record { received_at: part.received_at, body };
             let outcome = engine.apply(&record, &mut outputs);
-            told.add(&outcome, &outputs.counts, Vec::new());
             whole.events.append(&mut outputs.events);
+            told.add(&outcome, &mut outputs);
         }
-        whole.sort_events();
+        whole.sort();
         told.events.append(&mut whole.events);
     }
     told
@@ -100,9 +113,9 @@ pub(crate) fn run_sharded(
         for (shard, work) in shards.iter_mut().zip(&mut work).rev() {
             shard.apply(routed.elapsed_ms, work, &mut outputs);
         }
-        outputs.sort_events();
-        let events = cap.apply(std::mem::take(&mut outputs.events), routed.elapsed_ms);
-        told.add(&routed.outcome, &outputs.counts, events);
+        outputs.sort();
+        outputs.events = cap.apply(std::mem::take(&mut outputs.events), routed.elapsed_ms);
+        told.add(&routed.outcome, &mut outputs);
     }
     told
 }

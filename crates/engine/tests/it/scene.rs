@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use bellwether_engine::{Rule, Settings};
-use bellwether_series::{LabelSet, STALE_NAN_BITS, Timestamp};
+use bellwether_series::{LabelSet, MatchOp, Matcher, Matchers, STALE_NAN_BITS, Timestamp};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
 use proptest::option;
 use proptest::prelude::*;
@@ -198,10 +198,13 @@ pub(crate) fn at(step: usize) -> Timestamp {
     START.plus_ms(step as i64 * STEP_MS)
 }
 
-/// Settings under which alerts come soon and no cap holds them back.
+/// Settings under which alerts come soon and no cap holds them back; the gauges of the first four series are
+/// exported.
 pub(crate) fn settings() -> Arc<Settings> {
     let mut settings = Settings { rules: vec![Rule::default()], ..Settings::default() };
     settings.budget.cap_per_day = u32::MAX;
+    let first = Matcher::new("instance", MatchOp::Regex, "host-[0-3]").expect("a pattern");
+    settings.gauges = vec![Matchers::new(vec![first])];
     Arc::new(settings)
 }
 

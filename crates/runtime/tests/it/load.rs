@@ -30,11 +30,11 @@ fn a_listener_that_hangs_fills_the_queue_and_loses_nothing() {
     let mut listener = told.listener();
     let runtime = start(
         Options { queue_requests_max: QUEUE, ..options(2) },
-        Box::new(move |events| {
+        Box::new(move |news| {
             // Neither end is there any more once the test lets go.
             _ = entered.send(());
             _ = gate.recv();
-            listener(events);
+            listener(news);
         }),
     );
     let (handle, replies) = (runtime.handle(), Arc::new(AtomicUsize::new(0)));

@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use bellwether_engine::{Event, Settings};
-use bellwether_runtime::{Clock, HEARTBEAT, OnChanges, Options, Request, Runtime};
-use bellwether_series::{LabelSet, Timestamp};
+use bellwether_engine::{Event, Gauge, Settings};
+use bellwether_runtime::{Clock, HEARTBEAT, News, OnNews, Options, Request, Runtime};
+use bellwether_series::{LabelSet, MatchOp, Matcher, Matchers, Timestamp};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
 
 pub(crate) const SERIES: usize = 12;
@@ -50,22 +50,41 @@ impl Clock for StoppedClock {
     }
 }
 
-pub(crate) fn start(options: Options, on_changes: OnChanges) -> Runtime {
-    let settings = Arc::new(Settings::default());
-    Runtime::start(&settings, options, Arc::new(StoppedClock), on_changes).expect("threads")
+/// Settings under which the gauges of the first five series are exported.
+pub(crate) fn exporting() -> Settings {
+    let first = Matcher::new("instance", MatchOp::Regex, "host-0[0-4]").expect("a pattern");
+    Settings { gauges: vec![Matchers::new(vec![first])], ..Settings::default() }
+}
+
+pub(crate) fn start(options: Options, on_news: OnNews) -> Runtime {
+    start_with(Settings::default(), options, on_news)
+}
+
+pub(crate) fn start_with(settings: Settings, options: Options, on_news: OnNews) -> Runtime {
+    Runtime::start(&Arc::new(settings), options, Arc::new(StoppedClock), on_news).expect("threads")
 }
 
 /// What a runtime told so far.
 #[derive(Clone, Default)]
-pub(crate) struct Told(Arc<Mutex<Vec<Event>>>);
+pub(crate) struct Told(Arc<Mutex<Vec<News>>>);
 
 impl Told {
-    pub(crate) fn listener(&self) -> OnChanges {
+    pub(crate) fn listener(&self) -> OnNews {
         let told = self.clone();
-        Box::new(move |events| told.0.lock().expect("no panic").extend(events))
+        Box::new(move |news| told.0.lock().expect("no panic").push(news))
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
-        self.0.lock().expect("no panic").clone()
+        self.0.lock().expect("no panic").iter().flat_map(|news| news.events.clone()).collect()
+    }
+
+    pub(crate) fn gauges(&self) -> Vec<Gauge> {
+        self.0.lock().expect("no panic").iter().flat_map(|news| news.gauges.clone()).collect()
+    }
+
+    /// Whether somebody was called for nothing.
+    pub(crate) fn any_empty(&self) -> bool {
+        let told = self.0.lock().expect("no panic");
+        told.iter().any(|news| news.events.is_empty() && news.gauges.is_empty())
     }
 }

@@ -1,0 +1,117 @@
+//! Alerts counted as they come out behind the daily cap.
+
+use std::collections::BTreeMap;
+
+use bellwether_detect::Severity;
+use bellwether_engine::{ChangeKind, Event};
+use bellwether_series::Fingerprint;
+
+/// How many alerts there were and are, the cap's own among them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AlertFigures {
+    /// Alerts that fired since the start, by the severity with which they did (info, warning, critical).
+    pub fired: [u64; 3],
+    /// Alerts that would have fired since the start, but were beyond the cap.
+    pub held_back: u64,
+    /// Alerts that fire now, by their present severity. What is held back is not among them.
+    pub firing: [u64; 3],
+}
+
+/// Remembers which alerts fire: at most one for each episode that is not over.
+#[derive(Debug, Default)]
+pub(crate) struct AlertBook {
+    firing: BTreeMap<Fingerprint, Severity>,
+}
+
+impl AlertBook {
+    /// Takes an event that has passed the cap into account.
+    pub(crate) fn enter(&mut self, event: &Event, figures: &mut AlertFigures) {
+        let before = self.firing.get(&event.episode_id).copied();
+        let after = match event.change {
+            ChangeKind::Firing | ChangeKind::Escalated if event.alert => Some(event.severity),
+            ChangeKind::Resolved => None,
+            ChangeKind::Noticed | ChangeKind::Firing | ChangeKind::Escalated => before,
+        };
+        if event.change == ChangeKind::Firing {
+            if event.alert {
+                figures.fired[event.severity as usize] += 1;
+            } else if event.severity > Severity::Info {
+                figures.held_back += 1;
+            }
+        }
+        if before == after {
+            return;
+        }
+        if let Some(before) = before {
+            figures.firing[before as usize] -= 1;
+            self.firing.remove(&event.episode_id);
+        }
+        if let Some(after) = after {
+            figures.firing[after as usize] += 1;
+            self.firing.insert(event.episode_id, after);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bellwether_engine::{Settings, own_event};
+    use bellwether_series::{LabelSet, Timestamp};
+
+    use super::*;
+
+    /// An event of the episode that began at minute `episode`.
+    fn event(episode: i64, change: ChangeKind, severity: Severity, alert: bool) -> Event {
+        let at = Timestamp::from_ms(episode * 60_000);
+        let labels = LabelSet::from_pairs([("__name__", "up")]).unwrap();
+        let first = own_event(&Settings::default(), "Rule", labels, at);
+        Event { change, severity, alert, ..first }
+    }
+
+    fn figures(events: &[Event]) -> AlertFigures {
+        let (mut book, mut figures) = (AlertBook::default(), AlertFigures::default());
+        for event in events {
+            book.enter(event, &mut figures);
+        }
+        let kept = figures.firing.iter().sum::<u64>();
+        assert_eq!(book.firing.len() as u64, kept, "nothing else is remembered");
+        figures
+    }
+
+    use ChangeKind::{Escalated, Firing, Noticed, Resolved};
+    use Severity::{Critical, Info, Warning};
+
+    #[test]
+    fn an_alert_counts_where_it_fired_and_fires_where_it_stands() {
+        let mut events = vec![
+            event(1, Noticed, Info, false),
+            event(1, Firing, Warning, true),
+            event(2, Firing, Warning, true),
+            event(3, Firing, Critical, true),
+            event(2, Escalated, Critical, true),
+        ];
+        let (fired, held_back) = ([0, 2, 1], 0);
+        assert_eq!(figures(&events), AlertFigures { fired, held_back, firing: [0, 1, 2] });
+        events.extend([event(1, Resolved, Warning, true), event(2, Resolved, Critical, true)]);
+        assert_eq!(figures(&events), AlertFigures { fired, held_back, firing: [0, 0, 1] });
+    }
+
+    #[test]
+    fn what_is_held_back_counts_once_and_never_fires() {
+        let mut events = vec![
+            event(1, Noticed, Info, false),
+            event(1, Firing, Warning, false),
+            event(1, Escalated, Critical, false),
+        ];
+        let held = AlertFigures { held_back: 1, ..AlertFigures::default() };
+        assert_eq!(figures(&events), held);
+        events.push(event(1, Resolved, Critical, false));
+        assert_eq!(figures(&events), held);
+    }
+
+    #[test]
+    fn what_alerts_nobody_is_not_held_back_either() {
+        let events = [event(1, Noticed, Info, false), event(1, Resolved, Info, false)];
+        assert_eq!(figures(&events), AlertFigures::default());
+    }
+}

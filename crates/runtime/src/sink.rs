@@ -1,0 +1,45 @@
+//! What the runtime's user hands events to, and how such a sink says how it is doing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether_engine::Event;
+
+/// Takes events to somebody outside. A sink has a queue and a worker of its own: whatever happens out there,
+/// nobody waits for it and its memory is bounded.
+pub trait EventSink: Send + Sync {
+    /// What metrics and health call it: lower case, unique among the sinks of a process.
+    fn name(&self) -> &str;
+
+    /// Takes `event` over. Never blocks; what there is no room for is counted and lost to this sink.
+    ///
+    /// Events come in log order.
+    fn publish(&self, event: &Arc<Event>);
+
+    /// How it is doing.
+    fn stats(&self) -> SinkStats;
+
+    /// Delivers what waits, and ends. Blocks for `limit` at the most; what is published afterwards is lost.
+    fn close(&self, limit: Duration);
+}
+
+/// How a sink is doing; counters are since its start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SinkStats {
+    /// Events delivered.
+    pub delivered_events: u64,
+    /// Events lost: no room in the queue, refused for good, or given up.
+    pub dropped_events: u64,
+    /// Attempts at delivery that failed, tried again or not.
+    pub failed_attempts: u64,
+    /// Events that wait.
+    pub waiting_events: usize,
+    /// Events that may wait.
+    pub queue_events_max: usize,
+    /// Failed attempts since the last one that succeeded; above 0 the sink is unwell.
+    pub failures_in_a_row: u32,
+    /// Wall-clock time of the last delivery, in milliseconds.
+    pub last_success_ms: Option<i64>,
+    /// What went wrong last, if it was after the last success.
+    pub last_error: Option<String>,
+}
