@@ -4,14 +4,18 @@
 //! - [`source::remote_write`] receives Prometheus remote write and answers so that senders retry or
 //!   drop correctly.
 //! - [`sink::alertmanager`] keeps a set of Alertmanagers informed of what is firing.
+//! - [`sink::webhook`] posts every event to a URL, signed.
+//! - [`sink::gauges`] takes derived gauges out by remote write.
 //!
 //! No detection here and nothing that a replay could not do without: what comes in goes to
 //! `bellwether_runtime::Ingest`, what goes out is a `bellwether_engine::Event`.
 
 pub mod http;
+mod outbound;
 mod secret;
 pub mod sink;
 pub mod source;
 mod text;
 
+pub use outbound::{Endpoint, EndpointError};
 pub use secret::Secret;

@@ -34,7 +34,7 @@ use tokio_util::sync::CancellationToken;
 use alert::{Change, Naming};
 use book::AlertBook;
 use client::AlertmanagerClient;
-pub use options::{AlertmanagerOptions, OptionsError, Target};
+pub use options::{AlertmanagerOptions, OptionsError};
 use target::TargetTask;
 
 /// The wall clock, in milliseconds since the Unix epoch.

@@ -1,10 +1,14 @@
 //! What the tests share.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use bellwether_connect::http::{ServerLimits, serve};
+use bellwether_detect::Severity;
+use bellwether_engine::{ChangeKind, Event, FORMAT_VERSION, SignalKind};
+use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +25,10 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(app: Router, limits: ServerLimits) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), app, limits)
+    }
+
+    pub(crate) fn on(listener: TcpListener, app: Router, limits: ServerLimits) -> Self {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(serve(listener, app, limits, stop.clone()));
@@ -53,4 +60,39 @@ pub(crate) async fn until(what: &str, mut condition: impl FnMut() -> bool) {
         }
     };
     assert!(tokio::time::timeout(PATIENCE, waiting).await.is_ok(), "never: {what}");
+}
+
+/// An event of the series of `instance`.
+pub(crate) fn event(instance: &str, change: ChangeKind, severity: Severity) -> Event {
+    let labels = LabelSet::from_pairs([("__name__", "load"), ("instance", instance)]).unwrap();
+    let at = Timestamp::from_ms(1_060_000);
+    let resolved = change == ChangeKind::Resolved;
+    Event {
+        version: FORMAT_VERSION,
+        id: format!("{}-1", labels.fingerprint()),
+        episode_id: labels.fingerprint(),
+        sequence: 1,
+        change,
+        severity,
+        reason: None,
+        alert: true,
+        at_ms: at,
+        starts_at_ms: Timestamp::from_ms(1_000_000),
+        ends_at_ms: resolved.then_some(at),
+        rule: Arc::from("MetricAnomaly"),
+        fingerprint: labels.fingerprint(),
+        labels,
+        signal: SignalKind::Value,
+        value: 9.0,
+        expected: 2.0,
+        lower: 1.0,
+        upper: 3.0,
+        surprise: 6.0,
+        peak_surprise: 6.0,
+        threshold: 5.0,
+        detectors: Vec::new(),
+        config_digest: Arc::from("c"),
+        state_digest: Fingerprint::from_u128(0),
+        explanation: "expected 2, saw 9".to_owned(),
+    }
 }

@@ -140,52 +140,11 @@ fn rfc3339(ms: i64) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use bellwether_detect::Severity;
-    use bellwether_engine::{FORMAT_VERSION, SignalKind};
-    use bellwether_series::{LabelSet, Timestamp};
 
     use super::*;
-
-    /// An event of `episode`, which started at 1,000,000 ms and is at 1,060,000 ms.
-    pub(in super::super) fn event(
-        episode: u128,
-        change: ChangeKind,
-        severity: Severity,
-        labels: &[(&str, &str)],
-    ) -> Event {
-        let named = [("__name__", "load")].into_iter().chain(labels.iter().copied());
-        let labels = LabelSet::from_pairs(named).unwrap();
-        let resolved = change == ChangeKind::Resolved;
-        Event {
-            version: FORMAT_VERSION,
-            id: format!("{episode:032x}-1"),
-            episode_id: Fingerprint::from_u128(episode),
-            sequence: 1,
-            change,
-            severity,
-            reason: None,
-            alert: true,
-            at_ms: Timestamp::from_ms(1_060_000),
-            starts_at_ms: Timestamp::from_ms(1_000_000),
-            ends_at_ms: resolved.then(|| Timestamp::from_ms(1_060_000)),
-            rule: Arc::from("MetricAnomaly"),
-            fingerprint: labels.fingerprint(),
-            labels,
-            signal: SignalKind::Value,
-            value: 12.5,
-            expected: 2.0,
-            lower: 1.0,
-            upper: 3.0,
-            surprise: 6.25,
-            peak_surprise: 6.25,
-            threshold: 5.0,
-            detectors: Vec::new(),
-            config_digest: Arc::from("c"),
-            state_digest: Fingerprint::from_u128(0),
-            explanation: "expected 2, saw 12.5".to_owned(),
-        }
-    }
+    use crate::sink::testing::event;
 
     fn change(event: &Event) -> Change {
         Change::of(event, &Naming::new(Some("https://b.example/x/".to_owned()), false)).unwrap()

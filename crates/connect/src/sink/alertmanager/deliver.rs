@@ -116,11 +116,11 @@ mod tests {
     use bellwether_engine::ChangeKind;
     use parking_lot::Mutex;
 
-    use super::super::alert::tests::event;
     use super::super::alert::{Change, Naming};
     use super::super::book::{AlertBook, Next};
     use super::super::options::AlertmanagerOptions;
     use super::*;
+    use crate::sink::testing::event;
 
     /// A server that refuses every batch with one of the bad hosts in it.
     #[derive(Default)]

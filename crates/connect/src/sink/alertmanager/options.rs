@@ -1,14 +1,12 @@
 //! Where the Alertmanagers are and how often they are told.
 
-use reqwest::Url;
-
-use crate::Secret;
+use crate::outbound::{Endpoint, EndpointError};
 
 /// Options of the Alertmanager sink.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertmanagerOptions {
-    /// Every Alertmanager; each gets every alert.
-    pub targets: Vec<Target>,
+    /// Every Alertmanager; each gets every alert. The URL is the base, with a path prefix if there is one.
+    pub targets: Vec<Endpoint>,
     /// URL under which people reach this program, for links; links are left out without it.
     pub external_url: Option<String>,
     /// How often a firing alert is repeated, in milliseconds; an alert that was not repeated four times
@@ -43,44 +41,18 @@ impl Default for AlertmanagerOptions {
     }
 }
 
-/// One Alertmanager.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Target {
-    /// Base URL, `http` or `https`, with a path prefix if there is one; without user information and query.
-    pub url: String,
-    /// User name and password.
-    pub basic_auth: Option<(String, Secret)>,
-    /// Bearer token; not together with `basic_auth`.
-    pub bearer: Option<Secret>,
-}
-
 /// Why the sink cannot start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptionsError {
-    /// The URL of a target is unusable. It is not repeated here since it may hold a password.
-    #[error("Alertmanager URL is invalid: {fault}")]
-    Url {
-        /// What is wrong with it.
-        fault: &'static str,
-    },
-    /// A credential is unusable.
-    #[error("Alertmanager credentials are invalid: {fault}")]
-    Credentials {
-        /// What is wrong with them.
-        fault: &'static str,
-    },
+    /// Nothing can be sent to a target.
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
     /// A number is out of range.
     #[error("option is out of range: option=`{option}`")]
     OutOfRange {
         /// Name of the field.
         option: &'static str,
-    },
-    /// The HTTP client cannot be built, for want of TLS root certificates most likely.
-    #[error("cannot build the HTTP client")]
-    Client {
-        /// What the client says.
-        source: reqwest::Error,
     },
     /// Started outside a tokio runtime.
     #[error("no tokio runtime is running")]
@@ -103,62 +75,9 @@ impl AlertmanagerOptions {
     }
 }
 
-impl Target {
-    /// The base URL, checked, without a slash at the end.
-    pub(super) fn base_url(&self) -> Result<String, OptionsError> {
-        let invalid = |fault| OptionsError::Url { fault };
-        let url = Url::parse(&self.url).map_err(|_| invalid("it cannot be parsed"))?;
-        if !matches!(url.scheme(), "http" | "https") {
-            return Err(invalid("it is neither http nor https"));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid("it holds user information, use basic_auth"));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(invalid("it holds a query or a fragment"));
-        }
-        Ok(url.as_str().trim_end_matches('/').to_owned())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn base_url(url: &str) -> Result<String, String> {
-        let target = Target { url: url.to_owned(), ..Target::default() };
-        target.base_url().map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_base_url_may_have_a_prefix_but_no_secret() {
-        assert_eq!(base_url("http://a:9093").unwrap(), "http://a:9093");
-        assert_eq!(base_url("https://a/alertmanager/").unwrap(), "https://a/alertmanager");
-        for bad in [
-            "a:9093",
-            "file:///etc",
-            "http://u:canary@a",
-            "http://a?token=canary",
-            "",
-            "http://a#x",
-        ] {
-            let error = base_url(bad).unwrap_err();
-            assert!(!error.contains("canary"), "{error}");
-        }
-    }
-
-    #[test]
-    fn options_print_no_secret() {
-        let target = Target {
-            url: "http://a".to_owned(),
-            basic_auth: Some(("user".to_owned(), Secret::new("canary"))),
-            bearer: Some(Secret::new("canary")),
-        };
-        let options =
-            AlertmanagerOptions { targets: vec![target], ..AlertmanagerOptions::default() };
-        assert!(options.check().is_ok());
-        assert!(!format!("{options:?}").contains("canary"));
-    }
 
     #[test]
     fn an_interval_of_zero_is_refused() {

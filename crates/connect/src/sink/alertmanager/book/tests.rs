@@ -5,8 +5,8 @@ use bellwether_engine::ChangeKind::{self, Escalated, Firing, Resolved};
 use proptest::prelude::*;
 
 use super::super::alert::Naming;
-use super::super::alert::tests::event;
 use super::*;
+use crate::sink::testing::event;
 
 const MINUTE: i64 = 60_000;
 /// Wall-clock time at which the tests begin: long after the event times of [`event`].
