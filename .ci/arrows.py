@@ -1,6 +1,6 @@
 """Fails when a crate depends on one that it must not: the arrows of ARCHITECTURE.md.
 
-    series <- { wire, detect, signal } <- engine <- runtime <- { replay, connect } <- bellwether
+    series <- { wire, detect, signal } <- engine <- runtime <- eventlog <- { replay, connect } <- bellwether
 
 Only normal dependencies count; tests may use what they like.
 """
@@ -11,7 +11,8 @@ import sys
 
 ABOVE_SERIES = ["wire", "detect", "signal"]
 BELOW_RUNTIME = ["series", *ABOVE_SERIES, "engine"]
-BELOW_RIM = [*BELOW_RUNTIME, "runtime"]
+BELOW_EVENTLOG = [*BELOW_RUNTIME, "runtime"]
+BELOW_RIM = [*BELOW_EVENTLOG, "eventlog"]
 
 # Each crate and those of ours that it may use.
 MAY_USE = {
@@ -21,6 +22,7 @@ MAY_USE = {
     "signal": ["series"],
     "engine": ["series", *ABOVE_SERIES],
     "runtime": BELOW_RUNTIME,
+    "eventlog": BELOW_EVENTLOG,
     "replay": BELOW_RIM,
     "connect": BELOW_RIM,
     "bellwether": [*BELOW_RIM, "replay", "connect"],

@@ -1,0 +1,23 @@
+//! Events on disk: written while the engine runs, read back by reports.
+//!
+//! [`JsonLines`] appends one JSON event a line to a file that it rotates; [`EventLog`] keeps Parquet files in
+//! one folder a day, complete at any moment; [`read()`] reads either. Both are sinks of the runtime: a bounded
+//! queue and a thread of their own, so that a full disk costs events of the log and nothing else.
+//!
+//! Delivery is at least once: after a failure an event may be in a file twice, with the same id.
+
+mod day;
+mod event_log;
+mod guard;
+mod json_lines;
+mod read;
+mod rotated;
+mod table;
+#[cfg(test)]
+mod testing;
+mod worker;
+
+pub use event_log::{EventLog, EventLogOptions};
+pub use json_lines::{JsonLines, JsonLinesOptions};
+pub use read::{Events, ReadError, Wanted, read};
+pub use table::RowError;
