@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 /// Comments, spelling and explicit defaults in the file do not change it.
 pub(super) fn digest(settings: &Settings) -> String {
     // Destructured in full, so that a new setting cannot be forgotten here.
-    let Settings { ordering, series, selection, rules, budget, tenant, digest: _ } = settings;
+    // Gauges are left out: which are exported decides no event.
+    let Settings { ordering, series, selection, rules, budget, gauges: _, tenant, digest: _ } =
+        settings;
     let Ordering { lateness_ms, future_max_ms, held_samples_max } = ordering;
     let SeriesLimits { active_max, time_to_live_ms, metadata_max, labels } = series;
     let LabelLimits { labels_max, name_bytes_max, value_bytes_max, total_bytes_max } = labels;

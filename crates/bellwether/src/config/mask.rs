@@ -17,7 +17,7 @@ const SECRET_WORDS: [&str; 10] = [
 ];
 
 /// `source` with the same length and lines, secrets replaced by asterisks: what stands at `spans`, what
-/// follows a key that sounds like a secret (unless it ends in `_file`), and `user:password@` in URLs.
+/// follows a key that sounds like a secret (unless it ends in `_file`), and `user:password@` and queries in URLs.
 pub(super) fn mask(source: &str, spans: &[Range<usize>]) -> String {
     let mut bytes = source.as_bytes().to_vec();
     for span in spans {
@@ -37,8 +37,8 @@ pub(super) fn mask(source: &str, spans: &[Range<usize>]) -> String {
                 blank(&mut bytes, at + colon..at + line.len());
                 inside = Some(indent);
             }
-            if let Some(user) = user_info(line) {
-                blank(&mut bytes, at + user.start..at + user.end);
+            for part in [user_info(line), query(line)].into_iter().flatten() {
+                blank(&mut bytes, at + part.start..at + part.end);
             }
         }
         at += line.len();
@@ -63,6 +63,14 @@ fn user_info(line: &str) -> Option<Range<usize>> {
     let start = line.find("://")? + 3;
     let authority = line[start..].split(['/', ' ', '"', '\'', '\n']).next()?;
     Some(start..start + authority.rfind('@')?)
+}
+
+/// Where the query of a URL stands, without its `?`.
+fn query(line: &str) -> Option<Range<usize>> {
+    let url = line.find("://")?;
+    let start = url + line[url..].find('?')? + 1;
+    let end = line[start..].find([' ', '"', '\'', '\n']).map_or(line.len(), |at| start + at);
+    (!line[url..start].contains(char::is_whitespace)).then_some(start..end)
 }
 
 /// Replaces everything but white space at both ends and line breaks.
@@ -93,6 +101,8 @@ mod tests {
     fn flow_mappings_and_urls_are_masked() {
         assert_eq!(mask("{user: a, pasword: b }", &[]), "{user: a, pasword: ***");
         assert_eq!(mask("url: http://u:p@h/x", &[]), "url: http://***@h/x");
+        assert_eq!(mask("url: http://h/x?sig=a # why?", &[]), "url: http://h/x?***** # why?");
+        assert_eq!(mask("url: http://h/x # why?", &[]), "url: http://h/x # why?");
     }
 
     #[test]

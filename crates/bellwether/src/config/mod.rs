@@ -8,6 +8,7 @@ mod build;
 mod digest;
 mod fault;
 mod mask;
+mod preset;
 mod raw;
 mod schema;
 mod shape;
@@ -22,10 +23,14 @@ use std::path::{Path, PathBuf};
 
 use bellwether_connect::http::ServerLimits;
 use bellwether_connect::sink::alertmanager::AlertmanagerOptions;
+use bellwether_connect::sink::gauges::GaugesOptions;
+use bellwether_connect::sink::webhook::WebhookOptions;
 use bellwether_engine::Settings;
+use bellwether_eventlog::{EventLogOptions, JsonLinesOptions};
 use bellwether_wire::remote_write::Limits;
 
 pub use fault::{Fault, Faults};
+pub use preset::{PRESETS, Preset};
 pub use schema::{json_schema, key_paths};
 
 /// Largest configuration file, in bytes.
@@ -44,8 +49,17 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     /// What decides the engine's answers, its digest included.
     pub engine: Settings,
+    /// How many of the engine's rules come from presets; they stand before its last rule.
+    pub preset_rules: usize,
     /// The Alertmanagers, and how often they are told; their `external_url` is the server's.
     pub alertmanagers: AlertmanagerOptions,
+    /// Derived gauges, and the servers that get them; `engine.gauges` says of which series.
+    pub gauges: GaugesOptions,
+    /// Where events go besides Alertmanager. Relative paths in it are relative to `data_dir`, which the command
+    /// line may still change: whoever starts the sinks puts the two together.
+    pub sinks: SinksConfig,
+    /// When the engine raises an alert about itself.
+    pub health: HealthConfig,
     /// What is logged, and how.
     pub log: LogConfig,
 }
@@ -71,6 +85,41 @@ pub struct RuntimeConfig {
     pub queue_requests_max: usize,
 }
 
+/// Where events go besides Alertmanager.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SinksConfig {
+    /// How events are written to standard output.
+    pub stdout: StdoutFormat,
+    /// A rotated file of JSON lines, if there is to be one.
+    pub json_lines: Option<JsonLinesOptions>,
+    /// Parquet files by day, unless they are switched off.
+    pub event_log: Option<EventLogOptions>,
+    /// Servers that get events posted.
+    pub webhooks: Vec<WebhookOptions>,
+    /// Most events that wait for one sink, at least 1; the options above say the same.
+    pub queue_events_max: usize,
+}
+
+/// How events are written to standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StdoutFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+    /// Not at all.
+    Off,
+}
+
+/// When the engine raises an alert about itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthConfig {
+    /// How long health must be degraded or critical first, in milliseconds; 0 and up.
+    pub alert_after_ms: i64,
+    /// Most changes of health that are remembered; at least 1.
+    pub history_max: usize,
+}
+
 /// What is logged, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LogConfig {
@@ -78,8 +127,6 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// The least important messages that are logged.
     pub level: tracing::Level,
-    /// Whether each change of an alert is printed on standard output.
-    pub anomalies: bool,
 }
 
 /// How log messages are written.

@@ -1,19 +1,28 @@
 //! The JSON Schema of the configuration file.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{Transform, transform_subschemas};
+use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::fault::join;
-use super::raw::RawConfig;
+use super::raw::{RawConfig, RawPreset};
 
 /// The JSON Schema of the configuration file, for editors and for ourselves.
 pub fn json_schema() -> Value {
+    schema_of::<RawConfig>("bellwether")
+}
+
+/// The JSON Schema of a preset.
+pub(super) fn preset_schema() -> Value {
+    schema_of::<RawPreset>("preset of bellwether")
+}
+
+fn schema_of<T: JsonSchema>(title: &str) -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
-    let mut schema = generator.into_root_schema_for::<RawConfig>();
+    let mut schema = generator.into_root_schema_for::<T>();
     WithoutNull.transform(&mut schema);
-    schema.insert("title".to_owned(), "bellwether".into());
+    schema.insert("title".to_owned(), title.into());
     schema.to_value()
 }
 

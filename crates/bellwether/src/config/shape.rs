@@ -7,7 +7,14 @@ use serde_json::{Map, Number, Value};
 
 use super::fault::{Collector, join};
 use super::schema::{keys, resolve};
+use super::text::Unit;
 use super::tree::{Entry, Node, NodeValue, Scalar};
+
+/// Keys that once were, and what to write instead.
+const FORMER_KEYS: [(&str, &str); 1] = [(
+    "log.anomalies",
+    "this became `sinks.stdout`: write `sinks: { stdout: text }` for true, `sinks: { stdout: off }` for false",
+)];
 
 /// What of `node` fits `root`, a schema, as JSON.
 pub(super) fn fit(root: &Value, node: &Node, faults: &mut Collector<'_>) -> Value {
@@ -23,7 +30,7 @@ impl<'a> Fit<'a, '_, '_> {
     /// What of `node` fits `schema`; `None` when nothing does, which is then reported.
     fn node(&mut self, schema: &'a Value, node: &Node, path: &str) -> Option<Value> {
         let outer = schema;
-        let schema = resolve(self.root, schema);
+        let schema = alternative(resolve(self.root, schema), node);
         let wants = |name: &str| match schema.get("type") {
             Some(Value::Array(types)) => types.iter().any(|found| found == name),
             Some(found) => found == name,
@@ -33,6 +40,9 @@ impl<'a> Fit<'a, '_, '_> {
             self.faults.hide(node.span.clone());
         }
         match &node.value {
+            NodeValue::Scalar(scalar, text) if let Some(unit) = Unit::of(schema) => {
+                self.quantity(outer, unit, *scalar, text, path)
+            }
             NodeValue::Map(entries) if wants("object") => Some(self.object(schema, entries, path)),
             NodeValue::Null if wants("object") => Some(Value::Object(Map::new())),
             NodeValue::Seq(items) if wants("array") => self.array(schema, items, path),
@@ -96,7 +106,11 @@ impl<'a> Fit<'a, '_, '_> {
             .collect();
         let mut secret = true;
         let is_secret = |member: &Value| resolve(self.root, member).get("writeOnly").is_some();
-        let mend = if let Some(meant) = nearest(key, known.iter().copied()) {
+        let former = FORMER_KEYS.iter().find(|(former, _)| *former == join(path, key));
+        let mend = if let Some((_, mend)) = former {
+            secret = false;
+            (*mend).to_owned()
+        } else if let Some(meant) = nearest(key, known.iter().copied()) {
             self.faults.settle(&join(path, meant));
             secret = is_secret(&schema["properties"][meant]);
             format!("did you mean `{meant}`?")
@@ -176,13 +190,59 @@ impl<'a> Fit<'a, '_, '_> {
         None
     }
 
-    fn text(&mut self, schema: &Value, text: &str, path: &str) -> Option<Value> {
-        if self.faults.written(path).starts_with(['"', '\'', '|', '>']) && text.contains("${") {
+    /// A number with a unit, within the bounds of `schema`.
+    fn quantity(
+        &mut self,
+        schema: &Value,
+        unit: Unit,
+        scalar: Scalar,
+        text: &str,
+        path: &str,
+    ) -> Option<Value> {
+        if self.is_quoted_variable(text, path) {
+            return None;
+        }
+        let plain = match scalar {
+            Scalar::Int(number) if unit == Unit::Bytes => number.to_string(),
+            _ => text.to_owned(),
+        };
+        let Some(number) = unit.number(&plain) else {
+            let message = format!("this is not a {}", unit.name());
+            self.faults.value(path, message, unit.how_to_write());
+            return None;
+        };
+        let bound = |name: &str| schema.get(name).and_then(Value::as_str);
+        let (min, max) = (bound(Unit::MINIMUM), bound(Unit::MAXIMUM));
+        let least = min.and_then(|text| unit.number(text)).unwrap_or(0);
+        let most = max.and_then(|text| unit.number(text)).unwrap_or(u64::MAX);
+        if (least..=most).contains(&number) {
+            return Some(plain.parse::<u64>().map_or(plain.into(), Value::from));
+        }
+        let mend = match (min, max) {
+            (Some(min), Some(max)) => format!("allowed: {min} to {max}"),
+            (Some(min), None) => format!("allowed: {min} or more"),
+            (None, _) => format!("allowed: up to {}", max.unwrap_or_default()),
+        };
+        self.faults.value(path, format!("the {} is out of range", unit.name()), mend);
+        None
+    }
+
+    /// Reports `text` if it holds a variable that is left as it is.
+    fn is_quoted_variable(&mut self, text: &str, path: &str) -> bool {
+        let quoted = self.faults.written(path).starts_with(['"', '\'', '|', '>']);
+        let is = quoted && text.contains("${");
+        if is {
             self.faults.value(
                 path,
                 "`${…}` is not replaced within quotes or blocks",
                 "write the value without quotes",
             );
+        }
+        is
+    }
+
+    fn text(&mut self, schema: &Value, text: &str, path: &str) -> Option<Value> {
+        if self.is_quoted_variable(text, path) {
             return None;
         }
         let Some(choices) = schema.get("enum").and_then(Value::as_array) else {
@@ -199,6 +259,19 @@ impl<'a> Fit<'a, '_, '_> {
         self.faults.value(path, "this value is not one of those allowed", mend);
         None
     }
+}
+
+/// Of a schema with alternatives the one that takes what `node` is; else `schema` itself.
+fn alternative<'a>(schema: &'a Value, node: &Node) -> &'a Value {
+    let wanted = match node.value {
+        NodeValue::Null => return schema,
+        NodeValue::Scalar(..) => "string",
+        NodeValue::Seq(_) => "array",
+        NodeValue::Map(_) => "object",
+    };
+    let alternatives = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
+    let takes = |schema: &&Value| schema.get("type").is_some_and(|name| name == wanted);
+    alternatives.into_iter().find(takes).unwrap_or(schema)
 }
 
 /// Hides every value under `node`; a block's own span does not cover them.
@@ -218,6 +291,7 @@ fn hide_scalars(node: &Node, faults: &mut Collector<'_>) {
 /// What `schema` wants, in words.
 fn expected(schema: &Value) -> &'static str {
     match schema.get("type") {
+        None if schema.get("anyOf").is_some() => "text or a list",
         Some(Value::Array(_)) => "a number of bytes",
         Some(name) if name == "object" => "a mapping",
         Some(name) if name == "array" => "a list",
@@ -242,6 +316,7 @@ fn how_to_write(outer: &Value, schema: &Value) -> String {
     }
     let how = match expected(schema) {
         "a list" => "write one `- …` line for each entry",
+        "text or a list" => "write one, or one `- …` line for each",
         "true or false" => "write true or false, without quotes",
         "a whole number" => "write digits only, without quotes, unit or fraction",
         "a number" => "write a number, without quotes",

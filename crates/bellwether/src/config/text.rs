@@ -1,12 +1,11 @@
 //! Values written as text: durations and numbers of bytes with a unit, secrets.
-//!
-//! Durations and bytes are read as they stand and judged later by [`DurationText::to_ms`] and
-//! [`BytesText::to_bytes`], so that a bad one is reported together with every other fault of the file.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Units of a duration, longest first, with their milliseconds.
 const DURATION_UNITS: [(&str, i64); 7] = [
@@ -23,27 +22,76 @@ const DURATION_UNITS: [(&str, i64); 7] = [
 const BYTE_UNITS: [(&str, u64); 4] =
     [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
+/// What a text is a number of. A schema says so under [`Unit::KEYWORD`], and keys with such a schema may
+/// bound it under [`Unit::MINIMUM`] and [`Unit::MAXIMUM`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unit {
+    Milliseconds,
+    Bytes,
+}
+
+impl Unit {
+    pub(super) const KEYWORD: &str = "x-unit";
+    pub(super) const MINIMUM: &str = "x-minimum";
+    pub(super) const MAXIMUM: &str = "x-maximum";
+
+    /// The unit of what `schema` takes, if it has one.
+    pub(super) fn of(schema: &Value) -> Option<Self> {
+        match schema.get(Self::KEYWORD)?.as_str()? {
+            "milliseconds" => Some(Self::Milliseconds),
+            "bytes" => Some(Self::Bytes),
+            _ => None,
+        }
+    }
+
+    /// The number that `text` stands for, in milliseconds or bytes.
+    pub(super) fn number(self, text: &str) -> Option<u64> {
+        match self {
+            Self::Milliseconds => DurationText::parse(text)?.ms().try_into().ok(),
+            Self::Bytes => Some(BytesText::parse(text)?.bytes()),
+        }
+    }
+
+    /// What such a text is called.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Milliseconds => "duration",
+            Self::Bytes => "number of bytes",
+        }
+    }
+
+    /// How such a text is written.
+    pub(super) const fn how_to_write(self) -> &'static str {
+        match self {
+            Self::Milliseconds => {
+                "write a number and a unit, for example `30s`, `2m`, `1h30m` or `1d`"
+            }
+            Self::Bytes => {
+                "write a whole number with `B`, `KiB`, `MiB` or `GiB`, for example `32MiB`"
+            }
+        }
+    }
+}
+
 /// A duration as Prometheus writes it: `90s`, `1h30m`, `1d`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub(super) struct DurationText(String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(super) struct DurationText(i64);
 
 impl DurationText {
-    /// The shortest text for `ms` milliseconds.
-    pub(super) fn from_ms(ms: i64) -> Self {
-        let unit = DURATION_UNITS.iter().find(|(_, unit_ms)| ms > 0 && ms % unit_ms == 0);
-        let &(name, unit_ms) = unit.unwrap_or(&("s", 1_000));
-        Self(format!("{}{name}", ms / unit_ms))
+    /// A duration of `ms` milliseconds, not below 0.
+    pub(super) const fn from_ms(ms: i64) -> Self {
+        Self(ms)
     }
 
-    /// The text itself.
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
+    /// The duration in milliseconds, 0 and up.
+    pub(super) const fn ms(self) -> i64 {
+        self.0
     }
 
-    /// Milliseconds; `None` when the text is not numbers with units, largest unit first.
-    pub(super) fn to_ms(&self) -> Option<i64> {
-        let mut rest = self.0.as_str();
+    /// `None` when `text` is not numbers with units, largest unit first.
+    fn parse(text: &str) -> Option<Self> {
+        let mut rest = text;
         let mut total_ms = 0_i64;
         let mut units = DURATION_UNITS.iter();
         if rest.is_empty() {
@@ -57,7 +105,30 @@ impl DurationText {
             total_ms = total_ms.checked_add(number.parse::<i64>().ok()?.checked_mul(*unit_ms)?)?;
             rest = tail;
         }
-        Some(total_ms)
+        Some(Self(total_ms))
+    }
+}
+
+/// The shortest text.
+impl fmt::Display for DurationText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = DURATION_UNITS.iter().find(|(_, unit_ms)| self.0 > 0 && self.0 % unit_ms == 0);
+        let &(name, unit_ms) = unit.unwrap_or(&("s", 1_000));
+        write!(f, "{}{name}", self.0 / unit_ms)
+    }
+}
+
+impl From<DurationText> for String {
+    fn from(duration: DurationText) -> Self {
+        duration.to_string()
+    }
+}
+
+impl TryFrom<String> for DurationText {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not a duration")
     }
 }
 
@@ -71,40 +142,78 @@ impl JsonSchema for DurationText {
             "description": "A duration with its unit, as Prometheus writes it: `ms`, `s`, `m`, `h`, `d`, `w` or `y`, largest first.",
             "type": "string",
             "pattern": "^([0-9]+(ms|[smhdwy]))+$",
+            "x-unit": "milliseconds",
             "examples": ["30s", "2m", "1h30m", "1d"]
         })
     }
 }
 
 /// A number of bytes: `33554432` or `32MiB`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "PlainOrWithUnit", into = "PlainOrWithUnit")]
+pub(super) struct BytesText(u64);
+
+#[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-pub(super) enum BytesText {
-    /// Plain bytes.
+enum PlainOrWithUnit {
     Plain(u64),
-    /// A number with a unit.
     WithUnit(String),
 }
 
 impl BytesText {
-    /// The shortest text for a number of bytes.
-    pub(super) fn from_bytes(bytes: u64) -> Self {
-        let unit = BYTE_UNITS.iter().find(|(_, size)| bytes > 0 && bytes.is_multiple_of(*size));
-        match unit {
-            Some((name, size)) if *size > 1 => Self::WithUnit(format!("{}{name}", bytes / size)),
-            _ => Self::Plain(bytes),
-        }
+    /// A number of `bytes`.
+    pub(super) const fn from_bytes(bytes: u64) -> Self {
+        Self(bytes)
     }
 
-    /// Bytes; `None` when the text is not a number with a unit.
-    pub(super) fn to_bytes(&self) -> Option<u64> {
-        let text = match self {
-            Self::Plain(bytes) => return Some(*bytes),
-            Self::WithUnit(text) => text,
-        };
-        let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    /// The number of bytes.
+    pub(super) const fn bytes(self) -> u64 {
+        self.0
+    }
+
+    /// `None` when `text` is not a number, with or without a unit.
+    fn parse(text: &str) -> Option<Self> {
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let unit = if unit.is_empty() { "B" } else { unit };
         let (_, size) = BYTE_UNITS.iter().find(|(name, _)| *name == unit)?;
-        number.parse::<u64>().ok()?.checked_mul(*size)
+        Some(Self(number.parse::<u64>().ok()?.checked_mul(*size)?))
+    }
+
+    /// The largest unit that divides it.
+    fn unit(self) -> (&'static str, u64) {
+        let unit = BYTE_UNITS.iter().find(|(_, size)| self.0 > 0 && self.0.is_multiple_of(*size));
+        *unit.unwrap_or(&("B", 1))
+    }
+}
+
+/// The shortest text.
+impl fmt::Display for BytesText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.unit() {
+            (_, 1) => write!(f, "{}", self.0),
+            (name, size) => write!(f, "{}{name}", self.0 / size),
+        }
+    }
+}
+
+impl From<BytesText> for PlainOrWithUnit {
+    fn from(bytes: BytesText) -> Self {
+        match bytes.unit() {
+            (_, 1) => Self::Plain(bytes.0),
+            _ => Self::WithUnit(bytes.to_string()),
+        }
+    }
+}
+
+impl TryFrom<PlainOrWithUnit> for BytesText {
+    type Error = &'static str;
+
+    fn try_from(written: PlainOrWithUnit) -> Result<Self, Self::Error> {
+        match written {
+            PlainOrWithUnit::Plain(bytes) => Ok(Self(bytes)),
+            PlainOrWithUnit::WithUnit(text) => Self::parse(&text).ok_or("not a number of bytes"),
+        }
     }
 }
 
@@ -119,6 +228,7 @@ impl JsonSchema for BytesText {
             "type": ["integer", "string"],
             "minimum": 0,
             "pattern": "^[0-9]+(B|KiB|MiB|GiB)$",
+            "x-unit": "bytes",
             "examples": ["32MiB", 33_554_432]
         })
     }
@@ -146,7 +256,7 @@ mod tests {
     use super::*;
 
     fn ms(text: &str) -> Option<i64> {
-        DurationText(text.to_owned()).to_ms()
+        DurationText::parse(text).map(DurationText::ms)
     }
 
     #[test]
@@ -162,21 +272,35 @@ mod tests {
 
     #[test]
     fn bytes_read_with_and_without_a_unit() {
-        assert_eq!(BytesText::Plain(7).to_bytes(), Some(7));
-        let bytes = |text: &str| BytesText::WithUnit(text.to_owned()).to_bytes();
+        let bytes = |text: &str| BytesText::parse(text).map(BytesText::bytes);
+        assert_eq!(bytes("7"), Some(7));
         assert_eq!(bytes("32MiB"), Some(32 << 20));
         assert_eq!(bytes("12B"), Some(12));
-        for bad in ["", "MiB", "1.5MiB", "32MB", "32 MiB", "99999999999GiB"] {
+        for bad in ["", "MiB", "-7", "1.5MiB", "32MB", "32 MiB", "99999999999GiB"] {
             assert_eq!(bytes(bad), None, "{bad}");
         }
     }
 
     #[test]
-    fn defaults_are_written_in_their_largest_unit() {
-        assert_eq!(DurationText::from_ms(0).as_str(), "0s");
-        assert_eq!(DurationText::from_ms(90_000).as_str(), "90s");
-        assert_eq!(DurationText::from_ms(86_400_000).as_str(), "1d");
-        assert_eq!(BytesText::from_bytes(32 << 20), BytesText::WithUnit("32MiB".into()));
-        assert_eq!(BytesText::from_bytes(1000), BytesText::Plain(1000));
+    fn values_are_written_in_their_largest_unit() {
+        let duration = |ms| serde_json::to_value(DurationText::from_ms(ms)).unwrap();
+        assert_eq!((duration(0), duration(90_000)), ("0s".into(), "90s".into()));
+        assert_eq!((duration(86_400_000), duration(1_500)), ("1d".into(), "1500ms".into()));
+        let bytes = |bytes| serde_json::to_value(BytesText::from_bytes(bytes)).unwrap();
+        assert_eq!((bytes(32 << 20), bytes(1000)), ("32MiB".into(), 1000.into()));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for ms in [0, 1, 90_000, 31_536_000_000] {
+            assert_eq!(
+                ms,
+                DurationText::parse(&DurationText::from_ms(ms).to_string()).unwrap().ms()
+            );
+        }
+        for bytes in [0, 1, 1 << 20, 3 << 29] {
+            let text = serde_json::to_value(BytesText::from_bytes(bytes)).unwrap();
+            assert_eq!(serde_json::from_value::<BytesText>(text).unwrap().bytes(), bytes);
+        }
     }
 }

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
 use bellwether_connect::http::ServerLimits;
-use bellwether_engine::{Budget, Ordering, Selection, SeriesLimits, Settings};
+use bellwether_engine::{Budget, Ordering, Rule, Selection, SeriesLimits, Settings};
 use bellwether_series::{LabelLimits, Matchers};
 use bellwether_signal::{SelectorError, parse_selector};
 use bellwether_wire::remote_write::Limits;
@@ -18,18 +17,16 @@ use super::fault::Collector;
 use super::raw::{
     RawConfig, RawLog, RawLogFormat, RawLogLevel, RawRemoteWrite, RawRuntime, RawServer,
 };
-use super::text::{BytesText, DurationText};
 use super::{
-    Config, LogConfig, LogFormat, RuntimeConfig, ServerConfig, digest, schema, shape, tree, url,
+    Config, HealthConfig, LogConfig, LogFormat, RuntimeConfig, ServerConfig, digest, schema, shape,
+    tree, url,
 };
 
 mod alerting;
+mod endpoint;
+mod outputs;
+mod presets;
 mod rules;
-
-const SECOND_MS: i64 = 1_000;
-const MINUTE_MS: i64 = 60 * SECOND_MS;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
-const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Most `${NAME}` without a value that are reported.
 const MISSING_VARIABLES_MAX: usize = 100;
@@ -168,26 +165,36 @@ struct Builder<'a, 'b> {
 impl Builder<'_, '_> {
     fn config(&mut self, raw: &RawConfig) -> Option<Config> {
         let server = self.server(&raw.server);
-        let remote_write = self.remote_write(&raw.remote_write);
-        let runtime = runtime(&raw.runtime);
         if raw.data_dir.trim().is_empty() {
-            self.faults.value(
-                "data_dir",
-                "the folder has no name",
-                "for example `./bellwether-data`",
-            );
+            let mend = "for example `./bellwether-data`";
+            self.faults.value("data_dir", "the folder has no name", mend);
         }
-        let engine = self.engine(raw);
+        let fallback = self.fallback(&raw.defaults);
+        let own = self.rules(&raw.defaults, &fallback, &raw.rules);
+        let mut presets = self.presets(&raw.preset, &raw.defaults, &fallback);
+        presets.rules.retain(|rule| own.iter().all(|own| own.name != rule.name));
+        let preset_rules = presets.rules.len();
+        let rules = own.into_iter().chain(presets.rules).chain([fallback]).collect();
+        let engine = self.engine(raw, rules, presets.exclude);
         let mut alertmanagers = self.alertmanagers(&raw.alerting);
+        let gauges = self.gauges(&raw.gauges);
+        let sinks = self.sinks(&raw.sinks);
         let server = server?;
         alertmanagers.external_url.clone_from(&server.external_url);
         Some(Config {
             server,
             data_dir: raw.data_dir.clone().into(),
-            remote_write,
-            runtime,
+            remote_write: remote_write(&raw.remote_write),
+            runtime: runtime(&raw.runtime),
             engine,
+            preset_rules,
             alertmanagers,
+            gauges,
+            sinks,
+            health: HealthConfig {
+                alert_after_ms: raw.health.alert_after.ms(),
+                history_max: raw.health.history_max,
+            },
             log: log(&raw.log),
         })
     }
@@ -199,7 +206,7 @@ impl Builder<'_, '_> {
                 "write an IP address and a port, for example `127.0.0.1:2355` or `[::]:2355`";
             self.faults.value("server.listen", "this is not an address to listen on", mend);
         }
-        let external_url = raw.external_url.as_deref().map(url::parse);
+        let external_url = raw.external_url.as_deref().map(url::base);
         if let Some(Err((message, mend))) = external_url {
             self.faults.value("server.external_url", message, mend);
         }
@@ -211,105 +218,48 @@ impl Builder<'_, '_> {
         })
     }
 
-    fn remote_write(&mut self, raw: &RawRemoteWrite) -> Limits {
-        let bytes = 1 << 10..=1 << 30;
-        let body = self.bytes("remote_write.body_bytes_max", &raw.body_bytes_max, &bytes);
-        let decoded = self.bytes("remote_write.decoded_bytes_max", &raw.decoded_bytes_max, &bytes);
-        Limits {
-            body_bytes_max: body,
-            decoded_bytes_max: decoded,
-            series_max: raw.series_max,
-            samples_max: raw.samples_max,
-            objects_max: raw.objects_max,
-            ..Limits::default()
-        }
-    }
-
-    fn engine(&mut self, raw: &RawConfig) -> Settings {
-        let total_bytes = 64..=1 << 20;
-        let labels = LabelLimits {
-            labels_max: raw.labels.labels_max,
-            name_bytes_max: self.bytes(
-                "labels.name_bytes_max",
-                &raw.labels.name_bytes_max,
-                &(8..=1 << 16),
-            ),
-            value_bytes_max: self.bytes(
-                "labels.value_bytes_max",
-                &raw.labels.value_bytes_max,
-                &(8..=1 << 20),
-            ),
-            total_bytes_max: self.bytes(
-                "labels.total_bytes_max",
-                &raw.labels.total_bytes_max,
-                &total_bytes,
-            ),
-        };
-        let ordering = Ordering {
-            lateness_ms: self.ms("ordering.lateness", &raw.ordering.lateness, 0..=HOUR_MS),
-            future_max_ms: self.ms(
-                "ordering.future_max",
-                &raw.ordering.future_max,
-                SECOND_MS..=7 * DAY_MS,
-            ),
-            held_samples_max: raw.ordering.held_samples_max,
-        };
-        let time_to_live_ms =
-            self.ms("series.time_to_live", &raw.series.time_to_live, MINUTE_MS..=365 * DAY_MS);
+    fn engine(
+        &mut self,
+        raw: &RawConfig,
+        rules: Vec<Rule>,
+        preset_exclude: Vec<Matchers>,
+    ) -> Settings {
+        let RawConfig { labels, series, ordering, signals, .. } = raw;
         let budget = &raw.alerting.budget;
+        let mut exclude = self.selectors("signals.exclude", &signals.exclude);
+        exclude.extend(preset_exclude);
         let mut settings = Settings {
-            ordering,
+            ordering: Ordering {
+                lateness_ms: ordering.lateness.ms(),
+                future_max_ms: ordering.future_max.ms(),
+                held_samples_max: ordering.held_samples_max,
+            },
             series: SeriesLimits {
-                active_max: raw.series.active_max,
-                time_to_live_ms,
-                metadata_max: raw.series.metadata_max,
-                labels,
+                active_max: series.active_max,
+                time_to_live_ms: series.time_to_live.ms(),
+                metadata_max: series.metadata_max,
+                labels: LabelLimits {
+                    labels_max: labels.labels_max,
+                    name_bytes_max: labels.name_bytes_max.bytes() as usize,
+                    value_bytes_max: labels.value_bytes_max.bytes() as usize,
+                    total_bytes_max: labels.total_bytes_max.bytes() as usize,
+                },
             },
             selection: Selection {
-                include: self.selectors("signals.include", &raw.signals.include),
-                exclude: self.selectors("signals.exclude", &raw.signals.exclude),
+                include: self.selectors("signals.include", &signals.include),
+                exclude,
             },
-            rules: self.rules(&raw.defaults, &raw.rules),
+            rules,
             budget: Budget {
                 per_day: budget.per_day,
                 per_series_per_day: budget.per_series_per_day,
                 cap_per_day: budget.cap_per_day,
             },
+            gauges: self.selectors("gauges.match", &raw.gauges.r#match),
             ..Settings::default()
         };
         settings.digest = Arc::from(digest::digest(&settings));
         settings
-    }
-
-    /// Milliseconds of `text`, reported when they are not within `range`.
-    fn ms(&mut self, field: &str, text: &DurationText, range: RangeInclusive<i64>) -> i64 {
-        let ms = text.to_ms();
-        if ms.is_none() {
-            let mend = "write a number and a unit, for example `30s`, `2m`, `1h30m` or `1d`";
-            self.faults.value(field, "this is not a duration", mend);
-        } else if ms.is_some_and(|ms| !range.contains(&ms)) {
-            let text = |ms: i64| DurationText::from_ms(ms).as_str().to_owned();
-            let mend = format!("allowed: {} to {}", text(*range.start()), text(*range.end()));
-            self.faults.value(field, "the duration is out of range", mend);
-        }
-        ms.unwrap_or_default()
-    }
-
-    /// Bytes of `text`, reported when they are not within `range`.
-    fn bytes(&mut self, field: &str, text: &BytesText, range: &RangeInclusive<u64>) -> usize {
-        let bytes = text.to_bytes();
-        if bytes.is_none() {
-            let mend = "write a whole number with `B`, `KiB`, `MiB` or `GiB`, for example `32MiB`";
-            self.faults.value(field, "this is not a number of bytes", mend);
-        } else if bytes.is_some_and(|bytes| !range.contains(&bytes)) {
-            let text = |bytes: u64| match BytesText::from_bytes(bytes) {
-                BytesText::Plain(bytes) => bytes.to_string(),
-                BytesText::WithUnit(text) => text,
-            };
-            let mend = format!("allowed: {} to {}", text(*range.start()), text(*range.end()));
-            self.faults.value(field, "the number of bytes is out of range", mend);
-        }
-        bytes.unwrap_or_default() as usize
     }
 
     fn selectors(&mut self, field: &str, texts: &[String]) -> Vec<Matchers> {
@@ -342,6 +292,17 @@ impl Builder<'_, '_> {
     }
 }
 
+fn remote_write(raw: &RawRemoteWrite) -> Limits {
+    Limits {
+        body_bytes_max: raw.body_bytes_max.bytes() as usize,
+        decoded_bytes_max: raw.decoded_bytes_max.bytes() as usize,
+        series_max: raw.series_max,
+        samples_max: raw.samples_max,
+        objects_max: raw.objects_max,
+        ..Limits::default()
+    }
+}
+
 fn runtime(raw: &RawRuntime) -> RuntimeConfig {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(64);
     let shards = if raw.shards == 0 { cores() } else { raw.shards };
@@ -361,6 +322,5 @@ fn log(raw: &RawLog) -> LogConfig {
             RawLogLevel::Debug => tracing::Level::DEBUG,
             RawLogLevel::Trace => tracing::Level::TRACE,
         },
-        anomalies: raw.anomalies,
     }
 }

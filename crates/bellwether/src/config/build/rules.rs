@@ -7,31 +7,45 @@ use bellwether_detect::{DetectorSpec, MinDeviation, ParamError, iqr, seasonal, z
 use bellwether_engine::{AlertPolicy, DEFAULT_RULE, Rule};
 use bellwether_series::Matchers;
 
-use super::{Builder, DAY_MS};
+use super::Builder;
 use crate::config::raw::{
-    RawAlert, RawDefaultAlert, RawDefaultDeviation, RawDefaults, RawDetector, RawDeviation, RawRule,
+    RawAlert, RawDefaultDeviation, RawDefaults, RawDetector, RawDeviation, RawRule,
 };
 use crate::config::text::DurationText;
 
 /// Names of alerts that are not raised by a configured rule.
-const RESERVED_NAMES: [&str; 2] = [DEFAULT_RULE, "BellwetherAlertCap"];
+const RESERVED_NAMES: [&str; 3] = [DEFAULT_RULE, "BellwetherAlertCap", "BellwetherHealth"];
 
 impl Builder<'_, '_> {
-    /// The configured rules and, last, the one that matches every series.
-    pub(super) fn rules(&mut self, defaults: &RawDefaults, raw: &[RawRule]) -> Vec<Rule> {
-        let fallback = Rule {
+    /// The rule that matches every series. It comes last.
+    pub(super) fn fallback(&mut self, defaults: &RawDefaults) -> Rule {
+        let alert = &defaults.alert;
+        Rule {
             name: Arc::from(DEFAULT_RULE),
             matchers: Matchers::default(),
             detectors: self.detectors("defaults.detectors", &defaults.detectors),
             min_deviation: self.deviation("defaults.min_deviation", defaults.min_deviation),
             direction: defaults.direction.into(),
-            alert: self.default_alert(&defaults.alert),
-        };
-        let mut rules: Vec<Rule> = Vec::with_capacity(raw.len() + 1);
+            alert: AlertPolicy {
+                for_ms: alert.r#for.ms(),
+                keep_firing_for_ms: alert.keep_firing_for.ms(),
+                importance: alert.importance.into(),
+            },
+        }
+    }
+
+    /// The rules that stand in a file. `fallback` is made of `defaults`.
+    pub(super) fn rules(
+        &mut self,
+        defaults: &RawDefaults,
+        fallback: &Rule,
+        raw: &[RawRule],
+    ) -> Vec<Rule> {
+        let mut rules: Vec<Rule> = Vec::with_capacity(raw.len());
         let mut names = HashMap::new();
         for (index, raw) in raw.iter().enumerate() {
             let field = format!("rules[{index}]");
-            let rule = self.rule(&field, defaults, &fallback, raw);
+            let rule = self.rule(&field, defaults, fallback, raw);
             self.check_name(&field, raw, &mut names, index);
             if let Some(first) = rules.iter().position(|earlier| earlier.matchers == rule.matchers)
                 && raw.r#match.is_some()
@@ -41,7 +55,6 @@ impl Builder<'_, '_> {
             }
             rules.push(rule);
         }
-        rules.push(fallback);
         rules
     }
 
@@ -110,10 +123,7 @@ impl Builder<'_, '_> {
             detectors,
             min_deviation,
             direction: raw.direction.map_or(fallback.direction, Into::into),
-            alert: match &raw.alert {
-                Some(alert) => self.alert(&format!("{field}.alert"), alert, fallback.alert),
-                None => fallback.alert,
-            },
+            alert: raw.alert.as_ref().map_or(fallback.alert, |raw| alert(raw, fallback.alert)),
         }
     }
 
@@ -188,30 +198,15 @@ impl Builder<'_, '_> {
             MinDeviation::default()
         })
     }
+}
 
-    fn default_alert(&mut self, raw: &RawDefaultAlert) -> AlertPolicy {
-        AlertPolicy {
-            for_ms: self.for_ms("defaults.alert", &raw.r#for),
-            keep_firing_for_ms: self.keep_firing_for_ms("defaults.alert", &raw.keep_firing_for),
-            importance: raw.importance.into(),
-        }
-    }
-
-    fn alert(&mut self, field: &str, raw: &RawAlert, inherited: AlertPolicy) -> AlertPolicy {
-        let keep_firing_for = raw.keep_firing_for.as_ref();
-        AlertPolicy {
-            for_ms: raw.r#for.as_ref().map_or(inherited.for_ms, |text| self.for_ms(field, text)),
-            keep_firing_for_ms: keep_firing_for
-                .map_or(inherited.keep_firing_for_ms, |text| self.keep_firing_for_ms(field, text)),
-            importance: raw.importance.map_or(inherited.importance, Into::into),
-        }
-    }
-
-    fn for_ms(&mut self, field: &str, text: &DurationText) -> i64 {
-        self.ms(&format!("{field}.for"), text, 0..=DAY_MS)
-    }
-
-    fn keep_firing_for_ms(&mut self, field: &str, text: &DurationText) -> i64 {
-        self.ms(&format!("{field}.keep_firing_for"), text, 0..=7 * DAY_MS)
+/// What `raw` says, above what it inherits.
+fn alert(raw: &RawAlert, inherited: AlertPolicy) -> AlertPolicy {
+    AlertPolicy {
+        for_ms: raw.r#for.map_or(inherited.for_ms, DurationText::ms),
+        keep_firing_for_ms: raw
+            .keep_firing_for
+            .map_or(inherited.keep_firing_for_ms, DurationText::ms),
+        importance: raw.importance.map_or(inherited.importance, Into::into),
     }
 }

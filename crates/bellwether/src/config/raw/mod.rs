@@ -4,7 +4,12 @@
 //! ranges that stand here hold. What the schema cannot say is checked in [`super::build`].
 
 mod alerting;
+mod endpoint;
+mod gauges;
+mod health;
+mod preset;
 mod rules;
+mod sinks;
 
 use bellwether_connect::http::ServerLimits;
 use bellwether_engine::{Ordering, SeriesLimits};
@@ -13,12 +18,15 @@ use bellwether_wire::remote_write::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub(super) use alerting::{
-    RawAlerting, RawAlertmanager, RawBasicAuth, RawLog, RawLogFormat, RawLogLevel,
-};
+pub(super) use alerting::RawAlerting;
+pub(super) use endpoint::{RawBasicAuth, RawEndpoint};
+pub(super) use gauges::RawGauges;
+pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
+pub(super) use preset::{RawPreset, RawPresets};
 pub(super) use rules::{
-    RawAlert, RawDefaultAlert, RawDefaultDeviation, RawDefaults, RawDetector, RawDeviation, RawRule,
+    RawAlert, RawDefaultDeviation, RawDefaults, RawDetector, RawDeviation, RawRule,
 };
+pub(super) use sinks::{RawEventLog, RawJsonLines, RawSinks, RawWebhook};
 
 use super::text::{BytesText, DurationText};
 
@@ -27,13 +35,20 @@ use super::text::{BytesText, DurationText};
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Config")]
 pub(super) struct RawConfig {
+    /// Rules that come with bellwether: one preset or a list of them. Theirs come after those under `rules`, so
+    /// yours win; a rule of yours with the name of theirs replaces it. `bellwether presets` lists and prints them.
+    pub preset: RawPresets,
     /// The HTTP server: receiver, API and health.
     pub server: RawServer,
-    /// Folder for everything that must survive a restart. Relative to the working directory.
+    /// Folder for everything that must survive a restart. `--data-dir` on the command line wins. Unlike `*_file`
+    /// keys it is relative to the working directory.
+    #[schemars(extend("x-type" = "path"))]
     pub data_dir: String,
-    /// Bounds on one remote-write request, checked before memory is taken.
+    /// Bounds on one remote-write request that is received, checked before memory is taken. A request beyond one
+    /// of them is refused as a whole.
     pub remote_write: RawRemoteWrite,
-    /// Bounds on the labels of one series.
+    /// Bounds on the labels of one series. A series beyond one of them is refused; the others of its request are
+    /// taken.
     pub labels: RawLabels,
     /// Bounds on series.
     pub series: RawSeries,
@@ -41,22 +56,35 @@ pub(super) struct RawConfig {
     pub ordering: RawOrdering,
     /// Threads and queues.
     pub runtime: RawRuntime,
-    /// Which series are watched.
+    /// Which series are watched: those that some selector of `include` matches (all, if there is none) and no
+    /// selector of `exclude` does.
     pub signals: RawSignals,
-    /// What rules inherit, and how series are judged that no rule matches.
+    /// What rules inherit, and how series are judged that no rule matches. The alerts of those are called
+    /// `MetricAnomaly`. A detector is named by its key: `- zscore: {}`, or with parameters
+    /// `- zscore: { window: 720, robust: true }`; parameters left out have their own defaults, in rules too.
     pub defaults: RawDefaults,
-    /// How particular series are judged. The first rule that matches a series is its rule.
+    /// How particular series are judged. The first rule that matches a series is its rule, so the order counts.
+    /// What a rule leaves out comes from `defaults`, key by key; only `detectors` is replaced as a whole. `MetricAnomaly`,
+    /// `BellwetherAlertCap` and `BellwetherHealth` are names of bellwether's own.
     #[schemars(length(max = 1000))]
     pub rules: Vec<RawRule>,
-    /// How many alerts there may be, and where they go.
+    /// How many alerts there may be, and which Alertmanagers hear of them. The budget is the one knob for noise:
+    /// firing thresholds follow from it.
     pub alerting: RawAlerting,
-    /// What is logged, and how.
+    /// What was expected of series and how surprising they were, as metrics: on `GET /metrics` and by remote write.
+    pub gauges: RawGauges,
+    /// Where events go besides Alertmanager: one for each change of an alert. A sink that fails holds up nobody.
+    pub sinks: RawSinks,
+    /// When the engine raises an alert about itself.
+    pub health: RawHealth,
+    /// What is logged on standard error, and how.
     pub log: RawLog,
 }
 
 impl Default for RawConfig {
     fn default() -> Self {
         Self {
+            preset: RawPresets::default(),
             server: RawServer::default(),
             data_dir: "./bellwether-data".to_owned(),
             remote_write: RawRemoteWrite::default(),
@@ -68,6 +96,9 @@ impl Default for RawConfig {
             defaults: RawDefaults::default(),
             rules: Vec::new(),
             alerting: RawAlerting::default(),
+            gauges: RawGauges::default(),
+            sinks: RawSinks::default(),
+            health: RawHealth::default(),
             log: RawLog::default(),
         }
     }
@@ -78,11 +109,13 @@ impl Default for RawConfig {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Server")]
 pub(super) struct RawServer {
-    /// Address and port to listen on.
+    /// Address and port to listen on. `--listen` on the command line wins.
     #[schemars(example = &"127.0.0.1:2355", example = &"0.0.0.0:2355")]
+    #[schemars(extend("x-type" = "address and port"))]
     pub listen: String,
     /// URL under which people reach this server; alerts link to it. Without it, the address it listens on.
     #[schemars(example = &"http://bellwether.example:2355")]
+    #[schemars(extend("x-type" = "URL"))]
     pub external_url: Option<String>,
     /// Most connections at a time.
     #[schemars(range(min = 1, max = 100_000))]
@@ -103,8 +136,10 @@ impl Default for RawServer {
 #[expect(clippy::struct_field_names, reason = "these are the keys of the file")]
 pub(super) struct RawRemoteWrite {
     /// Largest body as received, compressed.
+    #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"))]
     pub body_bytes_max: BytesText,
     /// Largest body once decompressed.
+    #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"))]
     pub decoded_bytes_max: BytesText,
     /// Most series.
     #[schemars(range(min = 1, max = 10_000_000))]
@@ -140,10 +175,13 @@ pub(super) struct RawLabels {
     #[schemars(range(min = 1, max = 1024))]
     pub labels_max: usize,
     /// Longest label name.
+    #[schemars(extend("x-minimum" = "8", "x-maximum" = "64KiB"))]
     pub name_bytes_max: BytesText,
     /// Longest label value.
+    #[schemars(extend("x-minimum" = "8", "x-maximum" = "1MiB"))]
     pub value_bytes_max: BytesText,
     /// Most bytes of all names and values together.
+    #[schemars(extend("x-minimum" = "64", "x-maximum" = "1MiB"))]
     pub total_bytes_max: BytesText,
 }
 
@@ -169,6 +207,7 @@ pub(super) struct RawSeries {
     #[schemars(range(min = 1, max = 100_000_000))]
     pub active_max: usize,
     /// A series from which nothing was received for this long is forgotten.
+    #[schemars(extend("x-minimum" = "1m", "x-maximum" = "1y"))]
     pub time_to_live: DurationText,
     /// Most metric families whose metadata is remembered.
     #[schemars(range(min = 1, max = 10_000_000))]
@@ -193,8 +232,10 @@ impl Default for RawSeries {
 pub(super) struct RawOrdering {
     /// How far behind the newest sample of its series a sample may arrive. `0s` takes samples in order only;
     /// above it every sample is held back for this long.
+    #[schemars(extend("x-minimum" = "0s", "x-maximum" = "1h"))]
     pub lateness: DurationText,
     /// How far ahead of its receipt a sample may be before it is refused.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "1w"))]
     pub future_max: DurationText,
     /// Most samples held back per series while `lateness` is above `0s`.
     #[schemars(range(min = 1, max = 10_000))]
@@ -238,8 +279,10 @@ impl Default for RawRuntime {
 pub(super) struct RawSignals {
     /// PromQL selectors of series to watch; none means every series.
     #[schemars(length(max = 1000), example = ["{job=\"node\"}"])]
+    #[schemars(extend("x-type" = "list of selectors"))]
     pub include: Vec<String>,
     /// PromQL selectors of series not to watch, whatever `include` says.
     #[schemars(length(max = 1000), example = ["{__name__=~\"go_.*\"}"])]
+    #[schemars(extend("x-type" = "list of selectors"))]
     pub exclude: Vec<String>,
 }

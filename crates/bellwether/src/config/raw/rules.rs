@@ -60,8 +60,10 @@ impl Default for RawDefaultDeviation {
 #[schemars(rename = "DefaultAlert")]
 pub(in crate::config) struct RawDefaultAlert {
     /// How long, in event time, the anomaly must last before the alert fires.
+    #[schemars(extend("x-minimum" = "0s", "x-maximum" = "1d"))]
     pub r#for: DurationText,
     /// How long the series must behave before the alert is resolved.
+    #[schemars(extend("x-minimum" = "0s", "x-maximum" = "1w"))]
     pub keep_firing_for: DurationText,
     /// How much the series matter; shifts severity by a step.
     pub importance: RawImportance,
@@ -91,6 +93,7 @@ pub(in crate::config) struct RawRule {
         required,
         example = &"{__name__=\"http_request_duration_seconds\", service=\"checkout\"}"
     )]
+    #[schemars(extend("x-type" = "selector"))]
     pub r#match: Option<String>,
     /// The detectors that judge them.
     #[schemars(length(min = 1, max = 16))]
@@ -122,8 +125,10 @@ pub(in crate::config) struct RawDeviation {
 #[schemars(rename = "Alert")]
 pub(in crate::config) struct RawAlert {
     /// How long, in event time, the anomaly must last before the alert fires.
+    #[schemars(extend("x-minimum" = "0s", "x-maximum" = "1d"))]
     pub r#for: Option<DurationText>,
     /// How long the series must behave before the alert is resolved.
+    #[schemars(extend("x-minimum" = "0s", "x-maximum" = "1w"))]
     pub keep_firing_for: Option<DurationText>,
     /// How much the rule's series matter; shifts severity by a step.
     pub importance: Option<RawImportance>,
