@@ -31,6 +31,10 @@ fn report(path: &Path) -> (String, bool) {
     match Config::load(Some(path)) {
         Ok(config) => {
             let rules = config.engine.rules.len() - 1;
+            let rules = match config.preset_rules {
+                0 => rules.to_string(),
+                of_presets => format!("{rules}, {of_presets} of them from presets"),
+            };
             let alertmanagers = config.alertmanagers.targets.len();
             let digest = &config.engine.digest;
             let report = format!(

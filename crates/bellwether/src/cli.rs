@@ -8,8 +8,13 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use jiff::civil::Date;
+
+use crate::config::PRESETS;
+use crate::report::parse_moment;
 
 /// Streaming anomaly detection for Prometheus metrics.
 ///
@@ -55,12 +60,24 @@ pub enum Command {
     /// timestamp,score,is_alert.
     #[command(after_help = REPLAY_HELP)]
     Replay(ReplayArgs),
+    /// Say what fired in a day or a week, what it cost of the budget, and what to tune.
+    ///
+    /// Reads the event log of the data folder, or any file of events, also while bellwether runs. Without a period
+    /// it is about the seven days (UTC) up to the newest event. Exit code 0: the report was made. 1: no event could
+    /// be read. 2: wrong usage.
+    #[command(after_help = REPORT_HELP)]
+    Report(ReportArgs),
     /// Find everything that is wrong with configuration files.
     ///
     /// Starts nothing and connects to nothing; files that `*_file` keys name are read. Prints each fault with
     /// file, line, field and a mend. Exit code 0: every file is good. 1: some file is not. 2: wrong usage.
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// List the presets, or print what one of them stands for.
+    ///
+    /// A preset is a set of rules for what is commonly measured, which the key `preset` of a configuration names.
+    #[command(after_help = PRESETS_HELP)]
+    Presets(PresetsArgs),
     /// Print the JSON Schema of the configuration file, for editors.
     #[command(after_help = SCHEMA_HELP)]
     Schema,
@@ -86,10 +103,22 @@ Examples:
   bellwether replay --corpus datasets/manifest.json --output results
   bellwether replay --corpus datasets/manifest.json --output results --config bellwether.yml";
 
+const REPORT_HELP: &str = "\
+Examples:
+  bellwether report
+  bellwether report --config /etc/bellwether/bellwether.yml --week 2026-03-04
+  bellwether report events.jsonl --day 2026-03-04 --format json
+  bellwether report --since 2026-03-01 --until 2026-04-01 --format html --output march.html";
+
 const CHECK_HELP: &str = "\
 Examples:
   bellwether check bellwether.yml
   bellwether check deploy/*.yml && systemctl reload bellwether";
+
+const PRESETS_HELP: &str = "\
+Examples:
+  bellwether presets
+  bellwether presets node-exporter";
 
 const SCHEMA_HELP: &str = "\
 Example:
@@ -147,12 +176,65 @@ pub struct ReplayArgs {
     pub config: Option<PathBuf>,
 }
 
+/// Options of `bellwether report`.
+#[derive(Debug, Clone, Args)]
+pub struct ReportArgs {
+    /// Events to read: a file of JSON lines, a Parquet file, or the folder of an event log [default: that of the
+    /// data folder].
+    #[arg(value_name = "EVENTS")]
+    pub events: Option<PathBuf>,
+    /// Configuration file: says where the data folder is and what the budget allows; embedded defaults without one.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for data, instead of `data_dir` [default: ./bellwether-data].
+    #[arg(long, value_name = "DIR", conflicts_with = "events")]
+    pub data_dir: Option<PathBuf>,
+    /// This day, from midnight to midnight in UTC.
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["week", "since", "until"])]
+    pub day: Option<Date>,
+    /// The week that this day is in, from Monday to Sunday in UTC.
+    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["since", "until"])]
+    pub week: Option<Date>,
+    /// From this time on; a date is its midnight in UTC. Without --until up to the newest event.
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub since: Option<i64>,
+    /// Until just before this time. Without --since the seven days before.
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub until: Option<i64>,
+    /// How the report is written.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: ReportFormat,
+    /// File to write instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How a report is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// For a terminal.
+    #[default]
+    Text,
+    /// For programs; docs/report.md says what is in it.
+    Json,
+    /// A page for a browser that needs nothing else.
+    Html,
+}
+
 /// Options of `bellwether check`.
 #[derive(Debug, Clone, Args)]
 pub struct CheckArgs {
     /// Configuration files.
     #[arg(required = true, value_name = "FILE")]
     pub files: Vec<PathBuf>,
+}
+
+/// Options of `bellwether presets`.
+#[derive(Debug, Clone, Args)]
+pub struct PresetsArgs {
+    /// The preset to print; without it all are listed.
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(PRESETS.map(|preset| preset.name)))]
+    pub name: Option<String>,
 }
 
 /// Options of `bellwether completions`.

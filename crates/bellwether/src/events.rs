@@ -101,7 +101,7 @@ impl Default for EventStore {
 
 impl EventStore {
     /// Keeps `event`, forgetting the oldest of its tier if it must.
-    pub(crate) fn push(&self, event: Event) {
+    pub(crate) fn push(&self, event: Arc<Event>) {
         let mut kept = self.kept.lock();
         let number = kept.total;
         kept.total += 1;
@@ -112,7 +112,7 @@ impl EventStore {
         if tier.len() == KEPT_MAX {
             tier.pop_front();
         }
-        tier.push_back((number, Arc::new(event)));
+        tier.push_back((number, event));
     }
 
     /// The wanted events, newest first.
@@ -224,10 +224,10 @@ pub(crate) mod tests {
 
     fn store() -> EventStore {
         let store = EventStore::default();
-        store.push(event("a", 0, ChangeKind::Firing, Severity::Warning));
-        store.push(event("b", HOUR_MS, ChangeKind::Noticed, Severity::Info));
-        store.push(event("c", HOUR_MS + 1, ChangeKind::Firing, Severity::Critical));
-        store.push(event("a", HOUR_MS + 2, ChangeKind::Firing, Severity::Warning));
+        store.push(Arc::new(event("a", 0, ChangeKind::Firing, Severity::Warning)));
+        store.push(Arc::new(event("b", HOUR_MS, ChangeKind::Noticed, Severity::Info)));
+        store.push(Arc::new(event("c", HOUR_MS + 1, ChangeKind::Firing, Severity::Critical)));
+        store.push(Arc::new(event("a", HOUR_MS + 2, ChangeKind::Firing, Severity::Warning)));
         store
     }
 
@@ -249,7 +249,7 @@ pub(crate) mod tests {
     fn a_flood_of_info_pushes_no_alert_out() {
         let store = store();
         for at in 0..KEPT_MAX as i64 + 5 {
-            store.push(event("flood", at, ChangeKind::Noticed, Severity::Info));
+            store.push(Arc::new(event("flood", at, ChangeKind::Noticed, Severity::Info)));
         }
         let severe = Wanted { severity: Severity::Warning, ..everything() };
         assert_eq!(names(&store.newest(&severe)), ["a", "c", "a"]);

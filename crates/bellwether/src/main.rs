@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use bellwether::cli::{Cli, Command};
 use bellwether::output::{self, Closed};
-use bellwether::{check, completions, demo, replay, run};
+use bellwether::{check, completions, demo, presets, replay, report, run};
 use clap::Parser;
 
 #[global_allocator]
@@ -17,11 +17,13 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Demo(args) => demo::demo(&args),
         Command::Replay(args) => replay::replay(&args),
+        Command::Report(args) => report::report(&args),
         Command::Check(args) => match check::check(&args) {
             Ok(true) => Ok(()),
             Ok(false) => return ExitCode::FAILURE,
             Err(error) => Err(error),
         },
+        Command::Presets(args) => presets::presets(&args),
         Command::Schema => completions::schema(),
         Command::Completions(args) => completions::completions(&args),
     };

@@ -47,6 +47,13 @@ pub fn complain(error: &anyhow::Error) {
     _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
+/// Says on standard error that something is odd, and that the command goes on.
+pub(crate) fn warn(what: &str) {
+    let line = format!("warning: {}\n", one_line(what));
+    // There is nobody left to tell.
+    _ = io::stderr().lock().write_all(line.as_bytes());
+}
+
 /// `text` with its control characters escaped.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());

@@ -8,10 +8,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bellwether_connect::http::ServerLimits;
-use bellwether_connect::sink::alertmanager::Alertmanagers;
 use bellwether_connect::source::remote_write::Receiver;
-use bellwether_engine::Event;
-use bellwether_runtime::{Clock, Handle, Options, Runtime};
+use bellwether_runtime::{Clock, EventSink, Handle, News, Options, Runtime};
 use bellwether_series::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -19,25 +17,26 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cli::RunArgs;
 use crate::config::Config;
-use crate::events::EventStore;
+use crate::health::Pulse;
+use crate::health::watch::{self, HealthWatch};
 use crate::http;
-use crate::http::health::Pulse;
+use crate::outlets::Outlets;
 use crate::run::live::LiveConfig;
 
 /// Longest wait for requests in progress at the end.
 const DRAIN_MAX: Duration = Duration::from_secs(3);
 /// Longest wait for the engine to finish what it has taken.
 const ENGINE_STOP_MAX: Duration = Duration::from_secs(3);
-/// Longest wait for Alertmanagers to take the last changes.
-const ALERTMANAGERS_STOP_MAX: Duration = Duration::from_secs(2);
+/// Longest wait for Alertmanagers and sinks to take the last changes.
+const OUTLETS_STOP_MAX: Duration = Duration::from_secs(2);
 
 /// What the HTTP handlers share.
 pub(crate) struct App {
     pub(crate) engine: Handle,
     pub(crate) queue_requests_max: usize,
     pub(crate) receiver: Arc<Receiver>,
-    pub(crate) alertmanagers: Arc<Alertmanagers>,
-    pub(crate) events: Arc<EventStore>,
+    pub(crate) outlets: Arc<Outlets>,
+    pub(crate) health_watch: HealthWatch,
     pub(crate) live: LiveConfig,
     pub(crate) started_at: jiff::Timestamp,
     pub(crate) pulse: Pulse,
@@ -68,19 +67,20 @@ pub(crate) struct Service {
     pub(crate) address: SocketAddr,
     runtime: Runtime,
     server: JoinHandle<()>,
+    watch: JoinHandle<()>,
     shutdown: CancellationToken,
 }
 
 impl Service {
-    /// Starts everything under `config`, which is what `args` asked for. `on_event` hears of every event,
-    /// in log order, on a thread of the engine: it must not block.
+    /// Starts everything under `config`, which is what `args` asked for. `sinks` are told of every event besides
+    /// those that `config` names.
     ///
     /// # Errors
     /// When the address is taken, or a thread or sink cannot be started.
     pub(crate) async fn start(
         args: RunArgs,
         mut config: Config,
-        on_event: impl FnMut(&Event) + Send + 'static,
+        sinks: Vec<Arc<dyn EventSink>>,
     ) -> anyhow::Result<Self> {
         let listen = config.server.listen;
         let listener = TcpListener::bind(listen)
@@ -89,9 +89,9 @@ impl Service {
         let address = listener.local_addr().context("cannot listen")?;
         let external_url =
             config.server.external_url.clone().unwrap_or_else(|| default_external_url(address));
+        let instance = url_host(&external_url).to_owned();
         config.alertmanagers.external_url = Some(external_url);
-        let alertmanagers = Arc::new(Alertmanagers::start(config.alertmanagers.clone())?);
-        let events = Arc::new(EventStore::default());
+        let outlets = Arc::new(Outlets::start(&config, sinks)?);
         let options = Options {
             shards: config.runtime.shards,
             queue_requests_max: config.runtime.queue_requests_max,
@@ -102,7 +102,7 @@ impl Service {
             &Arc::new(config.engine.clone()),
             options,
             Arc::new(WallClock),
-            Box::new(fan_out(Arc::clone(&events), Arc::clone(&alertmanagers), on_event)),
+            Box::new(tell(Arc::clone(&outlets))),
         )
         .context("cannot start the engine's threads")?;
         let last_received_ms = Arc::new(AtomicI64::new(0));
@@ -115,8 +115,8 @@ impl Service {
             engine: runtime.handle(),
             queue_requests_max: options.queue_requests_max,
             receiver: Arc::new(receiver),
-            alertmanagers,
-            events,
+            outlets,
+            health_watch: HealthWatch::new(config.health, instance),
             live: LiveConfig::new(args, config),
             started_at: jiff::Timestamp::now(),
             pulse: Pulse::default(),
@@ -131,7 +131,8 @@ impl Service {
                 tracing::error!(%error, "HTTP server ended");
             }
         });
-        Ok(Self { app, address, runtime, server, shutdown })
+        let watch = tokio::spawn(watch::watch(Arc::clone(&app), shutdown.clone()));
+        Ok(Self { app, address, runtime, server, watch, shutdown })
     }
 
     /// Ends everything in the order of the data: no new requests, those in progress, the engine, the
@@ -141,27 +142,32 @@ impl Service {
         self.shutdown.cancel();
         // The server keeps its own deadline.
         _ = self.server.await;
+        // It has ended by then: it waits for nobody.
+        _ = self.watch.await;
         let engine = tokio::task::spawn_blocking(|| self.runtime.stop());
         if tokio::time::timeout(ENGINE_STOP_MAX, engine).await.is_err() {
             tracing::warn!("the engine did not finish in time");
         }
-        self.app.alertmanagers.shutdown(ALERTMANAGERS_STOP_MAX).await;
+        self.app.outlets.close(OUTLETS_STOP_MAX).await;
     }
 }
 
-/// Tells everybody of each event who wants to know.
-fn fan_out(
-    store: Arc<EventStore>,
-    alertmanagers: Arc<Alertmanagers>,
-    mut on_event: impl FnMut(&Event) + Send + 'static,
-) -> impl FnMut(Vec<Event>) + Send {
-    move |events| {
-        for event in events {
-            alertmanagers.publish(&event);
-            on_event(&event);
-            store.push(event);
+/// Tells everybody what the engine says.
+fn tell(outlets: Arc<Outlets>) -> impl FnMut(News) + Send {
+    move |news| {
+        for event in news.events {
+            outlets.publish(event);
+        }
+        if !news.gauges.is_empty() {
+            outlets.publish_gauges(news.gauges);
         }
     }
+}
+
+/// Host and port of a URL.
+fn url_host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or(rest)
 }
 
 fn receiver(config: &Config, engine: Handle, last_received_ms: Arc<AtomicI64>) -> Receiver {
@@ -194,6 +200,12 @@ fn default_external_url(address: SocketAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_instance_is_named_by_host_and_port() {
+        assert_eq!(url_host("https://bellwether.example:2355/prefix"), "bellwether.example:2355");
+        assert_eq!(url_host("http://[::1]:2355"), "[::1]:2355");
+    }
 
     #[test]
     fn links_lead_to_where_it_listens() {

@@ -11,11 +11,13 @@ use assert_cmd::cargo::CommandCargoExt;
 fn bellwether() -> Command {
     let mut command = Command::cargo_bin("bellwether").unwrap();
     command.env_remove("ALERTMANAGER_PASSWORD").env_remove("ALERTMANAGER_TOKEN");
+    command.env_remove("WEBHOOK_KEY");
     command
 }
 
+/// Cargo runs tests in the folder of their package.
 fn fixture(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/config").join(path)
+    Path::new("../../fixtures/config").join(path)
 }
 
 /// Exit code, standard output and standard error.
@@ -54,6 +56,7 @@ fn check_reads_the_environment() {
     assert!(out.contains("environment variable ALERTMANAGER_PASSWORD is not set"), "{out}");
     let mut command = bellwether();
     command.env("ALERTMANAGER_PASSWORD", "hunter2").env("ALERTMANAGER_TOKEN", "hunter3");
+    command.env("WEBHOOK_KEY", "hunter4");
     let (code, out, err) = run(command.arg("check").arg(&full));
     assert_eq!(code, 0, "{out}");
     assert!(!out.contains("hunter") && !err.contains("hunter"));
@@ -75,6 +78,25 @@ fn check_says_why_a_file_cannot_be_read() {
         assert_eq!(code, 1);
         assert!(out.starts_with(&format!("error: {message}")), "{out}");
     }
+}
+
+#[test]
+fn presets_are_listed_printed_and_counted() {
+    let (code, out, _) = run(bellwether().arg("presets"));
+    assert_eq!((code, out.lines().count()), (0, 5), "{out}");
+    assert!(out.starts_with("node-exporter  "), "{out}");
+    let (code, yaml, _) = run(bellwether().args(["presets", "kafka"]));
+    assert_eq!(code, 0);
+    assert_eq!(yaml, fs::read_to_string("../../models/presets/kafka.yml").unwrap());
+    let (code, _, err) = run(bellwether().args(["presets", "kafca"]));
+    assert_eq!(code, 2);
+    assert!(err.contains("'kafka'"), "{err}");
+    let rules = yaml.matches("- name:").count();
+    let (code, out, _) = run(bellwether().arg("check").arg(fixture("good/preset.yml")));
+    assert_eq!(code, 0);
+    // One of ours replaces one of theirs.
+    let counted = format!("good (rules: {rules}, {} of them from presets, ", rules - 1);
+    assert!(out.contains(&counted), "{out}");
 }
 
 #[test]

@@ -7,14 +7,16 @@ mod feed;
 mod judge;
 mod report;
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use bellwether_engine::Event;
 use bellwether_replay::fleet::{Fleet, FleetConfig};
+use bellwether_runtime::{EventSink, SinkStats};
 use bellwether_wire::remote_write::compress;
 use indicatif::{ProgressBar, ProgressStyle};
+use parking_lot::Mutex;
 use tracing::Level;
 
 use crate::cli::{DemoArgs, RunArgs};
@@ -87,20 +89,38 @@ async fn show(args: &DemoArgs, config: &FleetConfig) -> anyhow::Result<()> {
 }
 
 /// What `run` starts without a configuration, but for the address and who hears of events.
-async fn start(args: &DemoArgs, to_judge: mpsc::Sender<Event>) -> anyhow::Result<Service> {
+async fn start(args: &DemoArgs, to_judge: mpsc::Sender<Arc<Event>>) -> anyhow::Result<Service> {
     let run = RunArgs { listen: Some(args.listen), ..RunArgs::default() };
-    let config = live::load(&run)?;
-    let on_event = move |event: &Event| {
+    let mut config = live::load(&run)?;
+    // It leaves nothing behind.
+    config.sinks.event_log = None;
+    Service::start(run, config, vec![Arc::new(ToJudge(Mutex::new(to_judge)))]).await
+}
+
+/// Tells the judge of each event.
+struct ToJudge(Mutex<mpsc::Sender<Arc<Event>>>);
+
+impl EventSink for ToJudge {
+    fn name(&self) -> &'static str {
+        "judge"
+    }
+
+    fn publish(&self, event: &Arc<Event>) {
         // Nobody judges any more once the report is printed.
-        _ = to_judge.send(event.clone());
-    };
-    Service::start(run, config, on_event).await
+        _ = self.0.lock().send(Arc::clone(event));
+    }
+
+    fn stats(&self) -> SinkStats {
+        SinkStats::default()
+    }
+
+    fn close(&self, _limit: Duration) {}
 }
 
 /// Who watches the stream.
 struct Audience {
     judge: Judge,
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Arc<Event>>,
     bar: ProgressBar,
     quiet: bool,
 }

@@ -46,7 +46,7 @@ pub(super) async fn anomalies(
     query: Asked<AnomaliesQuery>,
 ) -> Answer<Anomalies> {
     let wanted = wanted(parameters(query)?)?;
-    Ok(Json(Anomalies { anomalies: app.events.newest(&wanted) }))
+    Ok(Json(Anomalies { anomalies: app.outlets.events.newest(&wanted) }))
 }
 
 /// Of an episode everything is shown, else only what somebody should look at.
@@ -61,7 +61,7 @@ fn wanted(query: AnomaliesQuery) -> Result<Wanted, ApiError> {
 }
 
 pub(super) async fn summary(State(app): State<Arc<App>>) -> Json<Summary> {
-    Json(app.events.summary())
+    Json(app.outlets.events.summary())
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -65,6 +65,22 @@ impl Families<'_> {
         Ok(())
     }
 
+    /// A gauge for each label set.
+    pub(super) fn labelled_gauges<'l>(
+        &mut self,
+        name: &str,
+        help: &str,
+        members: impl IntoIterator<Item = (&'l [(String, String)], f64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (labels, figure) in members {
+            let labels: Vec<(&str, &str)> =
+                labels.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            family.encode_family(&labels)?.encode_gauge(&figure)?;
+        }
+        Ok(())
+    }
+
     /// A histogram of `buckets`: upper bound and count of each, the last bound infinite.
     pub(super) fn histogram(
         &mut self,

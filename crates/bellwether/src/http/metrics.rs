@@ -8,7 +8,6 @@ use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bellwether_connect::sink::alertmanager::TargetStats;
 use bellwether_connect::source::remote_write::{DECODE_REASONS, ReceiverStats, STATUSES};
 use bellwether_detect::Severity;
 use bellwether_engine::{DropReason, RejectReason};
@@ -19,7 +18,8 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use super::exposition::{Families, prometheus_text};
-use super::process::process_metrics;
+use super::{outlet_metrics as outlets, process::process_metrics};
+use crate::health::Health;
 use crate::service::App;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -57,10 +57,9 @@ impl Collector for OwnMetrics {
         received(families, app.receiver.stats())?;
         judged(families, &decided)?;
         engine(families, app, &decided)?;
-        let targets = app.alertmanagers.stats();
-        if !targets.is_empty() {
-            alertmanagers(families, &targets)?;
-        }
+        budget(families, app, &decided)?;
+        health(families, app)?;
+        outlets::metrics(families, &app.outlets)?;
         process_metrics(families, app.started_at)
     }
 }
@@ -184,46 +183,62 @@ fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
     Ok(())
 }
 
-/// One figure of a target: its name, its help, and where it stands.
-type Figure<T> = (&'static str, &'static str, fn(&TargetStats) -> T);
-
-fn alertmanagers(families: &mut Families<'_>, targets: &[TargetStats]) -> fmt::Result {
-    const COUNTERS: [Figure<u64>; 3] = [
-        ("alerts_sent", "Alerts taken, repetitions included", |target| target.sent_alerts),
-        ("alerts_failed", "Alerts lost: refused, or given up", |target| {
-            target.rejected_alerts + target.dropped_alerts
-        }),
+/// How many alerts there are, beside how many there may be.
+fn budget(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Result {
+    let by_severity = |counts: [u64; 3]| {
+        [Severity::Warning, Severity::Critical]
+            .map(|severity| (severity.as_str(), counts[severity as usize]))
+    };
+    families.counters(
+        "bellwether_alerts_fired",
+        "Alerts that fired, by their severity when they did",
+        "severity",
+        by_severity(decided.alerts.fired),
+    )?;
+    families.gauges(
+        "bellwether_alerts_firing",
+        "Alerts that fire",
+        "severity",
+        by_severity(decided.alerts.firing).map(|(severity, count)| (severity, count as f64)),
+    )?;
+    families.counter(
+        "bellwether_alerts_held_back",
+        "Alerts beyond the daily cap, recorded as events only",
+        &decided.alerts.held_back,
+    )?;
+    let settings = app.live.engine();
+    for (name, help, value) in [
         (
-            "alertmanager_requests_failed",
-            "Requests without a good answer, tried again later",
-            |target| target.failed_requests,
+            "budget_alerts_per_day",
+            "False alarms a day that the budget allows, all series together",
+            settings.budget.per_day,
         ),
-    ];
-    const GAUGES: [Figure<f64>; 4] = [
-        ("alertmanager_up", "Whether the last request succeeded, or none was made yet", |target| {
-            f64::from(u8::from(target.failures_in_a_row == 0))
-        }),
-        ("alerts_known", "Alerts that the target is kept informed of", |target| {
-            target.known_alerts as f64
-        }),
-        ("alerts_pending", "Alerts with a change that the target has not taken yet", |target| {
-            target.pending_alerts as f64
-        }),
+        ("budget_cap_per_day", "Most alerts a day", f64::from(settings.budget.cap_per_day)),
         (
-            "alertmanager_last_success_timestamp_seconds",
-            "When a request succeeded last",
-            |target| target.last_success_ms.unwrap_or(0) as f64 / 1000.0,
+            "firing_threshold",
+            "Surprise from which an alert fires on a series that has no higher threshold of its own",
+            app.engine.stats().firing_threshold(),
         ),
-    ];
-    for (name, help, figure) in COUNTERS {
-        let values = targets.iter().map(|target| (&target.url, figure(target)));
-        families.counters(&format!("bellwether_{name}"), help, "alertmanager", values)?;
-    }
-    for (name, help, figure) in GAUGES {
-        let values = targets.iter().map(|target| (&target.url, figure(target)));
-        families.gauges(&format!("bellwether_{name}"), help, "alertmanager", values)?;
+    ] {
+        families.gauge(&format!("bellwether_{name}"), help, value)?;
     }
     Ok(())
+}
+
+fn health(families: &mut Families<'_>, app: &App) -> fmt::Result {
+    let health = Health::of(app);
+    families.gauge(
+        "bellwether_health_status",
+        "The worst of all checks: 0 healthy, 1 degraded, 2 critical",
+        f64::from(health.status as u8),
+    )?;
+    families.gauge("bellwether_health_score", "100 when all is well", f64::from(health.score))?;
+    families.gauges(
+        "bellwether_health_check_status",
+        "How each part is doing: 0 healthy, 1 degraded, 2 critical",
+        "check",
+        health.checks.iter().map(|(name, check)| (name, f64::from(check.status as u8))),
+    )
 }
 
 fn load(counter: &AtomicU64) -> u64 {

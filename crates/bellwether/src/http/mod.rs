@@ -2,8 +2,9 @@
 
 mod api;
 mod exposition;
-pub(crate) mod health;
+mod health;
 mod metrics;
+mod outlet_metrics;
 mod process;
 mod reload;
 
@@ -17,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bellwether_connect::source::remote_write;
 
+use crate::health::STALLED_MAX;
 use crate::service::App;
 
 const INDEX: &str = concat!(
@@ -29,7 +31,7 @@ GET  /api/v1/anomalies    newest first; ?severity=info|warning|critical &episode
 GET  /api/v1/series       what is watched; ?match=SELECTOR &limit=N
 GET  /api/v1/summary      how many anomalies, and where
 GET  /metrics             own metrics
-GET  /health              every part, as JSON
+GET  /health              every part, as JSON; ?history=1 for what it was before
 GET  /ready  /-/ready     whether samples are welcome
 GET  /live   /-/healthy   whether the process works
 POST /-/reload            read the configuration again; from this machine only
@@ -71,7 +73,7 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 
 async fn live(State(app): State<Arc<App>>) -> Response {
     let stalled = app.pulse.stalled(app.engine.stats().records());
-    probe(stalled < health::STALLED_MAX, "healthy\n", "the engine has stalled\n")
+    probe(stalled < STALLED_MAX, "healthy\n", "the engine has stalled\n")
 }
 
 fn probe(good: bool, yes: &'static str, no: &'static str) -> Response {

@@ -1,88 +1,141 @@
-//! Changes of alerts on standard output, for people, and in the log.
+//! Changes of alerts on standard output, for people or programs, and in the log.
 
-use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, channel, sync_channel};
 use std::thread;
 use std::time::Duration;
+use std::{io, mem};
 
 use bellwether_detect::Severity;
 use bellwether_engine::{ChangeKind, Event};
+use bellwether_runtime::{EventSink, SinkStats};
+use parking_lot::Mutex;
 use tracing::Level;
 
-use crate::config::LogConfig;
-use crate::output::{self, one_line, time};
-
-/// Events that may wait for whoever reads standard output and standard error.
-const EVENTS_MAX: usize = 1024;
+use crate::config::StdoutFormat;
+use crate::output::{self, Closed, one_line, time};
 
 /// Announces events from a thread of its own: a reader that is slow or gone holds nothing up.
 #[derive(Debug)]
 pub(super) struct Announcer {
-    events: SyncSender<Announcement>,
+    /// `None` once it is closed.
+    events: Mutex<Option<SyncSender<Arc<Event>>>>,
+    /// Hears when the last event has been announced.
+    finished: Mutex<Receiver<()>>,
     least: Severity,
-    skipped: u64,
+    progress: Arc<Mutex<Progress>>,
+    queue_events_max: usize,
 }
 
-#[derive(Debug)]
-struct Announcement {
-    event: Event,
-    /// How many there was no room for before it.
+#[derive(Debug, Default)]
+struct Progress {
+    stats: SinkStats,
+    /// Events skipped since somebody was told of it.
     skipped: u64,
 }
-
-/// Hears when an [`Announcer`] that was dropped has announced its last event.
-#[derive(Debug)]
-pub(super) struct Announced(Receiver<()>);
 
 impl Announcer {
-    /// Starts the thread. Events that alert nobody are announced only if `log` wants details.
+    /// Starts the thread. Events that alert nobody are announced to programs, and to people only if `level`
+    /// wants details.
     ///
     /// # Errors
     /// When the system refuses a thread.
-    pub(super) fn start(log: LogConfig) -> io::Result<(Self, Announced)> {
-        let (events, waiting) = sync_channel(EVENTS_MAX);
-        let (done, announced) = channel();
+    pub(super) fn start(
+        format: StdoutFormat,
+        level: Level,
+        queue_events_max: usize,
+    ) -> io::Result<Self> {
+        let (events, waiting) = sync_channel(queue_events_max);
+        let (done, finished) = channel();
+        let progress = Arc::new(Mutex::new(Progress::default()));
+        let told = Arc::clone(&progress);
         thread::Builder::new().name("announcer".to_owned()).spawn(move || {
-            announce(&waiting, log.anomalies);
+            announce(&waiting, format, &told);
             drop(done);
         })?;
-        let least = if log.level >= Level::DEBUG { Severity::Info } else { Severity::Warning };
-        Ok((Self { events, least, skipped: 0 }, Announced(announced)))
+        let everything = format == StdoutFormat::Json || level >= Level::DEBUG;
+        let least = if everything { Severity::Info } else { Severity::Warning };
+        Ok(Self {
+            events: Mutex::new(Some(events)),
+            finished: Mutex::new(finished),
+            least,
+            progress,
+            queue_events_max,
+        })
+    }
+}
+
+impl EventSink for Announcer {
+    fn name(&self) -> &'static str {
+        "stdout"
     }
 
-    /// Announces `event` as soon as the readers have come to it; skips it when too many wait.
-    pub(super) fn announce(&mut self, event: &Event) {
+    fn publish(&self, event: &Arc<Event>) {
         if event.severity < self.least {
             return;
         }
-        let announcement = Announcement { event: event.clone(), skipped: self.skipped };
-        match self.events.try_send(announcement) {
-            Ok(()) => self.skipped = 0,
-            Err(TrySendError::Full(_)) => self.skipped += 1,
+        let events = self.events.lock();
+        let Some(events) = &*events else { return };
+        let mut progress = self.progress.lock();
+        match events.try_send(Arc::clone(event)) {
+            Ok(()) => progress.stats.waiting_events += 1,
+            Err(TrySendError::Full(_)) => {
+                progress.stats.dropped_events += 1;
+                progress.skipped += 1;
+            }
             Err(TrySendError::Disconnected(_)) => {}
         }
     }
-}
 
-impl Announced {
-    /// Waits for the last event, at most for `limit`.
-    pub(super) fn wait(&self, limit: Duration) {
+    fn stats(&self) -> SinkStats {
+        let stats = self.progress.lock().stats.clone();
+        SinkStats { queue_events_max: self.queue_events_max, ..stats }
+    }
+
+    fn close(&self, limit: Duration) {
+        self.events.lock().take();
         // Either it is done or we have waited long enough.
-        _ = self.0.recv_timeout(limit);
+        _ = self.finished.lock().recv_timeout(limit);
     }
 }
 
-fn announce(events: &Receiver<Announcement>, mut print: bool) {
-    for Announcement { event, skipped } in events {
+fn announce(events: &Receiver<Arc<Event>>, mut format: StdoutFormat, progress: &Mutex<Progress>) {
+    for event in events {
+        let skipped = mem::take(&mut progress.lock().skipped);
         if skipped > 0 {
             tracing::warn!(skipped, "anomalies not announced, nobody read them");
         }
         log(&event);
-        // Once nobody reads standard output, the log still tells.
-        print = print && output::print(&line(&event)).is_ok();
+        let printed = print(&event, format);
+        let mut progress = progress.lock();
+        let stats = &mut progress.stats;
+        stats.waiting_events -= 1;
+        match printed {
+            Ok(()) => {
+                stats.delivered_events += 1;
+                stats.failures_in_a_row = 0;
+                stats.last_error = None;
+                stats.last_success_ms = Some(jiff::Timestamp::now().as_millisecond());
+            }
+            // Once nobody reads standard output, the log still tells.
+            Err(error) if error.is::<Closed>() => format = StdoutFormat::Off,
+            Err(error) => {
+                stats.dropped_events += 1;
+                stats.failed_attempts += 1;
+                stats.failures_in_a_row += 1;
+                stats.last_error = Some(format!("{error:#}"));
+            }
+        }
     }
 }
 
+fn print(event: &Event, format: StdoutFormat) -> anyhow::Result<()> {
+    match format {
+        StdoutFormat::Off => Ok(()),
+        StdoutFormat::Text => output::print(&line(event)),
+        StdoutFormat::Json => output::print(&(serde_json::to_string(event)? + "\n")),
+    }
+}
 /// A message about `event`: a change of state if it alerts, a detail if not.
 fn log(event: &Event) {
     macro_rules! log_at {

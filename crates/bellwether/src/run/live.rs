@@ -151,7 +151,8 @@ impl LiveConfig {
             self.state.lock().alerting = alerting;
         }
         let engine = Arc::new(config.engine);
-        let engine_changed = self.engine().digest != engine.digest;
+        let in_force = self.engine();
+        let engine_changed = in_force.digest != engine.digest || in_force.gauges != engine.gauges;
         if engine_changed {
             handle.configure(Arc::clone(&engine)).map_err(|_| ReloadError::Stopping)?;
         }
@@ -188,6 +189,9 @@ fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("data_dir", old.data_dir != new.data_dir),
         ("remote_write", old.remote_write != new.remote_write),
         ("runtime", old.runtime != new.runtime),
+        ("gauges", old.gauges != new.gauges),
+        ("sinks", old.sinks != new.sinks),
+        ("health", old.health != new.health),
         ("log", old.log != new.log),
     ]
     .into_iter()

@@ -20,8 +20,6 @@ use announce::Announcer;
 use data_dir::DataDir;
 use signals::{Asked, Signals};
 
-/// Longest wait for whoever reads our output, at the end.
-const ANNOUNCE_MAX: Duration = Duration::from_millis(500);
 /// Longest wait for what still runs in the background, at the end.
 const BACKGROUND_MAX: Duration = Duration::from_millis(500);
 /// Exit code after a second signal, as of a process that SIGINT ended.
@@ -46,10 +44,12 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
 async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let data_dir = DataDir::open(&config.data_dir)?;
-    let (mut announcer, finished) = Announcer::start(config.log).context("cannot start threads")?;
+    let sinks = &config.sinks;
+    let announcer = Announcer::start(sinks.stdout, config.log.level, sinks.queue_events_max)
+        .context("cannot start threads")?;
     let rules = config.engine.rules.len() - 1;
     let alertmanagers = config.alertmanagers.targets.len();
-    let service = Service::start(args, config, move |event| announcer.announce(event)).await?;
+    let service = Service::start(args, config, vec![Arc::new(announcer)]).await?;
     data_dir.publish_address(service.address)?;
     tracing::info!(address = %service.address, rules, alertmanagers, "ready");
     while signals.next().await == Asked::Reload {
@@ -64,7 +64,6 @@ async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
             process::exit(EXIT_INTERRUPTED);
         }
     }
-    finished.wait(ANNOUNCE_MAX);
     tracing::info!("stopped");
     Ok(())
 }
@@ -72,5 +71,5 @@ async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
 /// Reads the configuration again in the background; how it went is in the log.
 fn reload(app: &Arc<App>) {
     let app = Arc::clone(app);
-    tokio::task::spawn_blocking(move || app.live.reload(&app.engine, &app.alertmanagers));
+    tokio::task::spawn_blocking(move || app.live.reload(&app.engine, &app.outlets.alertmanagers));
 }

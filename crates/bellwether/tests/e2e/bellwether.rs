@@ -18,9 +18,13 @@ pub(crate) struct Bellwether {
 impl Bellwether {
     /// Starts it on a free port, with its data in `dir`, and waits until it is ready.
     pub(crate) fn start(dir: &Path, alertmanager: &str) -> Self {
+        Self::configured(dir, &include_str!("bellwether.yml").replace("ALERTMANAGER", alertmanager))
+    }
+
+    /// Starts it with `configuration`, with its data in `dir`, and waits until it is ready.
+    pub(crate) fn configured(dir: &Path, configuration: &str) -> Self {
         let dir = dir.join("bellwether");
         fs::create_dir(&dir).unwrap();
-        let configuration = include_str!("bellwether.yml").replace("ALERTMANAGER", alertmanager);
         fs::write(dir.join("bellwether.yml"), configuration).unwrap();
         let mut process = Process::start(
             "bellwether",

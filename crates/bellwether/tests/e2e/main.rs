@@ -1,8 +1,8 @@
 //! The whole path against the real thing: a real Prometheus scrapes real programs and writes to
 //! `bellwether run`, and what it finds is read back from a real Alertmanager.
 //!
-//! Needs Debian's `prometheus`, `prometheus-alertmanager` and `prometheus-node-exporter` in the
-//! folder that `BELLWETHER_PEERS` names, or on the `PATH`; `.ci/peers` fetches them. So that
+//! Needs Debian's `prometheus`, `prometheus-alertmanager`, `prometheus-node-exporter` and `victoria-metrics`
+//! in the folder that `BELLWETHER_PEERS` names, or on the `PATH`; `.ci/peers` fetches them. So that
 //! `cargo test --workspace` needs no server, this test is built with the feature `e2e` only:
 //!
 //! ```text
@@ -14,6 +14,7 @@
 mod alerts;
 mod bellwether;
 mod exposition;
+mod gauges;
 mod http;
 mod load;
 mod peers;

@@ -4,7 +4,7 @@ use std::env;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -64,6 +64,8 @@ impl Prometheus {
                 "--config.file=prometheus.yml",
                 "--storage.tsdb.path=tsdb",
                 "--web.listen-address=127.0.0.1:0",
+                // So that it also takes derived gauges.
+                "--web.enable-remote-write-receiver",
             ]),
         );
         let address = process.listening_address();
@@ -73,10 +75,53 @@ impl Prometheus {
         Self { address, _process: process }
     }
 
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Its own metrics.
     pub(crate) fn metrics(&self) -> String {
         http::get(self.address, "/metrics").unwrap().body
     }
+}
+
+/// Debian's `VictoriaMetrics`.
+pub(crate) struct VictoriaMetrics {
+    address: SocketAddr,
+    _process: Process,
+}
+
+impl VictoriaMetrics {
+    /// Starts it on a free port.
+    pub(crate) fn start(dir: &Path) -> Self {
+        let address = free_address();
+        let mut process = Process::start(
+            "victoria-metrics",
+            dir,
+            command("victoria-metrics").current_dir(dir).args([
+                &format!("-httpListenAddr={address}"),
+                "-storageDataPath=victoria-metrics",
+                // What was just written is to be found.
+                "-search.latencyOffset=0s",
+                "-retentionPeriod=1y",
+            ]),
+        );
+        process.until("readiness", |_| {
+            http::get(address, "/health").is_ok_and(|answer| answer.status == 200).then_some(())
+        });
+        Self { address, _process: process }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// An address that nobody listens on; somebody may take it before it is used.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn configuration(targets: &[(&str, SocketAddr)], remote_write: &str) -> String {

@@ -1,4 +1,4 @@
-//! A fake Alertmanager that takes everything and remembers what it was sent.
+//! A fake Alertmanager that takes everything and remembers what it was sent; also a webhook's receiver.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -14,7 +14,7 @@ pub(crate) struct Alertmanager {
     requests: Receiver<Request>,
 }
 
-/// One request with alerts.
+/// One request with alerts, or with one event.
 pub(crate) struct Request {
     pub(crate) authorization: Option<String>,
     pub(crate) alerts: Vec<Value>,
@@ -69,7 +69,10 @@ fn serve(stream: &TcpStream, requests: &Sender<Request>) -> io::Result<()> {
         }
         let mut body = vec![0; bytes];
         reader.read_exact(&mut body)?;
-        let alerts = serde_json::from_slice(&body).unwrap();
+        let alerts = match serde_json::from_slice(&body).unwrap() {
+            Value::Array(alerts) => alerts,
+            event => vec![event],
+        };
         // Nobody listens when the test is over.
         _ = requests.send(Request { authorization, alerts });
         (&*stream).write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")?;

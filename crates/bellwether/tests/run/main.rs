@@ -14,6 +14,7 @@ mod poll;
 mod process;
 mod reload;
 mod server;
+mod sinks;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -97,6 +98,31 @@ fn an_anomaly_is_printed_listed_and_counted() {
 }
 
 #[test]
+fn the_gauges_of_selected_series_are_exposed_with_the_band_they_were_judged_by() {
+    let dir = tempfile::tempdir().unwrap();
+    let server =
+        Server::start(dir.path(), "gauges: { match: ['{job=\"test\"}'], series_max: 1 }\n");
+    server.write(&samples("queue_depth", &steady(LEARNED)));
+    server.write(&samples("beyond_the_limit", &steady(LEARNED)));
+    server.until_decided(2);
+    let metrics = server.metrics();
+    let gauge = |name: &str| {
+        let start =
+            format!("{name}{{job=\"test\",metric=\"queue_depth\",rule=\"MetricAnomaly\"}} ");
+        let line = metrics.lines().find_map(|line| line.strip_prefix(&start));
+        line.unwrap_or_else(|| panic!("{start}in {metrics}")).parse::<f64>().unwrap()
+    };
+    let [lower, expected, upper] =
+        ["_lower", "", "_upper"].map(|edge| gauge(&format!("bellwether_expected{edge}")));
+    assert!(lower < expected && expected < upper, "{lower} {expected} {upper}");
+    assert!((100.0..110.0).contains(&expected), "{expected}");
+    assert!((0.0..5.0).contains(&gauge("bellwether_surprise")));
+    assert!(!metrics.contains("metric=\"beyond_the_limit\""), "{metrics}");
+    assert!(total(&metrics, "bellwether_gauge_series_refused_total") > 1.0);
+    assert!((total(&metrics, "bellwether_gauge_series") - 1.0).abs() < 0.5);
+}
+
+#[test]
 fn a_reload_keeps_what_was_learned_and_a_bad_file_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start(dir.path(), "alerting: { budget: { per_day: 1 } }\n");
@@ -130,8 +156,8 @@ fn a_reload_keeps_what_was_learned_and_a_bad_file_changes_nothing() {
 
 #[test]
 fn the_page_for_operators_names_every_metric_and_no_other() {
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/operating.md");
-    let page = fs::read_to_string(page).unwrap();
+    // Cargo runs tests in the folder of their package.
+    let page = fs::read_to_string("../../docs/operating.md").unwrap();
     let documented: BTreeSet<&str> = page
         .lines()
         .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
@@ -139,9 +165,15 @@ fn the_page_for_operators_names_every_metric_and_no_other() {
         .filter(|name| name.starts_with("bellwether_") || name.starts_with("process_"))
         .collect();
     let dir = tempfile::tempdir().unwrap();
-    // Nothing is sent to it; with one, its metrics are there.
-    let alertmanager = "alerting: { alertmanagers: [{ url: 'http://127.0.0.1:9' }] }\n";
-    let metrics = Server::start(dir.path(), alertmanager).metrics();
+    // Nobody listens there; with them, the metrics about them are there.
+    let server = Server::start(
+        dir.path(),
+        "alerting: { alertmanagers: [{ url: 'http://127.0.0.1:9' }] }\n\
+         gauges: { match: ['gauge_me'], remote_write: [{ url: 'http://127.0.0.1:9' }] }\n",
+    );
+    server.write(&samples("gauge_me", &steady(LEARNED)));
+    server.until_decided(1);
+    let metrics = server.metrics();
     let exposed: BTreeSet<&str> = metrics
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))

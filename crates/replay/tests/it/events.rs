@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bellwether_engine::{Engine, Event, Outputs, Record, RecordBody, Settings};
-use bellwether_runtime::{Clock, HEARTBEAT, Ingest, Options, Request, Runtime, SubmitError};
+use bellwether_runtime::{Clock, HEARTBEAT, Ingest, News, Options, Request, Runtime, SubmitError};
 use bellwether_series::{LabelSet, Timestamp};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
 
@@ -68,13 +68,12 @@ impl Clock for RequestClock {
 fn through_the_runtime(id: &str, shards: usize) -> Vec<Event> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hearing = Arc::clone(&heard);
-    let on_changes =
-        Box::new(move |events: Vec<Event>| hearing.lock().expect("no panic").extend(events));
+    let on_news = Box::new(move |news: News| hearing.lock().expect("no panic").extend(news.events));
     let clock = Arc::new(RequestClock(AtomicI64::new(0)));
     let options = Options { shards, queue_requests_max: 4096, heartbeat: HEARTBEAT, hash_seed: 3 };
     let settings = Arc::new(Settings::default());
     let runtime =
-        Runtime::start(&settings, options, Arc::clone(&clock) as _, on_changes).expect("threads");
+        Runtime::start(&settings, options, Arc::clone(&clock) as _, on_news).expect("threads");
     for (received_at, write) in requests(id) {
         clock.0.store(received_at.as_ms(), Ordering::SeqCst);
         let taken = runtime.handle().submit(Request { write, received_at }, Box::new(|_| {}));

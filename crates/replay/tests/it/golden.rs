@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folder of the corpus.
+/// Cargo runs tests in the folder of their package.
 pub(crate) fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/replay")
+    PathBuf::from("../../fixtures/replay")
 }
 
 /// Fails at the first line in which `actual` differs from the golden called `name`.

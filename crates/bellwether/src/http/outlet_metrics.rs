@@ -1,0 +1,159 @@
+//! Figures of everybody who is told what the engine finds, and the gauges of series.
+
+use std::fmt;
+
+use bellwether_connect::sink::alertmanager;
+use bellwether_connect::sink::gauges::{self, ShownGauge};
+use bellwether_engine::GaugeReading;
+use bellwether_runtime::SinkStats;
+
+use super::exposition::Families;
+use crate::outlets::Outlets;
+
+/// Everything about `outlets`.
+pub(super) fn metrics(families: &mut Families<'_>, outlets: &Outlets) -> fmt::Result {
+    alertmanagers(families, &outlets.alertmanagers.stats())?;
+    sinks(families, &outlets.sink_stats())?;
+    let stats = outlets.gauges.stats();
+    gauge_targets(families, &stats.targets)?;
+    for (name, help, value) in [
+        ("gauge_series", "Series whose gauges are exported", stats.series),
+        ("gauge_series_limit", "Series whose gauges may be exported", stats.series_max),
+    ] {
+        families.gauge(&format!("bellwether_{name}"), help, value as f64)?;
+    }
+    families.counter(
+        "bellwether_gauge_series_refused",
+        "Judgements whose gauges were not exported because of the limit on series",
+        &stats.refused_series_total,
+    )?;
+    derived(families, &outlets.gauges.shown())
+}
+
+/// One figure of somebody: its name, its help, and where it stands.
+type Figure<S, T> = (&'static str, &'static str, fn(&S) -> T);
+
+fn alertmanagers(
+    families: &mut Families<'_>,
+    targets: &[alertmanager::TargetStats],
+) -> fmt::Result {
+    const COUNTERS: [Figure<alertmanager::TargetStats, u64>; 3] = [
+        ("alerts_sent", "Alerts taken, repetitions included", |target| target.sent_alerts),
+        ("alerts_failed", "Alerts lost: refused, or given up", |target| {
+            target.rejected_alerts + target.dropped_alerts
+        }),
+        (
+            "alertmanager_requests_failed",
+            "Requests without a good answer, tried again later",
+            |target| target.failed_requests,
+        ),
+    ];
+    const GAUGES: [Figure<alertmanager::TargetStats, f64>; 4] = [
+        ("alertmanager_up", "Whether the last request succeeded, or none was made yet", |target| {
+            f64::from(u8::from(target.failures_in_a_row == 0))
+        }),
+        ("alerts_known", "Alerts that the target is kept informed of", |target| {
+            target.known_alerts as f64
+        }),
+        ("alerts_pending", "Alerts with a change that the target has not taken yet", |target| {
+            target.pending_alerts as f64
+        }),
+        (
+            "alertmanager_last_success_timestamp_seconds",
+            "When a request succeeded last",
+            |target| target.last_success_ms.unwrap_or(0) as f64 / 1000.0,
+        ),
+    ];
+    let labelled: Vec<_> = targets.iter().map(|target| (target.url.as_str(), target)).collect();
+    figures(families, "alertmanager", &labelled, &COUNTERS, &GAUGES)
+}
+
+fn sinks(families: &mut Families<'_>, stats: &[(String, SinkStats)]) -> fmt::Result {
+    const COUNTERS: [Figure<SinkStats, u64>; 3] = [
+        ("sink_events", "Events delivered", |sink| sink.delivered_events),
+        ("sink_events_dropped", "Events lost to this sink", |sink| sink.dropped_events),
+        ("sink_failures", "Attempts at delivery that failed", |sink| sink.failed_attempts),
+    ];
+    const GAUGES: [Figure<SinkStats, f64>; 3] = [
+        ("sink_up", "Whether the last attempt succeeded, or none was made yet", |sink| {
+            f64::from(u8::from(sink.failures_in_a_row == 0))
+        }),
+        ("sink_events_pending", "Events that wait", |sink| sink.waiting_events as f64),
+        ("sink_last_success_timestamp_seconds", "When an event was delivered last", |sink| {
+            sink.last_success_ms.unwrap_or(0) as f64 / 1000.0
+        }),
+    ];
+    let labelled: Vec<_> = stats.iter().map(|(name, stats)| (name.as_str(), stats)).collect();
+    figures(families, "sink", &labelled, &COUNTERS, &GAUGES)
+}
+
+fn gauge_targets(families: &mut Families<'_>, targets: &[gauges::TargetStats]) -> fmt::Result {
+    const COUNTERS: [Figure<gauges::TargetStats, u64>; 3] = [
+        ("gauge_samples_sent", "Samples of gauges taken by the store", |target| {
+            target.sent_samples
+        }),
+        ("gauge_samples_dropped", "Samples of gauges lost: no room, or refused", |target| {
+            target.dropped_samples
+        }),
+        ("gauge_requests_failed", "Requests without a good answer", |target| {
+            target.failed_requests
+        }),
+    ];
+    const GAUGES: [Figure<gauges::TargetStats, f64>; 3] = [
+        ("gauge_target_up", "Whether the last request succeeded, or none was made yet", |target| {
+            f64::from(u8::from(target.failures_in_a_row == 0))
+        }),
+        ("gauge_samples_pending", "Samples of gauges that wait", |target| {
+            target.pending_samples as f64
+        }),
+        (
+            "gauge_target_last_success_timestamp_seconds",
+            "When a request succeeded last",
+            |target| target.last_success_ms.unwrap_or(0) as f64 / 1000.0,
+        ),
+    ];
+    let labelled: Vec<_> = targets.iter().map(|target| (target.url.as_str(), target)).collect();
+    figures(families, "target", &labelled, &COUNTERS, &GAUGES)
+}
+
+/// A family for each figure, with a member for each of `labelled`; none at all without any.
+fn figures<S>(
+    families: &mut Families<'_>,
+    label: &str,
+    labelled: &[(&str, &S)],
+    counters: &[Figure<S, u64>],
+    gauges: &[Figure<S, f64>],
+) -> fmt::Result {
+    if labelled.is_empty() {
+        return Ok(());
+    }
+    for (name, help, figure) in counters {
+        let values = labelled.iter().map(|&(value, stats)| (value, figure(stats)));
+        families.counters(&format!("bellwether_{name}"), help, label, values)?;
+    }
+    for (name, help, figure) in gauges {
+        let values = labelled.iter().map(|&(value, stats)| (value, figure(stats)));
+        families.gauges(&format!("bellwether_{name}"), help, label, values)?;
+    }
+    Ok(())
+}
+
+/// The surprise and the expected band of the series that the configuration selects.
+fn derived(families: &mut Families<'_>, shown: &[ShownGauge]) -> fmt::Result {
+    const FAMILIES: [Figure<GaugeReading, f64>; 4] = [
+        ("surprise", "Surprise of the newest sample of a series", |reading| reading.surprise),
+        ("expected", "What was expected instead, in the unit of the signal", |reading| {
+            reading.expected
+        }),
+        ("expected_lower", "Lower edge of the expected band", |reading| reading.lower),
+        ("expected_upper", "Upper edge of the expected band", |reading| reading.upper),
+    ];
+    if shown.is_empty() {
+        return Ok(());
+    }
+    for (name, help, figure) in FAMILIES {
+        let members = shown.iter().map(|gauge| (&*gauge.labels, figure(&gauge.reading)));
+        families.labelled_gauges(&format!("bellwether_{name}"), help, members)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,102 @@
+//! Where everything goes that the engine finds: the API's memory, Alertmanagers, sinks, gauges.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bellwether_connect::sink::alertmanager::Alertmanagers;
+use bellwether_connect::sink::gauges::Gauges;
+use bellwether_connect::sink::webhook::Webhook;
+use bellwether_engine::{Event, Gauge};
+use bellwether_eventlog::{EventLog, EventLogOptions, JsonLines, JsonLinesOptions};
+use bellwether_runtime::{EventSink, SinkStats};
+
+use crate::config::Config;
+use crate::events::EventStore;
+
+/// Everybody who is told of events. None of them is waited for.
+pub(crate) struct Outlets {
+    pub(crate) alertmanagers: Arc<Alertmanagers>,
+    pub(crate) gauges: Arc<Gauges>,
+    pub(crate) events: EventStore,
+    sinks: Vec<Arc<dyn EventSink>>,
+}
+
+impl Outlets {
+    /// Starts what `config` asks for; `more` are told as well.
+    ///
+    /// # Errors
+    /// When an option is unusable, or a file or thread cannot be had.
+    pub(crate) fn start(config: &Config, more: Vec<Arc<dyn EventSink>>) -> anyhow::Result<Self> {
+        let mut sinks = more;
+        if let Some(options) = &config.sinks.json_lines {
+            let path = config.data_dir.join(&options.path);
+            let shown = path.display().to_string();
+            let options = JsonLinesOptions { path, ..options.clone() };
+            let sink = JsonLines::start("json_lines", options);
+            sinks.push(Arc::new(sink.with_context(|| {
+                format!("sink cannot start: sinks.json_lines, path=`{shown}`")
+            })?));
+        }
+        if let Some(options) = &config.sinks.event_log {
+            let folder = config.data_dir.join(&options.folder);
+            let shown = folder.display().to_string();
+            let options = EventLogOptions { folder, ..options.clone() };
+            let sink = EventLog::start("event_log", options);
+            sinks.push(Arc::new(
+                sink.with_context(|| {
+                    format!("sink cannot start: sinks.event_log, path=`{shown}`")
+                })?,
+            ));
+        }
+        for options in &config.sinks.webhooks {
+            let name = options.name.clone();
+            let sink = Webhook::start(options.clone());
+            sinks.push(Arc::new(sink.with_context(|| format!("sink cannot start: {name}"))?));
+        }
+        Ok(Self {
+            alertmanagers: Arc::new(Alertmanagers::start(config.alertmanagers.clone())?),
+            gauges: Arc::new(Gauges::start(config.gauges.clone())?),
+            events: EventStore::default(),
+            sinks,
+        })
+    }
+
+    /// Tells everybody. Never blocks.
+    pub(crate) fn publish(&self, event: Event) {
+        self.alertmanagers.publish(&event);
+        let event = Arc::new(event);
+        for sink in &self.sinks {
+            sink.publish(&event);
+        }
+        self.events.push(event);
+    }
+
+    /// Tells who wants gauges. Never blocks.
+    pub(crate) fn publish_gauges(&self, gauges: Vec<Gauge>) {
+        self.gauges.publish(gauges);
+    }
+
+    /// How each sink is doing, with its name.
+    pub(crate) fn sink_stats(&self) -> Vec<(String, SinkStats)> {
+        self.sinks.iter().map(|sink| (sink.name().to_owned(), sink.stats())).collect()
+    }
+
+    /// Delivers what waits. Returns after `limit`, or a little later, whatever is out there.
+    pub(crate) async fn close(&self, limit: Duration) {
+        let closing: Vec<_> = self
+            .sinks
+            .iter()
+            .map(|sink| {
+                let sink = Arc::clone(sink);
+                tokio::task::spawn_blocking(move || sink.close(limit))
+            })
+            .collect();
+        tokio::join!(self.alertmanagers.shutdown(limit), self.gauges.shutdown(limit), async {
+            for sink in closing {
+                // A panic has been printed by then.
+                _ = tokio::time::timeout(limit, sink).await;
+            }
+        });
+    }
+}
