@@ -4,7 +4,7 @@
 //! FOLDER/day=2026-01-05/events-00001.parquet
 //! ```
 //!
-//! `day=…` is how Hive names a partition; DuckDB, Spark and pandas show it as a column. A file that is being
+//! `day=…` is how Hive names a partition; Spark, pandas and others show it as a column. A file that is being
 //! written is hidden from them by its leading dot.
 
 use std::fmt;

@@ -29,7 +29,7 @@ use serde::de::DeserializeOwned;
 use serde::de::value::StrDeserializer;
 
 /// Version of the columns; each file says which it has.
-const FORMAT_VERSION: &str = "1";
+pub(crate) const FORMAT_VERSION: &str = "1";
 const FORMAT_KEY: &str = "bellwether.event_log.version";
 const ROW_GROUP_ROWS: usize = 10_000;
 
@@ -44,12 +44,10 @@ pub(crate) fn writer<W: Write + Send>(out: W) -> Result<ArrowWriter<W>, ParquetE
     ArrowWriter::try_new(out, schema()?, Some(properties))
 }
 
-/// The version of the columns in a file that is not the one known here; `Some(None)` when it says none.
-pub(crate) fn unknown_version(file: &FileMetaData) -> Option<Option<&str>> {
-    let pairs = file.key_value_metadata().map(Vec::as_slice).unwrap_or_default();
-    let version = pairs.iter().find(|pair| pair.key == FORMAT_KEY);
-    let version = version.and_then(|pair| pair.value.as_deref());
-    (version != Some(FORMAT_VERSION)).then_some(version)
+/// The version of the columns that a file says it has.
+pub(crate) fn version_of(file: &FileMetaData) -> Option<&str> {
+    let pair = file.key_value_metadata()?.iter().find(|pair| pair.key == FORMAT_KEY)?;
+    pair.value.as_deref()
 }
 
 fn schema() -> Result<SchemaRef, ArrowError> {
@@ -72,10 +70,10 @@ pub(crate) fn encode(events: &[Arc<Event>]) -> Result<RecordBatch, ArrowError> {
     };
     let time = |of: fn(&Event) -> Option<Timestamp>| -> ArrayRef {
         let times = events.iter().map(|event| of(event).map(Timestamp::as_ms));
-        Arc::new(TimestampMillisecondArray::from_iter(times).with_timezone("UTC"))
+        Arc::new(times.collect::<TimestampMillisecondArray>().with_timezone("UTC"))
     };
     let reason: StringArray = events.iter().map(|event| event.reason.map(word)).collect();
-    let alert = BooleanArray::from_iter(events.iter().map(|event| Some(event.alert)));
+    let alert: BooleanArray = events.iter().map(|event| Some(event.alert)).collect();
 
     RecordBatch::try_from_iter_with_nullable([
         ("version", whole(|event| event.version), false),

@@ -187,9 +187,9 @@ impl Shared {
 
     /// Takes down how an attempt went.
     fn note(&self, name: &str, written: usize, left: usize, result: Result<&(), &io::Error>) {
-        let mut state = self.state.lock();
-        state.in_hand_events = left;
-        let stats = &mut state.stats;
+        let mut guard = self.state.lock();
+        guard.in_hand_events = left;
+        let stats = &mut guard.stats;
         stats.delivered_events += written as u64;
         if written > 0 {
             stats.last_success_ms = Some(jiff::Timestamp::now().as_millisecond());

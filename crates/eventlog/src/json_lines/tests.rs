@@ -117,7 +117,7 @@ fn a_file_that_was_moved_away_or_emptied_is_begun_anew() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("events.jsonl");
     let moved = folder.path().join("moved");
-    let sink = start(options(&path));
+    let sink = start(JsonLinesOptions { rotate_bytes: 3 * line_bytes(), ..options(&path) });
     publish_all(&sink, &events(0..2));
     wait_until(&sink, |stats| stats.delivered_events == 2);
     fs::rename(&path, &moved).unwrap();
@@ -126,9 +126,10 @@ fn a_file_that_was_moved_away_or_emptied_is_begun_anew() {
     assert_eq!((sequences(&moved), sequences(&path)), (vec![0, 1], vec![2]));
 
     OpenOptions::new().write(true).truncate(true).open(&path).unwrap();
-    publish_all(&sink, &events(3..4));
+    publish_all(&sink, &events(3..6));
     close(&sink);
-    assert_eq!(sequences(&path), [3]);
+    assert_eq!(sequences(&path), [3, 4, 5]);
+    assert_eq!(names_in(folder.path()), ["events.jsonl", "moved"]);
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use arrow::array::RecordBatch;
 use bellwether_engine::Event;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use parquet::errors::ParquetError;
 
@@ -31,9 +32,10 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn open(path: &Path, file: File) -> Result<Self, ReadError> {
-        let metadata = held(|| ArrowReaderMetadata::load(&file, Default::default()))
+        let metadata = held(|| ArrowReaderMetadata::load(&file, ArrowReaderOptions::default()))
             .map_err(|source| ReadError::Table { path: path.to_owned(), source })?;
-        if let Some(version) = table::unknown_version(metadata.metadata().file_metadata()) {
+        let version = table::version_of(metadata.metadata().file_metadata());
+        if version != Some(table::FORMAT_VERSION) {
             let version = version.unwrap_or("none").to_owned();
             return Err(ReadError::FileVersion { path: path.to_owned(), version });
         }

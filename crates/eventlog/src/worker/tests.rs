@@ -40,8 +40,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A worker whose first, empty write is under way.
 fn start(queue_events_max: usize, pace: Pace) -> (Worker, Sender<io::Result<()>>, Receiver<usize>) {
     let (outcome, outcomes) = channel();
-    let (begin, begun) = channel();
-    let writer = Slow { outcomes, begun: begin };
+    let (at_begin, begun) = channel();
+    let writer = Slow { outcomes, begun: at_begin };
     let worker = Worker::start("slow", queue_events_max, pace, writer).unwrap();
     assert_eq!(begun.recv(), Ok(0));
     (worker, outcome, begun)
