@@ -6,16 +6,14 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, ListArray, MapArray,
-    RecordBatch, StringArray, StructArray, TimestampMillisecondArray,
+use arrow_array::cast::AsArray;
+use arrow_array::types::{ArrowPrimitiveType, Float64Type, Int64Type, TimestampMillisecondType};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int64Array, ListArray, MapArray, RecordBatch,
+    StringArray, StructArray, TimestampMillisecondArray,
 };
-use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Field, Fields, Float64Type, Int64Type, SchemaRef,
-    TimestampMillisecondType,
-};
-use arrow::error::ArrowError;
+use arrow_buffer::OffsetBuffer;
+use arrow_schema::{ArrowError, DataType, Field, Fields, SchemaRef};
 use bellwether_detect::{DetectorName, Severity};
 use bellwether_engine::{ChangeKind, DetectorEvidence, Event, ResolveReason, SignalKind};
 use bellwether_series::{LabelError, LabelSet, Timestamp};
