@@ -4,21 +4,37 @@
 //! the past only and then learns from it; equal parameters and observations give equal verdicts on
 //! every machine, which is why logarithms and the like come from `libm`.
 
+pub mod absent;
 mod bank;
+pub mod calibrate;
+pub mod changepoint;
+mod deep;
 pub mod combine;
+pub mod flatline;
+pub mod fuse;
 mod granularity;
 pub mod iqr;
+#[cfg(test)]
+mod nulls;
 mod params;
+pub mod periods;
+pub mod profile;
+pub mod random_cut_forest;
 mod residual;
 pub mod seasonal;
+pub mod seasonal_residual;
 mod severity;
+pub mod subspace;
 pub mod tail;
 #[cfg(test)]
 mod testing;
+pub mod threshold;
+pub mod trend;
 mod verdict;
 mod window;
 pub mod zscore;
 
+pub use deep::{DeepDetector, GroupDetector};
 pub use bank::{Bank, Judgement, Tables};
 pub use params::{
     DetectorName, DetectorSpec, Direction, MinDeviation, ParamError, WarmUp, WarmUpDays, Window,

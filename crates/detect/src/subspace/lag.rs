@@ -1,0 +1,277 @@
+//! The last samples of a signal as one vector; see the module above.
+
+use bellwether_series::Timestamp;
+
+use super::covariance::Covariance;
+use super::follow::Follow;
+use super::standard::Standard;
+use crate::deep::DeepDetector;
+use crate::verdict::Observation;
+
+/// Samples of a window.
+const LAGS: usize = 48;
+/// Share of the identity in the covariance.
+const SHRINKAGE: f64 = 0.1;
+/// Samples that only locate and scale the signal.
+const SETTLING_SAMPLES: u32 = 24;
+/// Windows that the covariance must have seen before it judges.
+const WARM_UP_WINDOWS: f64 = 32.0;
+/// A window does not reach back across a gap of this many intervals.
+const GAP_INTERVALS: i64 = 24;
+/// Values enter the window as at most this many deviations from the mean.
+const DEPARTURE_MAX: f64 = 10.0;
+/// How long the score remembers, and the most samples that it does.
+const FOLLOW_MS: f64 = 7_200_000.0;
+const FOLLOW_SAMPLES_MAX: f64 = 32.0;
+
+/// Judges the shape of a signal's recent past against the shapes that it had.
+///
+/// ```
+/// use bellwether_detect::subspace::LagSubspace;
+/// use bellwether_detect::{DeepDetector, Observation};
+/// use bellwether_series::Timestamp;
+///
+/// let detector = LagSubspace;
+/// let mut state = detector.begin(0);
+/// let mut score = |index: i64, value: f64| {
+///     let timestamp = Timestamp::from_ms(index * 60_000);
+///     let observation = Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+///     detector.score(&mut state, &observation, 1.0)
+/// };
+/// assert_eq!(score(0, 0.0), None);
+/// let usual = (1..1_000).map(|index| score(index, (index % 7) as f64)).last().flatten();
+/// let odd = score(1_000, 30.0);
+/// assert!(odd > usual);
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LagSubspace;
+
+/// The window of one signal and what is known of earlier ones.
+#[derive(Debug, Clone)]
+pub struct LagState {
+    standard: Standard,
+    covariance: Covariance,
+    follow: Follow,
+    /// Standardised, newest first.
+    window: [f32; LAGS],
+    /// How many of `window` are there.
+    filled: usize,
+    settled: u32,
+    last: Option<Timestamp>,
+}
+
+impl DeepDetector for LagSubspace {
+    type State = LagState;
+
+    fn begin(&self, _seed: u64) -> LagState {
+        LagState {
+            standard: Standard::default(),
+            covariance: Covariance::new(LAGS, SHRINKAGE),
+            follow: Follow::default(),
+            window: [0.0; LAGS],
+            filled: 0,
+            settled: 0,
+            last: None,
+        }
+    }
+
+    fn score(&self, state: &mut LagState, observation: &Observation, weight: f64) -> Option<f64> {
+        let value = observation.value;
+        if state.settled < SETTLING_SAMPLES {
+            state.settled += 1;
+            state.standard.learn(value, weight);
+            return None;
+        }
+        state.enter(observation);
+        let score = (state.covariance.samples() >= WARM_UP_WINDOWS)
+            .then(|| state.follow.score(state.oddity(), follow_gain(observation.interval_ms)));
+        state.standard.learn(value, weight);
+        if state.filled == LAGS {
+            state.covariance.learn(&state.window, weight);
+        }
+        score
+    }
+
+    fn state_bytes(&self, state: &LagState) -> usize {
+        size_of::<LagState>() + state.covariance.heap_bytes()
+    }
+}
+
+impl LagState {
+    /// Puts the observation into the window, which starts anew after a gap.
+    fn enter(&mut self, observation: &Observation) {
+        let (now, last) = (observation.timestamp, self.last.replace(observation.timestamp));
+        let reach = GAP_INTERVALS.saturating_mul(observation.interval_ms.max(1));
+        if last.is_some_and(|last| now.ms_since(last) > reach) {
+            self.filled = 0;
+        }
+        self.window.rotate_right(1);
+        let departure = self.standard.standardise(observation.value, observation.scale_floor);
+        self.window[0] = departure.clamp(-DEPARTURE_MAX, DEPARTURE_MAX) as f32;
+        self.filled = (self.filled + 1).min(LAGS);
+    }
+
+    /// Mean square of the whitened window, the k-th sample weighted by 1/k; 1 on noise.
+    fn oddity(&self) -> f64 {
+        let mut whitened = self.window;
+        let whitened = &mut whitened[..self.filled];
+        self.covariance.whiten(whitened);
+        let (mut sum, mut weights) = (0.0, 0.0);
+        for (index, &value) in whitened.iter().enumerate() {
+            let weight = 1.0 / (index + 1) as f64;
+            sum += weight * f64::from(value) * f64::from(value);
+            weights += weight;
+        }
+        sum / weights
+    }
+}
+
+/// Weight of one observation in the score's average.
+fn follow_gain(interval_ms: i64) -> f64 {
+    (interval_ms as f64 / FOLLOW_MS).clamp(1.0 / FOLLOW_SAMPLES_MAX, 1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::testing::Noise;
+
+    fn observe(state: &mut LagState, at_ms: i64, value: f64) -> Option<f64> {
+        let timestamp = Timestamp::from_ms(at_ms);
+        let observation = Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+        LagSubspace.score(state, &observation, 1.0)
+    }
+
+    fn run(values: &[f64]) -> Vec<Option<f64>> {
+        let mut state = LagSubspace.begin(0);
+        let minutes = (0_i64..).map(|index| index * 60_000);
+        values.iter().zip(minutes).map(|(&value, at)| observe(&mut state, at, value)).collect()
+    }
+
+    fn waves(count: usize, noise: f64, seed: u64) -> Vec<f64> {
+        let mut normal = Noise::new(seed);
+        let wave = |index: usize| 5.0 * libm::sin(index as f64 / 5.0) + noise * normal.normal();
+        (0..count).map(wave).collect()
+    }
+
+    fn mean(scores: &[Option<f64>]) -> f64 {
+        scores.iter().flatten().sum::<f64>() / scores.len() as f64
+    }
+
+    #[test]
+    fn ordinary_noise_scores_one() {
+        let mut noise = Noise::new(1);
+        let scores = run(&(0..4_000).map(|_| noise.normal()).collect::<Vec<f64>>());
+        assert!((mean(&scores[2_000..]) - 1.0).abs() < 0.1, "{}", mean(&scores[2_000..]));
+    }
+
+    #[test]
+    fn it_speaks_after_some_hundred_samples() {
+        let scores = run(&waves(200, 1.0, 1));
+        let silent = scores.iter().take_while(|score| score.is_none()).count();
+        assert_eq!(silent, 24 + 48 - 1 + 32);
+    }
+
+    #[test]
+    fn a_wave_that_stalls_is_odd_though_no_value_is() {
+        let mut values = waves(3_000, 0.2, 2);
+        values[2_500..2_530].fill(4.0);
+        let scores = run(&values);
+        assert!(mean(&scores[2_510..2_530]) > 5.0 * mean(&scores[2_000..2_500]));
+    }
+
+    #[test]
+    fn a_constant_is_not_odd_until_it_moves() {
+        let mut values = vec![3.0; 1_000];
+        values[900] = 4.0;
+        let scores = run(&values);
+        assert!(scores[..900].iter().flatten().all(|&score| score.abs() < 1e-9));
+        assert!(scores[900] > Some(10.0));
+    }
+
+    #[test]
+    fn a_gap_is_not_a_jump() {
+        let slow = |minute: i64| 100.0 * libm::sin(minute as f64 / 500.0);
+        let mut noise = Noise::new(3);
+        let mut state = LagSubspace.begin(0);
+        let usual = (0..8_000)
+            .filter_map(|minute| {
+                observe(&mut state, minute * 60_000, slow(minute) + noise.normal())
+            })
+            .fold(0.0, f64::max);
+        let after = (8_700..8_800)
+            .filter_map(|minute| {
+                observe(&mut state, minute * 60_000, slow(minute) + noise.normal())
+            })
+            .fold(0.0, f64::max);
+        assert!(after < usual, "{after} {usual}");
+    }
+
+    #[test]
+    fn an_incident_that_others_see_is_not_learned() {
+        let score_of_second = |weight: f64| {
+            let mut state = LagSubspace.begin(0);
+            let mut values = waves(2_000, 0.5, 4);
+            for start in [1_400, 1_800] {
+                values[start..start + 20].iter_mut().for_each(|value| *value += 20.0);
+            }
+            let mut last = 0.0;
+            for (&value, index) in values[..1_810].iter().zip(0_i64..) {
+                let timestamp = Timestamp::from_ms(index * 60_000);
+                let observation =
+                    Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+                let weight = if (1_400..1_470).contains(&index) { weight } else { 1.0 };
+                last = LagSubspace.score(&mut state, &observation, weight).unwrap_or(0.0);
+            }
+            last
+        };
+        assert!(score_of_second(0.0) > 1.2 * score_of_second(1.0));
+    }
+
+    #[test]
+    fn the_state_fits() {
+        let state = LagSubspace.begin(0);
+        assert!(LagSubspace.state_bytes(&state) <= 10 * 1024);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn any_finite_values_give_finite_scores(
+            values in prop::collection::vec(
+                prop_oneof![-1e120..1e120_f64, -1e-300..1e-300_f64, Just(0.0), Just(f64::MAX), -9.0..9.0_f64],
+                150..300,
+            ),
+            steps in prop::collection::vec(prop_oneof![Just(i64::MIN / 2), Just(0), 1..i64::MAX / 2], 300),
+            weight in 0.0..=1.0_f64,
+        ) {
+            let mut state = LagSubspace.begin(0);
+            for (&value, &step) in values.iter().zip(&steps) {
+                let timestamp = Timestamp::from_ms(step);
+                let observation = Observation { timestamp, value, interval_ms: 1, scale_floor: 0.0 };
+                let score = LagSubspace.score(&mut state, &observation, weight);
+                prop_assert!(score.is_none_or(|score| (0.0..=1e4).contains(&score)), "{score:?}");
+            }
+        }
+
+        #[test]
+        fn unit_and_origin_do_not_matter(seed in any::<u64>(), unit in -30_i32..30, origin in -1e3..1e3_f64) {
+            let values = waves(400, 1.0, seed);
+            let unit = libm::ldexp(1.0, unit);
+            let moved: Vec<f64> = values.iter().map(|value| (value + origin) * unit).collect();
+            for (score, moved) in run(&values).iter().zip(run(&moved)) {
+                let (score, moved) = (score.unwrap_or(0.0), moved.unwrap_or(0.0));
+                prop_assert!((score - moved).abs() <= 1e-3 * (1.0 + score), "{score} {moved}");
+            }
+        }
+
+        #[test]
+        fn equal_observations_give_equal_scores(seed in any::<u64>()) {
+            let values = waves(300, 1.0, seed);
+            prop_assert_eq!(run(&values), run(&values));
+        }
+    }
+}
