@@ -24,8 +24,13 @@ pub(super) fn metrics(families: &mut Families<'_>, outlets: &Outlets) -> fmt::Re
     }
     families.counter(
         "bellwether_gauge_series_refused",
-        "Judgements whose gauges were not exported because of the limit on series",
+        "Judgements whose gauges were not exported: no place, or labels that are too long",
         &stats.refused_series_total,
+    )?;
+    families.counter(
+        "bellwether_gauge_samples_out_of_order",
+        "Judgements whose gauges were not exported because they were no newer than the last",
+        &stats.out_of_order_total,
     )?;
     derived(families, &outlets.gauges.shown())
 }
