@@ -1,21 +1,50 @@
 //! Structured logs on standard error, as lines for people or as JSON.
+//!
+//! A thread of its own writes them: whoever reads standard error may be slow or stuck, and nobody who logs waits for
+//! that. What there is no room for is counted and lost.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::sync::OnceLock;
 
 use tracing::Level;
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::LogFormat;
 
+/// Messages that may wait to be written.
+const WAITING_MAX: usize = 10_000;
+
+/// Counts lost messages, once logging was started.
+static LOST: OnceLock<ErrorCounter> = OnceLock::new();
+
+/// Keeps the thread that writes; dropping it writes what waits, within a second or so.
+#[derive(Debug)]
+#[must_use]
+pub struct Logging {
+    _writer: WorkerGuard,
+}
+
+/// Messages lost since the start because nobody took those before them.
+pub fn lost_messages() -> u64 {
+    LOST.get().map_or(0, |lost| lost.dropped_lines() as u64)
+}
+
 /// Starts logging for the whole process: our own messages from `level` up, those of libraries from
 /// warnings up.
 ///
 /// # Errors
 /// When logging was started before.
-pub fn init(format: LogFormat, level: Level) -> Result<(), TryInitError> {
+pub fn init(format: LogFormat, level: Level) -> Result<Logging, TryInitError> {
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING_MAX)
+        .thread_name("log")
+        .finish(io::stderr());
+    let lost = writer.error_counter();
     let filter = EnvFilter::new(format!("{},bellwether={level}", level.min(Level::WARN)));
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer()
@@ -23,11 +52,16 @@ pub fn init(format: LogFormat, level: Level) -> Result<(), TryInitError> {
         // Its fallback is `eprintln!`, which panics when standard error is closed.
         .log_internal_errors(false);
     match format {
-        LogFormat::Text => registry.with(layer.with_writer(|| Escaping(io::stderr()))).try_init(),
-        LogFormat::Json => {
-            registry.with(layer.json().flatten_event(true).with_writer(io::stderr)).try_init()
+        LogFormat::Text => {
+            registry.with(layer.with_writer(move || Escaping(writer.clone()))).try_init()
         }
-    }
+        LogFormat::Json => {
+            registry.with(layer.json().flatten_event(true).with_writer(writer)).try_init()
+        }
+    }?;
+    // Fails only if there is one, and then `try_init` has failed.
+    _ = LOST.set(lost);
+    Ok(Logging { _writer: guard })
 }
 
 /// Writes each message as one line: control characters in it, which labels may contain, are escaped, so

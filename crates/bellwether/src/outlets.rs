@@ -10,6 +10,7 @@ use bellwether_connect::sink::webhook::Webhook;
 use bellwether_engine::{Event, Gauge};
 use bellwether_eventlog::{EventLog, EventLogOptions, JsonLines, JsonLinesOptions};
 use bellwether_runtime::{EventSink, SinkStats};
+use parking_lot::Mutex;
 
 use crate::config::Config;
 use crate::events::EventStore;
@@ -20,6 +21,8 @@ pub(crate) struct Outlets {
     pub(crate) gauges: Arc<Gauges>,
     pub(crate) events: EventStore,
     sinks: Vec<Arc<dyn EventSink>>,
+    /// Held while everybody is told of an event, so that all hear of events in the same order.
+    telling: Mutex<()>,
 }
 
 impl Outlets {
@@ -59,11 +62,13 @@ impl Outlets {
             gauges: Arc::new(Gauges::start(config.gauges.clone())?),
             events: EventStore::default(),
             sinks,
+            telling: Mutex::default(),
         })
     }
 
     /// Tells everybody. Never blocks.
     pub(crate) fn publish(&self, event: Event) {
+        let _in_turn = self.telling.lock();
         self.alertmanagers.publish(&event);
         let event = Arc::new(event);
         for sink in &self.sinks {

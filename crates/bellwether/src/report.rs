@@ -15,8 +15,6 @@ use crate::cli::{ReportArgs, ReportFormat};
 use crate::config::Config;
 use crate::output;
 
-/// Folder of the event log in the data folder, when the configuration turns the log off.
-const EVENT_LOG: &str = "events";
 /// Faults of the log that are shown one by one.
 const FAULTS_SHOWN_MAX: u64 = 3;
 const WEEK_MS: i64 = 7 * 86_400_000;
@@ -64,8 +62,7 @@ pub fn parse_moment(text: &str) -> Result<i64, String> {
 /// The event log of the data folder.
 fn log_path(args: &ReportArgs, config: &Config) -> anyhow::Result<PathBuf> {
     let folder = args.data_dir.as_ref().unwrap_or(&config.data_dir);
-    let log = config.sinks.event_log.as_ref();
-    let path = folder.join(log.map_or(Path::new(EVENT_LOG), |log| &log.folder));
+    let path = folder.join(&config.sinks.event_log_folder);
     if !path.exists() {
         bail!(
             "there is no event log: path=`{}`; name one, or the data folder with --data-dir",

@@ -33,7 +33,7 @@ pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReas
 pub use intake::{Intake, Routed, Work};
 pub use outcome::{Outcome, RejectReason};
 pub use outputs::{Counts, DropReason, Gauge, GaugeReading, Outputs, Score};
-pub use own::{next_own_event, own_event};
+pub use own::{HEALTH_RULE, next_own_event, own_event};
 pub use partition::{Input, PARTITIONS, Partition, Row, SeriesView};
 pub use record::{Record, RecordBody, RecordKind};
 pub use settings::{

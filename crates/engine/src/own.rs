@@ -8,6 +8,9 @@ use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use crate::event::{ChangeKind, Event, FORMAT_VERSION, ResolveReason, SignalKind};
 use crate::settings::Settings;
 
+/// Name of the alert that says that the engine is not well. Whoever watches the engine from outside raises it.
+pub const HEALTH_RULE: &str = "BellwetherHealth";
+
 /// The first event of an episode in which the engine alerts about itself at `at`, as `rule` and under `labels`.
 /// Whoever makes it fills in value, expected band and explanation; its severity is warning until then.
 pub fn own_event(settings: &Settings, rule: &str, labels: LabelSet, at: Timestamp) -> Event {
@@ -46,6 +49,8 @@ pub fn own_event(settings: &Settings, rule: &str, labels: LabelSet, at: Timestam
 /// The event after `before` in its episode: the same, but for what changed and when.
 pub fn next_own_event(before: &Event, change: ChangeKind, at: Timestamp) -> Event {
     let sequence = before.sequence + 1;
+    // The clock may have been set back since.
+    let at = at.max(before.at_ms);
     let is_over = change == ChangeKind::Resolved;
     Event {
         id: format!("{}-{sequence}", before.episode_id),

@@ -171,11 +171,12 @@ impl Log {
 
     /// Deletes the days that are too old: our files, and the folder if that leaves it empty.
     fn remove_old_days(&mut self) {
-        let (keep_ms, Some(newest)) = (self.options.keep_ms, self.newest) else { return };
+        let keep_ms = self.options.keep_ms;
         if keep_ms == 0 {
             return;
         }
         let days = days_in(&self.options.folder).unwrap_or_default();
+        let Some(newest) = trusted_newest(&days, keep_ms) else { return };
         for day in days.into_iter().filter(|day| day.is_older_than(keep_ms, newest)) {
             let folder = self.day_folder(day);
             for (_, path) in files_of(&folder).unwrap_or_default() {
@@ -185,6 +186,14 @@ impl Log {
             warn_of(std::fs::remove_dir(&folder), &folder);
         }
     }
+}
+
+/// The day from which age is counted. A single day far ahead of all others is more likely a clock that was wrong
+/// than the end of a long silence, and must not cost what was logged.
+fn trusted_newest(days: &[Day], keep_ms: u64) -> Option<Day> {
+    let (&last, others) = days.split_last()?;
+    let before = others.last().copied().filter(|before| before.is_older_than(keep_ms, last));
+    Some(before.unwrap_or(last))
 }
 
 fn day_of(event: &Event) -> Day {

@@ -17,7 +17,7 @@ const SECRET_WORDS: [&str; 10] = [
 ];
 
 /// `source` with the same length and lines, secrets replaced by asterisks: what stands at `spans`, what
-/// follows a key that sounds like a secret (unless it ends in `_file`), and `user:password@` and queries in URLs.
+/// follows a key that sounds like a secret (unless it ends in `_file`), and `user:password@`, paths and queries in URLs.
 pub(super) fn mask(source: &str, spans: &[Range<usize>]) -> String {
     let mut bytes = source.as_bytes().to_vec();
     for span in spans {
@@ -37,7 +37,7 @@ pub(super) fn mask(source: &str, spans: &[Range<usize>]) -> String {
                 blank(&mut bytes, at + colon..at + line.len());
                 inside = Some(indent);
             }
-            for part in [user_info(line), query(line)].into_iter().flatten() {
+            for part in [user_info(line), path(line)].into_iter().flatten() {
                 blank(&mut bytes, at + part.start..at + part.end);
             }
         }
@@ -65,12 +65,13 @@ fn user_info(line: &str) -> Option<Range<usize>> {
     Some(start..start + authority.rfind('@')?)
 }
 
-/// Where the query of a URL stands, without its `?`.
-fn query(line: &str) -> Option<Range<usize>> {
-    let url = line.find("://")?;
-    let start = url + line[url..].find('?')? + 1;
+/// Where path and query of a URL stand, without what begins them: webhooks have their keys there.
+fn path(line: &str) -> Option<Range<usize>> {
+    let host = line.find("://")? + 3;
+    let start = host + line[host..].find(['/', '?', ' ', '"', '\'', '\n'])?;
+    let begins = matches!(line.as_bytes()[start], b'/' | b'?');
     let end = line[start..].find([' ', '"', '\'', '\n']).map_or(line.len(), |at| start + at);
-    (!line[url..start].contains(char::is_whitespace)).then_some(start..end)
+    begins.then_some(start + 1..end)
 }
 
 /// Replaces everything but white space at both ends and line breaks.
@@ -100,9 +101,10 @@ mod tests {
     #[test]
     fn flow_mappings_and_urls_are_masked() {
         assert_eq!(mask("{user: a, pasword: b }", &[]), "{user: a, pasword: ***");
-        assert_eq!(mask("url: http://u:p@h/x", &[]), "url: http://***@h/x");
-        assert_eq!(mask("url: http://h/x?sig=a # why?", &[]), "url: http://h/x?***** # why?");
-        assert_eq!(mask("url: http://h/x # why?", &[]), "url: http://h/x # why?");
+        assert_eq!(mask("url: http://u:p@h/x", &[]), "url: http://***@h/*");
+        assert_eq!(mask("url: http://h/x?sig=a # why?", &[]), "url: http://h/******* # why?");
+        assert_eq!(mask("url: http://h:1 # why?", &[]), "url: http://h:1 # why?");
+        assert_eq!(mask("url: 'http://h/x' # why?", &[]), "url: 'http://h/*' # why?");
     }
 
     #[test]

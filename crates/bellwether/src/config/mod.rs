@@ -92,6 +92,8 @@ pub struct SinksConfig {
     pub stdout: StdoutFormat,
     /// A rotated file of JSON lines, if there is to be one.
     pub json_lines: Option<JsonLinesOptions>,
+    /// Folder of the event log, also when the log is switched off.
+    pub event_log_folder: PathBuf,
     /// Parquet files by day, unless they are switched off.
     pub event_log: Option<EventLogOptions>,
     /// Servers that get events posted.

@@ -39,7 +39,7 @@ const DECIDE_POLL: Duration = Duration::from_millis(2);
 /// # Errors
 /// When it cannot start, or its output cannot be printed.
 pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
-    logging::init(LogFormat::Text, Level::WARN)?;
+    let _logging = logging::init(LogFormat::Text, Level::WARN)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

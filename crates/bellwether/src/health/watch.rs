@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellwether_detect::Severity;
-use bellwether_engine::{ChangeKind, Event, Settings, next_own_event, own_event};
+use bellwether_engine::{ChangeKind, Event, HEALTH_RULE, Settings, next_own_event, own_event};
 use bellwether_series::{LabelSet, METRIC_NAME, Timestamp};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -19,8 +19,6 @@ use super::{Health, Status};
 use crate::config::HealthConfig;
 use crate::service::App;
 
-/// Name of the alert that says that the engine is not well.
-pub(crate) const HEALTH_RULE: &str = "BellwetherHealth";
 /// What its label `__name__` says; also a metric.
 const HEALTH_METRIC: &str = "bellwether_health_status";
 
@@ -61,7 +59,7 @@ struct State {
     /// Since when it has been at least degraded, and since when critical.
     unwell_since: Option<Instant>,
     critical_since: Option<Instant>,
-    /// Since when all has been well, while an alert fires.
+    /// Since when all has been well.
     well_since: Option<Instant>,
     /// The newest event of the alert that fires.
     firing: Option<Event>,

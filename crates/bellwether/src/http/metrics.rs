@@ -20,6 +20,7 @@ use prometheus_client::registry::Registry;
 use super::exposition::{Families, prometheus_text};
 use super::{outlet_metrics as outlets, process::process_metrics};
 use crate::health::Health;
+use crate::logging;
 use crate::service::App;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -71,6 +72,11 @@ fn general(families: &mut Families<'_>, app: &App) -> fmt::Result {
         "bellwether_ready",
         "Whether samples are welcome",
         f64::from(u8::from(app.is_ready())),
+    )?;
+    families.counter(
+        "bellwether_log_messages_lost",
+        "Log messages that were not written because nobody took those before them",
+        &logging::lost_messages(),
     )?;
     let reload = app.live.last_reload();
     families.gauge(

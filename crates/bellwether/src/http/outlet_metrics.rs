@@ -17,15 +17,20 @@ pub(super) fn metrics(families: &mut Families<'_>, outlets: &Outlets) -> fmt::Re
     let stats = outlets.gauges.stats();
     gauge_targets(families, &stats.targets)?;
     for (name, help, value) in [
-        ("gauge_series", "Series whose gauges are exported", stats.series),
-        ("gauge_series_limit", "Series whose gauges may be exported", stats.series_max),
+        ("derived_series", "Series whose gauges are exported", stats.series),
+        ("derived_series_limit", "Series whose gauges may be exported", stats.series_max),
     ] {
         families.gauge(&format!("bellwether_{name}"), help, value as f64)?;
     }
     families.counter(
-        "bellwether_gauge_series_refused",
-        "Judgements whose gauges were not exported because of the limit on series",
+        "bellwether_derived_series_refused",
+        "Judgements whose gauges were not exported: no place, or labels that are too long",
         &stats.refused_series_total,
+    )?;
+    families.counter(
+        "bellwether_derived_samples_out_of_order",
+        "Judgements whose gauges were not exported because they were no newer than the last",
+        &stats.out_of_order_total,
     )?;
     derived(families, &outlets.gauges.shown())
 }
@@ -89,25 +94,27 @@ fn sinks(families: &mut Families<'_>, stats: &[(String, SinkStats)]) -> fmt::Res
 
 fn gauge_targets(families: &mut Families<'_>, targets: &[gauges::TargetStats]) -> fmt::Result {
     const COUNTERS: [Figure<gauges::TargetStats, u64>; 3] = [
-        ("gauge_samples_sent", "Samples of gauges taken by the store", |target| {
+        ("derived_samples_sent", "Samples of gauges taken by the store", |target| {
             target.sent_samples
         }),
-        ("gauge_samples_dropped", "Samples of gauges lost: no room, or refused", |target| {
+        ("derived_samples_dropped", "Samples of gauges lost: no room, or refused", |target| {
             target.dropped_samples
         }),
-        ("gauge_requests_failed", "Requests without a good answer", |target| {
+        ("derived_requests_failed", "Requests without a good answer", |target| {
             target.failed_requests
         }),
     ];
     const GAUGES: [Figure<gauges::TargetStats, f64>; 3] = [
-        ("gauge_target_up", "Whether the last request succeeded, or none was made yet", |target| {
-            f64::from(u8::from(target.failures_in_a_row == 0))
-        }),
-        ("gauge_samples_pending", "Samples of gauges that wait", |target| {
+        (
+            "derived_target_up",
+            "Whether the last request succeeded, or none was made yet",
+            |target| f64::from(u8::from(target.failures_in_a_row == 0)),
+        ),
+        ("derived_samples_pending", "Samples of gauges that wait", |target| {
             target.pending_samples as f64
         }),
         (
-            "gauge_target_last_success_timestamp_seconds",
+            "derived_target_last_success_timestamp_seconds",
             "When a request succeeded last",
             |target| target.last_success_ms.unwrap_or(0) as f64 / 1000.0,
         ),

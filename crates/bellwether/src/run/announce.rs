@@ -111,15 +111,18 @@ fn announce(events: &Receiver<Arc<Event>>, mut format: StdoutFormat, progress: &
         let stats = &mut progress.stats;
         stats.waiting_events -= 1;
         match printed {
+            Ok(()) if format == StdoutFormat::Off => {}
             Ok(()) => {
                 stats.delivered_events += 1;
                 stats.failures_in_a_row = 0;
                 stats.last_error = None;
                 stats.last_success_ms = Some(jiff::Timestamp::now().as_millisecond());
             }
-            // Once nobody reads standard output, the log still tells.
-            Err(error) if error.is::<Closed>() => format = StdoutFormat::Off,
             Err(error) => {
+                if error.is::<Closed>() {
+                    // Once nobody reads standard output, the log still tells.
+                    format = StdoutFormat::Off;
+                }
                 stats.dropped_events += 1;
                 stats.failed_attempts += 1;
                 stats.failures_in_a_row += 1;
@@ -194,6 +197,17 @@ mod tests {
             "2026-01-05T00:00:00Z warning  FIRING    up{job=\"j\"}  up is 9, above the expected 1. \
              (rule MetricAnomaly, event up-1767571200999)\n"
         );
+    }
+
+    #[test]
+    fn what_is_not_printed_is_not_counted_as_delivered() {
+        let announcer = Announcer::start(StdoutFormat::Off, Level::INFO, 10).unwrap();
+        for at in 0..3 {
+            announcer.publish(&Arc::new(event("up", at, ChangeKind::Firing, Severity::Warning)));
+        }
+        announcer.close(Duration::from_secs(10));
+        let stats = announcer.stats();
+        assert_eq!((stats.delivered_events, stats.waiting_events, stats.dropped_events), (0, 0, 0));
     }
 
     #[test]

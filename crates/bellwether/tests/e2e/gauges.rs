@@ -64,7 +64,7 @@ fn gauges_arrive_in_prometheus_and_victoria_metrics_end_there_and_do_not_come_ba
     assert!((total(&bellwether.metrics(), "bellwether_series_watched") - 2.0).abs() < 0.5);
     until(seconds(30), "everything to be sent", || {
         let metrics = bellwether.metrics();
-        let sent = total(&metrics, "bellwether_gauge_samples_sent_total");
+        let sent = total(&metrics, "bellwether_derived_samples_sent_total");
         let exported = total(&metrics, "bellwether_samples_judged_total") - judged;
         ((sent - 2.0 * 4.0 * exported).abs() < 0.5).then_some(())
     });

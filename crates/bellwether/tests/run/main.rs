@@ -118,8 +118,8 @@ fn the_gauges_of_selected_series_are_exposed_with_the_band_they_were_judged_by()
     assert!((100.0..110.0).contains(&expected), "{expected}");
     assert!((0.0..5.0).contains(&gauge("bellwether_surprise")));
     assert!(!metrics.contains("metric=\"beyond_the_limit\""), "{metrics}");
-    assert!(total(&metrics, "bellwether_gauge_series_refused_total") > 1.0);
-    assert!((total(&metrics, "bellwether_gauge_series") - 1.0).abs() < 0.5);
+    assert!(total(&metrics, "bellwether_derived_series_refused_total") > 1.0);
+    assert!((total(&metrics, "bellwether_derived_series") - 1.0).abs() < 0.5);
 }
 
 #[test]

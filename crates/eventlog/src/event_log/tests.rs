@@ -184,3 +184,16 @@ fn days_that_are_too_old_go_and_only_what_is_ours() {
         ]
     );
 }
+
+#[test]
+fn a_single_day_far_ahead_of_all_others_makes_none_of_them_old() {
+    const KEEP_MS: u64 = 90 * 86_400_000;
+    let days = |days: &[i64]| days.iter().map(|day| Day::of(day * 86_400_000)).collect::<Vec<_>>();
+    let newest = |of: &[i64]| trusted_newest(&days(of), KEEP_MS);
+    assert_eq!(newest(&[]), None);
+    assert_eq!(newest(&[5]), days(&[5]).pop());
+    assert_eq!(newest(&[5, 60]), days(&[60]).pop());
+    assert_eq!(newest(&[5, 60, 30_000]), days(&[60]).pop());
+    // Two days in a row are time that has passed.
+    assert_eq!(newest(&[5, 60, 30_000, 30_001]), days(&[30_001]).pop());
+}

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bellwether_detect::Severity;
-use bellwether_engine::{CAP_RULE, ChangeKind, Event, ResolveReason};
+use bellwether_engine::{CAP_RULE, ChangeKind, Event, HEALTH_RULE, ResolveReason};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 
 use super::Period;
 use super::model::Read;
 
 /// Names of the alerts that the engine raises about itself.
-const OWN_RULES: [&str; 2] = [CAP_RULE, "BellwetherHealth"];
+const OWN_RULES: [&str; 2] = [CAP_RULE, HEALTH_RULE];
 
 /// What the events within the period say about one episode.
 #[derive(Debug, Clone)]

@@ -1,10 +1,9 @@
 //! Comparison with what is committed.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// The folder of the corpus.
-/// Cargo runs tests in the folder of their package.
+/// The folder of the corpus. Cargo runs tests in the folder of their package.
 pub(crate) fn fixtures() -> PathBuf {
     PathBuf::from("../../fixtures/replay")
 }

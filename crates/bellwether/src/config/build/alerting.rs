@@ -7,8 +7,12 @@ use super::endpoint::Kind;
 use crate::config::raw::RawAlerting;
 use crate::config::url;
 
-const ALERTMANAGER: Kind =
-    Kind { noun: "Alertmanager", example: "http://alertmanager-0:9093", url: url::base };
+const ALERTMANAGER: Kind = Kind {
+    noun: "Alertmanager",
+    example: "http://alertmanager-0:9093",
+    url: url::base,
+    identity: |url| url,
+};
 
 impl Builder<'_, '_> {
     pub(super) fn alertmanagers(&mut self, raw: &RawAlerting) -> AlertmanagerOptions {

@@ -52,6 +52,8 @@ pub(super) struct Kind {
     pub example: &'static str,
     /// How its URL is read.
     pub url: fn(&str) -> Result<String, url::Fault>,
+    /// The part of its URL by which it is told from others of its kind.
+    pub identity: fn(&str) -> &str,
 }
 
 impl Builder<'_, '_> {
@@ -87,7 +89,11 @@ impl Builder<'_, '_> {
                 self.faults.value(&url_field, format!("the {noun} has no URL"), mend);
             }
             Some(Err((message, mend))) => self.faults.value(&url_field, *message, *mend),
-            Some(Ok(url)) if earlier.iter().any(|earlier| earlier.url == *url) => {
+            Some(Ok(url))
+                if earlier
+                    .iter()
+                    .any(|earlier| (kind.identity)(&earlier.url) == (kind.identity)(url)) =>
+            {
                 let message = format!("this {noun} is there twice");
                 self.faults.value(&url_field, message, "keep one of them");
             }

@@ -14,9 +14,14 @@ const REMOTE_WRITE: Kind = Kind {
     noun: "remote-write server",
     example: "http://prometheus:9090/api/v1/write",
     url: url::exact,
+    identity: url::shown,
 };
-const WEBHOOK: Kind =
-    Kind { noun: "webhook", example: "https://hooks.example/bellwether", url: url::exact };
+const WEBHOOK: Kind = Kind {
+    noun: "webhook",
+    example: "https://hooks.example/bellwether",
+    url: url::exact,
+    identity: |url| url,
+};
 
 impl Builder<'_, '_> {
     pub(super) fn gauges(&mut self, raw: &RawGauges) -> GaugesOptions {
@@ -48,6 +53,7 @@ impl Builder<'_, '_> {
         SinksConfig {
             stdout: raw.stdout.into(),
             json_lines: json_lines.map(|raw| self.json_lines(raw, queue_events_max)),
+            event_log_folder: raw.event_log.path.clone().into(),
             event_log: self.event_log(&raw.event_log, queue_events_max),
             webhooks,
             queue_events_max,

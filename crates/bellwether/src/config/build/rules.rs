@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bellwether_detect::{DetectorSpec, MinDeviation, ParamError, iqr, seasonal, zscore};
-use bellwether_engine::{AlertPolicy, DEFAULT_RULE, Rule};
+use bellwether_engine::{AlertPolicy, CAP_RULE, DEFAULT_RULE, HEALTH_RULE, Rule};
 use bellwether_series::Matchers;
 
 use super::Builder;
@@ -14,7 +14,7 @@ use crate::config::raw::{
 use crate::config::text::DurationText;
 
 /// Names of alerts that are not raised by a configured rule.
-const RESERVED_NAMES: [&str; 3] = [DEFAULT_RULE, "BellwetherAlertCap", "BellwetherHealth"];
+const RESERVED_NAMES: [&str; 3] = [DEFAULT_RULE, CAP_RULE, HEALTH_RULE];
 
 impl Builder<'_, '_> {
     /// The rule that matches every series. It comes last.

@@ -20,7 +20,7 @@ pub(in crate::config) struct RawEndpoint {
     /// Token to log in with, instead of `basic_auth`.
     #[schemars(with = "Option<SecretText>")]
     pub bearer_token: Option<Secret>,
-    /// File that holds the token. Relative to the folder of this file; read again on reload.
+    /// File that holds the token. Relative to the folder of this file.
     #[schemars(example = &"/etc/bellwether/token")]
     #[schemars(extend("x-type" = "path"))]
     pub bearer_token_file: Option<String>,
@@ -37,7 +37,7 @@ pub(in crate::config) struct RawBasicAuth {
     /// The password.
     #[schemars(with = "Option<SecretText>")]
     pub password: Option<Secret>,
-    /// File that holds the password. Relative to the folder of this file; read again on reload.
+    /// File that holds the password. Relative to the folder of this file.
     #[schemars(example = &"/etc/bellwether/password")]
     #[schemars(extend("x-type" = "path"))]
     pub password_file: Option<String>,

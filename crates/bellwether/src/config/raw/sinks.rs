@@ -129,7 +129,7 @@ pub(in crate::config) struct RawWebhook {
     /// Key that time and body of each request are signed with (HMAC-SHA-256). Without one they are not signed.
     #[schemars(with = "Option<SecretText>")]
     pub secret: Option<Secret>,
-    /// File that holds the key. Relative to the folder of this file; read again on reload.
+    /// File that holds the key. Relative to the folder of this file.
     #[schemars(example = &"/etc/bellwether/webhook-key")]
     #[schemars(extend("x-type" = "path"))]
     pub secret_file: Option<String>,
@@ -146,7 +146,7 @@ pub(in crate::config) struct RawWebhook {
     /// Token to log in with, instead of `basic_auth`.
     #[schemars(with = "Option<SecretText>")]
     pub bearer_token: Option<Secret>,
-    /// File that holds the token. Relative to the folder of this file; read again on reload.
+    /// File that holds the token. Relative to the folder of this file.
     #[schemars(example = &"/etc/bellwether/token")]
     #[schemars(extend("x-type" = "path"))]
     pub bearer_token_file: Option<String>,

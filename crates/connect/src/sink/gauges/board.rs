@@ -60,7 +60,7 @@ pub(super) struct Board {
     stale_after_ms: i64,
     series: BTreeMap<Fingerprint, Known>,
     ended: Ended,
-    /// The second of the wall clock in which no series was silent for long.
+    /// The second of the wall clock in which silent series were looked for last.
     fresh_second: Option<i64>,
     refused: u64,
     out_of_order: u64,
@@ -133,28 +133,24 @@ impl Board {
         self.series.insert(fingerprint, known);
     }
 
-    /// Ends the series that has been silent for longest if that is too long; whether there was one.
+    /// Ends the series that have been silent for too long; whether there was one.
     fn make_room(&mut self, now_ms: i64, points: &mut Vec<Point>) -> bool {
         // A flood of series without a place must not look at all places each time.
         let this_second = now_ms.div_euclid(1_000);
-        if self.fresh_second == Some(this_second) {
+        if self.fresh_second.replace(this_second) == Some(this_second) {
             return false;
         }
-        let longest = self.series.iter().min_by_key(|(_, known)| known.news_ms);
-        match longest {
-            Some((&series, known)) if !self.is_fresh(known, now_ms) => {
-                self.end(series, i64::MIN, points);
-                true
-            }
-            _ => {
-                self.fresh_second = Some(this_second);
-                false
-            }
+        let silent = self.series.iter().filter(|(_, known)| !self.is_fresh(known, now_ms));
+        let silent: Vec<Fingerprint> = silent.map(|(&series, _)| series).collect();
+        for &series in &silent {
+            self.end(series, i64::MIN, points);
         }
+        !silent.is_empty()
     }
 
+    /// Whether there was news lately. News from the future came before the clock was set back.
     fn is_fresh(&self, known: &Known, now_ms: i64) -> bool {
-        now_ms.saturating_sub(known.news_ms) <= self.stale_after_ms
+        now_ms.abs_diff(known.news_ms) <= self.stale_after_ms.unsigned_abs()
     }
 
     /// Ends `series`, at `at_ms` or right after its last reading, whichever is later. Its place is free.

@@ -64,10 +64,12 @@ impl Delivery {
         let mut failures_in_a_row = 0;
         let mut losses = LossLog::default();
         loop {
+            // Asked first, so that what came before the end is not overlooked.
+            let stopping = self.stop.is_cancelled();
             let next = self.queue.lock().take(Instant::now());
             losses.log(self);
             let Some(waiting) = next else {
-                if self.stop.is_cancelled() {
+                if stopping {
                     return;
                 }
                 tokio::select! {

@@ -97,7 +97,7 @@ fn series_beyond_the_limit_are_counted_and_go_nowhere() {
 }
 
 #[test]
-fn a_silent_series_is_not_shown_and_yields_its_place_when_it_is_needed() {
+fn silent_series_are_not_shown_and_yield_their_places_when_one_is_needed() {
     let mut scene = Scene::new(2);
     scene.note(&reading("a", 10), 0);
     scene.note(&reading("b", 10), 1);
@@ -108,8 +108,8 @@ fn a_silent_series_is_not_shown_and_yields_its_place_when_it_is_needed() {
         "nobody has been silent too long"
     );
     assert_eq!((scene.board.len(), scene.board.refused()), (2, 1));
-    assert_eq!(scene.note(&reading("c", 20), 2 * STALE_AFTER_MS), "a@11! c@20");
-    assert_eq!(scene.note(&reading("a", 30), 2 * STALE_AFTER_MS), "b@11! a@30");
+    assert_eq!(scene.note(&reading("c", 20), 2 * STALE_AFTER_MS), "b@11! a@11! c@20");
+    assert_eq!(scene.note(&reading("a", 30), 2 * STALE_AFTER_MS), "a@30");
     assert_eq!((scene.board.len(), scene.board.refused()), (2, 1));
 }
 
