@@ -20,7 +20,8 @@ pub trait DeepDetector {
     /// How odd `observation` is against the past only: 0 and up, larger is odder; `None` while warming up. Then
     /// learns from it, with `weight` 1 for an ordinary observation and less for one that other detectors find
     /// surprising, so that an incident is not learned as normal.
-    fn score(&self, state: &mut Self::State, observation: &Observation, weight: f64) -> Option<f64>;
+    fn score(&self, state: &mut Self::State, observation: &Observation, weight: f64)
+    -> Option<f64>;
 
     /// Bytes that `state` occupies, with what it owns.
     fn state_bytes(&self, state: &Self::State) -> usize;

@@ -3,13 +3,16 @@
 //! Pure: no IO, clock, threads, randomness or global state. A detector judges an observation against
 //! the past only and then learns from it; equal parameters and observations give equal verdicts on
 //! every machine, which is why logarithms and the like come from `libm`.
+//!
+//! A rule's [`Bank`] runs `zscore`, `iqr` and `seasonal`. The other detectors, the profile of a signal and the
+//! calibration with its fusion are complete by themselves and measured alone; no bank runs them yet.
 
 pub mod absent;
 mod bank;
 pub mod calibrate;
 pub mod changepoint;
-mod deep;
 pub mod combine;
+mod deep;
 pub mod flatline;
 pub mod fuse;
 mod granularity;
@@ -34,8 +37,8 @@ mod verdict;
 mod window;
 pub mod zscore;
 
-pub use deep::{DeepDetector, GroupDetector};
 pub use bank::{Bank, Judgement, Tables};
+pub use deep::{DeepDetector, GroupDetector};
 pub use params::{
     DetectorName, DetectorSpec, Direction, MinDeviation, ParamError, WarmUp, WarmUpDays, Window,
 };

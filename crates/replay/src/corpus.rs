@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use bellwether_detect::combine::Combiner;
+use bellwether_detect::fuse;
 use bellwether_engine::{ChangeKind, Engine, Outputs, Record, RecordBody, Settings};
 use bellwether_series::{Fingerprint, LabelError, LabelSet, METRIC_NAME, Timestamp};
 use bellwether_wire::remote_write::{
@@ -157,7 +157,8 @@ pub fn replay_corpus(
 pub struct ScoredRow {
     /// The timestamp as the input wrote it.
     pub timestamp: String,
-    /// `s / (s + 4)` of the surprise `s`: 0 up to, but not including, 1.
+    /// `s / (s + 4)` of the surprise `s`, of several columns the mean of the five largest: 0 up to, but not
+    /// including, 1.
     pub score: f64,
     /// Whether an alert fired or escalated on this row.
     pub is_alert: bool,
@@ -179,7 +180,7 @@ pub fn replay_series(
     let columns = columns(&header, &instance)
         .map_err(|source| CorpusError::Column { path: path.to_owned(), source })?;
     let limits = Limits::default();
-    let (mut engine, combiner) = (Engine::new(settings, 0), Combiner::new());
+    let mut engine = Engine::new(settings, 0);
     let mut outputs = Outputs { scores: Some(Vec::new()), ..Outputs::default() };
     let (mut rows, mut score) = (Vec::new(), 0.0);
     for record in reader.records() {
@@ -209,8 +210,8 @@ pub fn replay_series(
         engine
             .apply(&Record { received_at: at, body: RecordBody::Request(&request) }, &mut outputs);
         let scores = outputs.scores.iter().flatten();
-        if outputs.counts.judged > 0 {
-            let surprise = combiner.combine(scores.map(|score| score.surprise));
+        // A row that nothing was judged of is as odd as the one before.
+        if let Some(surprise) = fuse::of_group(scores.map(|score| score.surprise)) {
             score = surprise / (surprise + SCORE_HALF);
         }
         let alerts = outputs.events.iter().any(|event| {
