@@ -17,6 +17,7 @@ pub mod flatline;
 pub mod fuse;
 mod granularity;
 pub mod iqr;
+pub mod isolation_forest;
 #[cfg(test)]
 mod nulls;
 mod params;
