@@ -8,12 +8,14 @@
 //! calibration with its fusion are complete by themselves and measured alone; no bank runs them yet.
 
 pub mod absent;
+pub mod autoencoder;
 mod bank;
 pub mod calibrate;
 pub mod changepoint;
 pub mod combine;
 mod deep;
 pub mod flatline;
+pub mod forecast;
 pub mod fuse;
 mod granularity;
 pub mod iqr;
