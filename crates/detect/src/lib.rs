@@ -23,6 +23,7 @@ pub mod isolation_forest;
 #[cfg(test)]
 mod nulls;
 mod params;
+pub mod peer;
 pub mod periods;
 pub mod profile;
 pub mod random_cut_forest;

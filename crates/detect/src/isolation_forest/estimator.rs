@@ -5,7 +5,7 @@ use linfa::{DatasetBase, Float, ParamGuard};
 use ndarray::{Array1, ArrayBase, ArrayView1, Data, Ix2};
 
 use super::random::Random;
-use super::tree::{FEATURES_MAX, POINTS_MAX, Soil, Tree, average_path};
+use super::tree::{Choice, FEATURES_MAX, POINTS_MAX, Soil, Tree, average_path};
 
 /// Parameters whose ranges were not checked yet; [`Fit`] checks them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -177,7 +177,8 @@ impl<F: Float, D: Data<Elem = F>, T> Fit<ArrayBase<D, Ix2>, T, ForestError> for 
             random.choose(&mut indices, sample);
             let value =
                 |row: u32, column: u16| bounded(records[(row as usize, usize::from(column))]);
-            let mut soil = Soil { value, features: &mut features, random: &mut random };
+            let mut soil =
+                Soil { value, features: &mut features, choice: Choice::Even, random: &mut random };
             let mut tree = Tree::with_capacity(sample);
             tree.grow(&mut indices[..sample], &mut soil);
             tree
