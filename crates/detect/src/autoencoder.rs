@@ -1,13 +1,13 @@
 //! Shapes that signals do not have: reconstruction error of a small network that was trained offline.
 //!
 //! Method: a denoising autoencoder (Vincent et al. 2008, "Extracting and composing robust features with denoising
-//! autoencoders"; Hinton & Salakhutdinov 2006) over the last 32 samples, newest first, standardised by the signal's own past
-//! and compressed by arsinh: 32-16-6-16-32 with tanh. It was trained to see the clean window in a spoilt one, on
+//! autoencoders"; Hinton & Salakhutdinov 2006) over the last 32 samples, newest first, standardised by the signal's own
+//! past and compressed by arsinh: 32-16-6-16-32 with tanh. It was trained to see the clean window in a spoilt one, on
 //! synthetic signals only; `models/autoencoder` has the weights, the card and the command. All series share them.
 //!
-//! Score: the squared error at each lag by how large it usually is there on this series, the k-th newest sample weighted
-//! by 1/k; 1 on average, less where errors are below a tenth of a deviation, at most 100. As for `subspace`, most of it is an average over two hours, at most 32
-//! samples.
+//! Score: the squared error at each lag by how large it usually is there on this series, the k-th newest sample
+//! weighted by 1/k; 1 on average, less where errors are below a tenth of a deviation, at most 100. As for `subspace`,
+//! most of it is an average over two hours, at most 32 samples.
 //!
 //! State: 320 bytes a series, and 5 KiB for the network. Cost: some 2,000 ns. Memory: 20,000 samples. Blind spot: what is
 //! odd on this series only but a common shape elsewhere (`subspace`, `random_cut_forest`); slow drifts; noise, of which
