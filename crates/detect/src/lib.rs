@@ -8,18 +8,22 @@
 //! calibration with its fusion are complete by themselves and measured alone; no bank runs them yet.
 
 pub mod absent;
+pub mod autoencoder;
 mod bank;
 pub mod calibrate;
 pub mod changepoint;
 pub mod combine;
 mod deep;
 pub mod flatline;
+pub mod forecast;
 pub mod fuse;
 mod granularity;
 pub mod iqr;
+pub mod isolation_forest;
 #[cfg(test)]
 mod nulls;
 mod params;
+pub mod peer;
 pub mod periods;
 pub mod profile;
 pub mod random_cut_forest;

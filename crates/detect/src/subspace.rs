@@ -22,10 +22,10 @@
 //! Blind spot: a slow drift moves the mean along; an oddity that repeats is learned after some repetitions.
 
 mod covariance;
-mod follow;
+pub(crate) mod follow;
 mod group;
 mod lag;
-mod standard;
+pub(crate) mod standard;
 
 pub use group::{GroupState, GroupSubspace};
 pub use lag::{LagState, LagSubspace};

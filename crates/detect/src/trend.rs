@@ -194,16 +194,13 @@ impl Line {
     /// At least three and at most [`BLOCKS`] values.
     fn through(values: &[f64]) -> Self {
         let n = values.len();
-        let mut slopes = [0.0; BLOCKS * (BLOCKS - 1) / 2];
-        let (mut pairs, mut kendall) = (0, 0_i32);
+        let mut kendall = 0_i32;
         for (later, &value) in values.iter().enumerate() {
-            for (earlier, &before) in values[..later].iter().enumerate() {
+            for &before in &values[..later] {
                 kendall += i32::from(value > before) - i32::from(value < before);
-                slopes[pairs] = (value - before) / (later - earlier) as f64;
-                pairs += 1;
             }
         }
-        let slope = median(&mut slopes[..pairs]);
+        let slope = median_slope(values);
         let mut rest = [0.0; BLOCKS];
         let rest = &mut rest[..n];
         for (index, left) in rest.iter_mut().enumerate() {
@@ -217,6 +214,19 @@ impl Line {
         let scatter = median(rest) / NORMAL_MAD;
         Self { origin, scatter, surprise: kendall_surprise(kendall, n as f64, correlation) }
     }
+}
+
+/// The median of the slopes between all pairs of two to [`BLOCKS`] equally spaced values (Theil 1950, Sen 1968).
+pub(crate) fn median_slope(values: &[f64]) -> f64 {
+    let mut slopes = [0.0; BLOCKS * (BLOCKS - 1) / 2];
+    let mut pairs = 0;
+    for (later, &value) in values.iter().enumerate() {
+        for (earlier, &before) in values[..later].iter().enumerate() {
+            slopes[pairs] = (value - before) / (later - earlier) as f64;
+            pairs += 1;
+        }
+    }
+    median(&mut slopes[..pairs])
 }
 
 /// Surprise of Kendall's sum over `n` values whose neighbours correlate: as if there were fewer of them.

@@ -3,7 +3,7 @@
 use bellwether_series::Timestamp;
 
 use super::covariance::Covariance;
-use super::follow::Follow;
+use super::follow::{Follow, follow_gain};
 use super::standard::Standard;
 use crate::deep::DeepDetector;
 use crate::verdict::Observation;
@@ -20,9 +20,6 @@ const WARM_UP_WINDOWS: f64 = 32.0;
 const GAP_INTERVALS: i64 = 24;
 /// Values enter the window as at most this many deviations from the mean.
 const DEPARTURE_MAX: f64 = 10.0;
-/// How long the score remembers, and the most samples that it does.
-const FOLLOW_MS: f64 = 7_200_000.0;
-const FOLLOW_SAMPLES_MAX: f64 = 32.0;
 
 /// Judges the shape of a signal's recent past against the shapes that it had.
 ///
@@ -124,11 +121,6 @@ impl LagState {
         }
         sum / weights
     }
-}
-
-/// Weight of one observation in the score's average.
-fn follow_gain(interval_ms: i64) -> f64 {
-    (interval_ms as f64 / FOLLOW_MS).clamp(1.0 / FOLLOW_SAMPLES_MAX, 1.0)
 }
 
 #[cfg(test)]

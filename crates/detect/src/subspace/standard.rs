@@ -19,7 +19,7 @@ const ROUNDING: f64 = 1e-9;
 
 /// Running location and scale.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Standard {
+pub(crate) struct Standard {
     mean: f64,
     variance: f64,
     samples: f64,
@@ -27,7 +27,7 @@ pub(super) struct Standard {
 
 impl Standard {
     /// `value` in deviations from the mean, finite. `floor`: the least deviation, 0 if unknown.
-    pub(super) fn standardise(&self, value: f64, floor: f64) -> f64 {
+    pub(crate) fn standardise(&self, value: f64, floor: f64) -> f64 {
         let departure = value.clamp(-VALUE_MAX, VALUE_MAX) - self.mean;
         if departure == 0.0 || self.samples == 0.0 {
             return 0.0;
@@ -40,7 +40,7 @@ impl Standard {
     }
 
     /// Learns `value` with `weight`, 0 to 1.
-    pub(super) fn learn(&mut self, value: f64, weight: f64) {
+    pub(crate) fn learn(&mut self, value: f64, weight: f64) {
         let value = value.clamp(-VALUE_MAX, VALUE_MAX);
         if self.samples == 0.0 {
             *self = Self { mean: value, variance: 0.0, samples: 1.0 };
