@@ -17,6 +17,7 @@ pub mod flatline;
 pub mod fuse;
 mod granularity;
 pub mod iqr;
+mod local_time;
 #[cfg(test)]
 mod nulls;
 mod params;
@@ -39,6 +40,7 @@ pub mod zscore;
 
 pub use bank::{Bank, Judgement, Tables};
 pub use deep::{DeepDetector, GroupDetector};
+pub use local_time::LocalTime;
 pub use params::{
     DetectorName, DetectorSpec, Direction, MinDeviation, ParamError, WarmUp, WarmUpDays, Window,
 };
