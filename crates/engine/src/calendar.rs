@@ -128,6 +128,9 @@ pub fn instant(text: &str) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
+mod daylight;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

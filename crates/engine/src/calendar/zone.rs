@@ -51,6 +51,7 @@ impl Zone {
 
 /// The time without a change of clocks: from one instant until just before another, in Unix milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "the unit ends the name")]
 pub(super) struct Stretch {
     pub(super) from_ms: i64,
     pub(super) until_ms: i64,

@@ -116,27 +116,13 @@ fn what_is_no_range_is_refused() {
     }
 }
 
-/// Minutes of a day, by walking from the start of the range to its end.
+/// The minutes of a range on the day on which it begins and on the next, by walking from its start to its end.
 fn walked(range: TimeRange) -> (Vec<u16>, Vec<u16>) {
-    let (mut same_day, mut next_day) = (Vec::new(), Vec::new());
-    let mut minute = range.start;
-    while minute != range.end {
-        if next_day.is_empty() && minute < DAY_MINUTES {
-            same_day.push(minute);
-            minute += 1;
-            if minute == DAY_MINUTES && range.end != DAY_MINUTES {
-                minute = 0;
-                if minute != range.end {
-                    next_day.push(0);
-                    minute = 1;
-                }
-            }
-        } else {
-            next_day.push(minute);
-            minute += 1;
-        }
-    }
-    (same_day, next_day)
+    let steps = (range.end + DAY_MINUTES - range.start - 1) % DAY_MINUTES + 1;
+    let minutes = range.start..range.start + steps;
+    let (same_day, next_day): (Vec<u16>, Vec<u16>) =
+        minutes.partition(|&minute| minute < DAY_MINUTES);
+    (same_day, next_day.into_iter().map(|minute| minute - DAY_MINUTES).collect())
 }
 
 /// The days of a month's list, by counting them off.
@@ -151,12 +137,12 @@ fn counted(days: DaysOfMonth, year: i16, month: i8) -> Vec<i8> {
 /// Names of a ring from one to another, by walking it.
 fn ring(names: &[&str], first: usize, last: usize) -> Vec<String> {
     let mut at = first;
-    let mut named = vec![names[at].to_owned()];
+    let mut passed = vec![names[at].to_owned()];
     while at != last {
         at = (at + 1) % names.len();
-        named.push(names[at].to_owned());
+        passed.push(names[at].to_owned());
     }
-    named
+    passed
 }
 
 /// The definition: some range takes the minute on a day that every list takes.
