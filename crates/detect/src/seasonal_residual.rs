@@ -159,19 +159,16 @@ impl State {
 
     /// The median of the last days.
     fn by_day(&self) -> Option<f64> {
-        let per_day = self.per_day();
-        self.usual((1..=DAILY_VISITS).map(|days| days * per_day))
+        self.usual(1..=DAILY_VISITS)
     }
 
     /// The median of the same day of the last weeks: Sundays if `local` is a holiday.
     fn by_week(&self, local: LocalTime) -> Option<f64> {
         let is_sunday = local.is_sunday();
-        let since = if is_sunday { (7 - local.days_to_sunday()) % 7 } else { 0 };
-        let first = if since == 0 { 7 } else { since };
+        let first = if is_sunday { 7 - local.days_to_sunday() } else { 7 };
         let weeks = (0..WEEKLY_VISITS).map(|week| first + 7 * week);
         let was_alike = |days: &i64| is_sunday || self.holidays >> days & 1 == 0;
-        let per_day = self.per_day();
-        self.usual(weeks.filter(was_alike).map(|days| days * per_day))
+        self.usual(weeks.filter(was_alike))
     }
 
     fn put(&mut self, bin: i64, value: f32) {
@@ -179,13 +176,13 @@ impl State {
         self.bins[place] = value;
     }
 
-    /// The median of the present bin and its neighbours, each of `visits` bins ago.
-    fn usual(&self, visits: impl Iterator<Item = i64>) -> Option<f64> {
+    /// The median of the present bin and its neighbours, each of so many days ago.
+    fn usual(&self, days: impl Iterator<Item = i64>) -> Option<f64> {
         let (mut pool, mut count) = ([0.0_f32; POOL], 0);
         let oldest = self.first_bin.max(self.bin - self.bins.len() as i64 + 1);
-        for visit in visits {
+        for days in days {
             for neighbour in -NEIGHBOURS..=NEIGHBOURS {
-                let bin = self.bin - visit + neighbour;
+                let bin = self.bin - days * self.per_day() + neighbour;
                 if bin < oldest || bin >= self.bin {
                     continue;
                 }
