@@ -4,7 +4,9 @@
 use std::hint::black_box;
 
 use bellwether_detect::Tables;
-use bellwether_detect::{Bank, DetectorSpec, Direction, MinDeviation, iqr, seasonal, zscore};
+use bellwether_detect::{
+    Bank, DetectorSpec, Direction, LocalTime, MinDeviation, iqr, seasonal, zscore,
+};
 use bellwether_series::{Sample, Timestamp};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
@@ -43,7 +45,7 @@ fn detectors(criterion: &mut Criterion) {
             let timestamp = Timestamp::from_ms(1_750_000_000_000 + index * INTERVAL_MS);
             let sample = Sample { timestamp, value: value(index + 97 * slot) };
             next += 1;
-            bank.observe(slot as usize, sample, INTERVAL_MS)
+            bank.observe(slot as usize, sample, LocalTime::utc(timestamp), INTERVAL_MS)
         };
         for _ in 0..WARM_SAMPLES * SERIES {
             observe();

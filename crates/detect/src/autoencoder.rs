@@ -53,14 +53,16 @@ pub fn squash(departure: f64) -> f32 {
 ///
 /// ```
 /// use bellwether_detect::autoencoder::Autoencoder;
-/// use bellwether_detect::{DeepDetector, Observation};
+/// use bellwether_detect::{DeepDetector, LocalTime, Observation};
 /// use bellwether_series::Timestamp;
 ///
 /// let detector = Autoencoder::shipped()?;
 /// let mut state = detector.begin(0);
 /// let mut score = |index: i64, value: f64| {
 ///     let timestamp = Timestamp::from_ms(index * 60_000);
-///     let observation = Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+///     let local = LocalTime::utc(timestamp);
+///     let observation =
+///         Observation { timestamp, local, value, interval_ms: 60_000, scale_floor: 0.0 };
 ///     detector.score(&mut state, &observation, 1.0)
 /// };
 /// assert_eq!(score(0, 0.0), None);
@@ -199,6 +201,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::local_time::LocalTime;
     use crate::testing::Noise;
 
     fn run_at(times_ms: impl Iterator<Item = i64>, values: &[f64]) -> Vec<Option<f64>> {
@@ -206,8 +209,13 @@ mod tests {
         let mut state = detector.begin(0);
         let mut score = |(at, &value): (i64, &f64)| {
             let timestamp = Timestamp::from_ms(at);
-            let observation =
-                Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+            let observation = Observation {
+                timestamp,
+                local: LocalTime::utc(timestamp),
+                value,
+                interval_ms: 60_000,
+                scale_floor: 0.0,
+            };
             detector.score(&mut state, &observation, 1.0)
         };
         times_ms.zip(values).map(&mut score).collect()
@@ -325,7 +333,7 @@ mod tests {
             for (index, (&value, &(jump, kind))) in values.iter().zip(&jumps).enumerate() {
                 let at = if kind == 0 { jump } else { index as i64 };
                 let timestamp = Timestamp::from_ms(at);
-                let observation = Observation { timestamp, value, interval_ms: 1, scale_floor: 0.0 };
+                let observation = Observation { timestamp, local: LocalTime::utc(timestamp), value, interval_ms: 1, scale_floor: 0.0 };
                 let score = detector.score(&mut state, &observation, weight);
                 prop_assert!(score.is_none_or(|score| (0.0..=SQUARE_MAX).contains(&score)), "{score:?}");
             }

@@ -9,6 +9,7 @@ use bellwether_series::Sample;
 use crate::combine::Combiner;
 use crate::granularity::Granularity;
 use crate::iqr::Iqr;
+use crate::local_time::LocalTime;
 use crate::params::{DetectorName, DetectorSpec, Direction, MinDeviation};
 use crate::residual::EXCURSION_SURPRISE;
 use crate::seasonal::Seasonal;
@@ -192,12 +193,18 @@ impl Bank {
     }
 
     /// Judges a sample of the series in `slot`, which is sampled every `interval_ms`, against that series'
-    /// past, then learns from it. Memory grows with the largest slot.
-    pub fn observe(&mut self, slot: usize, sample: Sample, interval_ms: i64) -> Judgement {
+    /// past, then learns from it. `local` is what clock and calendar say at its time. Memory grows with the largest slot.
+    pub fn observe(
+        &mut self,
+        slot: usize,
+        sample: Sample,
+        local: LocalTime,
+        interval_ms: i64,
+    ) -> Judgement {
         let Sample { timestamp, value } = sample;
         let value = value.clamp(-VALUE_MAX, VALUE_MAX);
         let scale_floor = self.granularity.at(slot).floor();
-        let observation = &Observation { timestamp, value, interval_ms, scale_floor };
+        let observation = &Observation { timestamp, local, value, interval_ms, scale_floor };
         self.verdicts.clear();
         for column in &mut self.columns {
             self.verdicts.push(column.observe(slot, observation));
@@ -293,7 +300,8 @@ mod tests {
         for index in 0..500 {
             let value = if index == 499 { spike } else { 100.0 + noise.normal() };
             let timestamp = Timestamp::from_ms(index * 60_000);
-            last = bank.observe(3, Sample { timestamp, value }, 60_000);
+            let local = LocalTime::utc(timestamp);
+            last = bank.observe(3, Sample { timestamp, value }, local, 60_000);
         }
         match last {
             Judgement::Scored { surprise, .. } => surprise,
@@ -320,8 +328,8 @@ mod tests {
         for index in 0..200 {
             let timestamp = Timestamp::from_ms(index * 60_000);
             let sample = Sample { timestamp, value: index as f64 };
-            bank.observe(0, sample, 60_000);
-            bank.observe(1, sample, 60_000);
+            bank.observe(0, sample, LocalTime::utc(timestamp), 60_000);
+            bank.observe(1, sample, LocalTime::utc(timestamp), 60_000);
         }
         let neighbour = bank.state_text(1);
         bank.reset(0);

@@ -59,14 +59,16 @@ pub struct Params {
 /// ```
 /// use bellwether_detect::forecast::{Forecast, Params, State};
 /// use bellwether_detect::tail::Tail;
-/// use bellwether_detect::{Detector, MinDeviation, Observation, Verdict};
+/// use bellwether_detect::{Detector, LocalTime, MinDeviation, Observation, Verdict};
 /// use bellwether_series::Timestamp;
 ///
 /// let detector = Forecast::new(Params::default(), MinDeviation::default(), Tail::new());
 /// let mut state = State::default();
 /// let mut observe = |minute: i64, value: f64| {
 ///     let timestamp = Timestamp::from_ms(minute * 60_000);
-///     let observation = Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+///     let local = LocalTime::utc(timestamp);
+///     let observation =
+///         Observation { timestamp, local, value, interval_ms: 60_000, scale_floor: 0.0 };
 ///     detector.observe(&mut state, &observation)
 /// };
 /// (0..200).for_each(|minute| drop(observe(minute, 5.0 * minute as f64)));
@@ -177,6 +179,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::local_time::LocalTime;
     use crate::tail::SURPRISE_MAX;
     use crate::testing::{Noise, run, surprise_at};
 
@@ -270,7 +273,13 @@ mod tests {
                 let timestamp = Timestamp::from_ms((index + late) * 60_000);
                 let value = if index >= 1_000 { value + 20.0 } else { value };
                 let interval_ms = 60_000;
-                let observation = Observation { timestamp, value, interval_ms, scale_floor: 0.0 };
+                let observation = Observation {
+                    timestamp,
+                    local: LocalTime::utc(timestamp),
+                    value,
+                    interval_ms,
+                    scale_floor: 0.0,
+                };
                 detector.observe(&mut state, &observation)
             };
             let verdicts: Vec<_> = (0..).zip(walk(6, 1_010)).map(observe).collect();
@@ -295,7 +304,7 @@ mod tests {
             for (index, &(value, time, kind)) in samples.iter().enumerate() {
                 let time = if kind == 0 { time } else { index as i64 * 1_000 };
                 let timestamp = Timestamp::from_ms(time);
-                let observation = Observation { timestamp, value, interval_ms: 1_000, scale_floor: floor };
+                let observation = Observation { timestamp, local: LocalTime::utc(timestamp), value, interval_ms: 1_000, scale_floor: floor };
                 if let Verdict::Scored { surprise, expected } = any_size().observe(&mut state, &observation) {
                     prop_assert!((0.0..=SURPRISE_MAX).contains(&surprise));
                     prop_assert!(expected.center.is_finite());

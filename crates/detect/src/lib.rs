@@ -20,6 +20,7 @@ pub mod fuse;
 mod granularity;
 pub mod iqr;
 pub mod isolation_forest;
+mod local_time;
 #[cfg(test)]
 mod nulls;
 mod params;
@@ -43,6 +44,7 @@ pub mod zscore;
 
 pub use bank::{Bank, Judgement, Tables};
 pub use deep::{DeepDetector, GroupDetector};
+pub use local_time::LocalTime;
 pub use params::{
     DetectorName, DetectorSpec, Direction, MinDeviation, ParamError, WarmUp, WarmUpDays, Window,
 };

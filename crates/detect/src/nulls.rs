@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use crate::absent::{self, Absent, Arrivals};
 use crate::changepoint::{self, Changepoint};
 use crate::flatline::{self, Flatline};
+use crate::local_time::LocalTime;
 use crate::params::MinDeviation;
 use crate::tail::SURPRISE_MAX;
 use crate::testing::{Noise, run, surprise_at};
@@ -130,7 +131,13 @@ fn check<D: Detector>(detector: &D, inputs: &[(f64, i64)], scale_floor: f64) -> 
         time_ms += elapsed_ms;
         let timestamp = Timestamp::from_ms(time_ms);
         let interval_ms = 600_000;
-        let observation = Observation { timestamp, value, interval_ms, scale_floor };
+        let observation = Observation {
+            timestamp,
+            local: LocalTime::utc(timestamp),
+            value,
+            interval_ms,
+            scale_floor,
+        };
         is_sound(&detector.observe(&mut state, &observation))
     })
 }

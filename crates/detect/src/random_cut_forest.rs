@@ -180,14 +180,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::local_time::LocalTime;
     use crate::testing::Noise;
 
     fn run(seed: u64, values: impl IntoIterator<Item = f64>) -> (State, Vec<Option<f64>>) {
         let mut state = RandomCutForest.begin(seed);
         let score = |(index, value): (i64, f64)| {
             let timestamp = Timestamp::from_ms(60_000 * index);
-            let observation =
-                Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+            let observation = Observation {
+                timestamp,
+                local: LocalTime::utc(timestamp),
+                value,
+                interval_ms: 60_000,
+                scale_floor: 0.0,
+            };
             RandomCutForest.score(&mut state, &observation, 1.0)
         };
         let scores = (0..).zip(values).map(score).collect();
@@ -263,8 +269,13 @@ mod tests {
         let mut state = RandomCutForest.begin(1);
         let mut score = |index: usize, value, weight| {
             let timestamp = Timestamp::from_ms(60_000 * index as i64);
-            let observation =
-                Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+            let observation = Observation {
+                timestamp,
+                local: LocalTime::utc(timestamp),
+                value,
+                interval_ms: 60_000,
+                scale_floor: 0.0,
+            };
             RandomCutForest.score(&mut state, &observation, weight)
         };
         waves(1000).into_iter().enumerate().for_each(|(index, value)| {

@@ -9,11 +9,16 @@
 //! moves does not drown the others. Medians over periods as in seasonal hybrid ESD (Hochenbaum, Vallis &
 //! Kejariwal 2017), made causal.
 //!
+//! Bins are those of the observation's local time, so a rhythm of people stays in its bins where clocks are changed; of an
+//! hour that occurs twice the second pass replaces the first, and an hour that is skipped is a gap. A holiday is compared
+//! with the last Sundays, and is no earlier week of the weekday that it was.
+//!
 //! State: 25 KiB with bins of five minutes, 2 KiB with hours. Cost: about 0.15 us a sample, 1 us when a bin begins.
-//! Blind spot: periods other than day and week; a new level is odd for four days; hours are hours of UTC. Values beyond
-//! 1e30 are taken as 1e30.
+//! Blind spot: periods other than day and week; a new level is odd for four days; signals that follow another clock than
+//! the configured one. Values beyond 1e30 are taken as 1e30.
 
 use crate::deep::DeepDetector;
+use crate::local_time::LocalTime;
 use crate::verdict::Observation;
 
 const DAY_MS: i64 = 86_400_000;
@@ -60,6 +65,11 @@ pub struct State {
     bin: i64,
     first_bin: i64,
     bin_ms: i64,
+    /// Event time of the newest sample.
+    last_ms: i64,
+    /// The local day of the bin being filled; bit `d` of the other says whether `d` days before it was a holiday.
+    day: i64,
+    holidays: u32,
     /// Weighted sum and weights of the bin being filled.
     sum: f64,
     weight: f64,
@@ -104,15 +114,20 @@ impl State {
         let per_day = (DAY_MS / observation.interval_ms.max(1)).clamp(1, BINS_MAX);
         let bin_ms = DAY_MS / per_day;
         self.samples = self.samples.saturating_add(1);
-        let now = observation.timestamp.as_ms();
+        let (now, local) = (observation.timestamp.as_ms(), observation.local);
+        let is_newer = now > self.last_ms;
+        self.last_ms = now;
         if self.bins.is_empty() || (self.samples < YOUNG_SAMPLES && bin_ms != self.bin_ms) {
-            *self = Self { samples: self.samples, bin_ms, ..Self::default() };
+            *self = Self { samples: self.samples, last_ms: now, bin_ms, ..Self::default() };
             self.bins = vec![f32::NAN; (DAYS * per_day) as usize];
-            self.bin = now.div_euclid(bin_ms);
+            self.bin = local.ms.div_euclid(bin_ms);
             self.first_bin = self.bin;
         }
-        let bin = now.div_euclid(self.bin_ms);
-        if bin <= self.bin {
+        let bin = local.ms.div_euclid(self.bin_ms);
+        self.note_day(local);
+        // Time that goes on while local time goes back: the clocks were changed.
+        let is_changed_back = is_newer && (self.bin - self.per_day()..self.bin).contains(&bin);
+        if bin <= self.bin && !is_changed_back {
             return;
         }
         let filled = if self.weight > 0.0 { self.sum / self.weight } else { f64::NAN };
@@ -122,8 +137,38 @@ impl State {
             self.put(bin - missing + 1, f32::NAN);
         }
         (self.bin, self.sum, self.weight) = (bin, 0.0, 0.0);
-        let per_day = DAY_MS / self.bin_ms;
-        self.expected = [self.usual(per_day, DAILY_VISITS), self.usual(7 * per_day, WEEKLY_VISITS)];
+        self.expected = [self.by_day(), self.by_week(local)];
+    }
+
+    /// Remembers whether the day of `local` is a holiday.
+    fn note_day(&mut self, local: LocalTime) {
+        let day = local.ms.div_euclid(DAY_MS);
+        let passed = day.saturating_sub(self.day);
+        if passed > 0 {
+            let shift = u32::try_from(passed).unwrap_or(u32::MAX);
+            (self.day, self.holidays) = (day, self.holidays.checked_shl(shift).unwrap_or(0));
+        }
+        if passed >= 0 {
+            self.holidays |= u32::from(local.is_holiday);
+        }
+    }
+
+    fn per_day(&self) -> i64 {
+        DAY_MS / self.bin_ms
+    }
+
+    /// The median of the last days.
+    fn by_day(&self) -> Option<f64> {
+        self.usual(1..=DAILY_VISITS)
+    }
+
+    /// The median of the same day of the last weeks: Sundays if `local` is a holiday.
+    fn by_week(&self, local: LocalTime) -> Option<f64> {
+        let is_sunday = local.is_sunday();
+        let first = if is_sunday { 7 - local.days_to_sunday() } else { 7 };
+        let weeks = (0..WEEKLY_VISITS).map(|week| first + 7 * week);
+        let was_alike = |days: &i64| is_sunday || self.holidays >> days & 1 == 0;
+        self.usual(weeks.filter(was_alike))
     }
 
     fn put(&mut self, bin: i64, value: f32) {
@@ -131,13 +176,13 @@ impl State {
         self.bins[place] = value;
     }
 
-    /// The median of the present bin and its neighbours, `1..=visits` times `period` bins ago.
-    fn usual(&self, period: i64, visits: i64) -> Option<f64> {
+    /// The median of the present bin and its neighbours, each of so many days ago.
+    fn usual(&self, days: impl Iterator<Item = i64>) -> Option<f64> {
         let (mut pool, mut count) = ([0.0_f32; POOL], 0);
         let oldest = self.first_bin.max(self.bin - self.bins.len() as i64 + 1);
-        for visit in 1..=visits {
+        for days in days {
             for neighbour in -NEIGHBOURS..=NEIGHBOURS {
-                let bin = self.bin - visit * period + neighbour;
+                let bin = self.bin - days * self.per_day() + neighbour;
                 if bin < oldest || bin >= self.bin {
                     continue;
                 }
@@ -191,6 +236,9 @@ fn median(values: &mut [f32]) -> Option<f64> {
 }
 
 #[cfg(test)]
+mod daylight;
+
+#[cfg(test)]
 mod tests {
     use bellwether_series::Timestamp;
     use proptest::prelude::*;
@@ -202,7 +250,13 @@ mod tests {
 
     fn at(timestamp_ms: i64, value: f64, interval_ms: i64) -> Observation {
         let timestamp = Timestamp::from_ms(timestamp_ms);
-        Observation { timestamp, value, interval_ms, scale_floor: 0.0 }
+        Observation {
+            timestamp,
+            local: LocalTime::utc(timestamp),
+            value,
+            interval_ms,
+            scale_floor: 0.0,
+        }
     }
 
     fn run(interval_ms: i64, values: &[f64]) -> Vec<Option<f64>> {

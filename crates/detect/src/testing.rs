@@ -2,6 +2,7 @@
 
 use bellwether_series::Timestamp;
 
+use crate::local_time::LocalTime;
 use crate::verdict::{Detector, Observation, Verdict};
 
 /// Seeded noise (`SplitMix64`; Steele, Lea & Flood 2014).
@@ -42,10 +43,40 @@ pub(crate) fn run_every<D: Detector>(
     let start = Timestamp::from_ms(1_767_571_200_000);
     let observe = |(index, &value): (usize, &f64)| {
         let timestamp = start.plus_ms(index as i64 * interval_ms);
-        detector
-            .observe(&mut state, &Observation { timestamp, value, interval_ms, scale_floor: 0.0 })
+        detector.observe(
+            &mut state,
+            &Observation {
+                timestamp,
+                local: LocalTime::utc(timestamp),
+                value,
+                interval_ms,
+                scale_floor: 0.0,
+            },
+        )
     };
     values.iter().enumerate().map(observe).collect()
+}
+
+/// 2026-03-29 01:00 UTC: clocks in Berlin go from two o'clock to three.
+pub(crate) const SPRING_MS: i64 = 1_774_746_000_000;
+/// 2026-10-25 01:00 UTC: clocks in Berlin go from three o'clock back to two.
+pub(crate) const AUTUMN_MS: i64 = 1_792_890_000_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// What the clocks of Berlin say in 2026, on days that are no holidays.
+pub(crate) fn berlin(at_ms: i64) -> LocalTime {
+    let is_summer = (SPRING_MS..AUTUMN_MS).contains(&at_ms);
+    LocalTime { ms: at_ms + HOUR_MS * (1 + i64::from(is_summer)), is_holiday: false }
+}
+
+/// The load of an office: a ramp from seven to nine in the morning of workdays, gone by seven in the evening.
+pub(crate) fn office(local: LocalTime, noise: &mut Noise) -> f64 {
+    let hour = local.ms.rem_euclid(DAY_MS) as f64 / HOUR_MS as f64;
+    let at_work = (0.5 * (hour - 7.0)).clamp(0.0, 1.0) * (0.5 * (19.0 - hour)).clamp(0.0, 1.0);
+    let is_weekend = local.is_holiday || local.days_to_sunday() < 2;
+    let load = if is_weekend { 0.1 * at_work } else { at_work };
+    100.0 + 200.0 * load + 2.0 * noise.normal()
 }
 
 /// The surprise of verdict `index`; 0 where there is none.

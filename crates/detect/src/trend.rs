@@ -267,6 +267,7 @@ fn median(values: &mut [f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::local_time::LocalTime;
     use crate::testing::{Noise, run_every, surprise_at};
 
     /// A sample every five minutes for `days` with a daily season and a slope a day.
@@ -324,7 +325,13 @@ mod tests {
             let interval_ms = 300_000;
             let verdict = detector.observe(
                 &mut state,
-                &Observation { timestamp, value, interval_ms, scale_floor: 0.0 },
+                &Observation {
+                    timestamp,
+                    local: LocalTime::utc(timestamp),
+                    value,
+                    interval_ms,
+                    scale_floor: 0.0,
+                },
             );
             assert!(index <= 1000 || verdict == Verdict::WarmingUp);
         }

@@ -2,6 +2,7 @@
 
 use bellwether_series::Timestamp;
 
+use crate::local_time::LocalTime;
 use crate::tail::{Tail, TailShape};
 
 /// One sample as detectors see it, with what is known about its series.
@@ -9,6 +10,8 @@ use crate::tail::{Tail, TailShape};
 pub struct Observation {
     /// Event time.
     pub timestamp: Timestamp,
+    /// What clock and calendar say then, where the signal's rhythm comes from.
+    pub local: LocalTime,
     /// A finite value.
     pub value: f64,
     /// The learned sampling interval of the series, in milliseconds; at least 1.

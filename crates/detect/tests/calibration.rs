@@ -5,7 +5,9 @@
 
 use bellwether_detect::calibrate::Calibration;
 use bellwether_detect::fuse::{self, Fusion};
-use bellwether_detect::{Bank, DetectorSpec, Direction, Judgement, MinDeviation, Tables};
+use bellwether_detect::{
+    Bank, DetectorSpec, Direction, Judgement, LocalTime, MinDeviation, Tables,
+};
 use bellwether_series::{Sample, Timestamp};
 
 const WARM: usize = 2_000;
@@ -175,7 +177,8 @@ fn of_bank(detectors: &[DetectorSpec], values: &[f64], again: bool) -> Vec<f64> 
     let (mut calibration, start) = (Calibration::default(), 1_767_571_200_000);
     let mut surprise = |(index, &value): (usize, &f64)| {
         let timestamp = Timestamp::from_ms(start + index as i64 * 60_000);
-        match bank.observe(0, Sample { timestamp, value: 100.0 + value }, 60_000) {
+        let sample = Sample { timestamp, value: 100.0 + value };
+        match bank.observe(0, sample, LocalTime::utc(timestamp), 60_000) {
             Judgement::Scored { surprise, .. } if again => {
                 calibration.observe(surprise, 1.0).unwrap_or(0.0)
             }

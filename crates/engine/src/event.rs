@@ -40,6 +40,8 @@ pub enum ResolveReason {
     Silent,
     /// The series was evicted or a new configuration no longer watches it.
     Unwatched,
+    /// A maintenance window began.
+    Maintenance,
 }
 
 /// What one detector said about the observation that an event reports.

@@ -38,6 +38,9 @@ pub(crate) fn explain(facts: &Facts<'_>) -> String {
             Some(ResolveReason::Unwatched) => {
                 format!("{name} is no longer watched; the anomaly had begun {lasted} before.")
             }
+            Some(ResolveReason::Maintenance) => {
+                format!("{name} is in maintenance; the anomaly had begun {lasted} before.")
+            }
             Some(ResolveReason::Normal) | None => format!(
                 "{name} is back to {}{unit}, expected {}{unit}, {lasted} after the anomaly began.",
                 number(*value),

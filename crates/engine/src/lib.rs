@@ -8,6 +8,7 @@
 //! [`AlertCap`] (one, in log order). [`Engine`] runs all of it on one thread; the runtime spreads
 //! [`Shard`]s over several.
 
+mod calendar;
 mod cap;
 mod engine;
 mod event;
@@ -27,6 +28,10 @@ mod slab;
 mod testing;
 mod threshold;
 
+pub use calendar::{
+    Calendar, DaysOfMonth, Holiday, Maintenance, MaintenanceTime, Months, TimeInterval, TimeRange,
+    Weekdays, Years, Zone, instant,
+};
 pub use cap::{AlertCap, CAP_RULE};
 pub use engine::{Engine, Shard};
 pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};

@@ -71,6 +71,8 @@ pub struct Counts {
     pub warming_up: u64,
     /// Stale markers.
     pub stale: u64,
+    /// Samples in a maintenance window: neither judged nor learned from.
+    pub in_maintenance: u64,
 }
 
 impl Counts {
@@ -87,6 +89,7 @@ impl Counts {
         self.judged += other.judged;
         self.warming_up += other.warming_up;
         self.stale += other.stale;
+        self.in_maintenance += other.in_maintenance;
     }
 }
 

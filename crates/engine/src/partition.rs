@@ -2,6 +2,7 @@
 
 mod alerts;
 mod export;
+mod maintenance;
 mod series;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use bellwether_signal::{Interval, SeriesKind, rate};
 
 use self::export::Export;
 use self::series::{Judged, Open, Series, signal_kind};
+use crate::calendar::{Clock, WindowSet};
 use crate::event::ResolveReason;
 use crate::judges::Judges;
 use crate::lifecycle::Pending;
@@ -79,6 +81,8 @@ pub enum Input {
 #[derive(Debug)]
 pub struct Partition {
     settings: Arc<Settings>,
+    /// What `settings.calendar` says.
+    clock: Clock,
     fleet_threshold: f64,
     series: Slab<Series>,
     series_count: usize,
@@ -95,6 +99,7 @@ impl Partition {
         let fleet_threshold = fleet_threshold(&settings.budget, &settings.rules, 0);
         Self {
             settings,
+            clock: Clock::default(),
             fleet_threshold,
             series: Slab::default(),
             series_count: 0,
@@ -138,7 +143,7 @@ impl Partition {
 
     /// The first `limit` series, in order of their slots, for which `wanted` holds.
     pub fn view(&mut self, wanted: &dyn Fn(&LabelSet) -> bool, limit: usize) -> Vec<SeriesView> {
-        let (settings, episodes) = (&self.settings, &self.episodes);
+        let (settings, episodes, clock) = (&self.settings, &self.episodes, &mut self.clock);
         let chosen = self.series.iter_mut().filter(|(_, series)| wanted(&series.labels));
         chosen
             .take(limit)
@@ -151,6 +156,7 @@ impl Partition {
                 last: series.last,
                 surprise: Some(series.last_surprise).filter(|surprise| !surprise.is_nan()),
                 severity: episodes.get(&slot).map(|open| open.episode.severity),
+                maintenance: series.maintenance_name(clock, settings),
             })
             .collect()
     }
@@ -159,6 +165,7 @@ impl Partition {
         let export = Export::Off.adopt(self.settings.exports(&labels));
         let rule = self.settings.rule_index(&labels);
         let seat = self.judges.seat(&self.settings.rules[rule]);
+        let maintenance = self.clock.windows_of(&self.settings.calendar, &labels);
         let series = Series {
             labels,
             fingerprint,
@@ -171,6 +178,7 @@ impl Partition {
             pending: Pending::default(),
             is_open: false,
             export,
+            maintenance,
         };
         self.series.insert(slot, series);
         self.series_count += 1;
@@ -192,6 +200,7 @@ impl Partition {
             // Nothing is held back any more, so nothing may wait for samples that come after it.
             self.release_overdue(elapsed_ms, i64::MIN, outputs);
         }
+        let mut clock = Clock::default();
         let mut moved = Vec::new();
         for (slot, series) in self.series.iter_mut() {
             let old_name = Arc::clone(&self.settings.rules[usize::from(series.rule)].name);
@@ -203,6 +212,7 @@ impl Partition {
                 series.withdraw(&self.settings, outputs);
             }
             series.export = series.export.adopt(exported);
+            series.maintenance = clock.windows_of(&settings.calendar, &series.labels);
             if is_moved {
                 moved.push((slot, rule, judged_alike));
             } else {
@@ -221,6 +231,7 @@ impl Partition {
             }
         }
         self.settings = settings;
+        self.clock = clock;
     }
 
     fn sample(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) {
@@ -284,6 +295,12 @@ impl Partition {
             }
             series.interval.learn(earlier, at);
         }
+        if series.maintenance != WindowSet::EMPTY
+            && series.is_in_maintenance(&mut self.clock, &self.settings, previous, at)
+        {
+            self.rest(slot, outputs);
+            return;
+        }
         let value = match series.kind {
             SeriesKind::Counter => {
                 // A stale marker is no number: the first sample after it has no rate.
@@ -302,8 +319,9 @@ impl Partition {
         let interval_ms = series.interval.as_ms();
         let (bank, bank_slot) = self.judges.bank(series.seat);
         let sample = Sample { timestamp: at, value };
-        let Judgement::Scored { surprise, expected } = bank.observe(bank_slot, sample, interval_ms)
-        else {
+        let local = self.clock.local(&self.settings.calendar, at);
+        let judgement = bank.observe(bank_slot, sample, local, interval_ms);
+        let Judgement::Scored { surprise, expected } = judgement else {
             outputs.counts.warming_up += 1;
             return;
         };

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bellwether_detect::{DetectorSpec, Direction, MinDeviation};
 use bellwether_series::{Fingerprint, LabelLimits, LabelSet, Matchers, Timestamp};
 
+use crate::calendar::Calendar;
 use crate::event::FORMAT_VERSION;
 
 /// Name of the rule that judges what no configured rule matches, and of the alerts it raises.
@@ -28,6 +29,8 @@ pub struct Settings {
     /// Watched series that any of these matches have their gauges exported: see [`crate::Outputs::gauges`].
     /// Empty means none. No event depends on it.
     pub gauges: Vec<Matchers>,
+    /// Time zone, holidays and maintenance.
+    pub calendar: Calendar,
     /// Whose series these are; part of every episode id.
     pub tenant: Arc<str>,
     /// Digest of the effective configuration, put into events.
@@ -43,6 +46,7 @@ impl Default for Settings {
             rules: vec![Rule::default()],
             budget: Budget::default(),
             gauges: Vec::new(),
+            calendar: Calendar::default(),
             tenant: Arc::from("default"),
             digest: Arc::from("default"),
         }

@@ -1,6 +1,9 @@
 //! The digest of what the engine was told, which every event carries.
 
-use bellwether_engine::{AlertPolicy, Budget, Ordering, Rule, Selection, SeriesLimits, Settings};
+use bellwether_engine::{
+    AlertPolicy, Budget, Calendar, Maintenance, Ordering, Rule, Selection, SeriesLimits, Settings,
+    Zone,
+};
 use bellwether_series::{Fingerprint, LabelLimits, Matchers};
 use serde_json::{Value, json};
 
@@ -9,15 +12,24 @@ use serde_json::{Value, json};
 pub(super) fn digest(settings: &Settings) -> String {
     // Destructured in full, so that a new setting cannot be forgotten here.
     // Gauges are left out: which are exported decides no event.
-    let Settings { ordering, series, selection, rules, budget, gauges: _, tenant, digest: _ } =
-        settings;
+    let Settings {
+        ordering,
+        series,
+        selection,
+        rules,
+        budget,
+        gauges: _,
+        calendar,
+        tenant,
+        digest: _,
+    } = settings;
     let Ordering { lateness_ms, future_max_ms, held_samples_max } = ordering;
     let SeriesLimits { active_max, time_to_live_ms, metadata_max, labels } = series;
     let LabelLimits { labels_max, name_bytes_max, value_bytes_max, total_bytes_max } = labels;
     let Selection { include, exclude } = selection;
     let Budget { per_day, per_series_per_day, cap_per_day } = budget;
     // Arrays, not objects: their order does not depend on how maps are built.
-    let canonical = json!([
+    let mut canonical = json!([
         "settings/1",
         [lateness_ms, future_max_ms, held_samples_max],
         [active_max, time_to_live_ms, metadata_max],
@@ -27,6 +39,10 @@ pub(super) fn digest(settings: &Settings) -> String {
         [per_day, per_series_per_day, &f64::from(*cap_per_day)],
         tenant.as_ref(),
     ]);
+    // What says nothing leaves the digest as it was before there were calendars.
+    if let (Some(calendar), Value::Array(parts)) = (calendar_parts(calendar), &mut canonical) {
+        parts.push(calendar);
+    }
     let mut text = Fingerprint::of_parts(&[canonical.to_string().as_bytes()]).to_string();
     text.truncate(16);
     text
@@ -34,6 +50,19 @@ pub(super) fn digest(settings: &Settings) -> String {
 
 fn texts(selectors: &[Matchers]) -> Vec<String> {
     selectors.iter().map(ToString::to_string).collect()
+}
+
+/// `None` for the calendar that is the default.
+fn calendar_parts(calendar: &Calendar) -> Option<Value> {
+    let Calendar { zone, holidays, maintenance } = calendar;
+    if *zone == Zone::UTC && holidays.is_empty() && maintenance.is_empty() {
+        return None;
+    }
+    let window = |window: &Maintenance| {
+        let Maintenance { name, matchers, times } = window;
+        json!([name.as_ref(), texts(matchers), times])
+    };
+    Some(json!([zone, holidays, maintenance.iter().map(window).collect::<Vec<_>>()]))
 }
 
 fn rule(rule: &Rule) -> Value {

@@ -90,6 +90,8 @@ struct OneSeries {
     surprise: Option<f32>,
     /// Of the open episode.
     severity: Option<Severity>,
+    /// That the newest sample fell into.
+    maintenance: Option<Arc<str>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -111,6 +113,7 @@ impl From<SeriesView> for OneSeries {
             warming_up: view.surprise.is_none(),
             surprise: view.surprise,
             severity: view.severity,
+            maintenance: view.maintenance,
         }
     }
 }

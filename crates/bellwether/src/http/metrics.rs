@@ -143,6 +143,11 @@ fn judged(families: &mut Families<'_>, decided: &Decided) -> fmt::Result {
             counts.warming_up,
         ),
         ("stale_markers", "Ends of series", counts.stale),
+        (
+            "samples_in_maintenance",
+            "Samples in a maintenance window, neither judged nor learned from",
+            counts.in_maintenance,
+        ),
     ] {
         families.counter(&format!("bellwether_{name}"), help, &count)?;
     }

@@ -8,7 +8,7 @@ mod outputs;
 mod presets;
 mod reference;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -131,6 +131,7 @@ fn the_schema_takes_what_the_command_takes() {
         assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
     }
     let structural = [
+        "calendar_maintenance",
         "choice",
         "detectors",
         "former_key",
@@ -194,6 +195,7 @@ fn the_full_file_names_the_defaults() {
     full.alertmanagers.external_url = None;
     full.alertmanagers.targets.clear();
     full.gauges.targets.clear();
+    full.engine.calendar.maintenance.clear();
     full.sinks.webhooks.clear();
     full.sinks.json_lines = None;
     full.engine.digest = default.engine.digest.clone();
@@ -230,6 +232,21 @@ fn the_digest_follows_the_meaning_and_not_the_text() {
     assert_eq!(plain, digest("rules: [{ name: A, match: up }]\nlog: { level: debug }"));
     assert_ne!(plain, digest("rules: [{ name: A, match: up, alert: { for: 3m } }]"));
     assert_ne!(plain, digest("rules: [{ name: B, match: up }]"));
+    let with = |calendar: &str| {
+        digest(&format!("rules: [{{ name: A, match: up }}]\ncalendar: {{ {calendar} }}"))
+    };
+    assert_eq!(plain, with("time_zone: utc, holidays: [], maintenance: []"));
+    let calendars = [
+        "time_zone: Europe/Berlin",
+        "time_zone: Europe/Vienna",
+        "holidays: [12-25]",
+        "holidays: [2026-12-25]",
+        "maintenance: [{ name: A, match: [up], time_intervals: [{ weekdays: [monday] }] }]",
+        "maintenance: [{ name: A, match: [up], time_intervals: [{ weekdays: [sunday] }] }]",
+        "maintenance: [{ name: A, match: [down], time_intervals: [{ weekdays: [sunday] }] }]",
+    ];
+    let digests: BTreeSet<_> = calendars.into_iter().map(with).chain([plain.clone()]).collect();
+    assert_eq!(digests.len(), calendars.len() + 1);
     assert_ne!(plain, digest("rules: [{ name: A, match: up }]\nordering: { lateness: 1s }"));
 }
 

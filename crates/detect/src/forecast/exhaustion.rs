@@ -51,7 +51,7 @@ const SIGHT: f64 = 100.0;
 /// ```
 /// use bellwether_detect::forecast::{Exhaustion, ExhaustionParams, ExhaustionState};
 /// use bellwether_detect::tail::Tail;
-/// use bellwether_detect::{Detector, MinDeviation, Observation};
+/// use bellwether_detect::{Detector, LocalTime, MinDeviation, Observation};
 /// use bellwether_series::Timestamp;
 ///
 /// let params = ExhaustionParams::default();
@@ -60,7 +60,9 @@ const SIGHT: f64 = 100.0;
 /// for minute in 0..300 {
 ///     let timestamp = Timestamp::from_ms(minute * 60_000);
 ///     let value = 480.0 - minute as f64;
-///     let observation = Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+///     let local = LocalTime::utc(timestamp);
+///     let observation =
+///         Observation { timestamp, local, value, interval_ms: 60_000, scale_floor: 0.0 };
 ///     detector.observe(&mut state, &observation);
 /// }
 /// let prediction = detector.prediction(&state).expect("it falls");
@@ -268,6 +270,7 @@ mod tests {
 
     use super::super::limit::{Horizon, Limit};
     use super::*;
+    use crate::local_time::LocalTime;
     use crate::tail::SURPRISE_MAX;
     use crate::testing::{Noise, run, surprise_at};
 
@@ -366,7 +369,7 @@ mod tests {
             for (index, &(value, time, kind)) in samples.iter().enumerate() {
                 let time = if kind == 0 { time } else { index as i64 * 600_000 };
                 let timestamp = Timestamp::from_ms(time);
-                let observation = Observation { timestamp, value, interval_ms, scale_floor: floor };
+                let observation = Observation { timestamp, local: LocalTime::utc(timestamp), value, interval_ms, scale_floor: floor };
                 if let Verdict::Scored { surprise, expected } = detector.observe(&mut state, &observation) {
                     prop_assert!((0.0..=SURPRISE_MAX).contains(&surprise));
                     prop_assert!(expected.center.is_finite());

@@ -3,6 +3,7 @@
 use bellwether_series::Timestamp;
 
 use super::{Exhaustion, ExhaustionParams, ExhaustionState};
+use crate::local_time::LocalTime;
 use crate::params::MinDeviation;
 use crate::tail::Tail;
 use crate::testing::{Noise, surprise_at};
@@ -29,8 +30,13 @@ fn promises_are_kept_as_often_as_they_say() {
         let mut state = ExhaustionState::default();
         for (minute, &value) in values.iter().enumerate().take(reached.min(3 * DAY)) {
             let timestamp = Timestamp::from_ms(minute as i64 * 60_000);
-            let observation =
-                Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+            let observation = Observation {
+                timestamp,
+                local: LocalTime::utc(timestamp),
+                value,
+                interval_ms: 60_000,
+                scale_floor: 0.0,
+            };
             let verdict = detector.observe(&mut state, &observation);
             if minute < 600 || minute % 120 != 0 {
                 continue;

@@ -38,14 +38,16 @@ const DEPARTURE_MAX: f64 = 100.0;
 ///
 /// ```
 /// use bellwether_detect::isolation_forest::IsolationForest;
-/// use bellwether_detect::{DeepDetector, Observation};
+/// use bellwether_detect::{DeepDetector, LocalTime, Observation};
 /// use bellwether_series::Timestamp;
 ///
 /// let detector = IsolationForest;
 /// let mut state = detector.begin(7);
 /// let mut score = |index: i64, value: f64| {
 ///     let timestamp = Timestamp::from_ms(index * 60_000);
-///     let observation = Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+///     let local = LocalTime::utc(timestamp);
+///     let observation =
+///         Observation { timestamp, local, value, interval_ms: 60_000, scale_floor: 0.0 };
 ///     detector.score(&mut state, &observation, 1.0)
 /// };
 /// assert_eq!(score(0, 0.0), None);
@@ -151,11 +153,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::local_time::LocalTime;
     use crate::testing::Noise;
 
     fn observe(state: &mut SignalState, minute: i64, value: f64, weight: f64) -> Option<f64> {
         let timestamp = Timestamp::from_ms(minute.saturating_mul(60_000));
-        let observation = Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+        let observation = Observation {
+            timestamp,
+            local: LocalTime::utc(timestamp),
+            value,
+            interval_ms: 60_000,
+            scale_floor: 0.0,
+        };
         IsolationForest.score(state, &observation, weight)
     }
 

@@ -12,9 +12,13 @@
 //! other days; a third of the daily profile's deviation is then added to the scale, so that the first
 //! weekend does not ring.
 //!
+//! Hours are those of the observation's local time: a change to or from daylight saving time moves nothing, the hour
+//! that occurs twice is learned twice and the one that is skipped not at all. A holiday is a Sunday to the weekly profile.
+//!
 //! State: 600 bytes. Cost: tens of nanoseconds.
-//! Blind spot: hours are hours of UTC; the first days are warm-up, gaps not counted; a departure that comes back at
-//! the same hour every day becomes the profile after about a week.
+//! Blind spot: the first days are warm-up, gaps not counted; a departure that comes back at the same hour every day
+//! becomes the profile after about a week; signals that follow another clock than the configured one; a holiday that
+//! is unlike a Sunday.
 
 mod profile;
 
@@ -108,7 +112,7 @@ pub(crate) struct State {
 /// How fast a series learns at present. Changes slowly, so it is worked out once an hour.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pace {
-    /// Hours since the epoch, plus one; 0 before the first.
+    /// Local hours since the epoch, plus one; 0 before the first.
     hour: i64,
     /// Shares of a sample's error that the profiles, the squared errors and the drift take.
     daily: f32,
@@ -167,12 +171,13 @@ impl Detector for Seasonal {
     type State = State;
 
     fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
-        let Observation { timestamp, value, interval_ms, .. } = *observation;
+        let Observation { timestamp, local, value, interval_ms, .. } = *observation;
         if state.samples == 0 {
             (state.first_value, state.last_ms) = (value, timestamp.as_ms());
         }
         let age_ms = state.grow_older(timestamp.as_ms(), interval_ms);
-        let knots = Knots::at(timestamp);
+        let knots = Knots::at(local.ms);
+        let week_knots = Knots::at(local.in_week_ms());
         let offset = value - state.first_value;
 
         if state.pace.hour != knots.hour.saturating_add(1) || state.samples < YOUNG_SAMPLES {
@@ -181,7 +186,7 @@ impl Detector for Seasonal {
         }
 
         let daily = state.daily.forecast(knots);
-        let weekly = state.weekly.forecast(knots);
+        let weekly = state.weekly.forecast(week_knots);
         // The weekly profile knows this hour once a whole week lies behind.
         let week_known = self.params.hour_of_week && age_ms >= WEEK_MS + HOUR_MS;
         let weekly_is_better = state.weekly_squared_error < state.daily_squared_error;
@@ -224,7 +229,7 @@ impl Detector for Seasonal {
         };
 
         let first_week = age_ms < WEEK_MS;
-        let learn = Learn { knots, first_week, weight, bound };
+        let learn = Learn { knots, week_knots, first_week, weight, bound };
         self.learn(state, &learn, offset, [daily, weekly], error);
         verdict
     }
@@ -233,6 +238,7 @@ impl Detector for Seasonal {
 /// How one sample is learned.
 struct Learn {
     knots: Knots,
+    week_knots: Knots,
     first_week: bool,
     weight: f64,
     /// Errors are learned as at most this.
@@ -248,7 +254,7 @@ impl Seasonal {
         [daily, weekly]: [f64; 2],
         error: f64,
     ) {
-        let Learn { knots, first_week, weight, bound } = *learn;
+        let Learn { knots, week_knots, first_week, weight, bound } = *learn;
         let pace = state.pace;
         let clip = |error: f64| error.clamp(-bound, bound);
         // A profile's own error may be far from zero while drift makes up for it: what is bounded is
@@ -262,7 +268,7 @@ impl Seasonal {
             } else {
                 weight * (clip(offset - weekly - state.drift) + state.drift)
             };
-            state.weekly.learn(knots, f64::from(pace.weekly) * step);
+            state.weekly.learn(week_knots, f64::from(pace.weekly) * step);
         }
 
         let error = clip(error);
@@ -283,10 +289,14 @@ impl Seasonal {
 }
 
 #[cfg(test)]
+mod daylight;
+
+#[cfg(test)]
 mod tests {
     use bellwether_series::Timestamp;
 
     use super::*;
+    use crate::local_time::LocalTime;
     use crate::testing::{Noise, run_every, surprise_at};
 
     const STEP_MS: i64 = 300_000;
@@ -348,7 +358,13 @@ mod tests {
             let timestamp = Timestamp::from_ms(index as i64 * 600_000);
             let verdict = detector.observe(
                 &mut state,
-                &Observation { timestamp, value: *value, interval_ms: 600_000, scale_floor: 0.0 },
+                &Observation {
+                    timestamp,
+                    local: LocalTime::utc(timestamp),
+                    value: *value,
+                    interval_ms: 600_000,
+                    scale_floor: 0.0,
+                },
             );
             if let Verdict::Scored { surprise, .. } = verdict {
                 assert!((0.0..=100.0).contains(&surprise));
@@ -363,8 +379,13 @@ mod tests {
         for (index, days) in [-100_000_000_000, 0, 20_000, 20_001].into_iter().enumerate() {
             let timestamp = Timestamp::from_ms(days * DAY_MS);
             let value = index as f64;
-            let observation =
-                Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+            let observation = Observation {
+                timestamp,
+                local: LocalTime::utc(timestamp),
+                value,
+                interval_ms: 60_000,
+                scale_floor: 0.0,
+            };
             assert_eq!(detector.observe(&mut state, &observation), Verdict::WarmingUp);
         }
     }

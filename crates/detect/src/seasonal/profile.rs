@@ -3,7 +3,6 @@
 //! A profile is learned by normalised least mean squares on its hat functions: an error moves both
 //! neighbouring hours, each by its share in the forecast.
 
-use bellwether_series::Timestamp;
 use half::f16;
 
 use super::HOUR_MS;
@@ -21,8 +20,9 @@ pub(super) struct Knots {
 }
 
 impl Knots {
-    pub(super) fn at(timestamp: Timestamp) -> Self {
-        let shifted = timestamp.as_ms().saturating_sub(HOUR_MS / 2);
+    /// The place of a local time, in milliseconds since the epoch.
+    pub(super) fn at(local_ms: i64) -> Self {
+        let shifted = local_ms.saturating_sub(HOUR_MS / 2);
         let later = shifted.rem_euclid(HOUR_MS) as f64 / HOUR_MS as f64;
         Self { hour: shifted.div_euclid(HOUR_MS), later }
     }
@@ -129,17 +129,17 @@ mod tests {
 
     #[test]
     fn knots_are_the_middles_of_hours() {
-        let half_past = Knots::at(Timestamp::from_ms(HOUR_MS / 2));
+        let half_past = Knots::at(HOUR_MS / 2);
         assert_eq!(half_past.places(24), [(0, 1.0), (1, 0.0)]);
-        let on_the_hour = Knots::at(Timestamp::from_ms(0));
+        let on_the_hour = Knots::at(0);
         assert_eq!(on_the_hour.places(24), [(23, 0.5), (0, 0.5)]);
-        let before_the_epoch = Knots::at(Timestamp::from_ms(-HOUR_MS / 2));
+        let before_the_epoch = Knots::at(-HOUR_MS / 2);
         assert_eq!(before_the_epoch.places(168), [(167, 1.0), (0, 0.0)]);
     }
 
     #[test]
     fn a_step_moves_the_forecast_by_as_much() {
-        let knots = Knots::at(Timestamp::from_ms(5 * HOUR_MS + 1_234_567));
+        let knots = Knots::at(5 * HOUR_MS + 1_234_567);
         let (mut daily, mut weekly) = (DailyProfile::default(), WeeklyProfile::default());
         for step in [10.0, -4.0] {
             let (day, week) = (daily.forecast(knots), weekly.forecast(knots));
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn the_weekly_profile_makes_room_for_a_change_of_magnitude() {
-        let knots = Knots::at(Timestamp::from_ms(0));
+        let knots = Knots::at(0);
         let mut weekly = WeeklyProfile::default();
         weekly.learn(knots, 1e-3);
         for _ in 0..20 {

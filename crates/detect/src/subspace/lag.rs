@@ -25,14 +25,16 @@ const DEPARTURE_MAX: f64 = 10.0;
 ///
 /// ```
 /// use bellwether_detect::subspace::LagSubspace;
-/// use bellwether_detect::{DeepDetector, Observation};
+/// use bellwether_detect::{DeepDetector, LocalTime, Observation};
 /// use bellwether_series::Timestamp;
 ///
 /// let detector = LagSubspace;
 /// let mut state = detector.begin(0);
 /// let mut score = |index: i64, value: f64| {
 ///     let timestamp = Timestamp::from_ms(index * 60_000);
-///     let observation = Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+///     let local = LocalTime::utc(timestamp);
+///     let observation =
+///         Observation { timestamp, local, value, interval_ms: 60_000, scale_floor: 0.0 };
 ///     detector.score(&mut state, &observation, 1.0)
 /// };
 /// assert_eq!(score(0, 0.0), None);
@@ -128,11 +130,18 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::local_time::LocalTime;
     use crate::testing::Noise;
 
     fn observe(state: &mut LagState, at_ms: i64, value: f64) -> Option<f64> {
         let timestamp = Timestamp::from_ms(at_ms);
-        let observation = Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+        let observation = Observation {
+            timestamp,
+            local: LocalTime::utc(timestamp),
+            value,
+            interval_ms: 60_000,
+            scale_floor: 0.0,
+        };
         LagSubspace.score(state, &observation, 1.0)
     }
 
@@ -212,8 +221,13 @@ mod tests {
             let mut last = 0.0;
             for (&value, index) in values[..1_810].iter().zip(0_i64..) {
                 let timestamp = Timestamp::from_ms(index * 60_000);
-                let observation =
-                    Observation { timestamp, value, interval_ms: 60_000, scale_floor: 0.0 };
+                let observation = Observation {
+                    timestamp,
+                    local: LocalTime::utc(timestamp),
+                    value,
+                    interval_ms: 60_000,
+                    scale_floor: 0.0,
+                };
                 let weight = if (1_400..1_470).contains(&index) { weight } else { 1.0 };
                 last = LagSubspace.score(&mut state, &observation, weight).unwrap_or(0.0);
             }
@@ -243,7 +257,7 @@ mod tests {
             let mut state = LagSubspace.begin(0);
             for (&value, &step) in values.iter().zip(&steps) {
                 let timestamp = Timestamp::from_ms(step);
-                let observation = Observation { timestamp, value, interval_ms: 1, scale_floor: 0.0 };
+                let observation = Observation { timestamp, local: LocalTime::utc(timestamp), value, interval_ms: 1, scale_floor: 0.0 };
                 let score = LagSubspace.score(&mut state, &observation, weight);
                 prop_assert!(score.is_none_or(|score| (0.0..=1e4).contains(&score)), "{score:?}");
             }

@@ -7,6 +7,7 @@ use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use bellwether_signal::{Interval, SeriesKind};
 
 use super::export::Export;
+use crate::calendar::WindowSet;
 use crate::event::SignalKind;
 use crate::judges::Seat;
 use crate::lifecycle::{Episode, Pending};
@@ -29,6 +30,8 @@ pub(super) struct Series {
     /// Whether an episode is open.
     pub(super) is_open: bool,
     pub(super) export: Export,
+    /// The maintenance windows that are about it.
+    pub(super) maintenance: WindowSet,
 }
 
 /// A series as an operator sees it.
@@ -50,6 +53,8 @@ pub struct SeriesView {
     pub surprise: Option<f32>,
     /// Severity of its open episode.
     pub severity: Option<Severity>,
+    /// Name of the maintenance that its newest sample fell into.
+    pub maintenance: Option<Arc<str>>,
 }
 
 /// A judged observation.

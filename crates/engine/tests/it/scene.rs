@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use bellwether_engine::{Rule, Settings};
+use bellwether_engine::{Calendar, Holiday, Maintenance, MaintenanceTime, Rule, Settings, Zone};
 use bellwether_series::{LabelSet, MatchOp, Matcher, Matchers, STALE_NAN_BITS, Timestamp};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
 use proptest::option;
@@ -199,13 +199,29 @@ pub(crate) fn at(step: usize) -> Timestamp {
 }
 
 /// Settings under which alerts come soon and no cap holds them back; the gauges of the first four series are
-/// exported.
+/// exported. Local time is not that of UTC, and one series is in maintenance at times.
 pub(crate) fn settings() -> Arc<Settings> {
     let mut settings = Settings { rules: vec![Rule::default()], ..Settings::default() };
     settings.budget.cap_per_day = u32::MAX;
     let first = Matcher::new("instance", MatchOp::Regex, "host-[0-3]").expect("a pattern");
     settings.gauges = vec![Matchers::new(vec![first])];
+    settings.calendar = calendar();
     Arc::new(settings)
+}
+
+fn calendar() -> Calendar {
+    let zone = Zone::named("America/New_York").expect("a zone");
+    let third = Matcher::new("instance", MatchOp::Equal, "host-2").expect("a matcher");
+    let maintenance = vec![Maintenance {
+        name: "reboot".into(),
+        matchers: vec![Matchers::new(vec![third])],
+        times: [60, 180, 230]
+            .map(|step| MaintenanceTime::Once { start: at(step), end: at(step + 7) })
+            .to_vec(),
+    }];
+    // 2025-06-15, the day on which scenes take place.
+    let holidays = vec![Holiday::parse("06-15").expect("a date")];
+    Calendar { zone, holidays, maintenance }
 }
 
 /// Roughly normal noise: the sum of four uniform numbers (splitmix64).

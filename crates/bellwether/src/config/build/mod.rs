@@ -23,6 +23,7 @@ use super::{
 };
 
 mod alerting;
+mod calendar;
 mod endpoint;
 mod outputs;
 mod presets;
@@ -256,6 +257,7 @@ impl Builder<'_, '_> {
                 cap_per_day: budget.cap_per_day,
             },
             gauges: self.selectors("gauges.match", &raw.gauges.r#match),
+            calendar: self.calendar(&raw.calendar),
             ..Settings::default()
         };
         settings.digest = Arc::from(digest::digest(&settings));

@@ -4,6 +4,7 @@
 //! ranges that stand here hold. What the schema cannot say is checked in [`super::build`].
 
 mod alerting;
+mod calendar;
 mod endpoint;
 mod gauges;
 mod health;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub(super) use alerting::RawAlerting;
+pub(super) use calendar::{RawCalendar, RawMaintenance, RawTimeInterval, RawTimeRange};
 pub(super) use endpoint::{RawBasicAuth, RawEndpoint};
 pub(super) use gauges::RawGauges;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
@@ -59,6 +61,8 @@ pub(super) struct RawConfig {
     /// Which series are watched: those that some selector of `include` matches (all, if there is none) and no
     /// selector of `exclude` does.
     pub signals: RawSignals,
+    /// The calendar of the people whose work gives signals their rhythm.
+    pub calendar: RawCalendar,
     /// What rules inherit, and how series are judged that no rule matches. The alerts of those are called
     /// `MetricAnomaly`. A detector is named by its key: `- zscore: {}`, or with parameters
     /// `- zscore: { window: 720, robust: true }`; parameters left out have their own defaults, in rules too.
@@ -93,6 +97,7 @@ impl Default for RawConfig {
             ordering: RawOrdering::default(),
             runtime: RawRuntime::default(),
             signals: RawSignals::default(),
+            calendar: RawCalendar::default(),
             defaults: RawDefaults::default(),
             rules: Vec::new(),
             alerting: RawAlerting::default(),
