@@ -2,146 +2,26 @@
 //!
 //! Parameters are shared; a series costs one flat record per detector and no object of its own.
 
-use std::mem::size_of;
+use std::fmt::Write as _;
 
 use bellwether_series::Sample;
 
+use crate::autoencoder::Autoencoder;
+use crate::column::{AnyColumn, States};
 use crate::combine::Combiner;
+use crate::deep_column::{DeepColumn, Oddity, deep_column};
+use crate::fuse::{self, Fusion};
 use crate::granularity::Granularity;
-use crate::iqr::Iqr;
 use crate::local_time::LocalTime;
 use crate::params::{DetectorName, DetectorSpec, Direction, MinDeviation};
 use crate::residual::EXCURSION_SURPRISE;
-use crate::seasonal::Seasonal;
 use crate::tail::Tail;
-use crate::verdict::{Detector, Expected, Observation, Verdict};
-use crate::zscore::{RobustZscore, Zscore};
-use crate::{iqr, seasonal, zscore};
-
-/// Bytes of an allocation of states: a fleet of a few series wastes little, a large one does not copy to
-/// grow, and allocators keep a size class of just this.
-const CHUNK_BYTES: usize = 16 * 1024;
+use crate::verdict::{Expected, Observation, Verdict};
 
 /// Larger values are taken as this, so that squares of differences stay finite.
 const VALUE_MAX: f64 = 1e120;
-
-/// States in chunks, so that growing neither copies nor doubles.
-#[derive(Debug)]
-struct States<T>(Vec<Box<[T]>>);
-
-impl<T: Copy + Default> States<T> {
-    const CHUNK: usize = CHUNK_BYTES / size_of::<T>();
-
-    #[inline]
-    fn at(&mut self, slot: usize) -> &mut T {
-        let chunk = slot / Self::CHUNK;
-        if chunk >= self.0.len() {
-            self.grow(chunk);
-        }
-        &mut self.0[chunk][slot % Self::CHUNK]
-    }
-
-    #[cold]
-    fn grow(&mut self, chunk: usize) {
-        self.0.resize_with(chunk + 1, || vec![T::default(); Self::CHUNK].into_boxed_slice());
-    }
-
-    fn bytes(&self) -> usize {
-        self.0.len() * CHUNK_BYTES
-    }
-}
-
-/// One detector and the states of all series that it judges.
-#[derive(Debug)]
-struct Column<D: Detector> {
-    detector: D,
-    states: States<D::State>,
-}
-
-impl<D: Detector> Column<D> {
-    fn new(detector: D) -> Self {
-        Self { detector, states: States(Vec::new()) }
-    }
-
-    fn observe(&mut self, slot: usize, observation: &Observation) -> Verdict {
-        self.detector.observe(self.states.at(slot), observation)
-    }
-}
-
-/// The closed set of detectors.
-#[derive(Debug)]
-enum AnyColumn {
-    Zscore(Column<Zscore>),
-    RobustZscore(Column<RobustZscore>),
-    Iqr(Column<Iqr>),
-    Seasonal(Column<Seasonal>),
-}
-
-impl AnyColumn {
-    fn new(spec: DetectorSpec, min_deviation: MinDeviation, tail: &Tail) -> Self {
-        let tail = tail.clone();
-        match spec {
-            DetectorSpec::Zscore(params) if params.robust => {
-                Self::RobustZscore(Column::new(RobustZscore { params, min_deviation, tail }))
-            }
-            DetectorSpec::Zscore(params) => {
-                Self::Zscore(Column::new(Zscore { params, min_deviation, tail }))
-            }
-            DetectorSpec::Iqr(params) => {
-                Self::Iqr(Column::new(Iqr { params, min_deviation, tail }))
-            }
-            DetectorSpec::Seasonal(params) => {
-                Self::Seasonal(Column::new(Seasonal { params, min_deviation, tail }))
-            }
-        }
-    }
-
-    fn name(&self) -> DetectorName {
-        match self {
-            Self::Zscore(_) | Self::RobustZscore(_) => DetectorName::Zscore,
-            Self::Iqr(_) => DetectorName::Iqr,
-            Self::Seasonal(_) => DetectorName::Seasonal,
-        }
-    }
-
-    fn observe(&mut self, slot: usize, observation: &Observation) -> Verdict {
-        match self {
-            Self::Zscore(column) => column.observe(slot, observation),
-            Self::RobustZscore(column) => column.observe(slot, observation),
-            Self::Iqr(column) => column.observe(slot, observation),
-            Self::Seasonal(column) => column.observe(slot, observation),
-        }
-    }
-
-    fn reset(&mut self, slot: usize) {
-        match self {
-            Self::Zscore(column) => *column.states.at(slot) = zscore::State::default(),
-            Self::RobustZscore(column) => *column.states.at(slot) = zscore::RobustState::default(),
-            Self::Iqr(column) => *column.states.at(slot) = iqr::State::default(),
-            Self::Seasonal(column) => *column.states.at(slot) = seasonal::State::default(),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Zscore(column) => column.states.bytes(),
-            Self::RobustZscore(column) => column.states.bytes(),
-            Self::Iqr(column) => column.states.bytes(),
-            Self::Seasonal(column) => column.states.bytes(),
-        }
-    }
-
-    fn digest_into(&mut self, slot: usize, text: &mut String) {
-        use std::fmt::Write as _;
-        // Debug prints every field of a state, floats in full precision; writing to a string never fails.
-        _ = match self {
-            Self::Zscore(column) => write!(text, "{:?}", column.states.at(slot)),
-            Self::RobustZscore(column) => write!(text, "{:?}", column.states.at(slot)),
-            Self::Iqr(column) => write!(text, "{:?}", column.states.at(slot)),
-            Self::Seasonal(column) => write!(text, "{:?}", column.states.at(slot)),
-        };
-    }
-}
+/// What deep detectors learn of an observation that surprises the others.
+const EXCURSION_WEIGHT: f64 = 0.1;
 
 /// What all detectors of a rule together say about one observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -152,28 +32,59 @@ pub enum Judgement {
     Scored {
         /// −log10 of the combined tail probability: 0 to [`crate::tail::SURPRISE_MAX`].
         surprise: f64,
-        /// What the most surprised detector expected.
+        /// That of the base tier alone. The deep tier looks at many samples at once, so it goes on for a while after a
+        /// fault is over; the base tier does not.
+        base: f64,
+        /// What the most surprised detector of the base tier expected.
         expected: Expected,
+        /// The surprise by what series in general look like; `None` without detectors of the deep tier.
+        population: Option<f64>,
     },
 }
 
-/// What all banks of an engine share: tables of functions that are too slow to compute per sample.
-#[derive(Debug, Clone, Default)]
+/// What all banks of an engine share: tables of functions that are too slow to compute per sample, and weights.
+#[derive(Debug, Clone)]
 pub struct Tables {
     tail: Tail,
     combiner: Combiner,
+    /// With the shipped weights; a test holds that they are sound.
+    autoencoder: Option<Autoencoder>,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        let autoencoder = Autoencoder::shipped().ok();
+        Self { tail: Tail::default(), combiner: Combiner::default(), autoencoder }
+    }
 }
 
 /// The detectors of a rule and the states of its series.
+///
+/// Detectors of the base tier judge every series; their verdicts are combined by the Cauchy rule. Those of the deep
+/// tier judge the series that were [`Bank::reset`] with a seed; with them the surprise is the root mean square of all,
+/// calibrated again.
 #[derive(Debug)]
 pub struct Bank {
     columns: Vec<AnyColumn>,
+    deep: Vec<Box<dyn DeepColumn>>,
+    /// Of the series that the deep tier judges.
+    fusions: Vec<Option<Fusion>>,
     granularity: States<Granularity>,
     min_deviation: MinDeviation,
     direction: Direction,
     tail: Tail,
     combiner: Combiner,
     verdicts: Vec<Verdict>,
+    oddities: Vec<Option<Oddity>>,
+}
+
+/// What the base tier says.
+struct Base {
+    surprise: f64,
+    /// What the most surprised detector expected; `None` while all of them warm up.
+    expected: Option<Expected>,
+    /// Whether some detector sees a departure that counts.
+    departs: bool,
 }
 
 impl Bank {
@@ -184,12 +95,24 @@ impl Bank {
         direction: Direction,
         tables: &Tables,
     ) -> Self {
-        let Tables { tail, combiner } = tables.clone();
+        let Tables { tail, combiner, .. } = tables.clone();
+        let specs = || detectors.iter().copied();
         let columns: Vec<_> =
-            detectors.iter().map(|&spec| AnyColumn::new(spec, min_deviation, &tail)).collect();
-        let verdicts = Vec::with_capacity(columns.len());
-        let granularity = States(Vec::new());
-        Self { columns, granularity, min_deviation, direction, tail, combiner, verdicts }
+            specs().filter_map(|spec| AnyColumn::new(spec, min_deviation, &tail)).collect();
+        let deep: Vec<_> =
+            specs().filter_map(|spec| deep_column(spec, tables.autoencoder.as_ref())).collect();
+        Self {
+            verdicts: Vec::with_capacity(columns.len()),
+            oddities: Vec::with_capacity(deep.len()),
+            columns,
+            deep,
+            fusions: Vec::new(),
+            granularity: States::default(),
+            min_deviation,
+            direction,
+            tail,
+            combiner,
+        }
     }
 
     /// Judges a sample of the series in `slot`, which is sampled every `interval_ms`, against that series'
@@ -205,34 +128,92 @@ impl Bank {
         let value = value.clamp(-VALUE_MAX, VALUE_MAX);
         let scale_floor = self.granularity.at(slot).floor();
         let observation = &Observation { timestamp, local, value, interval_ms, scale_floor };
-        self.verdicts.clear();
-        for column in &mut self.columns {
-            self.verdicts.push(column.observe(slot, observation));
+        let base = self.base(slot, observation);
+        self.granularity.at(slot).learn(value, base.surprise < EXCURSION_SURPRISE);
+        self.oddities.clear();
+        let deep = self.is_deep(slot).then(|| self.look_deeper(slot, observation, &base)).flatten();
+        let Some(expected) = base.expected else { return Judgement::WarmingUp };
+        match deep {
+            None => Judgement::Scored {
+                surprise: base.surprise,
+                base: base.surprise,
+                expected,
+                population: None,
+            },
+            Some(Oddity { own, population }) => Judgement::Scored {
+                surprise: own,
+                base: base.surprise,
+                expected,
+                population: Some(population),
+            },
         }
-        let (mut most, mut most_expected) = (f64::NEG_INFINITY, None);
-        for verdict in &mut self.verdicts {
-            if let Verdict::Scored { surprise, expected } = verdict {
-                if !counts(self.min_deviation, self.direction, observation.value, expected.center) {
+    }
+
+    /// Asks the base tier.
+    fn base(&mut self, slot: usize, observation: &Observation) -> Base {
+        self.verdicts.clear();
+        let (mut most, mut most_expected, mut departs) = (f64::NEG_INFINITY, None, false);
+        for column in &mut self.columns {
+            let mut verdict = column.observe(slot, observation);
+            if let Verdict::Scored { surprise, expected } = &mut verdict {
+                let (least, side) = (self.min_deviation, self.direction);
+                if !column.judges_departure()
+                    || counts(least, side, observation.value, expected.center)
+                {
+                    departs = true;
+                } else {
                     *surprise = 0.0;
                 }
                 if *surprise > most {
                     (most, most_expected) = (*surprise, Some(*expected));
                 }
             }
+            self.verdicts.push(verdict);
         }
         let surprise = self.combiner.combine(self.verdicts.iter().filter_map(scored));
-        self.granularity.at(slot).learn(value, surprise < EXCURSION_SURPRISE);
-        let Some(expected) = most_expected else { return Judgement::WarmingUp };
-        Judgement::Scored { surprise, expected }
+        Base { surprise, expected: most_expected, departs }
     }
 
-    /// What each detector said about the last observation: its name, surprise and expectation.
-    pub fn evidence(&self) -> impl Iterator<Item = (DetectorName, f64, Expected)> {
-        let scored = |(column, verdict): (&AnyColumn, &Verdict)| match *verdict {
-            Verdict::Scored { surprise, expected } => Some((column.name(), surprise, expected)),
+    fn is_deep(&self, slot: usize) -> bool {
+        matches!(self.fusions.get(slot), Some(Some(_)))
+    }
+
+    /// Asks the deep tier, and fuses what it says with what the base tier said. `None` while either warms up.
+    #[cold]
+    fn look_deeper(
+        &mut self,
+        slot: usize,
+        observation: &Observation,
+        base: &Base,
+    ) -> Option<Oddity> {
+        let is_ordinary = base.surprise < EXCURSION_SURPRISE;
+        let weight = if is_ordinary { 1.0 } else { EXCURSION_WEIGHT };
+        for column in &mut self.deep {
+            self.oddities.push(column.observe(slot, observation, weight));
+        }
+        base.expected?;
+        let fusion = self.fusions.get_mut(slot)?.as_mut()?;
+        let of = |each: fn(&Oddity) -> f64| self.oddities.iter().flatten().map(each);
+        let population = fuse::of_signal(of(|oddity| oddity.population))?;
+        let own = fuse::of_signal(of(|oddity| oddity.own).chain([base.surprise]))?;
+        let own = fusion.observe(own, weight);
+        // A shape has no side and no size: with a direction, somebody must see a departure on that side.
+        let counts = base.departs || self.direction == Direction::Both;
+        Some(if counts { Oddity { own, population } } else { Oddity { own: 0.0, population: 0.0 } })
+    }
+
+    /// What each detector said about the last observation: its name, its surprise, and what those of the base tier
+    /// expected.
+    pub fn evidence(&self) -> impl Iterator<Item = (DetectorName, f64, Option<Expected>)> {
+        let base = |(column, verdict): (&AnyColumn, &Verdict)| match *verdict {
+            Verdict::Scored { surprise, expected } => {
+                Some((column.name(), surprise, Some(expected)))
+            }
             Verdict::WarmingUp | Verdict::NotApplicable => None,
         };
-        self.columns.iter().zip(&self.verdicts).filter_map(scored)
+        let base = self.columns.iter().zip(&self.verdicts).filter_map(base);
+        let deep = self.deep.iter().zip(&self.oddities);
+        base.chain(deep.filter_map(|(column, oddity)| Some((column.name(), (*oddity)?.own, None))))
     }
 
     /// The tail that the detectors judge by.
@@ -240,24 +221,46 @@ impl Bank {
         &self.tail
     }
 
-    /// Forgets everything about the series in `slot`.
-    pub fn reset(&mut self, slot: usize) {
+    /// Forgets everything about the series in `slot`. With a `seed`, from the fingerprint of the series that begins
+    /// there, the deep tier judges it too.
+    pub fn reset(&mut self, slot: usize, seed: Option<u64>) {
         *self.granularity.at(slot) = Granularity::default();
         for column in &mut self.columns {
             column.reset(slot);
         }
+        if self.deep.is_empty() || (seed.is_none() && !self.is_deep(slot)) {
+            return;
+        }
+        for column in &mut self.deep {
+            column.reset(slot, seed);
+        }
+        if slot >= self.fusions.len() {
+            self.fusions.resize(slot + 1, None);
+        }
+        self.fusions[slot] = seed.map(|_| Fusion::default());
     }
 
     /// Bytes that the states occupy.
     pub fn state_bytes(&self) -> usize {
-        self.granularity.bytes() + self.columns.iter().map(AnyColumn::bytes).sum::<usize>()
+        self.granularity.bytes()
+            + self.columns.iter().map(AnyColumn::bytes).sum::<usize>()
+            + self.fusions.capacity() * size_of::<Option<Fusion>>()
+            + self.deep.iter().map(|column| column.state_bytes()).sum::<usize>()
     }
 
-    /// The complete state of the series in `slot` as text: equal states give equal text.
+    /// The state of the series in `slot` as text: equal states give equal text. Of a detector of the deep tier it is the
+    /// calibration only, which follows from all of its scores.
     pub fn state_text(&mut self, slot: usize) -> String {
         let mut text = format!("{:?}", self.granularity.at(slot));
         for column in &mut self.columns {
             column.digest_into(slot, &mut text);
+        }
+        for column in &self.deep {
+            column.digest_into(slot, &mut text);
+        }
+        if let Some(Some(fusion)) = self.fusions.get(slot) {
+            // Writing to a string never fails.
+            _ = write!(text, "{fusion:?}");
         }
         text
     }
@@ -287,6 +290,7 @@ mod tests {
 
     use super::*;
     use crate::testing::Noise;
+    use crate::{iqr, seasonal, zscore};
 
     fn bank(direction: Direction) -> Bank {
         let tables = Tables::default();
@@ -332,7 +336,7 @@ mod tests {
             bank.observe(1, sample, LocalTime::utc(timestamp), 60_000);
         }
         let neighbour = bank.state_text(1);
-        bank.reset(0);
+        bank.reset(0, None);
         assert_eq!(bank.state_text(1), neighbour);
         assert_ne!(bank.state_text(0), neighbour);
     }

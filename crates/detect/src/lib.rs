@@ -4,16 +4,20 @@
 //! the past only and then learns from it; equal parameters and observations give equal verdicts on
 //! every machine, which is why logarithms and the like come from `libm`.
 //!
-//! A rule's [`Bank`] runs `zscore`, `iqr` and `seasonal`. The other detectors, the profile of a signal and the
-//! calibration with its fusion are complete by themselves and measured alone; no bank runs them yet.
+//! A rule's [`Bank`] runs the detectors that the rule names, in two tiers. Those of the base tier ([`Detector`]) judge
+//! every series in some hundred nanoseconds and say what they expected. Those of the deep tier ([`DeepDetector`])
+//! take kilobytes and microseconds, know shapes, and have their scores [calibrated](calibrate) against the series' own past and
+//! against the [population]. [`fuse`] makes one surprise of all.
 
 pub mod absent;
 pub mod autoencoder;
 mod bank;
 pub mod calibrate;
 pub mod changepoint;
+mod column;
 pub mod combine;
 mod deep;
+mod deep_column;
 pub mod flatline;
 pub mod forecast;
 pub mod fuse;
@@ -26,6 +30,7 @@ mod nulls;
 mod params;
 pub mod peer;
 pub mod periods;
+pub mod population;
 pub mod profile;
 pub mod random_cut_forest;
 mod residual;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{iqr, seasonal, zscore};
+use crate::{absent, changepoint, flatline, forecast, iqr, seasonal, threshold, zscore};
 
 /// Why a parameter was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -198,6 +198,30 @@ pub enum DetectorName {
     Iqr,
     /// [`crate::seasonal`]
     Seasonal,
+    /// [`crate::forecast`]
+    Forecast,
+    /// [`crate::forecast::Exhaustion`]
+    Exhaustion,
+    /// [`crate::changepoint`]
+    Changepoint,
+    /// [`crate::trend`]
+    Trend,
+    /// [`crate::flatline`]
+    Flatline,
+    /// [`crate::absent`]
+    Absent,
+    /// [`crate::threshold`]
+    Threshold,
+    /// [`crate::subspace`]
+    Subspace,
+    /// [`crate::seasonal_residual`]
+    SeasonalResidual,
+    /// [`crate::random_cut_forest`]
+    RandomCutForest,
+    /// [`crate::isolation_forest`]
+    IsolationForest,
+    /// [`crate::autoencoder`]
+    Autoencoder,
 }
 
 impl DetectorName {
@@ -207,6 +231,18 @@ impl DetectorName {
             Self::Zscore => "zscore",
             Self::Iqr => "iqr",
             Self::Seasonal => "seasonal",
+            Self::Forecast => "forecast",
+            Self::Exhaustion => "exhaustion",
+            Self::Changepoint => "changepoint",
+            Self::Trend => "trend",
+            Self::Flatline => "flatline",
+            Self::Absent => "absent",
+            Self::Threshold => "threshold",
+            Self::Subspace => "subspace",
+            Self::SeasonalResidual => "seasonal_residual",
+            Self::RandomCutForest => "random_cut_forest",
+            Self::IsolationForest => "isolation_forest",
+            Self::Autoencoder => "autoencoder",
         }
     }
 }
@@ -227,6 +263,30 @@ pub enum DetectorSpec {
     Iqr(iqr::Params),
     /// Departure from an hour-of-day and hour-of-week profile.
     Seasonal(seasonal::Params),
+    /// Departure from a forecast.
+    Forecast(forecast::Params),
+    /// A limit that will be reached soon.
+    Exhaustion(forecast::ExhaustionParams),
+    /// Shifts of level and of scatter.
+    Changepoint(changepoint::Params),
+    /// Drifts over days.
+    Trend,
+    /// A value that is stuck.
+    Flatline(flatline::Params),
+    /// A drop to zero.
+    Absent(absent::Params),
+    /// A rule that a human wrote.
+    Threshold(threshold::Params),
+    /// Shapes unlike those that a linear model of the past makes. Deep tier, like those below.
+    Subspace,
+    /// Departure from the same time of other days.
+    SeasonalResidual,
+    /// Shapes that a random cut forest isolates early.
+    RandomCutForest,
+    /// Values and changes that an isolation forest isolates early.
+    IsolationForest,
+    /// Shapes that a small network cannot reproduce.
+    Autoencoder,
 }
 
 impl DetectorSpec {
@@ -236,6 +296,30 @@ impl DetectorSpec {
             Self::Zscore(_) => DetectorName::Zscore,
             Self::Iqr(_) => DetectorName::Iqr,
             Self::Seasonal(_) => DetectorName::Seasonal,
+            Self::Forecast(_) => DetectorName::Forecast,
+            Self::Exhaustion(_) => DetectorName::Exhaustion,
+            Self::Changepoint(_) => DetectorName::Changepoint,
+            Self::Trend => DetectorName::Trend,
+            Self::Flatline(_) => DetectorName::Flatline,
+            Self::Absent(_) => DetectorName::Absent,
+            Self::Threshold(_) => DetectorName::Threshold,
+            Self::Subspace => DetectorName::Subspace,
+            Self::SeasonalResidual => DetectorName::SeasonalResidual,
+            Self::RandomCutForest => DetectorName::RandomCutForest,
+            Self::IsolationForest => DetectorName::IsolationForest,
+            Self::Autoencoder => DetectorName::Autoencoder,
+        }
+    }
+
+    /// Bytes that a series takes at most, if this is a detector of the deep tier; 0 for one of the base tier, which
+    /// judges every series.
+    pub const fn deep_bytes(&self) -> usize {
+        match self {
+            Self::Subspace => 10 * 1024,
+            Self::SeasonalResidual => 26 * 1024,
+            Self::RandomCutForest | Self::IsolationForest => 64 * 1024,
+            Self::Autoencoder => 1024,
+            _ => 0,
         }
     }
 
@@ -245,6 +329,9 @@ impl DetectorSpec {
             Self::Zscore(zscore::Params::default()),
             Self::Iqr(iqr::Params::default()),
             Self::Seasonal(seasonal::Params::default()),
+            Self::Subspace,
+            Self::SeasonalResidual,
+            Self::RandomCutForest,
         ]
     }
 }

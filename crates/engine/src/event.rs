@@ -52,7 +52,7 @@ pub struct DetectorEvidence {
     /// Its surprise, before combination.
     #[serde(deserialize_with = "number_or_null")]
     pub surprise: f64,
-    /// The value that it expected.
+    /// The value that it expected; NaN, null in JSON, if it judges shapes rather than values.
     #[serde(deserialize_with = "number_or_null")]
     pub expected: f64,
     /// Lower edge of its expected band.

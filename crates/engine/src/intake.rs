@@ -24,7 +24,7 @@ use crate::outputs::{Counts, DropReason};
 use crate::partition::{Input, PARTITIONS, Row};
 use crate::record::{Record, RecordBody, RecordClock};
 use crate::settings::Settings;
-use crate::threshold::{NOTABLE, fleet_threshold};
+use crate::threshold::{firing_threshold, share_per_day, shortest_for_ms};
 
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
@@ -81,7 +81,7 @@ pub struct Intake {
     slots: Vec<Slots>,
     families: BTreeMap<Box<str>, FamilyKind>,
     watched: usize,
-    fleet_threshold: f64,
+    share_per_day: f64,
 }
 
 #[derive(Debug)]
@@ -118,7 +118,7 @@ impl Intake {
     /// An intake without series. `hash_seed` keys the look-up hash; it should differ between processes and
     /// never shows in any output.
     pub fn new(settings: Arc<Settings>, hash_seed: u64) -> Self {
-        let fleet_threshold = fleet_threshold(&settings.budget, &settings.rules, 0);
+        let share_per_day = share_per_day(&settings.budget, 0);
         Self {
             settings,
             hasher: SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed()),
@@ -132,7 +132,7 @@ impl Intake {
             slots: vec![Slots::default(); PARTITIONS],
             families: BTreeMap::new(),
             watched: 0,
-            fleet_threshold,
+            share_per_day,
         }
     }
 
@@ -146,10 +146,11 @@ impl Intake {
         self.watched
     }
 
-    /// The surprise that the fleet's budget asks for at present. A series fires from there on, or from what its
-    /// own budget asks for if that is more.
+    /// The surprise from which a series fires at present that is sampled every minute and whose rule has the shortest
+    /// `for`; one that is sampled less often fires at less.
     pub fn firing_threshold(&self) -> f64 {
-        self.fleet_threshold.max(NOTABLE)
+        let for_ms = shortest_for_ms(&self.settings.rules);
+        firing_threshold(self.share_per_day, for_ms, 60_000)
     }
 
     /// Takes a record in and appends to `work` what the shards must do; partition `p` belongs to shard
@@ -184,7 +185,7 @@ impl Intake {
             self.swept_ms = self.elapsed_ms;
             self.sweep(work);
         }
-        self.update_threshold(work);
+        self.update_share(work);
     }
 
     fn route(&mut self, request: &WriteRequest, work: &mut [Work], routed: &mut Routed) {
@@ -377,8 +378,8 @@ impl Intake {
             work[shard].inputs.push((partition as u8, Input::Configure(Arc::clone(settings))));
         }
         self.reconsider(|_| true, work);
-        self.fleet_threshold = f64::NAN;
-        self.update_threshold(work);
+        self.share_per_day = f64::NAN;
+        self.update_share(work);
     }
 
     /// Remembers what families are. The first word about a family stays, so that two exporters that
@@ -427,15 +428,15 @@ impl Intake {
         }
     }
 
-    fn update_threshold(&mut self, work: &mut [Work]) {
-        let fleet = fleet_threshold(&self.settings.budget, &self.settings.rules, self.watched);
-        if fleet.to_bits() == self.fleet_threshold.to_bits() {
+    fn update_share(&mut self, work: &mut [Work]) {
+        let each = share_per_day(&self.settings.budget, self.watched);
+        if each.to_bits() == self.share_per_day.to_bits() {
             return;
         }
-        self.fleet_threshold = fleet;
+        self.share_per_day = each;
         for partition in 0..PARTITIONS {
             let shard = partition % work.len();
-            work[shard].inputs.push((partition as u8, Input::Threshold(fleet)));
+            work[shard].inputs.push((partition as u8, Input::Share(each)));
         }
     }
 }

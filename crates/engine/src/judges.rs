@@ -2,10 +2,10 @@
 //!
 //! Rules that judge alike share a bank, and a bank outlives a change of configuration as long as some
 //! rule still asks for it. That is how a reload keeps the state of what did not change. A bank in which
-//! nobody sits gives its memory back.
+//! nobody sits gives its memory back. The deep tier is given to those who come first, while there is memory for it.
 
-use bellwether_detect::Tables;
-use bellwether_detect::{Bank, DetectorSpec, Direction, MinDeviation};
+use bellwether_detect::{Bank, DetectorSpec, Direction, MinDeviation, Tables};
+use bellwether_series::Fingerprint;
 
 use crate::settings::Rule;
 
@@ -30,14 +30,18 @@ impl Method {
 /// Where the detector states of a series are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Seat {
-    bank: u16,
     slot: u32,
+    bank: u16,
+    /// Whether the deep tier judges the series.
+    pub(crate) is_deep: bool,
 }
 
 #[derive(Debug)]
 struct Judge {
     method: Method,
     bank: Bank,
+    /// What a series takes at most in the deep tier.
+    deep_bytes: usize,
     next: u32,
     free: Vec<u32>,
 }
@@ -46,7 +50,8 @@ impl Judge {
     fn new(method: Method, tables: &Tables) -> Self {
         let Method { detectors, min_deviation, direction } = &method;
         let bank = Bank::new(detectors, *min_deviation, *direction, tables);
-        Self { method, bank, next: 0, free: Vec::new() }
+        let deep_bytes = detectors.iter().map(DetectorSpec::deep_bytes).sum();
+        Self { method, bank, deep_bytes, next: 0, free: Vec::new() }
     }
 
     /// Whether every seat was given back.
@@ -58,41 +63,59 @@ impl Judge {
 /// The banks of a partition.
 #[derive(Debug)]
 pub(crate) struct Judges {
-    judges: Vec<Judge>,
+    all: Vec<Judge>,
     tables: Tables,
+    /// Bytes that the deep tier may take, and those that it has.
+    deep_max_bytes: usize,
+    deep_bytes: usize,
 }
 
 impl Judges {
-    pub(crate) fn new(tables: Tables) -> Self {
-        Self { judges: Vec::new(), tables }
+    /// Banks whose deep tier takes at most `deep_max_bytes`.
+    pub(crate) fn new(tables: Tables, deep_max_bytes: usize) -> Self {
+        Self { all: Vec::new(), tables, deep_max_bytes, deep_bytes: 0 }
     }
 
-    /// A fresh seat for a series that `rule` judges.
-    pub(crate) fn seat(&mut self, rule: &Rule) -> Seat {
+    /// Changes the limit for those who come from now on.
+    pub(crate) fn limit_deep(&mut self, deep_max_bytes: usize) {
+        self.deep_max_bytes = deep_max_bytes;
+    }
+
+    /// A fresh seat for the series `fingerprint` that `rule` judges.
+    pub(crate) fn seat(&mut self, rule: &Rule, fingerprint: Fingerprint) -> Seat {
         let method = Method::of(rule);
-        let bank = self.judges.iter().position(|judge| judge.method == method);
+        let bank = self.all.iter().position(|judge| judge.method == method);
         let bank = bank.unwrap_or_else(|| {
             let judge = Judge::new(method, &self.tables);
-            if let Some(empty) = self.judges.iter().position(Judge::is_empty) {
-                self.judges[empty] = judge;
+            if let Some(empty) = self.all.iter().position(Judge::is_empty) {
+                self.all[empty] = judge;
                 return empty;
             }
-            self.judges.push(judge);
-            self.judges.len() - 1
+            self.all.push(judge);
+            self.all.len() - 1
         });
-        let judge = &mut self.judges[bank];
+        let judge = &mut self.all[bank];
         let slot = judge.free.pop().unwrap_or_else(|| {
             judge.next += 1;
             judge.next - 1
         });
-        judge.bank.reset(slot as usize);
-        Seat { bank: bank as u16, slot }
+        let wanted = self.deep_bytes + judge.deep_bytes;
+        let is_deep = judge.deep_bytes > 0 && wanted <= self.deep_max_bytes;
+        if is_deep {
+            self.deep_bytes = wanted;
+        }
+        judge.bank.reset(slot as usize, is_deep.then_some(fingerprint.as_u128() as u64));
+        Seat { slot, bank: bank as u16, is_deep }
     }
 
     /// Gives a seat back.
     pub(crate) fn leave(&mut self, seat: Seat) {
-        let judge = &mut self.judges[usize::from(seat.bank)];
+        let judge = &mut self.all[usize::from(seat.bank)];
         judge.free.push(seat.slot);
+        if seat.is_deep {
+            self.deep_bytes -= judge.deep_bytes;
+            judge.bank.reset(seat.slot as usize, None);
+        }
         if judge.is_empty() {
             *judge = Judge::new(judge.method.clone(), &self.tables);
         }
@@ -100,18 +123,18 @@ impl Judges {
 
     /// Whether `seat` is where a series that `rule` judges would sit.
     pub(crate) fn fits(&self, seat: Seat, rule: &Rule) -> bool {
-        self.judges[usize::from(seat.bank)].method == Method::of(rule)
+        self.all[usize::from(seat.bank)].method == Method::of(rule)
     }
 
     /// The bank of a seat and the slot within it.
     #[inline]
     pub(crate) fn bank(&mut self, seat: Seat) -> (&mut Bank, usize) {
-        (&mut self.judges[usize::from(seat.bank)].bank, seat.slot as usize)
+        (&mut self.all[usize::from(seat.bank)].bank, seat.slot as usize)
     }
 
     /// Bytes that detector states occupy.
     pub(crate) fn state_bytes(&self) -> usize {
-        self.judges.iter().map(|judge| judge.bank.state_bytes()).sum()
+        self.all.iter().map(|judge| judge.bank.state_bytes()).sum()
     }
 }
 
@@ -120,6 +143,8 @@ mod tests {
     use bellwether_detect::zscore;
 
     use super::*;
+
+    const ANY: Fingerprint = Fingerprint::from_u128(7);
 
     fn rule(detectors: Vec<DetectorSpec>) -> Rule {
         Rule { detectors, ..Rule::default() }
@@ -131,27 +156,27 @@ mod tests {
 
     #[test]
     fn rules_that_judge_alike_share_a_bank_whatever_they_are_called() {
-        let mut judges = Judges::new(Tables::default());
+        let mut judges = Judges::new(Tables::default(), 0);
         let renamed = Rule { name: "Renamed".into(), ..Rule::default() };
-        let (a, b) = (judges.seat(&Rule::default()), judges.seat(&renamed));
+        let (a, b) = (judges.seat(&Rule::default(), ANY), judges.seat(&renamed, ANY));
         assert_eq!(a.bank, b.bank);
         assert_ne!(a.slot, b.slot);
         assert!(judges.fits(a, &renamed) && !judges.fits(a, &lone_zscore()));
-        assert_ne!(judges.seat(&lone_zscore()).bank, a.bank);
+        assert_ne!(judges.seat(&lone_zscore(), ANY).bank, a.bank);
     }
 
     #[test]
     fn a_seat_that_was_given_back_is_the_next_one_given_out() {
-        let mut judges = Judges::new(Tables::default());
-        let seats = [(); 3].map(|()| judges.seat(&Rule::default()));
+        let mut judges = Judges::new(Tables::default(), 0);
+        let seats = [(); 3].map(|()| judges.seat(&Rule::default(), ANY));
         judges.leave(seats[1]);
-        assert_eq!(judges.seat(&Rule::default()), seats[1]);
+        assert_eq!(judges.seat(&Rule::default(), ANY), seats[1]);
     }
 
     #[test]
     fn configurations_that_come_and_go_leave_no_memory_behind() {
-        let mut judges = Judges::new(Tables::default());
-        let mut seat = judges.seat(&Rule::default());
+        let mut judges = Judges::new(Tables::default(), 0);
+        let mut seat = judges.seat(&Rule::default(), ANY);
         let bytes = judges.state_bytes();
         for samples in 10..60 {
             let params = zscore::Params {
@@ -160,11 +185,25 @@ mod tests {
             };
             judges.leave(seat);
             assert_eq!(judges.state_bytes(), 0);
-            seat = judges.seat(&rule(vec![DetectorSpec::Zscore(params)]));
+            seat = judges.seat(&rule(vec![DetectorSpec::Zscore(params)]), ANY);
         }
         judges.leave(seat);
-        judges.seat(&Rule::default());
+        judges.seat(&Rule::default(), ANY);
         assert_eq!(judges.state_bytes(), bytes);
-        assert!(judges.judges.len() <= 2, "{}", judges.judges.len());
+        assert!(judges.all.len() <= 2, "{}", judges.all.len());
+    }
+
+    #[test]
+    fn the_deep_tier_goes_to_those_who_come_first_while_there_is_memory() {
+        let each: usize = DetectorSpec::defaults().iter().map(DetectorSpec::deep_bytes).sum();
+        let mut judges = Judges::new(Tables::default(), 2 * each);
+        let mut seat = || judges.seat(&Rule::default(), ANY);
+        let seats = [seat(), seat(), seat()];
+        assert_eq!(seats.map(|seat| seat.is_deep), [true, true, false]);
+        judges.leave(seats[2]);
+        assert!(!judges.seat(&Rule::default(), ANY).is_deep);
+        judges.leave(seats[0]);
+        assert!(judges.seat(&Rule::default(), ANY).is_deep);
+        assert!(!judges.seat(&lone_zscore(), ANY).is_deep, "it has no deep detectors");
     }
 }

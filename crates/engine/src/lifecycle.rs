@@ -2,14 +2,15 @@
 //!
 //! Each sample counts for its series' own interval: a series that is sampled every five minutes fires on the
 //! first sample over the threshold when `for` is two minutes. An episode ends when the surprise has
-//! stayed below [`NOTABLE`], which is lower than any threshold, for `keep_firing_for`.
+//! stayed below [`calm`], which is lower than any threshold, for `keep_firing_for`. One that the base tier saw by itself ends
+//! when the base tier says so, since the deep tier goes on for as many samples as it looks at.
 
 use bellwether_detect::Severity;
 use bellwether_series::{Fingerprint, Timestamp};
 
 use crate::event::ChangeKind;
 use crate::settings::{AlertPolicy, Importance};
-use crate::threshold::NOTABLE;
+use crate::threshold::{calm, notable};
 
 /// An alert is critical when its surprise exceeds the threshold by this much.
 const CRITICAL_EXCESS: f64 = 3.0;
@@ -29,6 +30,8 @@ pub(crate) struct Reading {
     pub(crate) at: Timestamp,
     pub(crate) interval_ms: i64,
     pub(crate) surprise: f64,
+    /// Surprise of the base tier alone.
+    pub(crate) base: f64,
     pub(crate) threshold: f64,
 }
 
@@ -39,6 +42,8 @@ pub(crate) struct Episode {
     pub(crate) starts_at: Timestamp,
     pub(crate) severity: Severity,
     pub(crate) peak_surprise: f64,
+    /// Of the base tier alone.
+    pub(crate) peak_base: f64,
     /// Sequence of the next event.
     pub(crate) sequence: u32,
     /// Record time at which the newest sample arrived.
@@ -64,7 +69,8 @@ impl Pending {
         let since = |over: bool, since: Option<Timestamp>| {
             if over { since.or(Some(reading.at)) } else { None }
         };
-        self.notable_since = since(reading.surprise >= NOTABLE, self.notable_since);
+        self.notable_since =
+            since(reading.surprise >= notable(reading.threshold), self.notable_since);
         self.over_since = since(reading.surprise >= reading.threshold, self.over_since);
     }
 
@@ -86,6 +92,7 @@ impl Episode {
             starts_at,
             severity: Severity::Info,
             peak_surprise: 0.0,
+            peak_base: 0.0,
             sequence: 0,
             last_received_ms: elapsed_ms,
             fired_at: None,
@@ -106,11 +113,11 @@ pub(crate) fn advance(
     let lasted = |since: Option<Timestamp>| {
         since.filter(|&since| reading.at.ms_since(since) + reading.interval_ms >= policy.for_ms)
     };
-    let (over, notable) = (lasted(pending.over_since), lasted(pending.notable_since));
+    let (over, noticed) = (lasted(pending.over_since), lasted(pending.notable_since));
     let Some(episode) = episode else {
         let severity = severity(policy.importance, reading.surprise, reading.threshold, 0);
         let firing = over.filter(|_| severity > Severity::Info);
-        return match (firing, notable) {
+        return match (firing, noticed) {
             (Some(starts_at), _) => {
                 Some(Change::Open { starts_at, kind: ChangeKind::Firing, severity })
             }
@@ -123,7 +130,10 @@ pub(crate) fn advance(
         };
     };
     episode.peak_surprise = episode.peak_surprise.max(reading.surprise);
-    if reading.surprise < NOTABLE {
+    episode.peak_base = episode.peak_base.max(reading.base);
+    let calm = calm(reading.threshold);
+    let base_saw_it = episode.peak_base >= notable(reading.threshold);
+    if reading.surprise < calm || (base_saw_it && reading.base < calm) {
         let since = *episode.calm_since.get_or_insert(reading.at);
         let over = reading.at.ms_since(since) >= policy.keep_firing_for_ms;
         return over.then_some(Change::Close { ends_at: since });
@@ -170,7 +180,8 @@ mod tests {
         let (mut pending, mut episode, mut changes) = (Pending::default(), None::<Episode>, vec![]);
         for (minute, &surprise) in surprises.iter().enumerate() {
             let at = Timestamp::from_ms(minute as i64 * MINUTE_MS);
-            let reading = Reading { at, interval_ms: MINUTE_MS, surprise, threshold: 6.0 };
+            let base = surprise;
+            let reading = Reading { at, interval_ms: MINUTE_MS, surprise, base, threshold: 6.0 };
             match advance(&mut pending, episode.as_mut(), &policy, &reading) {
                 None => {}
                 Some(Change::Open { starts_at, kind, severity }) => {

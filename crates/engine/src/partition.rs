@@ -24,7 +24,7 @@ use crate::order::{Held, repeated};
 use crate::outputs::{DropReason, GaugeReading, Outputs, Score};
 use crate::settings::Settings;
 use crate::slab::Slab;
-use crate::threshold::{NOTABLE, fleet_threshold};
+use crate::threshold::{NOTABLE, THRESHOLD_MIN, share_per_day};
 
 pub use self::series::SeriesView;
 
@@ -70,8 +70,8 @@ pub enum Input {
     Sample(Row),
     /// The configuration changed.
     Configure(Arc<Settings>),
-    /// The fleet's firing threshold changed.
-    Threshold(f64),
+    /// Each series may raise so many false alarms a day from now on.
+    Share(f64),
     /// A record begins. What is due as time goes by comes before anything that the record brings, so that it
     /// makes no difference into how many records of the same time a request was cut.
     Tick,
@@ -83,7 +83,7 @@ pub struct Partition {
     settings: Arc<Settings>,
     /// What `settings.calendar` says.
     clock: Clock,
-    fleet_threshold: f64,
+    share_per_day: f64,
     series: Slab<Series>,
     series_count: usize,
     judges: Judges,
@@ -96,14 +96,15 @@ pub struct Partition {
 impl Partition {
     /// An empty partition. All partitions share `tables`.
     pub fn new(settings: Arc<Settings>, tables: Tables) -> Self {
-        let fleet_threshold = fleet_threshold(&settings.budget, &settings.rules, 0);
+        let share_per_day = share_per_day(&settings.budget, 0);
+        let deep_max_bytes = deep_max_bytes(&settings);
         Self {
             settings,
             clock: Clock::default(),
-            fleet_threshold,
+            share_per_day,
             series: Slab::default(),
             series_count: 0,
-            judges: Judges::new(tables),
+            judges: Judges::new(tables, deep_max_bytes),
             held: Held::default(),
             episodes: BTreeMap::new(),
             ready: Vec::new(),
@@ -121,7 +122,7 @@ impl Partition {
             }
             Input::Evict { slot } => self.evict(slot, outputs),
             Input::Configure(settings) => self.configure(elapsed_ms, settings, outputs),
-            Input::Threshold(fleet) => self.fleet_threshold = fleet,
+            Input::Share(share) => self.share_per_day = share,
             Input::Tick => self.tick(elapsed_ms, outputs),
         }
     }
@@ -164,7 +165,7 @@ impl Partition {
     fn admit(&mut self, slot: u32, labels: LabelSet, fingerprint: Fingerprint, kind: SeriesKind) {
         let export = Export::Off.adopt(self.settings.exports(&labels));
         let rule = self.settings.rule_index(&labels);
-        let seat = self.judges.seat(&self.settings.rules[rule]);
+        let seat = self.judges.seat(&self.settings.rules[rule], fingerprint);
         let maintenance = self.clock.windows_of(&self.settings.calendar, &labels);
         let series = Series {
             labels,
@@ -177,6 +178,7 @@ impl Partition {
             last_surprise: f32::NAN,
             pending: Pending::default(),
             is_open: false,
+            echoes: false,
             export,
             maintenance,
         };
@@ -201,6 +203,7 @@ impl Partition {
             self.release_overdue(elapsed_ms, i64::MIN, outputs);
         }
         let mut clock = Clock::default();
+        self.judges.limit_deep(deep_max_bytes(&settings));
         let mut moved = Vec::new();
         for (slot, series) in self.series.iter_mut() {
             let old_name = Arc::clone(&self.settings.rules[usize::from(series.rule)].name);
@@ -226,7 +229,7 @@ impl Partition {
             series.pending.reset();
             if !judged_alike {
                 self.judges.leave(series.seat);
-                series.seat = self.judges.seat(&settings.rules[rule]);
+                series.seat = self.judges.seat(&settings.rules[rule], series.fingerprint);
                 series.last_surprise = f32::NAN;
             }
         }
@@ -321,7 +324,7 @@ impl Partition {
         let sample = Sample { timestamp: at, value };
         let local = self.clock.local(&self.settings.calendar, at);
         let judgement = bank.observe(bank_slot, sample, local, interval_ms);
-        let Judgement::Scored { surprise, expected } = judgement else {
+        let Judgement::Scored { surprise, base, expected, .. } = judgement else {
             outputs.counts.warming_up += 1;
             return;
         };
@@ -335,11 +338,14 @@ impl Partition {
             let reading = GaugeReading { surprise, expected: expected.center, lower, upper };
             series.export(&self.settings, at, reading, outputs);
         }
-        // Almost every sample ends here: nothing notable, nothing pending, nothing open.
-        if surprise < NOTABLE && series.pending.is_idle() && !series.is_open {
-            return;
+        if surprise < THRESHOLD_MIN {
+            series.echoes = false;
+            // Almost every sample ends here: nothing notable, nothing pending, nothing open.
+            if series.pending.is_idle() && !series.is_open {
+                return;
+            }
         }
-        self.live(elapsed_ms, slot, Judged { at, value, surprise, expected }, outputs);
+        self.live(elapsed_ms, slot, Judged { at, value, surprise, base, expected }, outputs);
     }
 
     fn tick(&mut self, elapsed_ms: i64, outputs: &mut Outputs) {
@@ -363,4 +369,9 @@ impl Partition {
             self.ready = ready;
         }
     }
+}
+
+/// Bytes that the deep tier of one partition may take.
+fn deep_max_bytes(settings: &Settings) -> usize {
+    settings.deep.memory_bytes / PARTITIONS
 }

@@ -26,6 +26,8 @@ pub struct Settings {
     pub rules: Vec<Rule>,
     /// How many false alarms may be raised.
     pub budget: Budget,
+    /// How many series the detectors of the deep tier judge.
+    pub deep: DeepTier,
     /// Watched series that any of these matches have their gauges exported: see [`crate::Outputs::gauges`].
     /// Empty means none. No event depends on it.
     pub gauges: Vec<Matchers>,
@@ -45,6 +47,7 @@ impl Default for Settings {
             selection: Selection::default(),
             rules: vec![Rule::default()],
             budget: Budget::default(),
+            deep: DeepTier::default(),
             gauges: Vec::new(),
             calendar: Calendar::default(),
             tenant: Arc::from("default"),
@@ -216,6 +219,20 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { per_day: 0.2, per_series_per_day: 0.02, cap_per_day: 50 }
+        Self { per_day: 0.2, per_series_per_day: 0.2, cap_per_day: 50 }
+    }
+}
+
+/// Detectors of the deep tier know more and take more memory, so they judge as many series as there is memory for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeepTier {
+    /// Bytes for their states. Each partition has an equal part of it and gives it to series in the order in which
+    /// they come; a series that finds none left is judged by the base tier alone until it is admitted again.
+    pub memory_bytes: usize,
+}
+
+impl Default for DeepTier {
+    fn default() -> Self {
+        Self { memory_bytes: 512 * 1024 * 1024 }
     }
 }

@@ -1,33 +1,50 @@
-//! The firing threshold that the alert budget asks for.
+//! How surprising a sample must be to fire: what the budget of false alarms leaves.
 //!
-//! An episode that stays over the threshold for a time `d` covers at least one point of any grid of
-//! spacing `d`. If a sample exceeds the threshold with probability `p`, a series therefore starts at most
-//! `p * day / d` false episodes a day, however its samples depend on each other. `d` is the rule's `for`
-//! or the series' sampling interval, whichever is longer. The budget for the fleet and the one for the
-//! single series each give a `p`; the stricter one holds.
+//! The fleet's budget is shared equally: of `per_day` false alarms each of `n` watched series may raise `per_day / n`,
+//! and never more than `per_series_per_day`. A series is tested once per `d`, its rule's `for` or its sampling interval,
+//! whichever is longer. While exceedances come in runs of [`RUN_SAMPLES`] or more, and an episode swallows a run, a threshold
+//! that one sample in `1 / p` exceeds starts at most `p * day / d / RUN_SAMPLES` false episodes a day.
 
 use crate::settings::{Budget, Rule};
 
 const DAY_MS: f64 = 86_400_000.0;
 /// The finest grid counted on: even a rule without `for` is not asked more often than this.
 const GRID_MS_MIN: i64 = 10_000;
-/// Surprise from which an observation is notable at all; no threshold is below it.
+/// Surprise from which an observation is notable at all.
 pub(crate) const NOTABLE: f64 = 3.0;
+/// No series fires at less, however seldom it is sampled.
+pub(crate) const THRESHOLD_MIN: f64 = 2.0;
+/// Samples in a row that exceed a threshold by chance, on average. Independent ones make runs of 1.1; production
+/// metrics depend on their past, and make runs of two to four.
+const RUN_SAMPLES: f64 = 1.5;
 
-/// The surprise that the fleet's budget asks for with `watched` series.
+/// False alarms a day that each of `watched` series may raise.
 ///
-/// The number of series is rounded up to two binary digits, so that the threshold stays put while a
-/// fleet breathes. It follows from the records alone, so replay finds the same.
-pub(crate) fn fleet_threshold(budget: &Budget, rules: &[Rule], watched: usize) -> f64 {
-    let shortest_ms = rules.iter().map(|rule| rule.alert.for_ms).min().unwrap_or_default();
-    let tests = rounded_up(watched.max(1)) as f64 * tests_per_day(shortest_ms);
-    surprise_of(budget.per_day / tests)
+/// The number of series is rounded up to two binary digits, so that thresholds stay put while a fleet breathes. It
+/// follows from the records alone, so replay finds the same.
+pub(crate) fn share_per_day(budget: &Budget, watched: usize) -> f64 {
+    (budget.per_day / rounded_up(watched.max(1)) as f64).min(budget.per_series_per_day)
 }
 
-/// The surprise from which a series fires.
-pub(crate) fn series_threshold(fleet: f64, budget: &Budget, for_ms: i64, interval_ms: i64) -> f64 {
-    let series = surprise_of(budget.per_series_per_day / tests_per_day(for_ms.max(interval_ms)));
-    fleet.max(series).max(NOTABLE)
+/// The surprise from which a series fires that may raise `share_per_day` false alarms.
+pub(crate) fn firing_threshold(share_per_day: f64, for_ms: i64, interval_ms: i64) -> f64 {
+    let tests = tests_per_day(for_ms.max(interval_ms));
+    surprise_of(share_per_day * RUN_SAMPLES / tests).max(THRESHOLD_MIN)
+}
+
+/// The surprise from which a series is in an episode that need not alert, given from where it fires.
+pub(crate) fn notable(threshold: f64) -> f64 {
+    threshold.min(NOTABLE)
+}
+
+/// The surprise below which an episode ends: half of what fires, so that one that flickers stays one.
+pub(crate) fn calm(threshold: f64) -> f64 {
+    (threshold / 2.0).min(NOTABLE)
+}
+
+/// The shortest `for` of any rule.
+pub(crate) fn shortest_for_ms(rules: &[Rule]) -> i64 {
+    rules.iter().map(|rule| rule.alert.for_ms).min().unwrap_or_default()
 }
 
 /// `count` rounded up to the next of 1, 2, 3, 4, 6, 8, 12, 16, 24 …
@@ -52,19 +69,29 @@ mod tests {
     fn thresholds_match_hand_worked_budgets() {
         let budget = Budget::default();
         assert_eq!([1, 2, 3, 5, 7, 100, 267, 768].map(rounded_up), [1, 2, 3, 6, 8, 128, 384, 768]);
-        // 1000 series rounded up to 1024, 720 grid points a day: 0.2 / 737280 = 10^-6.57.
-        let fleet = fleet_threshold(&budget, &[Rule::default()], 1000);
-        assert!((fleet - 6.567).abs() < 0.001, "{fleet}");
-        // One hourly series: 0.02 / 24 = 10^-3.08 for the series, 0.2 / 720 = 10^-3.56 for the fleet.
-        let lone = fleet_threshold(&budget, &[Rule::default()], 1);
-        let hourly = series_threshold(lone, &budget, 120_000, 3_600_000);
-        assert!((hourly - 3.556).abs() < 0.001, "{hourly}");
+        // 1000 series rounded up to 1024, 720 tests a day: 0.2 / 1024 * 1.5 / 720 = 10^-6.39.
+        let fleet = firing_threshold(share_per_day(&budget, 1000), 120_000, 60_000);
+        assert!((fleet - 6.390).abs() < 0.001, "{fleet}");
+        // One series every five minutes: 0.2 * 1.5 / 288 = 10^-2.98.
+        let lone = firing_threshold(share_per_day(&budget, 1), 120_000, 300_000);
+        assert!((lone - 2.982).abs() < 0.001, "{lone}");
+        // A hundred hourly ones: 0.2 / 128 * 1.5 / 24 = 10^-4.01.
+        let hourly = firing_threshold(share_per_day(&budget, 100), 120_000, 3_600_000);
+        assert!((hourly - 4.010).abs() < 0.001, "{hourly}");
     }
 
     #[test]
-    fn a_generous_budget_still_wants_something_notable() {
+    fn a_generous_budget_still_wants_something_unusual() {
         let budget = Budget { per_day: 1e9, per_series_per_day: 1e9, cap_per_day: 50 };
-        let fleet = fleet_threshold(&budget, &[Rule::default()], 1);
-        assert!((series_threshold(fleet, &budget, 120_000, 60_000) - NOTABLE).abs() < 1e-12);
+        let threshold = firing_threshold(share_per_day(&budget, 1), 120_000, 60_000);
+        assert!((threshold - THRESHOLD_MIN).abs() < 1e-12);
+        assert!(calm(threshold) < notable(threshold) && notable(threshold) <= threshold);
+    }
+
+    #[test]
+    fn the_series_budget_holds_in_a_small_fleet() {
+        let budget = Budget { per_day: 10.0, per_series_per_day: 0.1, cap_per_day: 50 };
+        assert!((share_per_day(&budget, 3) - 0.1).abs() < 1e-12);
+        assert!((share_per_day(&budget, 1000) - 10.0 / 1024.0).abs() < 1e-12);
     }
 }

@@ -293,26 +293,26 @@ fn a_configuration_moves_only_those_about_whom_it_decides_otherwise() {
 }
 
 #[test]
-fn the_threshold_follows_the_fleet_when_time_goes_on() {
+fn the_share_of_the_budget_follows_the_fleet_when_time_goes_on() {
     let mut rig = Rig::new(Settings::default());
-    let thresholds = |rig: &Rig| {
-        let threshold = |(_, input): &(u8, Input)| match input {
-            Input::Threshold(fleet) => Some(*fleet),
+    let shares = |rig: &Rig| {
+        let share = |(_, input): &(u8, Input)| match input {
+            Input::Share(share) => Some(*share),
             _ => None,
         };
-        rig.work[0].inputs.iter().filter_map(threshold).collect::<Vec<_>>()
+        rig.work[0].inputs.iter().filter_map(share).collect::<Vec<_>>()
     };
     let all = ["a", "b", "c", "d", "e"].map(|instance| series("up", instance));
     rig.touch(&all.each_ref());
     rig.touch(&all.each_ref());
-    assert!(thresholds(&rig).is_empty(), "still the same time");
+    assert!(shares(&rig).is_empty(), "still the same time");
     rig.now_ms = 1;
     rig.touch(&all.each_ref());
-    let Settings { budget, rules, .. } = Settings::default();
-    assert_eq!(thresholds(&rig), [fleet_threshold(&budget, &rules, 5); PARTITIONS]);
+    let share = share_per_day(&Settings::default().budget, 5);
+    assert_eq!(shares(&rig), [share; PARTITIONS]);
     rig.now_ms = 2;
     rig.touch(&all.each_ref());
-    assert!(thresholds(&rig).is_empty(), "nothing new");
+    assert!(shares(&rig).is_empty(), "nothing new");
 }
 
 #[test]

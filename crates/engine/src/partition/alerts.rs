@@ -27,9 +27,11 @@ impl Partition {
     ) {
         let Some(series) = self.series.get_mut(slot) else { return };
         let rule = &self.settings.rules[usize::from(series.rule)];
-        let threshold = series.threshold(&self.settings, self.fleet_threshold);
-        let Judged { at, surprise, .. } = judged;
-        let reading = Reading { at, interval_ms: series.interval.as_ms(), surprise, threshold };
+        let threshold = series.threshold(&self.settings, self.share_per_day);
+        let Judged { at, base, .. } = judged;
+        let surprise = if series.echoes { base } else { judged.surprise };
+        let interval_ms = series.interval.as_ms();
+        let reading = Reading { at, interval_ms, surprise, base, threshold };
         let mut open = self.episodes.get_mut(&slot);
         if let Some(open) = &mut open {
             open.episode.last_received_ms = elapsed_ms;
@@ -43,6 +45,7 @@ impl Partition {
                 let mut episode = Episode::new(id, starts_at, elapsed_ms);
                 episode.severity = severity;
                 episode.peak_surprise = surprise;
+                episode.peak_base = base;
                 if kind == ChangeKind::Firing {
                     lifecycle::fire(&mut episode, at);
                 }
@@ -57,6 +60,7 @@ impl Partition {
                 self.report(slot, kind, None, outputs);
             }
             Some(Change::Close { ends_at }) => {
+                series.echoes = true;
                 self.resolve(slot, ends_at, ResolveReason::Normal, outputs);
             }
         }
@@ -98,7 +102,7 @@ impl Partition {
         let Some(series) = self.series.get_mut(slot) else { return };
         let Some(Open { episode, last }) = self.episodes.get_mut(&slot) else { return };
         let rule = &self.settings.rules[usize::from(series.rule)];
-        let threshold = series.threshold(&self.settings, self.fleet_threshold);
+        let threshold = series.threshold(&self.settings, self.share_per_day);
         let sequence = episode.sequence;
         episode.sequence += 1;
         let (bank, bank_slot) = self.judges.bank(series.seat);
@@ -176,7 +180,12 @@ impl Partition {
 /// What each detector said about the newest observation.
 fn evidence(bank: &Bank) -> Vec<DetectorEvidence> {
     let tail = bank.tail();
-    let of = |(name, surprise, expected): (DetectorName, f64, Expected)| {
+    let of = |(name, surprise, expected): (DetectorName, f64, Option<Expected>)| {
+        let Some(expected) = expected else {
+            // What judges shapes expects no value.
+            let (expected, lower, upper) = (f64::NAN, f64::NAN, f64::NAN);
+            return DetectorEvidence { name, surprise, expected, lower, upper };
+        };
         let ExpectedBand { lower, upper } = expected.band(tail, NOTABLE);
         DetectorEvidence { name, surprise, expected: expected.center, lower, upper }
     };

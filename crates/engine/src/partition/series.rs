@@ -12,7 +12,7 @@ use crate::event::SignalKind;
 use crate::judges::Seat;
 use crate::lifecycle::{Episode, Pending};
 use crate::settings::Settings;
-use crate::threshold::series_threshold;
+use crate::threshold::firing_threshold;
 
 /// What a partition knows of one series, besides the states of its detectors.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(super) struct Series {
     pub(super) pending: Pending,
     /// Whether an episode is open.
     pub(super) is_open: bool,
+    /// Whether the deep tier still remembers a fault that is over: until it does not, the base tier decides.
+    pub(super) echoes: bool,
     pub(super) export: Export,
     /// The maintenance windows that are about it.
     pub(super) maintenance: WindowSet,
@@ -63,6 +65,8 @@ pub(super) struct Judged {
     pub(super) at: Timestamp,
     pub(super) value: f64,
     pub(super) surprise: f64,
+    /// Surprise of the base tier.
+    pub(super) base: f64,
     pub(super) expected: Expected,
 }
 
@@ -75,9 +79,9 @@ pub(super) struct Open {
 
 impl Series {
     /// The surprise from which this series fires.
-    pub(super) fn threshold(&self, settings: &Settings, fleet: f64) -> f64 {
+    pub(super) fn threshold(&self, settings: &Settings, share_per_day: f64) -> f64 {
         let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
-        series_threshold(fleet, &settings.budget, for_ms, self.interval.as_ms())
+        firing_threshold(share_per_day, for_ms, self.interval.as_ms())
     }
 }
 

@@ -1,0 +1,198 @@
+//! Detectors of the base tier, each with the flat states of all series that it judges.
+
+use std::mem::size_of;
+
+use crate::absent::Absent;
+use crate::changepoint::Changepoint;
+use crate::flatline::Flatline;
+use crate::forecast::{Exhaustion, Forecast};
+use crate::iqr::Iqr;
+use crate::params::{DetectorName, DetectorSpec, MinDeviation};
+use crate::seasonal::Seasonal;
+use crate::tail::Tail;
+use crate::threshold::Threshold;
+use crate::trend::Trend;
+use crate::verdict::{Detector, Observation, Verdict};
+use crate::zscore::{RobustZscore, Zscore};
+
+/// Bytes of an allocation of states: a fleet of a few series wastes little, a large one does not copy to
+/// grow, and allocators keep a size class of just this.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// States in chunks, so that growing neither copies nor doubles.
+#[derive(Debug)]
+pub(crate) struct States<T>(Vec<Box<[T]>>);
+
+impl<T> Default for States<T> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<T: Copy + Default> States<T> {
+    /// A detector may keep nothing at all.
+    const CHUNK: usize = CHUNK_BYTES / if size_of::<T>() == 0 { 1 } else { size_of::<T>() };
+
+    #[inline]
+    pub(crate) fn at(&mut self, slot: usize) -> &mut T {
+        let chunk = slot / Self::CHUNK;
+        if chunk >= self.0.len() {
+            self.grow(chunk);
+        }
+        &mut self.0[chunk][slot % Self::CHUNK]
+    }
+
+    #[cold]
+    fn grow(&mut self, chunk: usize) {
+        self.0.resize_with(chunk + 1, || vec![T::default(); Self::CHUNK].into_boxed_slice());
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.0.len() * Self::CHUNK * size_of::<T>()
+    }
+}
+
+/// One detector and the states of all series that it judges.
+#[derive(Debug)]
+pub(crate) struct Column<D: Detector> {
+    detector: D,
+    states: States<D::State>,
+}
+
+impl<D: Detector> Column<D> {
+    fn new(detector: D) -> Self {
+        Self { detector, states: States::default() }
+    }
+
+    fn observe(&mut self, slot: usize, observation: &Observation) -> Verdict {
+        self.detector.observe(self.states.at(slot), observation)
+    }
+
+    fn reset(&mut self, slot: usize) {
+        *self.states.at(slot) = D::State::default();
+    }
+}
+
+/// The closed set of detectors of the base tier.
+#[derive(Debug)]
+pub(crate) enum AnyColumn {
+    Zscore(Column<Zscore>),
+    RobustZscore(Column<RobustZscore>),
+    Iqr(Column<Iqr>),
+    Seasonal(Column<Seasonal>),
+    Forecast(Column<Forecast>),
+    Exhaustion(Column<Exhaustion>),
+    Changepoint(Column<Changepoint>),
+    Trend(Column<Trend>),
+    Flatline(Column<Flatline>),
+    Absent(Column<Absent>),
+    Threshold(Column<Threshold>),
+}
+
+/// `$body` with the column of whichever variant.
+macro_rules! with_column {
+    ($any:expr, $column:ident => $body:expr) => {
+        match $any {
+            AnyColumn::Zscore($column) => $body,
+            AnyColumn::RobustZscore($column) => $body,
+            AnyColumn::Iqr($column) => $body,
+            AnyColumn::Seasonal($column) => $body,
+            AnyColumn::Forecast($column) => $body,
+            AnyColumn::Exhaustion($column) => $body,
+            AnyColumn::Changepoint($column) => $body,
+            AnyColumn::Trend($column) => $body,
+            AnyColumn::Flatline($column) => $body,
+            AnyColumn::Absent($column) => $body,
+            AnyColumn::Threshold($column) => $body,
+        }
+    };
+}
+
+impl AnyColumn {
+    /// `None` for a detector of the deep tier.
+    pub(crate) fn new(
+        spec: DetectorSpec,
+        min_deviation: MinDeviation,
+        tail: &Tail,
+    ) -> Option<Self> {
+        let tail = tail.clone();
+        Some(match spec {
+            DetectorSpec::Zscore(params) if params.robust => {
+                Self::RobustZscore(Column::new(RobustZscore { params, min_deviation, tail }))
+            }
+            DetectorSpec::Zscore(params) => {
+                Self::Zscore(Column::new(Zscore { params, min_deviation, tail }))
+            }
+            DetectorSpec::Iqr(params) => {
+                Self::Iqr(Column::new(Iqr { params, min_deviation, tail }))
+            }
+            DetectorSpec::Seasonal(params) => {
+                Self::Seasonal(Column::new(Seasonal { params, min_deviation, tail }))
+            }
+            DetectorSpec::Forecast(params) => {
+                Self::Forecast(Column::new(Forecast::new(params, min_deviation, tail)))
+            }
+            DetectorSpec::Exhaustion(params) => {
+                Self::Exhaustion(Column::new(Exhaustion::new(params, min_deviation, tail)))
+            }
+            DetectorSpec::Changepoint(params) => {
+                Self::Changepoint(Column::new(Changepoint::new(params, min_deviation)))
+            }
+            DetectorSpec::Trend => Self::Trend(Column::new(Trend::new(min_deviation))),
+            DetectorSpec::Flatline(params) => {
+                Self::Flatline(Column::new(Flatline::new(params, min_deviation)))
+            }
+            DetectorSpec::Absent(params) => {
+                Self::Absent(Column::new(Absent::new(params, min_deviation)))
+            }
+            DetectorSpec::Threshold(params) => Self::Threshold(Column::new(Threshold::new(params))),
+            DetectorSpec::Subspace
+            | DetectorSpec::SeasonalResidual
+            | DetectorSpec::RandomCutForest
+            | DetectorSpec::IsolationForest
+            | DetectorSpec::Autoencoder => return None,
+        })
+    }
+
+    pub(crate) fn name(&self) -> DetectorName {
+        match self {
+            Self::Zscore(_) | Self::RobustZscore(_) => DetectorName::Zscore,
+            Self::Iqr(_) => DetectorName::Iqr,
+            Self::Seasonal(_) => DetectorName::Seasonal,
+            Self::Forecast(_) => DetectorName::Forecast,
+            Self::Exhaustion(_) => DetectorName::Exhaustion,
+            Self::Changepoint(_) => DetectorName::Changepoint,
+            Self::Trend(_) => DetectorName::Trend,
+            Self::Flatline(_) => DetectorName::Flatline,
+            Self::Absent(_) => DetectorName::Absent,
+            Self::Threshold(_) => DetectorName::Threshold,
+        }
+    }
+
+    /// Whether a verdict is about how far the value is from what was expected, so that a small departure does not
+    /// count. A series that is stuck, or about to run full, need not depart from anything.
+    pub(crate) fn judges_departure(&self) -> bool {
+        !matches!(
+            self,
+            Self::Exhaustion(_) | Self::Flatline(_) | Self::Absent(_) | Self::Threshold(_)
+        )
+    }
+
+    pub(crate) fn observe(&mut self, slot: usize, observation: &Observation) -> Verdict {
+        with_column!(self, column => column.observe(slot, observation))
+    }
+
+    pub(crate) fn reset(&mut self, slot: usize) {
+        with_column!(self, column => column.reset(slot));
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        with_column!(self, column => column.states.bytes())
+    }
+
+    pub(crate) fn digest_into(&mut self, slot: usize, text: &mut String) {
+        use std::fmt::Write as _;
+        // Debug prints every field of a state, floats in full precision; writing to a string never fails.
+        _ = with_column!(self, column => write!(text, "{:?}", column.states.at(slot)));
+    }
+}

@@ -1,0 +1,95 @@
+//! Population: how rarely series in general are this odd.
+//!
+//! A series that is a few hundred samples old cannot tell from its own past what is rare, and one that is broken half
+//! of the time never can. What other series look like can: raw scores of detectors that know no unit are distributed
+//! much alike on production metrics of different kinds. Where the [`crate::calibrate::Calibration`] of a series has
+//! seen little, this ladder counts more; on a group of signals it is all that counts.
+//!
+//! Method: quantiles of the raw score over observations outside labelled events, every series weighing alike, at
+//! 10^-1, 10^-1.5 … 10^-3.5, rounded; interpolated in the logarithm of the score. They are a learned artefact: what they
+//! were fitted on, and by which command, stands in `models/population/README.md`.
+//!
+//! State: none. Cost: 10 ns.
+//! Blind spot: a kind of series that is odder than most by nature, until its own past counts more.
+
+use crate::tail::SURPRISE_MAX;
+
+/// Rungs of a ladder, and the surprise between two of them.
+const RUNGS: usize = 6;
+const STEP: f64 = 0.5;
+/// Surprise of the first rung.
+const FIRST: f64 = 1.0;
+/// Beyond the last rung, surprise grows by so much while the score grows as it does from the second rung to the last.
+const TAIL_RISE: f64 = 2.0;
+
+/// The raw scores of one detector that are exceeded by 10^-1, 10^-1.5 … 10^-3.5 of the observations of the population.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Population([f64; RUNGS]);
+
+impl Population {
+    /// [`crate::subspace::LagSubspace`].
+    pub const LAG_SUBSPACE: Self = Self([1.3, 2.5, 4.8, 8.0, 13.0, 22.0]);
+    /// [`crate::subspace::GroupSubspace`].
+    pub const GROUP_SUBSPACE: Self = Self([0.8, 0.95, 1.1, 1.4, 1.75, 2.05]);
+    /// [`crate::seasonal_residual::SeasonalResidual`].
+    pub const SEASONAL_RESIDUAL: Self = Self([0.74, 1.0, 1.3, 1.7, 2.1, 3.0]);
+    /// [`crate::random_cut_forest::RandomCutForest`].
+    pub const RANDOM_CUT_FOREST: Self = Self([1.1, 1.5, 2.0, 2.9, 4.3, 5.1]);
+    /// [`crate::isolation_forest::IsolationForest`].
+    pub const ISOLATION_FOREST: Self = Self([2.0, 7.0, 25.0, 75.0, 190.0, 500.0]);
+    /// [`crate::autoencoder::Autoencoder`].
+    pub const AUTOENCODER: Self = Self([1.4, 2.4, 4.0, 6.2, 9.0, 13.0]);
+
+    /// −log10 of the share of the population's observations that are at least as odd: 0 to [`SURPRISE_MAX`].
+    pub fn surprise(&self, score: f64) -> f64 {
+        let Self(rungs) = self;
+        if score.is_nan() || score <= 0.0 {
+            return 0.0;
+        }
+        if score < rungs[0] {
+            return FIRST * score / rungs[0];
+        }
+        let above = rungs.iter().filter(|&&rung| rung <= score).count();
+        let (last, level) = (rungs[above - 1], FIRST + STEP * (above - 1) as f64);
+        let (rise, width) = match rungs.get(above) {
+            Some(next) => (STEP, libm::log(next / last)),
+            None => (TAIL_RISE, libm::log(last / rungs[1])),
+        };
+        (level + rise * libm::log(score / last) / width).min(SURPRISE_MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Population; 6] = [
+        Population::LAG_SUBSPACE,
+        Population::GROUP_SUBSPACE,
+        Population::SEASONAL_RESIDUAL,
+        Population::RANDOM_CUT_FOREST,
+        Population::ISOLATION_FOREST,
+        Population::AUTOENCODER,
+    ];
+
+    #[test]
+    fn rungs_are_what_they_say() {
+        for population in ALL {
+            for (index, rung) in population.0.into_iter().enumerate() {
+                let expected = 1.0 + 0.5 * index as f64;
+                assert!((population.surprise(rung) - expected).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn surprise_grows_with_the_score_and_stays_in_its_range() {
+        for population in ALL {
+            let nothing = [f64::NAN, -1.0, 0.0].map(|score| population.surprise(score));
+            assert!(nothing.iter().all(|&surprise| surprise <= 0.0));
+            let scores = (-30..300).map(|power| libm::exp10(f64::from(power) / 10.0));
+            let surprises: Vec<_> = scores.map(|score| population.surprise(score)).collect();
+            assert!(surprises.is_sorted() && surprises.iter().all(|s| (0.0..=100.0).contains(s)));
+        }
+    }
+}
