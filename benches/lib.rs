@@ -6,10 +6,12 @@ mod bare;
 mod fleet;
 mod nulls;
 mod process;
+mod trial;
 mod warm;
 
 pub use bare::bare_decode;
 pub use fleet::{BATCH, Fleet, STEP_MS};
 pub use nulls::{Noise, Null};
 pub use process::{cpu_ns, resident_bytes};
+pub use trial::{Outcome, Trial};
 pub use warm::WarmEngine;
