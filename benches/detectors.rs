@@ -1,58 +1,190 @@
 //! Each detector by itself, on a few series that stay in the cache: the cost of judging and learning one
-//! sample. `none` is what the bank and the making of values cost without any.
+//! sample, once 20,000 were seen. `none` is what the making of observations costs, `bank of none` what a bank costs
+//! without any detector. The time of those that look at several signals at once is that of a row.
 
 use std::hint::black_box;
 
-use bellwether_detect::Tables;
+use bellwether_benches::{Noise, Null};
+use bellwether_detect::autoencoder::Autoencoder;
+use bellwether_detect::calibrate::Calibration;
+use bellwether_detect::forecast::{Exhaustion, ExhaustionParams, Forecast};
+use bellwether_detect::fuse::Fusion;
+use bellwether_detect::isolation_forest::{GroupForest, IsolationForest};
+use bellwether_detect::peer::Peer;
+use bellwether_detect::profile::SignalProfile;
+use bellwether_detect::random_cut_forest::RandomCutForest;
+use bellwether_detect::seasonal_residual::SeasonalResidual;
+use bellwether_detect::subspace::{GroupSubspace, LagSubspace};
+use bellwether_detect::threshold::{self, RawParams, Threshold};
 use bellwether_detect::{
-    Bank, DetectorSpec, Direction, LocalTime, MinDeviation, iqr, seasonal, zscore,
+    Bank, DeepDetector, Detector, DetectorSpec, Direction, GroupDetector, LocalTime, MinDeviation,
+    Observation, Tables,
 };
+use bellwether_detect::{absent, changepoint, flatline, forecast, iqr, seasonal, zscore};
+use bellwether_detect::{tail::Tail, trend::Trend};
 use bellwether_series::{Sample, Timestamp};
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 
 const INTERVAL_MS: i64 = 60_000;
 /// Enough that no sample waits for the one before it.
-const SERIES: i64 = 16;
-/// A little over two days of minutes: every detector judges.
-const WARM_SAMPLES: i64 = 3000;
+const SERIES: usize = 16;
+/// The same where a state fills a good part of the cache.
+const DEEP_SERIES: usize = 4;
+const GROUP: usize = 38;
+const MEMBERS: usize = 20;
+/// Two weeks of minutes.
+const WARM_SAMPLES: usize = 20_000;
+/// Twenty days of minutes, over and over.
+const VALUES: usize = 28_800;
 
-fn value(index: i64) -> f64 {
-    let noise = (index.wrapping_mul(0x5851_f42d) >> 7 & 0xffff) as f64 / 65536.0;
-    let days = index as f64 / 1440.0;
-    100.0 * (1.0 + 0.3 * (std::f64::consts::TAU * days).sin()) + 4.0 * noise
+/// Criterion's group with the values that all detectors see.
+struct Bench<'a> {
+    group: BenchmarkGroup<'a, WallTime>,
+    values: Vec<f64>,
+}
+
+impl Bench<'_> {
+    /// Measures `step`, which takes in the sample or row of a number; `width` samples each.
+    fn measure<R>(
+        &mut self,
+        name: &str,
+        width: usize,
+        warm: usize,
+        mut step: impl FnMut(&[f64], usize) -> R,
+    ) {
+        let (values, mut next) = (&self.values, 0);
+        let mut step = || {
+            next += 1;
+            step(values, next - 1)
+        };
+        (0..warm).for_each(|_| drop(black_box(step())));
+        self.group.throughput(Throughput::Elements(width as u64));
+        self.group.bench_function(name, |bencher| bencher.iter(|| black_box(step())));
+    }
+
+    /// Measures `observe` on `series` series in turn, from the beginning.
+    fn each<R>(
+        &mut self,
+        name: &str,
+        series: usize,
+        mut observe: impl FnMut(usize, &Observation) -> R,
+    ) {
+        self.measure(name, 1, series * WARM_SAMPLES, |values, next| {
+            let (index, slot) = (next / series, next % series);
+            observe(slot, &observation(index, at(values, index, slot)))
+        });
+    }
+
+    fn bank(&mut self, name: &str, detectors: &[DetectorSpec]) {
+        let (least, both) = (MinDeviation::default(), Direction::default());
+        let mut bank = Bank::new(detectors, least, both, &Tables::default());
+        self.each(name, SERIES, |slot, observation| {
+            let &Observation { timestamp, local, value, interval_ms, .. } = observation;
+            bank.observe(slot, Sample { timestamp, value }, local, interval_ms)
+        });
+    }
+
+    fn base<D: Detector>(&mut self, name: &str, detector: &D) {
+        let mut states = [D::State::default(); SERIES];
+        self.each(name, SERIES, |slot, observation| {
+            detector.observe(&mut states[slot], observation)
+        });
+    }
+
+    fn deep<D: DeepDetector>(&mut self, name: &str, detector: &D) {
+        let mut states: Vec<_> = (0..DEEP_SERIES as u64).map(|seed| detector.begin(seed)).collect();
+        self.each(name, DEEP_SERIES, |slot, observation| {
+            detector.score(&mut states[slot], observation, 1.0)
+        });
+    }
+
+    /// Measures `score` on rows of `width` values.
+    fn rows<R>(&mut self, name: &str, width: usize, mut score: impl FnMut(&[f64]) -> R) {
+        let mut row = vec![0.0; width];
+        self.measure(name, width, WARM_SAMPLES, |values, index| {
+            for (slot, value) in row.iter_mut().enumerate() {
+                *value = at(values, index, slot);
+            }
+            score(&row)
+        });
+    }
+
+    fn group<D: GroupDetector>(&mut self, name: &str, detector: &D) {
+        let mut state = detector.begin(GROUP, 1);
+        self.rows(name, GROUP, |row| detector.score(&mut state, row, 1.0));
+    }
+}
+
+/// Value `index` of series `slot`: all series have the same past at different times.
+fn at(values: &[f64], index: usize, slot: usize) -> f64 {
+    values[(index + 97 * slot) % VALUES]
+}
+
+fn observation(index: usize, value: f64) -> Observation {
+    let timestamp = Timestamp::from_ms(1_750_000_000_000 + index as i64 * INTERVAL_MS);
+    let local = LocalTime::utc(timestamp);
+    Observation { timestamp, local, value, interval_ms: INTERVAL_MS, scale_floor: 0.0 }
+}
+
+fn base_tier(bench: &mut Bench<'_>) {
+    let zscore = |robust| DetectorSpec::Zscore(zscore::Params { robust, ..Default::default() });
+    bench.each("none", SERIES, |_, observation| *observation);
+    bench.bank("bank of none", &[]);
+    bench.bank("bank of zscore", &[zscore(false)]);
+    bench.bank("bank of robust zscore", &[zscore(true)]);
+    bench.bank("bank of iqr", &[DetectorSpec::Iqr(iqr::Params::default())]);
+    bench.bank("bank of seasonal", &[DetectorSpec::Seasonal(seasonal::Params::default())]);
+    bench.bank("bank of the defaults", &DetectorSpec::defaults());
+    let (least, tail) = (MinDeviation::default(), Tail::new());
+    let limit = RawParams { above: Some(200.0), ..RawParams::default() };
+    let limit = threshold::Params::try_from(limit).expect("a valid bound");
+    bench
+        .base("changepoint", &changepoint::Changepoint::new(changepoint::Params::default(), least));
+    bench.base("flatline", &flatline::Flatline::new(flatline::Params::default(), least));
+    bench.base("absent", &absent::Absent::new(absent::Params::default(), least));
+    bench.base("trend", &Trend::new(least));
+    let forecast = Forecast::new(forecast::Params::default(), least, tail.clone());
+    bench.base("forecast", &forecast);
+    bench.base("exhaustion", &Exhaustion::new(ExhaustionParams::default(), least, tail));
+    bench.base("threshold", &Threshold::new(limit));
+}
+
+fn deep_tier(bench: &mut Bench<'_>) {
+    bench.deep("subspace", &LagSubspace);
+    bench.deep("seasonal_residual", &SeasonalResidual);
+    bench.deep("random_cut_forest", &RandomCutForest);
+    bench.deep("isolation_forest", &IsolationForest);
+    bench.deep("autoencoder", &Autoencoder::shipped().expect("the weights are sound"));
+    bench.group("subspace of 38", &GroupSubspace);
+    bench.group("isolation_forest of 38", &GroupForest);
+    let (mut peers, mut odd) = (Peer.begin(MEMBERS), Vec::new());
+    bench.rows("peer of 20", MEMBERS, |row| Peer.score(&mut peers, row, &mut odd));
+}
+
+/// What is learned of a signal, and what turns raw scores into a surprise.
+fn around(bench: &mut Bench<'_>) {
+    let mut profiles = [SignalProfile::default(); SERIES];
+    bench.each("profile", SERIES, |slot, observation| profiles[slot].observe(observation.value));
+    let mut calibrations = [Calibration::default(); SERIES];
+    bench.each("calibration", SERIES, |slot, observation| {
+        calibrations[slot].observe((observation.value - 100.0).abs(), 1.0)
+    });
+    let mut noise = Noise::new(3);
+    for value in &mut bench.values {
+        *value = -(1.0 - noise.uniform()).log10();
+    }
+    let mut fusions = [Fusion::default(); SERIES];
+    bench.each("fusion", SERIES, |slot, surprise| fusions[slot].observe(surprise.value, 1.0));
 }
 
 fn detectors(criterion: &mut Criterion) {
-    let zscore = |robust| DetectorSpec::Zscore(zscore::Params { robust, ..Default::default() });
-    let iqr = DetectorSpec::Iqr(iqr::Params::default());
-    let seasonal = DetectorSpec::Seasonal(seasonal::Params::default());
-    let tables = Tables::default();
-    let mut group = criterion.benchmark_group("detector");
-    group.throughput(Throughput::Elements(1));
-    for (name, detectors) in [
-        ("none", vec![]),
-        ("zscore", vec![zscore(false)]),
-        ("zscore robust", vec![zscore(true)]),
-        ("iqr", vec![iqr]),
-        ("seasonal", vec![seasonal]),
-        ("default set", DetectorSpec::defaults()),
-    ] {
-        let mut bank =
-            Bank::new(&detectors, MinDeviation::default(), Direction::default(), &tables);
-        let mut next = 0;
-        let mut observe = || {
-            let (index, slot) = (next / SERIES, next % SERIES);
-            let timestamp = Timestamp::from_ms(1_750_000_000_000 + index * INTERVAL_MS);
-            let sample = Sample { timestamp, value: value(index + 97 * slot) };
-            next += 1;
-            bank.observe(slot as usize, sample, LocalTime::utc(timestamp), INTERVAL_MS)
-        };
-        for _ in 0..WARM_SAMPLES * SERIES {
-            observe();
-        }
-        group.bench_function(name, |bencher| bencher.iter(|| black_box(observe())));
-    }
-    group.finish();
+    let values = Null::Seasonal.series(1).map(|value| 100.0 + 4.0 * value).take(VALUES).collect();
+    let mut bench = Bench { group: criterion.benchmark_group("detector"), values };
+    base_tier(&mut bench);
+    deep_tier(&mut bench);
+    around(&mut bench);
+    bench.group.finish();
 }
 
 criterion_group!(benches, detectors);

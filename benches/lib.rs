@@ -1,12 +1,17 @@
-//! What the benches share: a fleet that sends, and the bare decode that everything is measured against.
+//! What the benches share: a fleet that sends, the bare decode that everything is measured against, and series in
+//! which nothing happens.
 //! How to run them and what they gave: `benches/README.md`.
 
 mod bare;
 mod fleet;
+mod nulls;
 mod process;
+mod trial;
 mod warm;
 
 pub use bare::bare_decode;
 pub use fleet::{BATCH, Fleet, STEP_MS};
+pub use nulls::{Noise, Null};
 pub use process::{cpu_ns, resident_bytes};
+pub use trial::{Outcome, Trial};
 pub use warm::WarmEngine;

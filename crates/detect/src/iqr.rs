@@ -5,7 +5,7 @@
 //! boxplot for skewed distributions" (which uses the medcouple where this uses quartiles). The
 //! quartiles come from 128 linear buckets of a power-of-two width. An excursion enters the window one
 //! sample in ten, so an incident does not drag the fences along.
-//! State: 690 bytes. Cost: tens of nanoseconds.
+//! State: 712 bytes. Cost: some 130 ns.
 //!
 //! Blind spot: a series whose quartiles coincide (mostly constant, mostly zero) has no fences; the
 //! verdict is then "not applicable" and `zscore` speaks for it.

@@ -1,14 +1,10 @@
 //! A surprise of k happens once in 10^k observations: measured on stationary null series.
 //!
 //! 200 series of 20,000 scored observations after 2,000 of warm-up, 40 of each continuous class, and 80 discrete ones.
-//! `cargo test --release -p bellwether-detect --test calibration -- --nocapture --include-ignored` prints all tables.
+//! `cargo test --release -p bellwether-detect --test calibration -- --nocapture` prints the shares.
 
 use bellwether_detect::calibrate::Calibration;
 use bellwether_detect::fuse::{self, Fusion};
-use bellwether_detect::{
-    Bank, DetectorSpec, Direction, Judgement, LocalTime, MinDeviation, Tables,
-};
-use bellwether_series::{Sample, Timestamp};
 
 const WARM: usize = 2_000;
 const SCORED: usize = 20_000;
@@ -166,41 +162,5 @@ fn what_is_fused_is_calibrated() {
         println!("{null:?} signal {signal:.2?} group {group:.2?}");
         assert!(signal.iter().all(|share| (0.5..=2.0).contains(share)), "{null:?} {signal:?}");
         assert!(group[..3].iter().all(|share| (0.5..=2.0).contains(share)), "{null:?} {group:?}");
-    }
-}
-
-/// Surprises of detectors of the base tier about a series around 100.
-fn of_bank(detectors: &[DetectorSpec], values: &[f64], again: bool) -> Vec<f64> {
-    let tables = Tables::default();
-    let none = MinDeviation::new(0.0, 0.0).expect("zero is allowed");
-    let mut bank = Bank::new(detectors, none, Direction::Both, &tables);
-    let (mut calibration, start) = (Calibration::default(), 1_767_571_200_000);
-    let mut surprise = |(index, &value): (usize, &f64)| {
-        let timestamp = Timestamp::from_ms(start + index as i64 * 60_000);
-        let sample = Sample { timestamp, value: 100.0 + value };
-        match bank.observe(0, sample, LocalTime::utc(timestamp), 60_000) {
-            Judgement::Scored { surprise, .. } if again => {
-                calibration.observe(surprise, 1.0).unwrap_or(0.0)
-            }
-            Judgement::Scored { surprise, .. } => surprise,
-            Judgement::WarmingUp => 0.0,
-        }
-    };
-    values.iter().enumerate().map(&mut surprise).collect()
-}
-
-#[test]
-#[ignore = "a table of how detectors are calibrated by themselves"]
-fn tabulate_the_base_tier() {
-    let defaults = DetectorSpec::defaults();
-    let mut chains: Vec<(String, Vec<DetectorSpec>)> =
-        defaults.iter().map(|spec| (format!("{:?}", spec.name()), vec![*spec])).collect();
-    chains.push(("all".to_owned(), defaults.clone()));
-    for (name, detectors) in chains {
-        for null in CONTINUOUS.into_iter().chain(DISCRETE) {
-            let raw = shares(SERIES, |seed| of_bank(&detectors, &null.series(seed), false));
-            let again = shares(SERIES, |seed| of_bank(&detectors, &null.series(seed), true));
-            println!("{name} {null:?} {raw:.2?} recalibrated {again:.2?}");
-        }
     }
 }
