@@ -157,9 +157,9 @@ impl Bank {
             let mut verdict = column.observe(slot, observation);
             if let Verdict::Scored { surprise, expected } = &mut verdict {
                 let (least, side) = (self.min_deviation, self.direction);
-                if !column.judges_departure()
-                    || counts(least, side, observation.value, expected.center)
-                {
+                if !column.judges_departure() {
+                    departs |= *surprise >= EXCURSION_SURPRISE;
+                } else if counts(least, side, observation.value, expected.center) {
                     departs = true;
                 } else {
                     *surprise = 0.0;
@@ -196,7 +196,7 @@ impl Bank {
         let of = |each: fn(&Oddity) -> f64| self.oddities.iter().flatten().map(each);
         let population = fuse::of_signal(of(|oddity| oddity.population))?;
         let own = fuse::of_signal(of(|oddity| oddity.own).chain([base.surprise]))?;
-        let own = fusion.observe(own, weight);
+        let own = fuse::of_tiers(fusion.observe(own, weight), base.surprise);
         // A shape has no side and no size: with a direction, somebody must see a departure on that side.
         let counts = base.departs || self.direction == Direction::Both;
         Some(if counts { Oddity { own, population } } else { Oddity { own: 0.0, population: 0.0 } })

@@ -35,6 +35,9 @@ const GAIN: f64 = 1.5;
 const STEP_UP_MAX: f64 = 0.25;
 /// Rungs are at least this far apart.
 const SLOPE_MIN: f64 = 0.25;
+/// The surprise that a calibration can vouch for, and how much of what is beyond it shows.
+const EVIDENCE_MAX: f64 = 4.0;
+const HELD_BACK_RISE: f64 = 0.25;
 /// Signals of a group that count.
 const GROUP_TOP: usize = 5;
 
@@ -60,6 +63,20 @@ pub fn of_group(surprises: impl IntoIterator<Item = f64>) -> Option<f64> {
         count += 1;
     }
     (count > 0).then(|| top.iter().sum::<f64>() / count.min(GROUP_TOP) as f64)
+}
+
+/// The surprise by both tiers, of `fused`, a calibrated reading of all detectors, and `base`, the surprise by the base tier.
+///
+/// A calibration has seen some ten thousand scores, so that one in ten thousand is as rare as it can vouch for. Up to there
+/// it decides. What is rarer takes the base tier, whose tails are modelled, and whose word then holds even if shapes
+/// look ordinary. What is held back still shows a little, so that ranks stay.
+pub fn of_tiers(fused: f64, base: f64) -> f64 {
+    if fused.max(base) <= EVIDENCE_MAX {
+        return fused;
+    }
+    let beyond = (fused - EVIDENCE_MAX).max(0.0);
+    let held_back = fused.min(EVIDENCE_MAX) + HELD_BACK_RISE * libm::log1p(beyond);
+    if base > EVIDENCE_MAX { held_back.max(base) } else { held_back }
 }
 
 /// What is known about past fused values of one signal or group.
@@ -162,6 +179,17 @@ mod tests {
         let first = fusion.observe(5.0, 1.0);
         let last = (0..500).map(|_| fusion.observe(5.0, 1.0)).last().unwrap_or_default();
         assert!(first > 5.0 && last > 0.9 * first, "{first} {last}");
+    }
+
+    #[test]
+    fn nothing_is_rarer_than_the_evidence_unless_the_base_tier_says_so() {
+        for (fused, base, surprise) in
+            [(3.9, 0.0, 3.9), (2.0, 3.9, 2.0), (2.0, 9.0, 9.0), (7.0, 9.0, 9.0)]
+        {
+            assert!((of_tiers(fused, base) - surprise).abs() < 1e-12);
+        }
+        assert!(of_tiers(20.0, 1.0) < 5.0);
+        assert!(of_tiers(20.0, 1.0) > of_tiers(10.0, 1.0));
     }
 
     #[test]

@@ -60,6 +60,44 @@ pub(crate) fn explain(facts: &Facts<'_>) -> String {
     )
 }
 
+/// What the sentence about a group is about.
+pub(crate) struct GroupFacts<'a> {
+    /// The labels that its series share.
+    pub(crate) labels: &'a LabelSet,
+    pub(crate) change: ChangeKind,
+    pub(crate) reason: Option<ResolveReason>,
+    /// Series judged, and those of them that are unusual by themselves.
+    pub(crate) judged: usize,
+    pub(crate) unusual: usize,
+    /// Names of the most surprised ones.
+    pub(crate) top: Vec<String>,
+    pub(crate) surprise: f64,
+    pub(crate) lasted_ms: i64,
+}
+
+/// Writes the sentence about a group.
+pub(crate) fn explain_group(facts: &GroupFacts<'_>) -> String {
+    let GroupFacts { labels, judged, unusual, .. } = facts;
+    if facts.change == ChangeKind::Resolved {
+        let lasted = duration(facts.lasted_ms);
+        return match facts.reason {
+            Some(ResolveReason::Silent) => {
+                format!("{labels} fell silent {lasted} after the anomaly began.")
+            }
+            Some(ResolveReason::Unwatched) => {
+                format!("{labels} is no longer watched; the anomaly had begun {lasted} before.")
+            }
+            _ => format!("The metrics of {labels} are as usual, {lasted} after the anomaly began."),
+        };
+    }
+    format!(
+        "{unusual} of {judged} metrics of {labels} are unusual, above all {}: together as unusual as one in {} \
+         observations of this group.",
+        facts.top.join(", "),
+        one_in(facts.surprise),
+    )
+}
+
 /// Four significant digits, without an exponent where a human would not write one.
 fn number(value: f64) -> String {
     let magnitude = value.abs();

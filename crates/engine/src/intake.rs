@@ -23,8 +23,8 @@ use crate::outcome::{Outcome, RejectReason};
 use crate::outputs::{Counts, DropReason};
 use crate::partition::{Input, PARTITIONS, Row};
 use crate::record::{Record, RecordBody, RecordClock};
-use crate::settings::Settings;
-use crate::threshold::{firing_threshold, share_per_day, shortest_for_ms};
+use crate::settings::{GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN, Settings};
+use crate::threshold::{Shares, firing_threshold, shortest_for_ms};
 
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
@@ -81,7 +81,10 @@ pub struct Intake {
     slots: Vec<Slots>,
     families: BTreeMap<Box<str>, FamilyKind>,
     watched: usize,
-    share_per_day: f64,
+    shares: Shares,
+    /// Series by the group they would be in, and how many units there are: groups, and series in none.
+    groups: BTreeMap<Fingerprint, usize>,
+    units: usize,
 }
 
 #[derive(Debug)]
@@ -118,7 +121,7 @@ impl Intake {
     /// An intake without series. `hash_seed` keys the look-up hash; it should differ between processes and
     /// never shows in any output.
     pub fn new(settings: Arc<Settings>, hash_seed: u64) -> Self {
-        let share_per_day = share_per_day(&settings.budget, 0);
+        let shares = Shares::of(&settings.budget, 0, 0);
         Self {
             settings,
             hasher: SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed()),
@@ -132,7 +135,9 @@ impl Intake {
             slots: vec![Slots::default(); PARTITIONS],
             families: BTreeMap::new(),
             watched: 0,
-            share_per_day,
+            shares,
+            groups: BTreeMap::new(),
+            units: 0,
         }
     }
 
@@ -150,7 +155,7 @@ impl Intake {
     /// `for`; one that is sampled less often fires at less.
     pub fn firing_threshold(&self) -> f64 {
         let for_ms = shortest_for_ms(&self.settings.rules);
-        firing_threshold(self.share_per_day, for_ms, 60_000)
+        firing_threshold(self.shares.per_unit, for_ms, 60_000)
     }
 
     /// Takes a record in and appends to `work` what the shards must do; partition `p` belongs to shard
@@ -185,7 +190,7 @@ impl Intake {
             self.swept_ms = self.elapsed_ms;
             self.sweep(work);
         }
-        self.update_share(work);
+        self.update_shares(work);
     }
 
     fn route(&mut self, request: &WriteRequest, work: &mut [Work], routed: &mut Routed) {
@@ -328,9 +333,11 @@ impl Intake {
             Err(reason) => return Fate::Dropped(reason),
         };
         let fingerprint = labels.fingerprint();
-        let partition = partition_of(fingerprint);
+        let group = self.settings.group_labels(labels).map(|group| group.fingerprint());
+        let partition = partition_of(group.unwrap_or(fingerprint));
         let slot = self.slots[usize::from(partition)].take();
         self.watched += 1;
+        self.enter(group);
         let labels = labels.clone();
         let shard = usize::from(partition) % work.len();
         let input = Input::Admit { slot, labels, fingerprint, kind };
@@ -338,8 +345,37 @@ impl Intake {
         Fate::Watched { partition, slot, kind }
     }
 
-    fn dismiss(&mut self, fate: Fate, work: &mut [Work]) {
+    /// Counts a series in.
+    fn enter(&mut self, group: Option<Fingerprint>) {
+        let Some(group) = group else {
+            self.units += 1;
+            return;
+        };
+        let members = self.groups.entry(group).or_insert(0);
+        self.units -= units(*members);
+        *members += 1;
+        self.units += units(*members);
+    }
+
+    /// Counts a series out.
+    fn withdraw(&mut self, group: Option<Fingerprint>) {
+        let Some(group) = group else {
+            self.units = self.units.saturating_sub(1);
+            return;
+        };
+        let Some(members) = self.groups.get_mut(&group) else { return };
+        self.units -= units(*members);
+        *members -= 1;
+        self.units += units(*members);
+        if *members == 0 {
+            self.groups.remove(&group);
+        }
+    }
+
+    fn dismiss(&mut self, labels: &LabelSet, fate: Fate, work: &mut [Work]) {
         if let Fate::Watched { partition, slot, .. } = fate {
+            let group = self.settings.group_labels(labels).map(|group| group.fingerprint());
+            self.withdraw(group);
             self.slots[usize::from(partition)].free.push(slot);
             self.watched -= 1;
             let shard = usize::from(partition) % work.len();
@@ -362,7 +398,7 @@ impl Intake {
                 _ => false,
             };
             if !unchanged {
-                self.dismiss(old, work);
+                self.dismiss(&labels, old, work);
                 let fate = self.admit(&labels, work);
                 if let Some(entry) = &mut self.entries[index] {
                     entry.fate = fate;
@@ -372,14 +408,26 @@ impl Intake {
     }
 
     fn configure(&mut self, settings: &Arc<Settings>, work: &mut [Work]) {
+        if self.settings.group_by != settings.group_by {
+            self.dismiss_all(work);
+        }
         self.settings = Arc::clone(settings);
         for partition in 0..PARTITIONS {
             let shard = partition % work.len();
             work[shard].inputs.push((partition as u8, Input::Configure(Arc::clone(settings))));
         }
         self.reconsider(|_| true, work);
-        self.share_per_day = f64::NAN;
-        self.update_share(work);
+        self.update_shares(work);
+    }
+
+    /// Every series begins anew, where its new group is kept.
+    fn dismiss_all(&mut self, work: &mut [Work]) {
+        for index in 0..self.entries.len() {
+            let Some(entry) = &mut self.entries[index] else { continue };
+            let fate = std::mem::replace(&mut entry.fate, Fate::Dropped(DropReason::Excluded));
+            let labels = entry.labels.clone();
+            self.dismiss(&labels, fate, work);
+        }
     }
 
     /// Remembers what families are. The first word about a family stays, so that two exporters that
@@ -424,16 +472,16 @@ impl Intake {
                 found.remove();
             }
             self.free.push(index as u32);
-            self.dismiss(entry.fate, work);
+            self.dismiss(&entry.labels, entry.fate, work);
         }
     }
 
-    fn update_share(&mut self, work: &mut [Work]) {
-        let each = share_per_day(&self.settings.budget, self.watched);
-        if each.to_bits() == self.share_per_day.to_bits() {
+    fn update_shares(&mut self, work: &mut [Work]) {
+        let each = Shares::of(&self.settings.budget, self.watched, self.units);
+        if each == self.shares {
             return;
         }
-        self.share_per_day = each;
+        self.shares = each;
         for partition in 0..PARTITIONS {
             let shard = partition % work.len();
             work[shard].inputs.push((partition as u8, Input::Share(each)));
@@ -449,6 +497,15 @@ fn depends_on(name: &str, families: &BTreeSet<&str>) -> bool {
         None
     });
     depends.get()
+}
+
+/// Units that so many series of one instance are: each by itself, a group, or a group and what is too many for it.
+fn units(members: usize) -> usize {
+    if members < GROUP_MEMBERS_MIN {
+        members
+    } else {
+        1 + members.saturating_sub(GROUP_MEMBERS_MAX)
+    }
 }
 
 /// The partition that owns a routing key: its first six bits.

@@ -39,9 +39,9 @@ pub use intake::{Intake, Routed, Work};
 pub use outcome::{Outcome, RejectReason};
 pub use outputs::{Counts, DropReason, Gauge, GaugeReading, Outputs, Score};
 pub use own::{HEALTH_RULE, next_own_event, own_event};
-pub use partition::{Input, PARTITIONS, Partition, Row, SeriesView};
+pub use partition::{GROUP_RULE, Input, PARTITIONS, Partition, Row, SeriesView};
 pub use record::{Record, RecordBody, RecordKind};
 pub use settings::{
-    AlertPolicy, Budget, DEFAULT_RULE, Importance, Ordering, Rule, Selection, SeriesLimits,
-    Settings,
+    AlertPolicy, Budget, DEFAULT_RULE, DeepTier, GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN, Importance,
+    Ordering, Rule, Selection, SeriesLimits, Settings,
 };

@@ -143,7 +143,9 @@ pub(crate) fn advance(
         episode.fired_at = Some(reading.at);
     }
     let fired_at = episode.fired_at?;
-    let firing_ms = reading.at.ms_since(fired_at);
+    // How long the deep tier goes on says how far it looks back, not how long the fault lasts.
+    let lasts = reading.base >= notable(reading.threshold);
+    let firing_ms = if lasts { reading.at.ms_since(fired_at) } else { 0 };
     let severity = severity(policy.importance, episode.peak_surprise, reading.threshold, firing_ms);
     if severity <= episode.severity {
         return None;

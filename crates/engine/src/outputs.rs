@@ -143,6 +143,8 @@ pub struct Outputs {
     pub counts: Counts,
     /// Every judgement, if asked for.
     pub scores: Option<Vec<Score>>,
+    /// Every judgement of a group, as event time and surprise, if asked for.
+    pub group_scores: Option<Vec<(Timestamp, f64)>>,
 }
 
 impl Outputs {
@@ -159,6 +161,9 @@ impl Outputs {
         self.gauges.clear();
         self.counts = Counts::default();
         if let Some(scores) = &mut self.scores {
+            scores.clear();
+        }
+        if let Some(scores) = &mut self.group_scores {
             scores.clear();
         }
     }

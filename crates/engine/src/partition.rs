@@ -2,6 +2,8 @@
 
 mod alerts;
 mod export;
+mod group_alerts;
+mod groups;
 mod maintenance;
 mod series;
 #[cfg(test)]
@@ -15,6 +17,7 @@ use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
 use bellwether_signal::{Interval, SeriesKind, rate};
 
 use self::export::Export;
+use self::groups::{Groups, NO_GROUP, Told};
 use self::series::{Judged, Open, Series, signal_kind};
 use crate::calendar::{Clock, WindowSet};
 use crate::event::ResolveReason;
@@ -24,8 +27,9 @@ use crate::order::{Held, repeated};
 use crate::outputs::{DropReason, GaugeReading, Outputs, Score};
 use crate::settings::Settings;
 use crate::slab::Slab;
-use crate::threshold::{NOTABLE, THRESHOLD_MIN, share_per_day};
+use crate::threshold::{NOTABLE, Shares, THRESHOLD_MIN};
 
+pub use self::group_alerts::GROUP_RULE;
 pub use self::series::SeriesView;
 
 /// Number of partitions that routing keys map to; fixed for ever, since ids and state rest on it.
@@ -70,8 +74,8 @@ pub enum Input {
     Sample(Row),
     /// The configuration changed.
     Configure(Arc<Settings>),
-    /// Each series may raise so many false alarms a day from now on.
-    Share(f64),
+    /// Each may raise so many false alarms a day from now on.
+    Share(Shares),
     /// A record begins. What is due as time goes by comes before anything that the record brings, so that it
     /// makes no difference into how many records of the same time a request was cut.
     Tick,
@@ -83,10 +87,11 @@ pub struct Partition {
     settings: Arc<Settings>,
     /// What `settings.calendar` says.
     clock: Clock,
-    share_per_day: f64,
+    shares: Shares,
     series: Slab<Series>,
     series_count: usize,
     judges: Judges,
+    groups: Groups,
     held: Held,
     episodes: BTreeMap<u32, Open>,
     ready: Vec<(Timestamp, f64)>,
@@ -96,12 +101,13 @@ pub struct Partition {
 impl Partition {
     /// An empty partition. All partitions share `tables`.
     pub fn new(settings: Arc<Settings>, tables: Tables) -> Self {
-        let share_per_day = share_per_day(&settings.budget, 0);
+        let shares = Shares::of(&settings.budget, 0, 0);
         let deep_max_bytes = deep_max_bytes(&settings);
         Self {
             settings,
             clock: Clock::default(),
-            share_per_day,
+            shares,
+            groups: Groups::default(),
             series: Slab::default(),
             series_count: 0,
             judges: Judges::new(tables, deep_max_bytes),
@@ -122,7 +128,7 @@ impl Partition {
             }
             Input::Evict { slot } => self.evict(slot, outputs),
             Input::Configure(settings) => self.configure(elapsed_ms, settings, outputs),
-            Input::Share(share) => self.share_per_day = share,
+            Input::Share(shares) => self.shares = shares,
             Input::Tick => self.tick(elapsed_ms, outputs),
         }
     }
@@ -139,7 +145,7 @@ impl Partition {
 
     /// Bytes that series records and detector states occupy; labels are shared with the intake.
     pub fn state_bytes(&self) -> usize {
-        self.series.bytes() + self.judges.state_bytes()
+        self.series.bytes() + self.judges.state_bytes() + self.groups.bytes()
     }
 
     /// The first `limit` series, in order of their slots, for which `wanted` holds.
@@ -181,14 +187,17 @@ impl Partition {
             echoes: false,
             export,
             maintenance,
+            place: NO_GROUP,
         };
         self.series.insert(slot, series);
         self.series_count += 1;
+        self.join_group(slot);
     }
 
     fn evict(&mut self, slot: u32, outputs: &mut Outputs) {
         self.close(slot, ResolveReason::Unwatched, outputs);
         self.held.forget(slot);
+        self.leave_group(slot, outputs);
         if let Some(mut series) = self.series.remove(slot) {
             series.withdraw(&self.settings, outputs);
             self.judges.leave(series.seat);
@@ -324,7 +333,7 @@ impl Partition {
         let sample = Sample { timestamp: at, value };
         let local = self.clock.local(&self.settings.calendar, at);
         let judgement = bank.observe(bank_slot, sample, local, interval_ms);
-        let Judgement::Scored { surprise, base, expected, .. } = judgement else {
+        let Judgement::Scored { surprise, base, expected, population } = judgement else {
             outputs.counts.warming_up += 1;
             return;
         };
@@ -338,6 +347,13 @@ impl Partition {
             let reading = GaugeReading { surprise, expected: expected.center, lower, upper };
             series.export(&self.settings, at, reading, outputs);
         }
+        let place = series.place;
+        if let (Some(population), true) = (population, place != NO_GROUP) {
+            let (own, base, population) = (surprise as f32, base as f32, population as f32);
+            let told = Told { at, value, interval_ms, own, base, population };
+            self.tell_group(elapsed_ms, place, told, outputs);
+        }
+        let Some(series) = self.series.get_mut(slot) else { return };
         if surprise < THRESHOLD_MIN {
             series.echoes = false;
             // Almost every sample ends here: nothing notable, nothing pending, nothing open.
@@ -358,6 +374,7 @@ impl Partition {
             self.release_overdue(elapsed_ms, lateness_ms, outputs);
         }
         self.close_silent(elapsed_ms, lateness_ms, outputs);
+        self.close_silent_groups(elapsed_ms, lateness_ms, outputs);
     }
 
     /// Judges what is held back of series from which nothing arrived for more than `lateness_ms`.

@@ -18,7 +18,11 @@ pub(crate) const THRESHOLD_MIN: f64 = 2.0;
 /// metrics depend on their past, and make runs of two to four.
 const RUN_SAMPLES: f64 = 1.5;
 
-/// False alarms a day that each of `watched` series may raise.
+/// How much more surprising than its group a series of it must be, and what it must be at least.
+const MEMBER_EXCESS: f64 = 1.0;
+const MEMBER_MIN: f64 = 6.5;
+
+/// False alarms a day that each of `watched` series or groups may raise.
 ///
 /// The number of series is rounded up to two binary digits, so that thresholds stay put while a fleet breathes. It
 /// follows from the records alone, so replay finds the same.
@@ -26,10 +30,32 @@ pub(crate) fn share_per_day(budget: &Budget, watched: usize) -> f64 {
     (budget.per_day / rounded_up(watched.max(1)) as f64).min(budget.per_series_per_day)
 }
 
+/// False alarms a day that each may raise.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shares {
+    /// Each unit: a group, or a series that is in none.
+    pub(crate) per_unit: f64,
+    /// Each series, if they all alerted for themselves.
+    pub(crate) per_series: f64,
+}
+
+impl Shares {
+    /// Shares of `budget` for `series` series in `units` units.
+    pub(crate) fn of(budget: &Budget, series: usize, units: usize) -> Self {
+        Self { per_unit: share_per_day(budget, units), per_series: share_per_day(budget, series) }
+    }
+}
+
 /// The surprise from which a series fires that may raise `share_per_day` false alarms.
 pub(crate) fn firing_threshold(share_per_day: f64, for_ms: i64, interval_ms: i64) -> f64 {
     let tests = tests_per_day(for_ms.max(interval_ms));
     surprise_of(share_per_day * RUN_SAMPLES / tests).max(THRESHOLD_MIN)
+}
+
+/// The surprise from which a series of a group fires by itself, given from where its group does: an incident of the whole
+/// is the group's to tell, and among dozens of metrics one is always a little odd.
+pub(crate) fn member_threshold(threshold: f64) -> f64 {
+    (threshold + MEMBER_EXCESS).max(MEMBER_MIN)
 }
 
 /// The surprise from which a series is in an episode that need not alert, given from where it fires.

@@ -157,7 +157,7 @@ pub fn replay_corpus(
 pub struct ScoredRow {
     /// The timestamp as the input wrote it.
     pub timestamp: String,
-    /// `s / (s + 4)` of the surprise `s`, of several columns the mean of the five largest: 0 up to, but not
+    /// `s / (s + 4)` of the surprise `s`, of several columns that of their group: 0 up to, but not
     /// including, 1.
     pub score: f64,
     /// Whether an alert fired or escalated on this row.
@@ -181,7 +181,8 @@ pub fn replay_series(
         .map_err(|source| CorpusError::Column { path: path.to_owned(), source })?;
     let limits = Limits::default();
     let mut engine = Engine::new(settings, 0);
-    let mut outputs = Outputs { scores: Some(Vec::new()), ..Outputs::default() };
+    let mut outputs =
+        Outputs { scores: Some(Vec::new()), group_scores: Some(Vec::new()), ..Outputs::default() };
     let (mut rows, mut score) = (Vec::new(), 0.0);
     for record in reader.records() {
         let record = record.map_err(csv_error)?;
@@ -210,8 +211,10 @@ pub fn replay_series(
         engine
             .apply(&Record { received_at: at, body: RecordBody::Request(&request) }, &mut outputs);
         let scores = outputs.scores.iter().flatten();
+        let group = outputs.group_scores.iter().flatten().last().map(|&(_, surprise)| surprise);
+        let columns = || fuse::of_group(scores.map(|score| score.surprise));
         // A row that nothing was judged of is as odd as the one before.
-        if let Some(surprise) = fuse::of_group(scores.map(|score| score.surprise)) {
+        if let Some(surprise) = group.or_else(columns) {
             score = surprise / (surprise + SCORE_HALF);
         }
         let alerts = outputs.events.iter().any(|event| {

@@ -1,8 +1,8 @@
 //! The digest of what the engine was told, which every event carries.
 
 use bellwether_engine::{
-    AlertPolicy, Budget, Calendar, Maintenance, Ordering, Rule, Selection, SeriesLimits, Settings,
-    Zone,
+    AlertPolicy, Budget, Calendar, DeepTier, Maintenance, Ordering, Rule, Selection, SeriesLimits,
+    Settings, Zone,
 };
 use bellwether_series::{Fingerprint, LabelLimits, Matchers};
 use serde_json::{Value, json};
@@ -18,6 +18,8 @@ pub(super) fn digest(settings: &Settings) -> String {
         selection,
         rules,
         budget,
+        deep: DeepTier { memory_bytes },
+        group_by,
         gauges: _,
         calendar,
         tenant,
@@ -38,6 +40,8 @@ pub(super) fn digest(settings: &Settings) -> String {
         rules.iter().map(rule).collect::<Vec<_>>(),
         [per_day, per_series_per_day, &f64::from(*cap_per_day)],
         tenant.as_ref(),
+        memory_bytes,
+        group_by.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
     ]);
     // What says nothing leaves the digest as it was before there were calendars.
     if let (Some(calendar), Value::Array(parts)) = (calendar_parts(calendar), &mut canonical) {

@@ -308,7 +308,7 @@ fn the_share_of_the_budget_follows_the_fleet_when_time_goes_on() {
     assert!(shares(&rig).is_empty(), "still the same time");
     rig.now_ms = 1;
     rig.touch(&all.each_ref());
-    let share = share_per_day(&Settings::default().budget, 5);
+    let share = Shares::of(&Settings::default().budget, 5, 5);
     assert_eq!(shares(&rig), [share; PARTITIONS]);
     rig.now_ms = 2;
     rig.touch(&all.each_ref());

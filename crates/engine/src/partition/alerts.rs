@@ -27,7 +27,8 @@ impl Partition {
     ) {
         let Some(series) = self.series.get_mut(slot) else { return };
         let rule = &self.settings.rules[usize::from(series.rule)];
-        let threshold = series.threshold(&self.settings, self.share_per_day);
+        let is_member = self.groups.at(series.place).is_some();
+        let threshold = series.threshold(&self.settings, self.shares, is_member);
         let Judged { at, base, .. } = judged;
         let surprise = if series.echoes { base } else { judged.surprise };
         let interval_ms = series.interval.as_ms();
@@ -102,7 +103,8 @@ impl Partition {
         let Some(series) = self.series.get_mut(slot) else { return };
         let Some(Open { episode, last }) = self.episodes.get_mut(&slot) else { return };
         let rule = &self.settings.rules[usize::from(series.rule)];
-        let threshold = series.threshold(&self.settings, self.share_per_day);
+        let is_member = self.groups.at(series.place).is_some();
+        let threshold = series.threshold(&self.settings, self.shares, is_member);
         let sequence = episode.sequence;
         episode.sequence += 1;
         let (bank, bank_slot) = self.judges.bank(series.seat);

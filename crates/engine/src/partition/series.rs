@@ -7,12 +7,13 @@ use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use bellwether_signal::{Interval, SeriesKind};
 
 use super::export::Export;
+use super::groups::Place;
 use crate::calendar::WindowSet;
 use crate::event::SignalKind;
 use crate::judges::Seat;
 use crate::lifecycle::{Episode, Pending};
 use crate::settings::Settings;
-use crate::threshold::firing_threshold;
+use crate::threshold::{Shares, firing_threshold, member_threshold};
 
 /// What a partition knows of one series, besides the states of its detectors.
 #[derive(Debug)]
@@ -32,6 +33,7 @@ pub(super) struct Series {
     /// Whether the deep tier still remembers a fault that is over: until it does not, the base tier decides.
     pub(super) echoes: bool,
     pub(super) export: Export,
+    pub(super) place: Place,
     /// The maintenance windows that are about it.
     pub(super) maintenance: WindowSet,
 }
@@ -78,10 +80,12 @@ pub(super) struct Open {
 }
 
 impl Series {
-    /// The surprise from which this series fires.
-    pub(super) fn threshold(&self, settings: &Settings, share_per_day: f64) -> f64 {
+    /// The surprise from which this series fires, given whether its group alerts for it.
+    pub(super) fn threshold(&self, settings: &Settings, shares: Shares, is_member: bool) -> f64 {
         let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
-        firing_threshold(share_per_day, for_ms, self.interval.as_ms())
+        let share = if self.seat.is_deep { shares.per_unit } else { shares.per_series };
+        let threshold = firing_threshold(share, for_ms, self.interval.as_ms());
+        if is_member { member_threshold(threshold) } else { threshold }
     }
 }
 
@@ -99,6 +103,6 @@ mod tests {
     #[test]
     fn a_series_fits_its_budget() {
         let bytes = size_of::<Option<Series>>();
-        assert!(bytes <= 112, "{bytes}");
+        assert!(bytes <= 120, "{bytes}");
     }
 }

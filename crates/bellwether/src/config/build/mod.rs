@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bellwether_connect::http::ServerLimits;
-use bellwether_engine::{Budget, Ordering, Rule, Selection, SeriesLimits, Settings};
+use bellwether_engine::{Budget, DeepTier, Ordering, Rule, Selection, SeriesLimits, Settings};
 use bellwether_series::{LabelLimits, Matchers};
 use bellwether_signal::{SelectorError, parse_selector};
 use bellwether_wire::remote_write::Limits;
@@ -258,6 +258,8 @@ impl Builder<'_, '_> {
             },
             gauges: self.selectors("gauges.match", &raw.gauges.r#match),
             calendar: self.calendar(&raw.calendar),
+            deep: DeepTier { memory_bytes: raw.deep.memory_bytes_max.bytes() as usize },
+            group_by: raw.groups.by.iter().map(|name| Arc::from(name.as_str())).collect(),
             ..Settings::default()
         };
         settings.digest = Arc::from(digest::digest(&settings));

@@ -3,18 +3,21 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bellwether_detect::{DetectorSpec, MinDeviation, ParamError, iqr, seasonal, zscore};
-use bellwether_engine::{AlertPolicy, CAP_RULE, DEFAULT_RULE, HEALTH_RULE, Rule};
+use bellwether_detect::{
+    DetectorSpec, MinDeviation, ParamError, absent, changepoint, flatline, forecast, iqr, seasonal,
+    threshold, zscore,
+};
+use bellwether_engine::{AlertPolicy, CAP_RULE, DEFAULT_RULE, GROUP_RULE, HEALTH_RULE, Rule};
 use bellwether_series::Matchers;
 
 use super::Builder;
 use crate::config::raw::{
-    RawAlert, RawDefaultDeviation, RawDefaults, RawDetector, RawDeviation, RawRule,
+    RawAlert, RawApproach, RawDefaultDeviation, RawDefaults, RawDetector, RawDeviation, RawRule,
 };
 use crate::config::text::DurationText;
 
 /// Names of alerts that are not raised by a configured rule.
-const RESERVED_NAMES: [&str; 3] = [DEFAULT_RULE, CAP_RULE, HEALTH_RULE];
+const RESERVED_NAMES: [&str; 4] = [DEFAULT_RULE, GROUP_RULE, CAP_RULE, HEALTH_RULE];
 
 impl Builder<'_, '_> {
     /// The rule that matches every series. It comes last.
@@ -167,6 +170,61 @@ impl Builder<'_, '_> {
                 warm_up_days: self.param(&format!("{field}.seasonal"), raw.warm_up_days),
                 hour_of_week: raw.hour_of_week,
             }));
+        }
+        if let Some(raw) = &raw.forecast {
+            specs.push(DetectorSpec::Forecast(forecast::Params {
+                window: self.param(&format!("{field}.forecast"), raw.window),
+                warm_up_samples: self.param(&format!("{field}.forecast"), raw.warm_up_samples),
+            }));
+        }
+        if let Some(raw) = &raw.changepoint {
+            specs.push(DetectorSpec::Changepoint(changepoint::Params {
+                window: self.param(&format!("{field}.changepoint"), raw.window),
+                warm_up_samples: self.param(&format!("{field}.changepoint"), raw.warm_up_samples),
+            }));
+        }
+        if let Some(raw) = &raw.flatline {
+            let warm_up_samples = self.param(&format!("{field}.flatline"), raw.warm_up_samples);
+            specs.push(DetectorSpec::Flatline(flatline::Params { warm_up_samples }));
+        }
+        if let Some(raw) = &raw.absent {
+            let warm_up_samples = self.param(&format!("{field}.absent"), raw.warm_up_samples);
+            specs.push(DetectorSpec::Absent(absent::Params { warm_up_samples }));
+        }
+        specs.extend(self.limits(field, raw));
+        specs.extend(raw.without_parameters());
+        specs
+    }
+
+    /// The detectors that know a limit.
+    fn limits(&mut self, field: &str, raw: &RawDetector) -> Vec<DetectorSpec> {
+        let mut specs = Vec::new();
+        if let Some(raw) = &raw.exhaustion {
+            let field = format!("{field}.exhaustion");
+            let minutes = u32::try_from(raw.horizon.ms() / 60_000).unwrap_or(u32::MAX);
+            specs.push(DetectorSpec::Exhaustion(forecast::ExhaustionParams {
+                limit: self.param(&field, raw.limit),
+                approach: match raw.approach {
+                    RawApproach::Falling => forecast::Approach::Falling,
+                    RawApproach::Rising => forecast::Approach::Rising,
+                },
+                horizon_minutes: self.param(&field, minutes),
+            }));
+        }
+        if let Some(raw) = &raw.threshold {
+            let params = threshold::RawParams {
+                above: raw.above,
+                below: raw.below,
+                valid_min: raw.valid_min,
+                valid_max: raw.valid_max,
+                surprise: None,
+            };
+            let params = threshold::Params::try_from(params).map_err(|error| {
+                let field = format!("{field}.threshold.{}", error.param);
+                let mend = format!("allowed: {}", error.expected);
+                self.faults.value(&field, "the number is out of range", mend);
+            });
+            specs.extend(params.ok().map(DetectorSpec::Threshold));
         }
         specs
     }

@@ -5,6 +5,8 @@
 
 mod alerting;
 mod calendar;
+mod deep;
+mod detectors;
 mod endpoint;
 mod gauges;
 mod health;
@@ -21,13 +23,13 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use alerting::RawAlerting;
 pub(super) use calendar::{RawCalendar, RawMaintenance, RawTimeInterval, RawTimeRange};
+pub(super) use deep::{RawDeep, RawGroups};
+pub(super) use detectors::{RawApproach, RawDetector};
 pub(super) use endpoint::{RawBasicAuth, RawEndpoint};
 pub(super) use gauges::RawGauges;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
 pub(super) use preset::{RawPreset, RawPresets};
-pub(super) use rules::{
-    RawAlert, RawDefaultDeviation, RawDefaults, RawDetector, RawDeviation, RawRule,
-};
+pub(super) use rules::{RawAlert, RawDefaultDeviation, RawDefaults, RawDeviation, RawRule};
 pub(super) use sinks::{RawEventLog, RawJsonLines, RawSinks, RawWebhook};
 
 use super::text::{BytesText, DurationText};
@@ -63,13 +65,17 @@ pub(super) struct RawConfig {
     pub signals: RawSignals,
     /// The calendar of the people whose work gives signals their rhythm.
     pub calendar: RawCalendar,
+    /// The detectors of the deep tier: how many series they judge.
+    pub deep: RawDeep,
+    /// Which series are judged together.
+    pub groups: RawGroups,
     /// What rules inherit, and how series are judged that no rule matches. The alerts of those are called
     /// `MetricAnomaly`. A detector is named by its key: `- zscore: {}`, or with parameters
     /// `- zscore: { window: 720, robust: true }`; parameters left out have their own defaults, in rules too.
     pub defaults: RawDefaults,
     /// How particular series are judged. The first rule that matches a series is its rule, so the order counts.
     /// What a rule leaves out comes from `defaults`, key by key; only `detectors` is replaced as a whole. `MetricAnomaly`,
-    /// `BellwetherAlertCap` and `BellwetherHealth` are names of bellwether's own.
+    /// `GroupAnomaly`, `BellwetherAlertCap` and `BellwetherHealth` are names of bellwether's own.
     #[schemars(length(max = 1000))]
     pub rules: Vec<RawRule>,
     /// How many alerts there may be, and which Alertmanagers hear of them. The budget is the one knob for noise:
@@ -98,6 +104,8 @@ impl Default for RawConfig {
             runtime: RawRuntime::default(),
             signals: RawSignals::default(),
             calendar: RawCalendar::default(),
+            deep: RawDeep::default(),
+            groups: RawGroups::default(),
             defaults: RawDefaults::default(),
             rules: Vec::new(),
             alerting: RawAlerting::default(),

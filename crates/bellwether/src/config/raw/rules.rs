@@ -1,10 +1,11 @@
 //! Rules, and what they inherit, as they are written.
 
-use bellwether_detect::{Direction, iqr, seasonal, zscore};
+use bellwether_detect::Direction;
 use bellwether_engine::AlertPolicy;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::RawDetector;
 use crate::config::text::DurationText;
 
 /// What rules inherit, and how series are judged that no rule matches.
@@ -132,96 +133,6 @@ pub(in crate::config) struct RawAlert {
     pub keep_firing_for: Option<DurationText>,
     /// How much the rule's series matter; shifts severity by a step.
     pub importance: Option<RawImportance>,
-}
-
-/// One detector with its parameters, named by its key.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(extend("minProperties" = 1, "maxProperties" = 1))]
-#[schemars(rename = "Detector")]
-pub(in crate::config) struct RawDetector {
-    /// Departure from a running mean, or from a running median in the robust form.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub zscore: Option<RawZscore>,
-    /// Departure from the quartiles of a sliding window.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub iqr: Option<RawIqr>,
-    /// Departure from an hour-of-day and hour-of-week profile.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub seasonal: Option<RawSeasonal>,
-}
-
-impl RawDetector {
-    /// One entry for each detector that a rule runs when it names none.
-    fn defaults() -> Vec<Self> {
-        let none = Self::default;
-        vec![
-            Self { zscore: Some(RawZscore::default()), ..none() },
-            Self { iqr: Some(RawIqr::default()), ..none() },
-            Self { seasonal: Some(RawSeasonal::default()), ..none() },
-        ]
-    }
-}
-
-/// Parameters of `zscore`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Zscore")]
-pub(in crate::config) struct RawZscore {
-    /// Memory in samples.
-    #[schemars(range(min = 60, max = 1440))]
-    pub window: u32,
-    /// Use median and median absolute deviation, which outliers do not move.
-    pub robust: bool,
-    /// Samples before the first verdict.
-    #[schemars(range(min = 10, max = 100_000))]
-    pub warm_up_samples: u32,
-}
-
-impl Default for RawZscore {
-    fn default() -> Self {
-        let zscore::Params { window, robust, warm_up_samples } = zscore::Params::default();
-        Self { window: window.into(), robust, warm_up_samples: warm_up_samples.into() }
-    }
-}
-
-/// Parameters of `iqr`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Iqr")]
-pub(in crate::config) struct RawIqr {
-    /// Memory in samples.
-    #[schemars(range(min = 60, max = 1440))]
-    pub window: u32,
-    /// Samples before the first verdict.
-    #[schemars(range(min = 10, max = 100_000))]
-    pub warm_up_samples: u32,
-}
-
-impl Default for RawIqr {
-    fn default() -> Self {
-        let iqr::Params { window, warm_up_samples } = iqr::Params::default();
-        Self { window: window.into(), warm_up_samples: warm_up_samples.into() }
-    }
-}
-
-/// Parameters of `seasonal`.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Seasonal")]
-pub(in crate::config) struct RawSeasonal {
-    /// Days of data before the first verdict.
-    #[schemars(range(min = 1, max = 60))]
-    pub warm_up_days: u32,
-    /// Learn a profile over the hours of the week besides the one over the hours of the day.
-    pub hour_of_week: bool,
-}
-
-impl Default for RawSeasonal {
-    fn default() -> Self {
-        let seasonal::Params { warm_up_days, hour_of_week } = seasonal::Params::default();
-        Self { warm_up_days: warm_up_days.into(), hour_of_week }
-    }
 }
 
 /// The side of the expected value on which departures count.

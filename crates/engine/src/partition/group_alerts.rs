@@ -1,0 +1,202 @@
+//! The alerts of a partition's groups: their episodes, and the events that report them.
+
+use std::sync::Arc;
+
+use bellwether_detect::Severity;
+use bellwether_series::{Fingerprint, Timestamp};
+
+use super::Partition;
+use super::groups::{Group, NO_GROUP, OpenEpisode, Place, RowReading, Told};
+use super::series::Series;
+use crate::event::{ChangeKind, Event, FORMAT_VERSION, ResolveReason, SignalKind};
+use crate::explain::{GroupFacts, explain_group};
+use crate::lifecycle::{self, Change, Episode, Reading};
+use crate::outputs::Outputs;
+use crate::settings::{AlertPolicy, Settings};
+use crate::slab::Slab;
+use crate::threshold::{THRESHOLD_MIN, firing_threshold};
+
+/// Name of the alerts that a group raises.
+pub const GROUP_RULE: &str = "GroupAnomaly";
+
+/// A group that was silent for this long, or for four of its intervals, has no open episode any more.
+const SILENT_MS_MIN: i64 = 5 * 60_000;
+
+impl Partition {
+    /// Takes a series that the deep tier judges into its group.
+    pub(super) fn join_group(&mut self, slot: u32) {
+        let Some(series) = self.series.get_mut(slot) else { return };
+        if !series.seat.is_deep {
+            return;
+        }
+        if let Some(labels) = self.settings.group_labels(&series.labels) {
+            series.place = self.groups.join(&labels, slot);
+        }
+    }
+
+    /// Takes a series out of its group, and ends the group's episode if that was the last one.
+    pub(super) fn leave_group(&mut self, slot: u32, outputs: &mut Outputs) {
+        let Some(series) = self.series.get_mut(slot) else { return };
+        let place = std::mem::replace(&mut series.place, NO_GROUP);
+        if let Some(mut group) = self.groups.leave(place) {
+            self.end_group(&mut group, ResolveReason::Unwatched, outputs);
+        }
+    }
+
+    /// Tells a group what one of its series was judged to be.
+    pub(super) fn tell_group(
+        &mut self,
+        elapsed_ms: i64,
+        place: Place,
+        told: Told,
+        outputs: &mut Outputs,
+    ) {
+        let before = self.groups.at(place).and_then(|group| group.close_before(place, &told));
+        if let Some(reading) = before {
+            self.live_group(elapsed_ms, place, &reading, outputs);
+        }
+        let complete = self.groups.at(place).and_then(|group| group.tell(place, told));
+        if let Some(reading) = complete {
+            self.live_group(elapsed_ms, place, &reading, outputs);
+        }
+    }
+
+    /// Advances the alert of a group by one row.
+    fn live_group(
+        &mut self,
+        elapsed_ms: i64,
+        place: Place,
+        row: &RowReading,
+        outputs: &mut Outputs,
+    ) {
+        if let Some(scores) = &mut outputs.group_scores {
+            scores.push((row.at, row.surprise));
+        }
+        let Some(group) = self.groups.at(place) else { return };
+        if row.surprise < THRESHOLD_MIN {
+            group.echoes = false;
+            if group.pending.is_idle() && group.open.is_none() {
+                return;
+            }
+        }
+        let policy = AlertPolicy::default();
+        let surprise = if group.echoes { row.base } else { row.surprise };
+        let threshold = firing_threshold(self.shares.per_unit, policy.for_ms, row.interval_ms);
+        let (at, interval_ms, base) = (row.at, row.interval_ms, row.base);
+        let reading = Reading { at, interval_ms, surprise, base, threshold };
+        if let Some(open) = &mut group.open {
+            open.episode.last_received_ms = elapsed_ms;
+            (open.at, open.surprise, open.threshold) = (at, surprise, threshold);
+        }
+        let episode = group.open.as_mut().map(|open| &mut open.episode);
+        match lifecycle::advance(&mut group.pending, episode, &policy, &reading) {
+            None => {}
+            Some(Change::Open { starts_at, kind, severity }) => {
+                let id = self.settings.episode_id(group.fingerprint, GROUP_RULE, starts_at);
+                let mut episode = Episode::new(id, starts_at, elapsed_ms);
+                episode.severity = severity;
+                (episode.peak_surprise, episode.peak_base) = (surprise, base);
+                if kind == ChangeKind::Firing {
+                    lifecycle::fire(&mut episode, at);
+                }
+                group.open = Some(OpenEpisode { episode, at, surprise, threshold });
+                let event = report(&mut self.series, group, &self.settings, (kind, None));
+                outputs.events.extend(event);
+            }
+            Some(Change::Raise { kind, severity }) => {
+                if let Some(open) = &mut group.open {
+                    open.episode.severity = severity;
+                }
+                let event = report(&mut self.series, group, &self.settings, (kind, None));
+                outputs.events.extend(event);
+            }
+            Some(Change::Close { ends_at }) => {
+                group.echoes = true;
+                let change = (ChangeKind::Resolved, Some((ends_at, ResolveReason::Normal)));
+                let event = report(&mut self.series, group, &self.settings, change);
+                outputs.events.extend(event);
+                group.open = None;
+            }
+        }
+    }
+
+    /// Ends the episodes of groups from which nothing came for long. What may be late is waited for.
+    pub(super) fn close_silent_groups(
+        &mut self,
+        elapsed_ms: i64,
+        lateness_ms: i64,
+        outputs: &mut Outputs,
+    ) {
+        let Self { groups, series, settings, .. } = self;
+        for group in groups.iter_mut() {
+            let (Some(open), Some(last)) = (&group.open, &group.last) else { continue };
+            let patience_ms = (4 * last.interval_ms).max(SILENT_MS_MIN) + lateness_ms;
+            if elapsed_ms - open.episode.last_received_ms > patience_ms {
+                group.pending.reset();
+                let change = (ChangeKind::Resolved, Some((open.at, ResolveReason::Silent)));
+                outputs.events.extend(report(series, group, settings, change));
+                group.open = None;
+            }
+        }
+    }
+
+    fn end_group(&mut self, group: &mut Group, reason: ResolveReason, outputs: &mut Outputs) {
+        let Some(open) = &group.open else { return };
+        let change = (ChangeKind::Resolved, Some((open.at, reason)));
+        outputs.events.extend(report(&mut self.series, group, &self.settings, change));
+        group.open = None;
+    }
+}
+
+/// The event of a change of a group's open episode.
+fn report(
+    series: &mut Slab<Series>,
+    group: &mut Group,
+    settings: &Settings,
+    (change, end): (ChangeKind, Option<(Timestamp, ResolveReason)>),
+) -> Option<Event> {
+    let Group { labels, fingerprint, open, last, .. } = group;
+    let (open, row) = (open.as_mut()?, last.as_ref()?);
+    let OpenEpisode { episode, at, surprise, threshold } = open;
+    let sequence = episode.sequence;
+    episode.sequence += 1;
+    let name = |&slot: &u32| Some(series.get_mut(slot)?.labels.metric_name().to_owned());
+    let explanation = explain_group(&GroupFacts {
+        labels,
+        change,
+        reason: end.map(|(_, reason)| reason),
+        judged: row.judged,
+        unusual: row.unusual,
+        top: row.top.iter().filter_map(name).collect(),
+        surprise: *surprise,
+        lasted_ms: at.ms_since(episode.starts_at),
+    });
+    Some(Event {
+        version: FORMAT_VERSION,
+        id: format!("{}-{sequence}", episode.id),
+        episode_id: episode.id,
+        sequence,
+        change,
+        severity: episode.severity,
+        reason: end.map(|(_, reason)| reason),
+        alert: episode.severity > Severity::Info,
+        at_ms: *at,
+        starts_at_ms: episode.starts_at,
+        ends_at_ms: end.map(|(at, _)| at),
+        rule: Arc::from(GROUP_RULE),
+        fingerprint: *fingerprint,
+        labels: labels.clone(),
+        signal: SignalKind::Value,
+        value: row.unusual as f64,
+        expected: 0.0,
+        lower: 0.0,
+        upper: row.judged as f64,
+        surprise: *surprise,
+        peak_surprise: episode.peak_surprise,
+        threshold: *threshold,
+        detectors: Vec::new(),
+        config_digest: Arc::clone(&settings.digest),
+        state_digest: Fingerprint::from_u128(0),
+        explanation,
+    })
+}
