@@ -14,4 +14,4 @@ pub use fleet::{BATCH, Fleet, STEP_MS};
 pub use nulls::{Noise, Null};
 pub use process::{cpu_ns, resident_bytes};
 pub use trial::{Outcome, Trial};
-pub use warm::WarmEngine;
+pub use warm::{WarmEngine, base_tier};

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         days: argument(2).unwrap_or(7),
         for_minutes: argument(3).unwrap_or(2) as i64,
         has_incidents: false,
+        has_deep_tier: true,
     };
     let quiet = trial.run();
     print("quiet", &quiet);

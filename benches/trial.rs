@@ -14,7 +14,7 @@ use bellwether_engine::{
 use bellwether_series::{LabelSet, Timestamp};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
 
-use crate::{Noise, Null};
+use crate::{Noise, Null, base_tier};
 
 const START: Timestamp = Timestamp::from_ms(1_767_571_200_000);
 const MINUTE_MS: i64 = 60_000;
@@ -40,6 +40,8 @@ pub struct Trial {
     pub for_minutes: i64,
     /// Whether incidents are injected.
     pub has_incidents: bool,
+    /// Whether the deep tier judges as many series as its default memory holds, or none.
+    pub has_deep_tier: bool,
 }
 
 /// What came of a trial.
@@ -138,7 +140,7 @@ impl Trial {
     }
 
     fn settings(&self) -> Settings {
-        let mut settings = Settings::default();
+        let mut settings = if self.has_deep_tier { Settings::default() } else { base_tier() };
         settings.budget.per_day = 1.0;
         // What is counted is how often the thresholds let something pass, not what the cap hides.
         settings.budget.cap_per_day = u32::MAX;
@@ -227,7 +229,8 @@ mod tests {
     use super::*;
 
     fn trial(has_incidents: bool) -> Trial {
-        Trial { series: 200, days: 3, for_minutes: 2, has_incidents }
+        // The deep tier takes minutes in a debug build; the example runs it.
+        Trial { series: 200, days: 3, for_minutes: 2, has_incidents, has_deep_tier: false }
     }
 
     #[test]

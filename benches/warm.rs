@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use bellwether_engine::{Engine, Outputs, Record, RecordBody, Settings};
+use bellwether_engine::{DeepTier, Engine, Outputs, Record, RecordBody, Settings};
 use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
 
 use crate::{Fleet, STEP_MS};
 
 /// Steps after which all detectors judge: a little over two days.
 const WARM_STEPS: usize = 200;
+
+/// Default settings without the deep tier: the budgets of time and memory are those of the base tier, which judges every
+/// series.
+pub fn base_tier() -> Settings {
+    Settings { deep: DeepTier { memory_bytes: 0 }, ..Settings::default() }
+}
 
 /// An engine with what it has seen.
 #[derive(Debug)]
@@ -22,7 +28,7 @@ impl WarmEngine {
     /// An engine with default settings that has seen 200 steps of `fleet`. Times of the alert policy are
     /// stretched, so that as many steps pass as in a fleet that is scraped once a minute.
     pub fn new(fleet: &Fleet) -> Self {
-        let mut settings = Settings::default();
+        let mut settings = base_tier();
         for rule in &mut settings.rules {
             rule.alert.for_ms *= STEP_MS / 60_000;
             rule.alert.keep_firing_for_ms *= STEP_MS / 60_000;
