@@ -1,7 +1,7 @@
 //! `bellwether demo`: the whole thing on a generated fleet with known incidents.
 //!
-//! The engine and the receiver are the real ones with the defaults of `run`; what is known of incidents
-//! stays on this side of the socket.
+//! The engine and the receiver are the real ones with the defaults of `run`, but for the deep tier, which is off; what
+//! is known of incidents stays on this side of the socket.
 
 mod feed;
 mod judge;
@@ -93,6 +93,8 @@ async fn start(args: &DemoArgs, to_judge: mpsc::Sender<Arc<Event>>) -> anyhow::R
     let run = RunArgs { listen: Some(args.listen), ..RunArgs::default() };
     let mut config = live::load(&run)?;
     // It leaves nothing behind.
+    // Two weeks of the deep tier take a minute; the base tier takes seconds.
+    config.engine.deep.memory_bytes = 0;
     config.sinks.event_log = None;
     Service::start(run, config, vec![Arc::new(ToJudge(Mutex::new(to_judge)))]).await
 }
