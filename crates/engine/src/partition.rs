@@ -240,6 +240,8 @@ impl Partition {
                 self.judges.leave(series.seat);
                 series.seat = self.judges.seat(&settings.rules[rule], series.fingerprint);
                 series.last_surprise = f32::NAN;
+                self.leave_group(slot, outputs);
+                self.join_group(slot);
             }
         }
         self.settings = settings;

@@ -12,7 +12,7 @@ use crate::event::{ChangeKind, Event, FORMAT_VERSION, ResolveReason, SignalKind}
 use crate::explain::{GroupFacts, explain_group};
 use crate::lifecycle::{self, Change, Episode, Reading};
 use crate::outputs::Outputs;
-use crate::settings::{AlertPolicy, Settings};
+use crate::settings::Settings;
 use crate::slab::Slab;
 use crate::threshold::{THRESHOLD_MIN, firing_threshold};
 
@@ -79,7 +79,8 @@ impl Partition {
                 return;
             }
         }
-        let policy = AlertPolicy::default();
+        // What a group does is no rule's: the policy is that of the rule that matches every series.
+        let policy = self.settings.rules.last().map(|rule| rule.alert).unwrap_or_default();
         let surprise = if group.echoes { row.base } else { row.surprise };
         let threshold = firing_threshold(self.shares.per_unit, policy.for_ms, row.interval_ms);
         let (at, interval_ms, base) = (row.at, row.interval_ms, row.base);
