@@ -8,10 +8,11 @@ use bellwether_series::Sample;
 
 use crate::autoencoder::Autoencoder;
 use crate::column::{AnyColumn, States};
-use crate::combine::Combiner;
+use crate::combine::{Combiner, Voices};
 use crate::deep_column::{DeepColumn, Oddity, deep_column};
-use crate::fuse::{self, Fusion};
+use crate::fuse;
 use crate::granularity::Granularity;
+use crate::ladder::{Ladder, Prior};
 use crate::local_time::LocalTime;
 use crate::params::{DetectorName, DetectorSpec, Direction, MinDeviation};
 use crate::residual::EXCURSION_SURPRISE;
@@ -22,6 +23,12 @@ use crate::verdict::{Expected, Observation, Verdict};
 const VALUE_MAX: f64 = 1e120;
 /// What deep detectors learn of an observation that surprises the others.
 const EXCURSION_WEIGHT: f64 = 0.1;
+/// What their fused surprise is worth learning then. Half of the exceedances of high rungs are lost at most, so that under no
+/// anomaly at all these are exceeded at most twice as often as they should.
+const FUSED_EXCURSION_WEIGHT: f64 = 0.5;
+/// The combined surprise of the base tier is nearly one, that of both tiers is a root mean square.
+const BASE_PRIOR: Prior = Prior { slope: 1.0, rows: 3000.0 };
+const DEEP_PRIOR: Prior = Prior { slope: 0.85, rows: 6000.0 };
 
 /// What all detectors of a rule together say about one observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -37,8 +44,8 @@ pub enum Judgement {
         base: f64,
         /// What the most surprised detector of the base tier expected.
         expected: Expected,
-        /// The surprise by what series in general look like; `None` without detectors of the deep tier.
-        population: Option<f64>,
+        /// What the deep tier says; `None` where it does not judge.
+        deep: Option<Oddity>,
     },
 }
 
@@ -61,14 +68,15 @@ impl Default for Tables {
 /// The detectors of a rule and the states of its series.
 ///
 /// Detectors of the base tier judge every series; their verdicts are combined by the Cauchy rule. Those of the deep
-/// tier judge the series that were [`Bank::reset`] with a seed; with them the surprise is the root mean square of all,
-/// calibrated again.
+/// tier judge the series that were [`Bank::reset`] with a seed; with them the surprise is the root mean square of all. Either
+/// is calibrated again by the series' own past.
 #[derive(Debug)]
 pub struct Bank {
     columns: Vec<AnyColumn>,
     deep: Vec<Box<dyn DeepColumn>>,
-    /// Of the series that the deep tier judges.
-    fusions: Vec<Option<Fusion>>,
+    /// Whether the deep tier judges the series.
+    is_deep: Vec<bool>,
+    ladders: States<Ladder>,
     granularity: States<Granularity>,
     min_deviation: MinDeviation,
     direction: Direction,
@@ -81,6 +89,10 @@ pub struct Bank {
 /// What the base tier says.
 struct Base {
     surprise: f64,
+    /// What those that judge departures agree on; `None` while all of them warm up.
+    departure: Option<f64>,
+    /// Those that watch something else.
+    others: Voices,
     /// What the most surprised detector expected; `None` while all of them warm up.
     expected: Option<Expected>,
     /// Whether some detector sees a departure that counts.
@@ -106,7 +118,8 @@ impl Bank {
             oddities: Vec::with_capacity(deep.len()),
             columns,
             deep,
-            fusions: Vec::new(),
+            is_deep: Vec::new(),
+            ladders: States::default(),
             granularity: States::default(),
             min_deviation,
             direction,
@@ -129,30 +142,33 @@ impl Bank {
         let scale_floor = self.granularity.at(slot).floor();
         let observation = &Observation { timestamp, local, value, interval_ms, scale_floor };
         let base = self.base(slot, observation);
+        let base_departs = base.departs;
         self.granularity.at(slot).learn(value, base.surprise < EXCURSION_SURPRISE);
         self.oddities.clear();
         let deep = self.is_deep(slot).then(|| self.look_deeper(slot, observation, &base)).flatten();
         let Some(expected) = base.expected else { return Judgement::WarmingUp };
-        match deep {
-            None => Judgement::Scored {
-                surprise: base.surprise,
-                base: base.surprise,
-                expected,
-                population: None,
-            },
-            Some(Oddity { own, population }) => Judgement::Scored {
-                surprise: own,
-                base: base.surprise,
-                expected,
-                population: Some(population),
-            },
-        }
+        let departure = match (&deep, base.departure) {
+            (Some(oddity), departure) => {
+                Some(fuse::of_tiers(oddity.own, departure.unwrap_or_default()))
+            }
+            (None, Some(departure)) if !self.is_deep(slot) => {
+                Some(self.ladders.at(slot).observe(departure, 1.0, &BASE_PRIOR))
+            }
+            (None, departure) => departure,
+        };
+        let surprise = self.combiner.with_others(departure, &base.others);
+        // A shape has no side and no size: with a direction, somebody must see a departure on that side.
+        let counts = base_departs || self.direction == Direction::Both;
+        let surprise = if counts { surprise } else { 0.0 };
+        let base = if deep.is_some() { base.surprise } else { surprise };
+        Judgement::Scored { surprise, base, expected, deep: deep.filter(|_| counts) }
     }
 
     /// Asks the base tier.
     fn base(&mut self, slot: usize, observation: &Observation) -> Base {
         self.verdicts.clear();
         let (mut most, mut most_expected, mut departs) = (f64::NEG_INFINITY, None, false);
+        let [mut departures, mut others] = [Voices::default(); 2];
         for column in &mut self.columns {
             let mut verdict = column.observe(slot, observation);
             if let Verdict::Scored { surprise, expected } = &mut verdict {
@@ -164,18 +180,21 @@ impl Bank {
                 } else {
                     *surprise = 0.0;
                 }
+                let voices = if column.judges_departure() { &mut departures } else { &mut others };
+                self.combiner.hear(voices, *surprise);
                 if *surprise > most {
                     (most, most_expected) = (*surprise, Some(*expected));
                 }
             }
             self.verdicts.push(verdict);
         }
-        let surprise = self.combiner.combine(self.verdicts.iter().filter_map(scored));
-        Base { surprise, expected: most_expected, departs }
+        let departure = self.combiner.agreed(&departures);
+        let surprise = self.combiner.with_others(departure, &others);
+        Base { surprise, departure, others, expected: most_expected, departs }
     }
 
     fn is_deep(&self, slot: usize) -> bool {
-        matches!(self.fusions.get(slot), Some(Some(_)))
+        self.is_deep.get(slot) == Some(&true)
     }
 
     /// Asks the deep tier, and fuses what it says with what the base tier said. `None` while either warms up.
@@ -192,14 +211,12 @@ impl Bank {
             self.oddities.push(column.observe(slot, observation, weight));
         }
         base.expected?;
-        let fusion = self.fusions.get_mut(slot)?.as_mut()?;
         let of = |each: fn(&Oddity) -> f64| self.oddities.iter().flatten().map(each);
         let population = fuse::of_signal(of(|oddity| oddity.population))?;
-        let own = fuse::of_signal(of(|oddity| oddity.own).chain([base.surprise]))?;
-        let own = fuse::of_tiers(fusion.observe(own, weight), base.surprise);
-        // A shape has no side and no size: with a direction, somebody must see a departure on that side.
-        let counts = base.departs || self.direction == Direction::Both;
-        Some(if counts { Oddity { own, population } } else { Oddity { own: 0.0, population: 0.0 } })
+        let fused = fuse::of_signal(of(|oddity| oddity.own).chain(base.departure))?;
+        let weight = if is_ordinary { 1.0 } else { FUSED_EXCURSION_WEIGHT };
+        let own = self.ladders.at(slot).observe(fused, weight, &DEEP_PRIOR);
+        Some(Oddity { own, population })
     }
 
     /// What each detector said about the last observation: its name, its surprise, and what those of the base tier
@@ -225,6 +242,8 @@ impl Bank {
     /// there, the deep tier judges it too.
     pub fn reset(&mut self, slot: usize, seed: Option<u64>) {
         *self.granularity.at(slot) = Granularity::default();
+        let prior = if seed.is_some() { &DEEP_PRIOR } else { &BASE_PRIOR };
+        *self.ladders.at(slot) = Ladder::new(prior);
         for column in &mut self.columns {
             column.reset(slot);
         }
@@ -234,17 +253,18 @@ impl Bank {
         for column in &mut self.deep {
             column.reset(slot, seed);
         }
-        if slot >= self.fusions.len() {
-            self.fusions.resize(slot + 1, None);
+        if slot >= self.is_deep.len() {
+            self.is_deep.resize(slot + 1, false);
         }
-        self.fusions[slot] = seed.map(|_| Fusion::default());
+        self.is_deep[slot] = seed.is_some();
     }
 
     /// Bytes that the states occupy.
     pub fn state_bytes(&self) -> usize {
         self.granularity.bytes()
             + self.columns.iter().map(AnyColumn::bytes).sum::<usize>()
-            + self.fusions.capacity() * size_of::<Option<Fusion>>()
+            + self.ladders.bytes()
+            + self.is_deep.capacity()
             + self.deep.iter().map(|column| column.state_bytes()).sum::<usize>()
     }
 
@@ -258,18 +278,9 @@ impl Bank {
         for column in &self.deep {
             column.digest_into(slot, &mut text);
         }
-        if let Some(Some(fusion)) = self.fusions.get(slot) {
-            // Writing to a string never fails.
-            _ = write!(text, "{fusion:?}");
-        }
+        // Writing to a string never fails.
+        _ = write!(text, "{:?}", self.ladders.at(slot));
         text
-    }
-}
-
-fn scored(verdict: &Verdict) -> Option<f64> {
-    match verdict {
-        Verdict::Scored { surprise, .. } => Some(*surprise),
-        Verdict::WarmingUp | Verdict::NotApplicable => None,
     }
 }
 

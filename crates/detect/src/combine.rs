@@ -6,6 +6,12 @@
 //! truncated form (Fang et al. 2023), p-values above one half count as one half, so that a
 //! detector that is perfectly content cannot veto one that is not.
 //!
+//! Tails are learned from some ten thousand observations, so what is rarer than that is extrapolated, and the rule is as
+//! wrong there as the worst of the extrapolations. Beyond [`fuse::EVIDENCE_MAX`] a departure is therefore as surprising as
+//! the second of the detectors that judge departures says, by the rule of Rüger (1978), "Das maximale
+//! Signifikanzniveau des Tests: Lehne H0 ab, wenn k unter n gegebenen Tests zur Ablehnung führen": `n / k` times the k-th
+//! smallest of `n` p-values is a p-value however they depend on each other.
+//!
 //! The variate is tabulated and interpolated, to within 0.001 of the surprise: nearly every
 //! observation is ordinary and needs no exponential.
 
@@ -13,8 +19,12 @@ use std::f64::consts::{LOG10_2, PI};
 use std::fmt;
 use std::sync::Arc;
 
+use crate::fuse;
+
 /// Points of the table per unit of surprise.
 const POINTS_PER_UNIT: usize = 32;
+/// Weight of a detector that watches something other than departures, against all of those that do.
+const OTHER_WEIGHT: f64 = 0.1;
 const POINTS: usize = 4 * POINTS_PER_UNIT + 1;
 
 /// The tabulated combination rule. Clones share the table.
@@ -36,6 +46,16 @@ impl Default for Combiner {
     }
 }
 
+/// Surprises that are combined, in one pass.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Voices {
+    /// Sum of their Cauchy variates.
+    sum: f64,
+    count: u32,
+    loudest: f64,
+    second: f64,
+}
+
 impl Combiner {
     /// Computes the table; some ten microseconds.
     pub fn new() -> Self {
@@ -49,12 +69,52 @@ impl Combiner {
     /// Combines surprises into one; 0 for none.
     #[inline]
     pub fn combine(&self, surprises: impl IntoIterator<Item = f64>) -> f64 {
-        let (mut sum, mut count) = (0.0, 0_u32);
+        let mut voices = Voices::default();
         for surprise in surprises {
-            sum += self.cauchy(surprise);
-            count += 1;
+            self.hear(&mut voices, surprise);
         }
-        if count == 0 { 0.0 } else { self.surprise(sum / f64::from(count)) }
+        self.all(&voices)
+    }
+
+    /// Adds a surprise to `voices`.
+    #[inline]
+    pub fn hear(&self, voices: &mut Voices, surprise: f64) {
+        voices.sum += self.cauchy(surprise);
+        voices.count += 1;
+        voices.second = voices.second.max(voices.loudest.min(surprise));
+        voices.loudest = voices.loudest.max(surprise);
+    }
+
+    /// `departure`, the surprise of all detectors that judge departures, with those that watch something else: each of
+    /// these speaks for itself, at a tenth of the weight, so that it costs the others next to nothing to have it.
+    /// Without a departure they are equals. 0 for none.
+    #[inline]
+    pub fn with_others(&self, departure: Option<f64>, others: &Voices) -> f64 {
+        match departure {
+            None => self.all(others),
+            Some(departure) if others.count == 0 => departure,
+            Some(departure) => {
+                let sum = self.cauchy(departure) + OTHER_WEIGHT * others.sum;
+                self.surprise(sum / (1.0 + OTHER_WEIGHT * f64::from(others.count)))
+            }
+        }
+    }
+
+    /// The Cauchy combination of `voices`; 0 for none.
+    fn all(&self, voices: &Voices) -> f64 {
+        if voices.count == 0 { 0.0 } else { self.surprise(voices.sum / f64::from(voices.count)) }
+    }
+
+    /// The Cauchy combination within the evidence; beyond it what two voices agree on, and a little of what one says
+    /// alone. `None` for none.
+    #[inline]
+    pub fn agreed(&self, voices: &Voices) -> Option<f64> {
+        let all = self.all(voices);
+        if all <= fuse::EVIDENCE_MAX || voices.count < 2 {
+            return (voices.count > 0).then_some(all);
+        }
+        let two = voices.second - libm::log10(f64::from(voices.count) / 2.0);
+        Some(fuse::held_back(all).max(two.min(all)))
     }
 
     /// `cot(pi p)` for `p = 10^-surprise`, taken as at most one half.
@@ -114,6 +174,40 @@ mod tests {
     fn a_lone_voice_costs_the_logarithm_of_the_number_of_voices() {
         let combined = Combiner::new().combine([9.0, 0.1, 0.2]);
         assert!((combined - (9.0 - libm::log10(3.0))).abs() < 1e-3);
+    }
+
+    #[test]
+    fn beyond_the_evidence_two_must_agree_unless_there_is_only_one() {
+        let combiner = Combiner::new();
+        let voices = |surprises: &[f64]| {
+            let mut voices = Voices::default();
+            surprises.iter().for_each(|&surprise| combiner.hear(&mut voices, surprise));
+            voices
+        };
+        let of = |surprises: &[f64]| combiner.agreed(&voices(surprises)).unwrap_or(f64::NAN);
+        assert_eq!(combiner.agreed(&voices(&[])), None);
+        assert!((of(&[12.0]) - 12.0).abs() < 1e-3);
+        assert!((of(&[3.0, 0.5, 1.0]) - combiner.combine([3.0, 0.5, 1.0])).abs() < 1e-12);
+        let lone = of(&[12.0, 1.0, 0.5, 2.0]);
+        assert!((4.0..5.0).contains(&lone), "{lone}");
+        assert!(lone > of(&[9.0, 1.0, 0.5, 2.0]), "what is held back still shows");
+        // Two of four: 9 less log10 (4 / 2).
+        assert!((of(&[12.0, 9.0, 0.5, 2.0]) - (9.0 - libm::log10(2.0))).abs() < 1e-3);
+    }
+
+    #[test]
+    fn what_watches_something_else_speaks_for_itself_and_costs_the_others_little() {
+        let combiner = Combiner::new();
+        let mut others = Voices::default();
+        assert!((combiner.with_others(Some(5.0), &others) - 5.0).abs() < 1e-12);
+        assert!(combiner.with_others(None, &others).abs() < 1e-12);
+        [9.0, 0.1].iter().for_each(|&surprise| combiner.hear(&mut others, surprise));
+        let stuck = combiner.with_others(Some(0.5), &others);
+        assert!((stuck - (9.0 - libm::log10(12.0))).abs() < 1e-3, "{stuck}");
+        let alone = combiner.with_others(None, &others);
+        assert!((alone - (9.0 - libm::log10(2.0))).abs() < 1e-3, "{alone}");
+        let departs = combiner.with_others(Some(12.0), &others);
+        assert!((departs - (12.0 - libm::log10(1.2))).abs() < 1e-2, "{departs}");
     }
 
     #[test]

@@ -18,13 +18,13 @@ use crate::verdict::Observation;
 /// Scores of a series that count as much as what the population says.
 const POPULATION_SAMPLES: f64 = 1000.0;
 
-/// What a deep detector says about one observation, as surprises.
+/// What a deep detector, or all of them together, says about one observation, as surprises.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Oddity {
+pub struct Oddity {
     /// By the series' own past, as far as there is one.
-    pub(crate) own: f64,
+    pub own: f64,
     /// By what series in general look like.
-    pub(crate) population: f64,
+    pub population: f64,
 }
 
 /// A column whatever its detector.

@@ -7,7 +7,7 @@
 //! A rule's [`Bank`] runs the detectors that the rule names, in two tiers. Those of the base tier ([`Detector`]) judge
 //! every series in some hundred nanoseconds and say what they expected. Those of the deep tier ([`DeepDetector`])
 //! take kilobytes and microseconds, know shapes, and have their scores [calibrated](calibrate) against the series' own past and
-//! against the [population]. [`fuse`] makes one surprise of all.
+//! against the [population]. [`fuse`] makes one reading of all, and a [`ladder`] a surprise of that.
 
 pub mod absent;
 pub mod autoencoder;
@@ -24,6 +24,8 @@ pub mod fuse;
 mod granularity;
 pub mod iqr;
 pub mod isolation_forest;
+pub mod ladder;
+pub mod lasting;
 mod local_time;
 #[cfg(test)]
 mod nulls;
@@ -49,6 +51,7 @@ pub mod zscore;
 
 pub use bank::{Bank, Judgement, Tables};
 pub use deep::{DeepDetector, GroupDetector};
+pub use deep_column::Oddity;
 pub use local_time::LocalTime;
 pub use params::{
     DetectorName, DetectorSpec, Direction, MinDeviation, ParamError, WarmUp, WarmUpDays, Window,

@@ -24,7 +24,7 @@ use crate::outputs::{Counts, DropReason};
 use crate::partition::{Input, PARTITIONS, Row};
 use crate::record::{Record, RecordBody, RecordClock};
 use crate::settings::{GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN, Settings};
-use crate::threshold::{Shares, firing_threshold, shortest_for_ms};
+use crate::threshold::{Shares, firing_threshold};
 
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
@@ -151,11 +151,10 @@ impl Intake {
         self.watched
     }
 
-    /// The surprise from which a series fires at present that is sampled every minute and whose rule has the shortest
-    /// `for`; one that is sampled less often fires at less.
+    /// How rare, as a surprise, something about a series has to be at present if it is sampled every minute; one that is
+    /// sampled less often fires at less, and so does one that stays surprising for its rule's `for`.
     pub fn firing_threshold(&self) -> f64 {
-        let for_ms = shortest_for_ms(&self.settings.rules);
-        firing_threshold(self.shares.per_unit, for_ms, 60_000)
+        firing_threshold(self.shares.per_unit, 60_000)
     }
 
     /// Takes a record in and appends to `work` what the shards must do; partition `p` belongs to shard

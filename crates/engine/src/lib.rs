@@ -10,6 +10,7 @@
 
 mod calendar;
 mod cap;
+mod debt;
 mod engine;
 mod event;
 mod explain;

@@ -33,6 +33,8 @@ pub(crate) struct Reading {
     /// Surprise of the base tier alone.
     pub(crate) base: f64,
     pub(crate) threshold: f64,
+    /// Whether an alert may begin now: not while the group of the series alerts.
+    pub(crate) may_fire: bool,
 }
 
 /// An episode from its first event until it is resolved.
@@ -116,7 +118,7 @@ pub(crate) fn advance(
     let (over, noticed) = (lasted(pending.over_since), lasted(pending.notable_since));
     let Some(episode) = episode else {
         let severity = severity(policy.importance, reading.surprise, reading.threshold, 0);
-        let firing = over.filter(|_| severity > Severity::Info);
+        let firing = over.filter(|_| severity > Severity::Info && reading.may_fire);
         return match (firing, noticed) {
             (Some(starts_at), _) => {
                 Some(Change::Open { starts_at, kind: ChangeKind::Firing, severity })
@@ -139,12 +141,13 @@ pub(crate) fn advance(
         return over.then_some(Change::Close { ends_at: since });
     }
     episode.calm_since = None;
-    if over.is_some() && episode.fired_at.is_none() {
+    if over.is_some() && episode.fired_at.is_none() && reading.may_fire {
         episode.fired_at = Some(reading.at);
     }
     let fired_at = episode.fired_at?;
-    // How long the deep tier goes on says how far it looks back, not how long the fault lasts.
-    let lasts = reading.base >= notable(reading.threshold);
+    // How long the deep tier goes on says how far it looks back, not how long the fault lasts; and what only has not
+    // ended yet does not become worse.
+    let lasts = reading.surprise.min(reading.base) >= reading.threshold;
     let firing_ms = if lasts { reading.at.ms_since(fired_at) } else { 0 };
     let severity = severity(policy.importance, episode.peak_surprise, reading.threshold, firing_ms);
     if severity <= episode.severity {
@@ -179,11 +182,21 @@ mod tests {
 
     /// Feeds one surprise a minute and returns what changed in which minute.
     fn live(policy: AlertPolicy, surprises: &[f64]) -> Vec<(usize, ChangeKind, Severity)> {
+        live_after(0, policy, surprises)
+    }
+
+    /// The same, but nothing may fire in the first `quiet` minutes.
+    fn live_after(
+        quiet: usize,
+        policy: AlertPolicy,
+        surprises: &[f64],
+    ) -> Vec<(usize, ChangeKind, Severity)> {
         let (mut pending, mut episode, mut changes) = (Pending::default(), None::<Episode>, vec![]);
         for (minute, &surprise) in surprises.iter().enumerate() {
             let at = Timestamp::from_ms(minute as i64 * MINUTE_MS);
             let base = surprise;
-            let reading = Reading { at, interval_ms: MINUTE_MS, surprise, base, threshold: 6.0 };
+            let (interval_ms, threshold, may_fire) = (MINUTE_MS, 6.0, minute >= quiet);
+            let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire };
             match advance(&mut pending, episode.as_mut(), &policy, &reading) {
                 None => {}
                 Some(Change::Open { starts_at, kind, severity }) => {
@@ -219,6 +232,23 @@ mod tests {
             &[0.0, 7.0, 7.0, 7.0, 1.0, 5.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0],
         );
         assert_eq!(changes, [(2, Firing, Severity::Warning), (11, Resolved, Severity::Warning)]);
+    }
+
+    #[test]
+    fn what_may_not_fire_is_noticed_and_fires_once_it_may() {
+        use ChangeKind::{Firing, Noticed};
+        assert_eq!(
+            live_after(4, AlertPolicy::default(), &[7.0; 6]),
+            [(1, Noticed, Severity::Info), (4, Firing, Severity::Warning)]
+        );
+    }
+
+    #[test]
+    fn what_has_not_ended_yet_does_not_become_critical() {
+        let mut surprises = vec![7.0; 3];
+        surprises.extend([4.0; 30]);
+        let changes = live(AlertPolicy::default(), &surprises);
+        assert_eq!(changes, [(1, ChangeKind::Firing, Severity::Warning)]);
     }
 
     #[test]

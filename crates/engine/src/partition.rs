@@ -12,7 +12,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_detect::{ExpectedBand, Judgement, Tables};
+use bellwether_detect::lasting::Lasting;
+use bellwether_detect::{ExpectedBand, Judgement, Oddity, Tables, fuse};
 use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
 use bellwether_signal::{Interval, SeriesKind, rate};
 
@@ -20,6 +21,7 @@ use self::export::Export;
 use self::groups::{Groups, NO_GROUP, Told};
 use self::series::{Judged, Open, Series, signal_kind};
 use crate::calendar::{Clock, WindowSet};
+use crate::debt::Debt;
 use crate::event::ResolveReason;
 use crate::judges::Judges;
 use crate::lifecycle::Pending;
@@ -183,6 +185,8 @@ impl Partition {
             last: None,
             last_surprise: f32::NAN,
             pending: Pending::default(),
+            lasting: Lasting::default(),
+            debt: Debt::default(),
             is_open: false,
             echoes: false,
             export,
@@ -306,6 +310,7 @@ impl Partition {
         if let Some((earlier, _)) = previous {
             if at.ms_since(earlier) > GAP_INTERVALS * series.interval.as_ms() {
                 series.pending.reset();
+                series.lasting.forget();
             }
             series.interval.learn(earlier, at);
         }
@@ -335,7 +340,7 @@ impl Partition {
         let sample = Sample { timestamp: at, value };
         let local = self.clock.local(&self.settings.calendar, at);
         let judgement = bank.observe(bank_slot, sample, local, interval_ms);
-        let Judgement::Scored { surprise, base, expected, population } = judgement else {
+        let Judgement::Scored { surprise, base, expected, deep } = judgement else {
             outputs.counts.warming_up += 1;
             return;
         };
@@ -350,8 +355,11 @@ impl Partition {
             series.export(&self.settings, at, reading, outputs);
         }
         let place = series.place;
-        if let (Some(population), true) = (population, place != NO_GROUP) {
-            let (own, base, population) = (surprise as f32, base as f32, population as f32);
+        series.learn_lasting(&self.settings, surprise);
+        if let (Some(Oddity { own, population }), true) = (deep, place != NO_GROUP) {
+            // What one signal says alone, beyond the evidence, does not move the group.
+            let own = fuse::held_back(own) as f32;
+            let (base, population) = (base as f32, population as f32);
             let told = Told { at, value, interval_ms, own, base, population };
             self.tell_group(elapsed_ms, place, told, outputs);
         }

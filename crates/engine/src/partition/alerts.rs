@@ -27,16 +27,19 @@ impl Partition {
     ) {
         let Some(series) = self.series.get_mut(slot) else { return };
         let rule = &self.settings.rules[usize::from(series.rule)];
-        let is_member = self.groups.at(series.place).is_some();
-        let threshold = series.threshold(&self.settings, self.shares, is_member);
+        let group = self.groups.at(series.place);
+        let (is_member, may_fire) =
+            group.map_or((false, true), |group| (true, !group.is_alerting()));
         let Judged { at, base, .. } = judged;
+        let threshold = series.threshold(&self.settings, self.shares, is_member, at);
         let surprise = if series.echoes { base } else { judged.surprise };
         let interval_ms = series.interval.as_ms();
-        let reading = Reading { at, interval_ms, surprise, base, threshold };
+        let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire };
+        let per_day = self.settings.budget.per_series_per_day;
         let mut open = self.episodes.get_mut(&slot);
         if let Some(open) = &mut open {
             open.episode.last_received_ms = elapsed_ms;
-            open.last = judged;
+            (open.last, open.threshold) = (judged, threshold);
         }
         let episode = open.map(|open| &mut open.episode);
         match lifecycle::advance(&mut series.pending, episode, &rule.alert, &reading) {
@@ -49,14 +52,18 @@ impl Partition {
                 episode.peak_base = base;
                 if kind == ChangeKind::Firing {
                     lifecycle::fire(&mut episode, at);
+                    series.debt.incur(at, per_day);
                 }
-                self.episodes.insert(slot, Open { episode, last: judged });
+                self.episodes.insert(slot, Open { episode, last: judged, threshold });
                 series.is_open = true;
                 self.report(slot, kind, None, outputs);
             }
             Some(Change::Raise { kind, severity }) => {
                 if let Some(open) = self.episodes.get_mut(&slot) {
                     open.episode.severity = severity;
+                }
+                if kind == ChangeKind::Firing {
+                    series.debt.incur(at, per_day);
                 }
                 self.report(slot, kind, None, outputs);
             }
@@ -101,10 +108,8 @@ impl Partition {
         outputs: &mut Outputs,
     ) {
         let Some(series) = self.series.get_mut(slot) else { return };
-        let Some(Open { episode, last }) = self.episodes.get_mut(&slot) else { return };
+        let Some(Open { episode, last, threshold }) = self.episodes.get_mut(&slot) else { return };
         let rule = &self.settings.rules[usize::from(series.rule)];
-        let is_member = self.groups.at(series.place).is_some();
-        let threshold = series.threshold(&self.settings, self.shares, is_member);
         let sequence = episode.sequence;
         episode.sequence += 1;
         let (bank, bank_slot) = self.judges.bank(series.seat);
@@ -149,7 +154,7 @@ impl Partition {
             upper,
             surprise: last.surprise,
             peak_surprise: episode.peak_surprise,
-            threshold,
+            threshold: *threshold,
             detectors,
             config_digest: Arc::clone(&self.settings.digest),
             state_digest,

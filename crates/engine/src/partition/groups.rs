@@ -9,14 +9,17 @@
 
 use std::collections::BTreeMap;
 
+use bellwether_detect::lasting::Lasting;
 use bellwether_detect::population::Population;
 use bellwether_detect::subspace::{GroupState, GroupSubspace};
-use bellwether_detect::{GroupDetector, fuse};
+use bellwether_detect::{GroupDetector, Severity, fuse};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 
 use crate::lifecycle::{Episode, Pending};
 use crate::settings::{GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN};
 
+/// What the population says of a group's signals counts so many times: it is what a group does not unlearn.
+const POPULATION_READINGS: usize = 3;
 /// A fused reading of a group that a population of groups exceeds once in ten, per unit: the readings are of the
 /// same incident, so that their mean square says less than independent ones would.
 const READING_PER_SURPRISE: f64 = 0.9;
@@ -84,6 +87,7 @@ pub(super) struct Group {
     pub(super) labels: LabelSet,
     pub(super) fingerprint: Fingerprint,
     pub(super) pending: Pending,
+    pub(super) lasting: Lasting,
     pub(super) echoes: bool,
     pub(super) open: Option<OpenEpisode>,
     pub(super) last: Option<RowReading>,
@@ -173,6 +177,7 @@ impl Group {
             labels,
             fingerprint,
             pending: Pending::default(),
+            lasting: Lasting::default(),
             echoes: false,
             open: None,
             last: None,
@@ -183,6 +188,11 @@ impl Group {
             usual: 0,
             state: None,
         }
+    }
+
+    /// Whether it alerts at present.
+    pub(super) fn is_alerting(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.episode.severity > Severity::Info)
     }
 
     /// Closes the open row if what comes at `told` belongs to a later one.
@@ -229,10 +239,9 @@ impl Group {
             fuse::of_group(told.iter().map(|(_, told)| f64::from(part(told))))
         };
         let (own, population) = (of(|told| told.own)?, of(|told| told.population)?);
-        // The population counts twice: it is what a group does not unlearn.
-        let readings = [Some(own), Some(population), Some(population), joint];
+        let readings = std::iter::repeat_n(population, POPULATION_READINGS).chain([own]).chain(joint);
         let base = of(|told| told.base)?;
-        let surprise = fuse::of_signal(readings.into_iter().flatten())? / READING_PER_SURPRISE;
+        let surprise = fuse::of_signal(readings)? / READING_PER_SURPRISE;
         let reading = RowReading {
             at: newest.at,
             interval_ms: newest.interval_ms,

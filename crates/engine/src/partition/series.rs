@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bellwether_detect::lasting::Lasting;
 use bellwether_detect::{Expected, Severity};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use bellwether_signal::{Interval, SeriesKind};
@@ -9,11 +10,12 @@ use bellwether_signal::{Interval, SeriesKind};
 use super::export::Export;
 use super::groups::Place;
 use crate::calendar::WindowSet;
+use crate::debt::Debt;
 use crate::event::SignalKind;
 use crate::judges::Seat;
 use crate::lifecycle::{Episode, Pending};
 use crate::settings::Settings;
-use crate::threshold::{Shares, firing_threshold, member_threshold};
+use crate::threshold::{Shares, firing_threshold, member_threshold, stretch_samples, THRESHOLD_MIN};
 
 /// What a partition knows of one series, besides the states of its detectors.
 #[derive(Debug)]
@@ -28,6 +30,10 @@ pub(super) struct Series {
     /// Surprise of its newest judged sample; NaN before the first, since an `Option` takes twice the space.
     pub(super) last_surprise: f32,
     pub(super) pending: Pending,
+    /// How long it usually stays surprising.
+    pub(super) lasting: Lasting,
+    /// What it alerted beyond its budget.
+    pub(super) debt: Debt,
     /// Whether an episode is open.
     pub(super) is_open: bool,
     /// Whether the deep tier still remembers a fault that is over: until it does not, the base tier decides.
@@ -77,15 +83,50 @@ pub(super) struct Judged {
 pub(super) struct Open {
     pub(super) episode: Episode,
     pub(super) last: Judged,
+    /// From where it fired then.
+    pub(super) threshold: f64,
 }
 
 impl Series {
-    /// The surprise from which this series fires, given whether its group alerts for it.
-    pub(super) fn threshold(&self, settings: &Settings, shares: Shares, is_member: bool) -> f64 {
+    /// Learns how long it stays surprising, from the surprise of its newest sample.
+    #[inline]
+    pub(super) fn learn_lasting(&mut self, settings: &Settings, surprise: f64) {
+        let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
+        let stretch = stretch_samples(for_ms, self.interval.as_ms());
+        if stretch > 1 {
+            self.lasting.learn(surprise, stretch);
+        }
+    }
+
+    /// The surprise from which this series fires at `at` if it lasts, given whether its group alerts for it.
+    pub(super) fn threshold(
+        &self,
+        settings: &Settings,
+        shares: Shares,
+        is_member: bool,
+        at: Timestamp,
+    ) -> f64 {
         let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
         let share = if self.seat.is_deep { shares.per_unit } else { shares.per_series };
-        let threshold = firing_threshold(share, for_ms, self.interval.as_ms());
-        if is_member { member_threshold(threshold) } else { threshold }
+        let interval_ms = self.interval.as_ms();
+        let lone = firing_threshold(share, interval_ms);
+        let rare = lone + self.debt.raise(at, settings.budget.per_series_per_day);
+        let rare = if is_member { member_threshold(rare) } else { rare };
+        lasting_threshold(&self.lasting, rare, for_ms, interval_ms)
+    }
+}
+
+/// What is enough, if it lasts for `for_ms`, to be as rare as a single surprise of `rare`.
+pub(super) fn lasting_threshold(
+    lasting: &Lasting,
+    rare: f64,
+    for_ms: i64,
+    interval_ms: i64,
+) -> f64 {
+    if stretch_samples(for_ms, interval_ms) > 1 {
+        lasting.enough(rare).max(THRESHOLD_MIN)
+    } else {
+        rare
     }
 }
 
@@ -103,6 +144,6 @@ mod tests {
     #[test]
     fn a_series_fits_its_budget() {
         let bytes = size_of::<Option<Series>>();
-        assert!(bytes <= 128, "{bytes}");
+        assert!(bytes <= 184, "{bytes}");
     }
 }

@@ -1,0 +1,82 @@
+//! Lasting: how rarely a series stays surprising, and so which surprise is enough if it lasts.
+//!
+//! An alert wants a surprise that lasts for so many samples. How rare that is differs from series to series: where
+//! samples are independent, two in a row are as rare as one of twice the surprise; where they depend on each other, hardly rarer
+//! than one. So the smallest surprise of every stretch of that many samples is followed by a [`Ladder`], and the
+//! surprise that an alert needs is read off it. It never needs more than a single sample would.
+//!
+//! State: 36 bytes. Cost: 2 ns, and a ladder's step per stretch. Memory: 20,000 stretches.
+//! Blind spot: stretches do not overlap, so that one in `n` is what a stretch, not a sample, exceeds.
+
+use crate::ladder::{Ladder, Prior};
+
+/// Between independent samples (half of it for two) and full dependence (1). Worth a day of stretches of two minutes.
+const PRIOR: Prior = Prior { slope: 0.75, rows: 720.0 };
+
+/// What is known about how long a series stays surprising.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lasting {
+    ladder: Ladder,
+    /// Smallest surprise of the present stretch, and its samples so far.
+    least: f32,
+    samples: u32,
+}
+
+impl Default for Lasting {
+    fn default() -> Self {
+        Self { ladder: Ladder::new(&PRIOR), least: f32::INFINITY, samples: 0 }
+    }
+}
+
+impl Lasting {
+    /// Learns the surprise of a sample; a stretch is `stretch` samples long.
+    #[inline]
+    pub fn learn(&mut self, surprise: f64, stretch: u32) {
+        self.least = self.least.min(surprise as f32);
+        self.samples += 1;
+        if self.samples >= stretch {
+            self.ladder.observe(f64::from(self.least), 1.0, &PRIOR);
+            self.forget();
+        }
+    }
+
+    /// Begins a new stretch: the series was silent for a while.
+    pub fn forget(&mut self) {
+        (self.least, self.samples) = (f32::INFINITY, 0);
+    }
+
+    /// The surprise that is as rare, if it lasts for a stretch, as a single one of `surprise`.
+    pub fn enough(&self, surprise: f64) -> f64 {
+        self.ladder.value_at(surprise).min(surprise)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Noise;
+
+    /// Surprises of absolute normal numbers, near enough: −log10 of `exp(-x²/2)`.
+    fn surprise(normal: f64) -> f64 {
+        normal * normal / (2.0 * std::f64::consts::LN_10)
+    }
+
+    #[test]
+    fn two_independent_samples_in_a_row_need_half_of_the_surprise() {
+        let (mut lasting, mut noise) = (Lasting::default(), Noise::new(1));
+        (0..80_000).for_each(|_| lasting.learn(surprise(noise.normal()), 2));
+        let enough = lasting.enough(4.0);
+        assert!((1.6..2.4).contains(&enough), "{enough}");
+    }
+
+    #[test]
+    fn samples_that_say_the_same_need_all_of_it_and_never_more() {
+        let (mut lasting, mut noise) = (Lasting::default(), Noise::new(2));
+        for _ in 0..40_000 {
+            // A series that is more surprising than it should be.
+            let twice = 1.5 * surprise(noise.normal());
+            (0..2).for_each(|_| lasting.learn(twice, 2));
+        }
+        assert!((lasting.enough(3.0) - 3.0).abs() < 1e-12);
+    }
+}
