@@ -18,8 +18,8 @@ use crate::residual::EXCURSION_SURPRISE;
 use crate::tail::Tail;
 use crate::verdict::{Expected, Observation, Verdict};
 
-/// Larger values are taken as this, so that squares of differences stay finite.
-const VALUE_MAX: f64 = 1e120;
+/// Larger values are taken as this, so that differences fit into single precision and their squares stay finite.
+const VALUE_MAX: f64 = 1e30;
 /// What deep detectors learn of an observation that surprises the others.
 const EXCURSION_WEIGHT: f64 = 0.1;
 
@@ -117,6 +117,7 @@ impl Bank {
 
     /// Judges a sample of the series in `slot`, which is sampled every `interval_ms`, against that series'
     /// past, then learns from it. `local` is what clock and calendar say at its time. Memory grows with the largest slot.
+    /// What is not a number is as if it were missing.
     pub fn observe(
         &mut self,
         slot: usize,
@@ -125,6 +126,11 @@ impl Bank {
         interval_ms: i64,
     ) -> Judgement {
         let Sample { timestamp, value } = sample;
+        if value.is_nan() {
+            self.verdicts.clear();
+            self.oddities.clear();
+            return Judgement::WarmingUp;
+        }
         let value = value.clamp(-VALUE_MAX, VALUE_MAX);
         let scale_floor = self.granularity.at(slot).floor();
         let observation = &Observation { timestamp, local, value, interval_ms, scale_floor };
