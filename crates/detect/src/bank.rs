@@ -222,6 +222,15 @@ impl Bank {
         base.chain(deep.filter_map(|(column, oddity)| Some((column.name(), (*oddity)?.own, None))))
     }
 
+    /// The raw score by which each detector of the deep tier that is warm judged the last observation: what a
+    /// [population](crate::population) is fitted to.
+    pub fn raw_scores(&self) -> impl Iterator<Item = (DetectorName, f64)> {
+        let deep = self.deep.iter().zip(&self.oddities);
+        deep.filter_map(|(column, oddity)| {
+            oddity.and_then(|_| Some((column.name(), column.raw()?)))
+        })
+    }
+
     /// The tail that the detectors judge by.
     pub fn tail(&self) -> &Tail {
         &self.tail

@@ -105,6 +105,7 @@ proptest! {
                 prop_assert!(range.contains(&surprise), "{} {} {:?}", name, surprise, input);
                 prop_assert!(expected.is_none_or(|expected| is_sound(&expected)), "{} {:?} {:?}", name, expected, input);
             }
+            prop_assert!(bank.raw_scores().all(|(_, raw)| raw >= 0.0 && raw.is_finite()), "{:?}", input);
             let Judgement::Scored { surprise, base, expected, population } = judgement else { continue };
             let surprises = [surprise, base, population.unwrap_or(0.0)];
             prop_assert!(surprises.iter().all(|surprise| range.contains(surprise)), "{:?} {:?}", judgement, input);
