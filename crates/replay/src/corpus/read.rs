@@ -84,6 +84,8 @@ pub struct CorpusSeries {
     pub id: String,
     /// Where its file is.
     pub path: PathBuf,
+    /// SHA-256 of that file in lower-case hexadecimal digits, if the manifest says.
+    pub sha256: Option<String>,
 }
 
 /// The series that the corpus at `manifest` lists, in its order.
