@@ -19,8 +19,8 @@ use crate::residual::EXCURSION_SURPRISE;
 use crate::tail::Tail;
 use crate::verdict::{Expected, Observation, Verdict};
 
-/// Larger values are taken as this, so that squares of differences stay finite.
-const VALUE_MAX: f64 = 1e120;
+/// Larger values are taken as this, so that differences fit into single precision and their squares stay finite.
+const VALUE_MAX: f64 = 1e30;
 /// What deep detectors learn of an observation that surprises the others.
 const EXCURSION_WEIGHT: f64 = 0.1;
 /// What their fused surprise is worth learning then. Half of the exceedances of high rungs are lost at most, so that under no
@@ -130,6 +130,7 @@ impl Bank {
 
     /// Judges a sample of the series in `slot`, which is sampled every `interval_ms`, against that series'
     /// past, then learns from it. `local` is what clock and calendar say at its time. Memory grows with the largest slot.
+    /// What is not a number is as if it were missing.
     pub fn observe(
         &mut self,
         slot: usize,
@@ -138,6 +139,11 @@ impl Bank {
         interval_ms: i64,
     ) -> Judgement {
         let Sample { timestamp, value } = sample;
+        if value.is_nan() {
+            self.verdicts.clear();
+            self.oddities.clear();
+            return Judgement::WarmingUp;
+        }
         let value = value.clamp(-VALUE_MAX, VALUE_MAX);
         let scale_floor = self.granularity.at(slot).floor();
         let observation = &Observation { timestamp, local, value, interval_ms, scale_floor };
@@ -231,6 +237,15 @@ impl Bank {
         let base = self.columns.iter().zip(&self.verdicts).filter_map(base);
         let deep = self.deep.iter().zip(&self.oddities);
         base.chain(deep.filter_map(|(column, oddity)| Some((column.name(), (*oddity)?.own, None))))
+    }
+
+    /// The raw score by which each detector of the deep tier that is warm judged the last observation: what a
+    /// [population](crate::population) is fitted to.
+    pub fn raw_scores(&self) -> impl Iterator<Item = (DetectorName, f64)> {
+        let deep = self.deep.iter().zip(&self.oddities);
+        deep.filter_map(|(column, oddity)| {
+            oddity.and_then(|_| Some((column.name(), column.raw()?)))
+        })
     }
 
     /// The tail that the detectors judge by.

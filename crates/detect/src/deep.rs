@@ -19,7 +19,7 @@ pub trait DeepDetector {
 
     /// How odd `observation` is against the past only: 0 and up, larger is odder; `None` while warming up. Then
     /// learns from it, with `weight` 1 for an ordinary observation and less for one that other detectors find
-    /// surprising, so that an incident is not learned as normal.
+    /// surprising, so that an incident is not learned as normal. What is no finite number is as if it were not there.
     fn score(&self, state: &mut Self::State, observation: &Observation, weight: f64)
     -> Option<f64>;
 
@@ -35,10 +35,13 @@ pub trait GroupDetector {
     /// The state of a group of `width` signals that was never seen.
     fn begin(&self, width: usize, seed: u64) -> Self::State;
 
-    /// How odd `row` is, one value per signal, against the past only; NaN where a signal has no value. `None` while
+    /// How odd `row` is, one value per signal, against the past only; NaN or infinite where a signal has no value. `None` while
     /// warming up. Then learns from it with `weight`.
     fn score(&self, state: &mut Self::State, row: &[f64], weight: f64) -> Option<f64>;
 
     /// Bytes that `state` occupies, with what it owns.
     fn state_bytes(&self, state: &Self::State) -> usize;
 }
+
+#[cfg(test)]
+mod laws;

@@ -37,6 +37,9 @@ pub(crate) trait DeepColumn: Debug + Send {
     /// Judges, then learns with `weight`. `None` while warming up, and without a state.
     fn observe(&mut self, slot: usize, observation: &Observation, weight: f64) -> Option<Oddity>;
 
+    /// The raw score of the newest observation, whichever series it was of; `None` while that warms up.
+    fn raw(&self) -> Option<f64>;
+
     /// Bytes that the states occupy, with what they own.
     fn state_bytes(&self) -> usize;
 
@@ -51,6 +54,7 @@ pub(crate) struct Deep<D: DeepDetector> {
     detector: D,
     population: Population,
     seats: Vec<Option<Box<Seat<D::State>>>>,
+    raw: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -61,7 +65,7 @@ struct Seat<S> {
 
 impl<D: DeepDetector> Deep<D> {
     pub(crate) fn new(name: DetectorName, detector: D, population: Population) -> Self {
-        Self { name, detector, population, seats: Vec::new() }
+        Self { name, detector, population, seats: Vec::new(), raw: None }
     }
 }
 
@@ -85,14 +89,20 @@ where
     }
 
     fn observe(&mut self, slot: usize, observation: &Observation, weight: f64) -> Option<Oddity> {
+        self.raw = None;
         let seat = self.seats.get_mut(slot)?.as_mut()?;
-        let score = self.detector.score(&mut seat.state, observation, weight)?;
+        self.raw = self.detector.score(&mut seat.state, observation, weight);
+        let score = self.raw?;
         let samples = seat.calibration.samples();
         let own = seat.calibration.observe(score, weight)?;
         let population = self.population.surprise(score);
         let own =
             (samples * own + POPULATION_SAMPLES * population) / (samples + POPULATION_SAMPLES);
         Some(Oddity { own, population })
+    }
+
+    fn raw(&self) -> Option<f64> {
+        self.raw
     }
 
     fn state_bytes(&self) -> usize {

@@ -26,6 +26,16 @@ const TAIL_RISE: f64 = 2.0;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Population([f64; RUNGS]);
 
+/// Shares of the observations that exceed the rungs.
+const SHARES: [f64; RUNGS] = [
+    0.1,
+    0.031_622_776_601_683_79,
+    0.01,
+    0.003_162_277_660_168_379_4,
+    0.001,
+    0.000_316_227_766_016_837_94,
+];
+
 impl Population {
     /// [`crate::subspace::LagSubspace`].
     pub const LAG_SUBSPACE: Self = Self([1.3, 2.5, 4.8, 8.0, 13.0, 22.0]);
@@ -39,6 +49,42 @@ impl Population {
     pub const ISOLATION_FOREST: Self = Self([2.0, 7.0, 25.0, 75.0, 190.0, 500.0]);
     /// [`crate::autoencoder::Autoencoder`].
     pub const AUTOENCODER: Self = Self([1.4, 2.4, 4.0, 6.2, 9.0, 13.0]);
+
+    /// The ladder of the raw scores of many series, each of which weighs alike however many it has. `None` without scores,
+    /// and when they have no tail: when they are 0 or alike.
+    ///
+    /// ```
+    /// use bellwether_detect::population::Population;
+    ///
+    /// let long: Vec<f32> = (0..100_000).map(|score| score as f32 / 100_000.0).collect();
+    /// let short = vec![0.0; 10];
+    /// let fitted = Population::fit(&[long, short]).map(|ladder| ladder.rungs()[2]);
+    /// // One in fifty of the long series is one in a hundred of both.
+    /// assert!(fitted.is_some_and(|rung| (rung - 0.98).abs() < 1e-4));
+    /// ```
+    pub fn fit(series: &[Vec<f32>]) -> Option<Self> {
+        let filled = series.iter().filter(|scores| !scores.is_empty());
+        let total = filled.clone().count() as f64;
+        let mut weighted: Vec<(f32, f32)> = filled
+            .flat_map(|scores| scores.iter().map(|&score| (score, 1.0 / scores.len() as f32)))
+            .collect();
+        weighted.sort_unstable_by(|(one, _), (other, _)| other.total_cmp(one));
+        let (mut rungs, mut next, mut above) = ([0.0; RUNGS], RUNGS, 0.0);
+        for (score, weight) in weighted {
+            above += f64::from(weight);
+            while next > 0 && above >= SHARES[next - 1] * total {
+                next -= 1;
+                rungs[next] = f64::from(score);
+            }
+        }
+        let has_tail = next == 0 && 0.0 < rungs[0] && rungs[1] < rungs[RUNGS - 1];
+        has_tail.then_some(Self(rungs))
+    }
+
+    /// The raw scores that are exceeded by 10^-1, 10^-1.5 … 10^-3.5 of the observations.
+    pub fn rungs(&self) -> [f64; RUNGS] {
+        self.0
+    }
 
     /// −log10 of the share of the population's observations that are at least as odd: 0 to [`SURPRISE_MAX`].
     pub fn surprise(&self, score: f64) -> f64 {
@@ -79,6 +125,32 @@ mod tests {
                 let expected = 1.0 + 0.5 * index as f64;
                 assert!((population.surprise(rung) - expected).abs() < 1e-12);
             }
+        }
+    }
+
+    #[test]
+    fn a_fitted_ladder_gives_the_shares_back_and_every_series_weighs_alike() {
+        let tail = |share: f64, scale: f64| -scale * libm::log(share);
+        let series = |count: u32, scale: f64| {
+            (0..count)
+                .map(|n| tail((f64::from(n) + 0.5) / f64::from(count), scale) as f32)
+                .collect()
+        };
+        let fitted = Population::fit(&[series(100_000, 1.0), series(50_000, 1.0), Vec::new()]);
+        for (rung, share) in fitted.expect("a tail").rungs().into_iter().zip(SHARES) {
+            assert!((rung / tail(share, 1.0) - 1.0).abs() < 0.01, "{rung} {share}");
+        }
+        // Half of the population is a hundred times as odd, whatever its length: e^(-x) = 2 share.
+        let mixed = Population::fit(&[series(300_000, 1.0), series(20_000, 100.0)]);
+        let top = mixed.expect("a tail").rungs()[2];
+        assert!((top / tail(0.02, 100.0) - 1.0).abs() < 0.01, "{top}");
+    }
+
+    #[test]
+    fn what_has_no_tail_is_not_fitted() {
+        let alike = [vec![1.0_f32; 1000], vec![1.0; 10]];
+        for series in [&[][..], &[Vec::new()], &[vec![0.0; 1000]], &alike] {
+            assert_eq!(Population::fit(series), None);
         }
     }
 

@@ -49,8 +49,9 @@ const SMOOTHED: usize = 6;
 /// Values and departures beyond these are as good as infinite.
 const VALUE_MAX: f64 = 1e30;
 const DEPARTURE_MAX: f64 = 1e6;
-/// Resolution of the bins, relative to the value.
+/// Resolution of the bins, relative to the value, and the least: smaller numbers are 0 in a bin.
 const RESOLUTION: f64 = 1e-6;
+const RESOLUTION_MIN: f64 = f32::MIN_POSITIVE as f64;
 
 /// The detector; it has no parameters.
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,12 +91,15 @@ impl DeepDetector for SeasonalResidual {
     }
 
     fn score(&self, state: &mut State, observation: &Observation, weight: f64) -> Option<f64> {
+        if !observation.value.is_finite() {
+            return None;
+        }
         let value = observation.value.clamp(-VALUE_MAX, VALUE_MAX);
         state.advance(observation);
         let distance = |expected: &f64| (value - expected).abs();
         let departure = state.expected.iter().flatten().map(distance).min_by(f64::total_cmp);
         let score = departure.and_then(|departure| {
-            let floor = observation.scale_floor.max(RESOLUTION * value.abs());
+            let floor = observation.scale_floor.max(RESOLUTION * value.abs()).max(RESOLUTION_MIN);
             state.judge(departure, floor, observation.interval_ms, weight)
         });
         state.sum += weight * value;
@@ -240,31 +244,19 @@ mod daylight;
 
 #[cfg(test)]
 mod tests {
-    use bellwether_series::Timestamp;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::testing::Noise;
+    use crate::testing::{Noise, observation};
 
     const HOUR_MS: i64 = 3_600_000;
-
-    fn at(timestamp_ms: i64, value: f64, interval_ms: i64) -> Observation {
-        let timestamp = Timestamp::from_ms(timestamp_ms);
-        Observation {
-            timestamp,
-            local: LocalTime::utc(timestamp),
-            value,
-            interval_ms,
-            scale_floor: 0.0,
-        }
-    }
 
     fn run(interval_ms: i64, values: &[f64]) -> Vec<Option<f64>> {
         let mut state = SeasonalResidual.begin(0);
         let score = |(index, &value): (usize, &f64)| {
             SeasonalResidual.score(
                 &mut state,
-                &at(index as i64 * interval_ms, value, interval_ms),
+                &observation(index as i64 * interval_ms, value, interval_ms),
                 1.0,
             )
         };
@@ -335,7 +327,7 @@ mod tests {
     #[test]
     fn days_of_minutes_fit_into_32_kib() {
         let mut state = SeasonalResidual.begin(0);
-        SeasonalResidual.score(&mut state, &at(0, 1.0, 1000), 1.0);
+        SeasonalResidual.score(&mut state, &observation(0, 1.0, 1000), 1.0);
         assert!(SeasonalResidual.state_bytes(&state) <= 32 * 1024);
     }
 
@@ -345,7 +337,8 @@ mod tests {
         for day in [0, 1, 2, 100_000, 100_001, 5, -100_000_000_000, 100_002] {
             for hour in 0..24 {
                 let time = day * DAY_MS + hour * HOUR_MS;
-                let score = SeasonalResidual.score(&mut state, &at(time, 7.0, HOUR_MS), 1.0);
+                let score =
+                    SeasonalResidual.score(&mut state, &observation(time, 7.0, HOUR_MS), 1.0);
                 assert!(score.unwrap_or(0.0) < 1e-9, "{day} {hour}");
             }
         }
@@ -380,20 +373,6 @@ mod tests {
             let scaled: Vec<f64> = values.iter().map(|value| scale * value).collect();
             for (ours, theirs) in run(HOUR_MS, &values).into_iter().zip(run(HOUR_MS, &scaled)) {
                 prop_assert!((ours.unwrap_or(0.0) - theirs.unwrap_or(0.0)).abs() < 1e-3);
-            }
-        }
-
-        #[test]
-        fn any_finite_input_is_ordinary(
-            samples in proptest::collection::vec(
-                (any::<i64>(), any::<f64>(), 0..200_000_000_i64, 0.0..=1.0_f64), 0..300)
-        ) {
-            let mut state = SeasonalResidual.begin(0);
-            for (index, (time, value, interval_ms, weight)) in samples.into_iter().enumerate() {
-                let time = if index % 3 == 0 { time } else { index as i64 * 600_000 };
-                let value = if value.is_finite() { value } else { 1e-300 };
-                let score = SeasonalResidual.score(&mut state, &at(time, value, interval_ms), weight);
-                prop_assert!(score.is_none_or(|score| score.is_finite() && score >= 0.0));
             }
         }
     }

@@ -1,9 +1,16 @@
-//! What the tests of all detectors share: noise and a run over a list of values.
+//! What the tests of all detectors share: noise, runs over lists of values, and the deep tier as a list.
+
+mod subject;
 
 use bellwether_series::Timestamp;
 
+use crate::deep::{DeepDetector, GroupDetector};
 use crate::local_time::LocalTime;
 use crate::verdict::{Detector, Observation, Verdict};
+
+pub(crate) use subject::{Case, GROUP, Moment, deep_tier};
+
+const MINUTE_MS: i64 = 60_000;
 
 /// Seeded noise (`SplitMix64`; Steele, Lea & Flood 2014).
 pub(crate) struct Noise(u64);
@@ -30,7 +37,7 @@ impl Noise {
 
 /// Runs one sample a minute from a Monday's midnight on.
 pub(crate) fn run<D: Detector>(detector: &D, values: &[f64]) -> Vec<Verdict> {
-    run_every(detector, 60_000, values)
+    run_every(detector, MINUTE_MS, values)
 }
 
 /// Runs one sample every `interval_ms` from a Monday's midnight on.
@@ -43,18 +50,74 @@ pub(crate) fn run_every<D: Detector>(
     let start = Timestamp::from_ms(1_767_571_200_000);
     let observe = |(index, &value): (usize, &f64)| {
         let timestamp = start.plus_ms(index as i64 * interval_ms);
-        detector.observe(
-            &mut state,
-            &Observation {
-                timestamp,
-                local: LocalTime::utc(timestamp),
-                value,
-                interval_ms,
-                scale_floor: 0.0,
-            },
-        )
+        detector.observe(&mut state, &observation(timestamp.as_ms(), value, interval_ms))
     };
     values.iter().enumerate().map(observe).collect()
+}
+
+/// An observation in UTC of a series that is sampled every `interval_ms` and of which nothing else is known.
+pub(crate) fn observation(at_ms: i64, value: f64, interval_ms: i64) -> Observation {
+    let timestamp = Timestamp::from_ms(at_ms);
+    let local = LocalTime::utc(timestamp);
+    Observation { timestamp, local, value, interval_ms, scale_floor: 0.0 }
+}
+
+/// The score of a value in the given minute.
+pub(crate) fn score_at<D: DeepDetector>(
+    detector: &D,
+    state: &mut D::State,
+    minute: i64,
+    value: f64,
+    weight: f64,
+) -> Option<f64> {
+    let at_ms = minute.saturating_mul(MINUTE_MS);
+    detector.score(state, &observation(at_ms, value, MINUTE_MS), weight)
+}
+
+/// The scores of a deep detector, one sample a minute.
+pub(crate) fn scores<D: DeepDetector>(detector: &D, seed: u64, values: &[f64]) -> Vec<Option<f64>> {
+    let mut state = detector.begin(seed);
+    let mut score = |(&value, minute)| score_at(detector, &mut state, minute, value, 1.0);
+    values.iter().zip(0..).map(&mut score).collect()
+}
+
+/// The scores of a detector of groups.
+pub(crate) fn row_scores<D: GroupDetector>(detector: &D, rows: &[Vec<f64>]) -> Vec<Option<f64>> {
+    let mut state = detector.begin(rows[0].len(), 1);
+    rows.iter().map(|row| detector.score(&mut state, row, 1.0)).collect()
+}
+
+/// The sum of the scores by the number of samples.
+pub(crate) fn mean(scores: &[Option<f64>]) -> f64 {
+    scores.iter().flatten().sum::<f64>() / scores.len() as f64
+}
+
+/// The largest score; 0 without any.
+pub(crate) fn largest(scores: &[Option<f64>]) -> f64 {
+    scores.iter().flatten().copied().fold(0.0, f64::max)
+}
+
+/// Samples until the first score.
+pub(crate) fn silent(scores: &[Option<f64>]) -> usize {
+    scores.iter().take_while(|score| score.is_none()).count()
+}
+
+/// Waves that take `period` samples for a radian and are 5 high, with noise.
+pub(crate) fn waves(count: usize, period: f64, noise: f64, seed: u64) -> Vec<f64> {
+    let mut normal = Noise::new(seed);
+    let wave = |index: usize| 5.0 * libm::sin(index as f64 / period) + noise * normal.normal();
+    (0..count).map(wave).collect()
+}
+
+/// Rows of signals that share one load, the last of them constant.
+pub(crate) fn rows(width: usize, count: usize, seed: u64) -> Vec<Vec<f64>> {
+    let mut noise = Noise::new(seed);
+    let mut row = || {
+        let load = 3.0 * noise.normal();
+        let signal = |index| if index + 1 == width { 7.0 } else { load + 0.3 * noise.normal() };
+        (0..width).map(signal).collect::<Vec<f64>>()
+    };
+    (0..count).map(|_| row()).collect()
 }
 
 /// 2026-03-29 01:00 UTC: clocks in Berlin go from two o'clock to three.

@@ -5,8 +5,10 @@
 //! through an engine of its own, sample by sample in file order, as it would live; the result has one row
 //! per input row: `timestamp,score,is_alert`.
 
+mod read;
+
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,89 +16,12 @@ use std::thread;
 
 use bellwether_detect::fuse;
 use bellwether_engine::{ChangeKind, Engine, Outputs, Record, RecordBody, Settings};
-use bellwether_series::{Fingerprint, LabelError, LabelSet, METRIC_NAME, Timestamp};
-use bellwether_wire::remote_write::{
-    DecodeError, Limits, RawSample, WriteRequest, WriteRequestBuilder,
-};
-use serde::Deserialize;
+use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
+
+pub use read::{CorpusError, CorpusSeries, Row, SeriesFile, list_series};
 
 /// Surprise at which the score of a row is one half.
 const SCORE_HALF: f64 = 4.0;
-
-/// Why a corpus cannot be replayed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CorpusError {
-    /// A file cannot be read or written.
-    #[error("file cannot be used: path=`{}`", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        source: std::io::Error,
-    },
-    /// The manifest is not what it should be.
-    #[error("manifest is not valid: path=`{}`", path.display())]
-    Manifest {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        source: serde_json::Error,
-    },
-    /// A series' file is not CSV.
-    #[error("not a CSV file: path=`{}`", path.display())]
-    Csv {
-        /// The file.
-        path: PathBuf,
-        /// What went wrong.
-        source: csv::Error,
-    },
-    /// A cell is not what it should be.
-    #[error("cell is not a number: path=`{}`, line=`{line}`, column=`{column}`", path.display())]
-    Cell {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: u64,
-        /// Name of the column.
-        column: String,
-    },
-    /// An id in the manifest leads out of the output folder.
-    #[error("id is not a relative path: id=`{id}`")]
-    Id {
-        /// The id.
-        id: String,
-    },
-    /// A column name makes no label set.
-    #[error("column name cannot be a metric name: path=`{}`", path.display())]
-    Column {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: LabelError,
-    },
-    /// A row does not fit into a request.
-    #[error("row does not fit into a request: path=`{}`, line=`{line}`", path.display())]
-    Row {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        source: DecodeError,
-    },
-}
-
-#[derive(Debug, Deserialize)]
-struct Manifest {
-    series: Vec<ManifestSeries>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ManifestSeries {
-    id: String,
-    path: PathBuf,
-}
 
 /// What a replay of a corpus did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -121,21 +46,17 @@ pub fn replay_corpus(
     threads: usize,
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<CorpusReport, CorpusError> {
-    let text = std::fs::read(manifest)
-        .map_err(|source| CorpusError::File { path: manifest.to_owned(), source })?;
-    let list: Manifest = serde_json::from_slice(&text)
-        .map_err(|source| CorpusError::Manifest { path: manifest.to_owned(), source })?;
-    let folder = manifest.parent().unwrap_or(Path::new("."));
+    let list = list_series(manifest)?;
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || -> Result<CorpusReport, CorpusError> {
         let mut report = CorpusReport::default();
-        while let Some(series) = list.series.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let rows = replay_series(&folder.join(&series.path), &series.id, settings)?;
+        while let Some(series) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let rows = replay_series(&series.path, &series.id, settings)?;
             write_rows(&output_path(output, &series.id)?, &rows)?;
             report.series += 1;
             report.rows += rows.len();
             report.alerts += rows.iter().filter(|row| row.is_alert).count();
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, list.series.len());
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, list.len());
         }
         Ok(report)
     };
@@ -173,37 +94,18 @@ pub fn replay_series(
     id: &str,
     settings: &Arc<Settings>,
 ) -> Result<Vec<ScoredRow>, CorpusError> {
-    let csv_error = |source| CorpusError::Csv { path: path.to_owned(), source };
-    let mut reader = csv::Reader::from_reader(open(path)?);
-    let header = reader.headers().map_err(csv_error)?.clone();
-    let instance = Fingerprint::of_parts(&[id.as_bytes()]).to_string();
-    let columns = columns(&header, &instance)
-        .map_err(|source| CorpusError::Column { path: path.to_owned(), source })?;
+    let mut file = SeriesFile::open(path, id)?;
     let limits = Limits::default();
     let mut engine = Engine::new(settings, 0);
     let mut outputs =
         Outputs { scores: Some(Vec::new()), group_scores: Some(Vec::new()), ..Outputs::default() };
     let (mut rows, mut score) = (Vec::new(), 0.0);
-    for record in reader.records() {
-        let record = record.map_err(csv_error)?;
-        let line = record.position().map_or(0, csv::Position::line);
-        let cell = |column: usize| {
-            let text = record.get(column).unwrap_or_default().trim();
-            text.parse::<f64>().map_err(|_| CorpusError::Cell {
-                path: path.to_owned(),
-                line,
-                column: header.get(column).unwrap_or_default().to_owned(),
-            })
-        };
-        let at = timestamp(cell(0)?).ok_or_else(|| CorpusError::Cell {
-            path: path.to_owned(),
-            line,
-            column: header.get(0).unwrap_or_default().to_owned(),
-        })?;
+    while let Some(row) = file.next_row()? {
+        let Row { line, timestamp, at, values } = row;
         let mut builder = WriteRequestBuilder::default();
-        for (column, labels) in &columns {
-            if !record.get(*column).unwrap_or_default().trim().is_empty() {
-                builder.series(labels, &[RawSample { timestamp: at, value: cell(*column)? }]);
+        for (labels, value) in file.labels().zip(&values) {
+            if let Some(value) = *value {
+                builder.series(labels, &[RawSample { timestamp: at, value }]);
             }
         }
         let request = WriteRequest::decode(builder.encode(), &limits)
@@ -220,38 +122,9 @@ pub fn replay_series(
         let alerts = outputs.events.iter().any(|event| {
             event.alert && matches!(event.change, ChangeKind::Firing | ChangeKind::Escalated)
         });
-        let timestamp = record.get(0).unwrap_or_default().to_owned();
         rows.push(ScoredRow { timestamp, score, is_alert: alerts });
     }
     Ok(rows)
-}
-
-/// A time in unix seconds, unless it is none that a calendar knows.
-fn timestamp(seconds: f64) -> Option<Timestamp> {
-    const YEAR_10000_S: f64 = 253_402_300_800.0;
-    (seconds.abs() < YEAR_10000_S).then(|| Timestamp::from_ms((seconds * 1000.0) as i64))
-}
-
-/// The value columns with the labels of their series. They share `instance`, which makes a group of them.
-fn columns(
-    header: &csv::StringRecord,
-    instance: &str,
-) -> Result<Vec<(usize, LabelSet)>, LabelError> {
-    let values = header.iter().enumerate().skip(1).filter(|(_, name)| name.trim() != "label");
-    values
-        .map(|(column, name)| {
-            let pairs = [(METRIC_NAME, name.trim()), ("instance", instance)];
-            Ok((column, LabelSet::from_pairs(pairs)?))
-        })
-        .collect()
-}
-
-fn open(path: &Path) -> Result<Box<dyn Read>, CorpusError> {
-    let file =
-        File::open(path).map_err(|source| CorpusError::File { path: path.to_owned(), source })?;
-    let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
-    let plain = BufReader::new(file);
-    Ok(if is_gzip { Box::new(flate2::read::GzDecoder::new(plain)) } else { Box::new(plain) })
 }
 
 /// `output/<id>`, as long as that stays inside `output`.

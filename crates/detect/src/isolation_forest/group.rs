@@ -115,29 +115,11 @@ impl GroupState {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-    use crate::testing::Noise;
-
-    /// Signals that share one load, the last of them constant.
-    fn rows(width: usize, count: usize, seed: u64) -> Vec<Vec<f64>> {
-        let mut noise = Noise::new(seed);
-        let mut row = || {
-            let load = 3.0 * noise.normal();
-            let signal = |index| if index + 1 == width { 7.0 } else { load + 0.3 * noise.normal() };
-            (0..width).map(signal).collect::<Vec<f64>>()
-        };
-        (0..count).map(|_| row()).collect()
-    }
+    use crate::testing::{mean, row_scores, rows, silent};
 
     fn run(rows: &[Vec<f64>]) -> Vec<Option<f64>> {
-        let mut state = GroupForest.begin(rows[0].len(), 1);
-        rows.iter().map(|row| GroupForest.score(&mut state, row, 1.0)).collect()
-    }
-
-    fn mean(scores: &[Option<f64>]) -> f64 {
-        scores.iter().flatten().sum::<f64>() / scores.len() as f64
+        row_scores(&GroupForest, rows)
     }
 
     #[test]
@@ -147,7 +129,7 @@ mod tests {
             row[..2].copy_from_slice(&[-4.0, 4.0]);
         }
         let scores = run(&rows);
-        assert_eq!(scores.iter().take_while(|score| score.is_none()).count(), 24 + 64 + TREES - 1);
+        assert_eq!(silent(&scores), 24 + 64 + TREES - 1);
         assert!(mean(&scores[1_510..1_520]) > 2.0 * mean(&scores[1_000..1_500]));
     }
 
@@ -172,40 +154,6 @@ mod tests {
                 GroupForest.score(&mut state, &row, 1.0);
             }
             assert_eq!(GroupForest.state_bytes(&state), fresh);
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(16))]
-
-        #[test]
-        fn any_rows_give_finite_scores(
-            width in 0_usize..6,
-            cells in prop::collection::vec(
-                prop_oneof![
-                    -1e120..1e120_f64, -1e-300..1e-300_f64, Just(f64::NAN), Just(f64::MIN), Just(f64::INFINITY),
-                    Just(1.0),
-                ],
-                1_200,
-            ),
-            weight in 0.0..=1.0_f64,
-        ) {
-            let mut state = GroupForest.begin(width, 1);
-            for row in cells.chunks(width.max(5)) {
-                let score = GroupForest.score(&mut state, row, weight);
-                prop_assert!(score.is_none_or(|score| (0.0..=1e4).contains(&score)), "{score:?}");
-            }
-        }
-
-        #[test]
-        fn units_of_the_signals_do_not_matter(seed in any::<u64>(), unit in -30_i32..30) {
-            let rows = rows(5, 300, seed);
-            let unit = libm::ldexp(1.0, unit);
-            let mut moved = rows.clone();
-            for row in &mut moved {
-                row[2] *= unit;
-            }
-            prop_assert_eq!(run(&rows), run(&moved));
         }
     }
 }

@@ -162,7 +162,8 @@ impl State {
         let step_ms = now_ms.saturating_sub(self.last_ms);
         self.samples = self.samples.saturating_add(1);
         self.last_ms = now_ms;
-        self.age_ms = self.age_ms.saturating_add(step_ms.clamp(0, HOUR_MS.max(2 * interval_ms)));
+        let step_max_ms = HOUR_MS.max(interval_ms.saturating_mul(2));
+        self.age_ms = self.age_ms.saturating_add(step_ms.clamp(0, step_max_ms));
         self.age_ms
     }
 }
