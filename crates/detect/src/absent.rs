@@ -1,8 +1,8 @@
 //! Stopped: a value that drops to zero or to its lower bound and stays, and a series that falls silent.
 //!
 //! Drops. Method: how often the series lies at its bottom (exactly zero, or the smallest value that it ever had) and
-//! how often it stays there are learned as a two-state Markov chain. The surprise is that of lying as long at the bottom
-//! as the present sample. A series that is at its bottom in more than one sample in five has nothing to say here.
+//! how often it stays there are learned as a two-state Markov chain. What was never higher has no bottom yet, unless it
+//! is zero. The surprise is that of lying as long at the bottom as the present sample. A series that is at its bottom in more than one sample in five has nothing to say here.
 //! A stay that surprises is learned at a tenth; after [`ADOPTION_SAMPLES`] it is the new normal, and silent.
 //! State: 48 bytes. Cost: some 10 ns, and a logarithm at the bottom.
 //!
@@ -56,12 +56,13 @@ impl Absent {
 /// What it remembers of a series.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct State {
-    /// The smallest value so far.
+    /// The smallest value so far; `has_risen` if there ever was another one.
     lowest: f64,
     /// Mean and mean distance from it of values above the bottom.
     level: f64,
     distance: f64,
     samples: u32,
+    has_risen: bool,
     /// Samples of the present stay at the bottom.
     stay: u32,
     /// Samples that the chain remembers, those at the bottom, those of them that followed another.
@@ -98,8 +99,11 @@ impl State {
             (self.lowest, self.level) = (value, value);
         }
         self.samples = self.samples.saturating_add(1);
+        let is_lowest_yet = value < self.lowest;
         self.lowest = self.lowest.min(value);
-        let is_bottom = value == 0.0 || value <= self.lowest;
+        // A target that always was up does not lie at its bottom.
+        self.has_risen |= is_lowest_yet || value > self.lowest;
+        let is_bottom = value == 0.0 || (self.has_risen && value <= self.lowest);
         self.stay = if is_bottom { self.stay.saturating_add(1) } else { 0 };
         is_bottom
     }
@@ -230,6 +234,25 @@ mod tests {
         assert!(surprise_at(&verdicts, 2000 + ADOPTION_SAMPLES as usize + 1) < 1.0);
         let Verdict::Scored { expected, .. } = verdicts[2005] else { panic!("warm") };
         assert!((expected.center - 50.0).abs() < 2.0);
+    }
+
+    #[test]
+    fn a_constant_that_drops_for_the_first_time_surprises() {
+        for (usual, lower) in [(1.0, 0.0), (12.0, 9.0)] {
+            let mut values = vec![usual; 5000];
+            values[3000..3060].fill(lower);
+            let verdicts = run(&absent(), &values);
+            assert!((60..3000).all(|index| surprise_at(&verdicts, index) < 1.0));
+            assert!(surprise_at(&verdicts, 3010) > 6.0, "{}", surprise_at(&verdicts, 3010));
+            assert!((3060..5000).all(|index| surprise_at(&verdicts, index) < 1.0));
+        }
+    }
+
+    #[test]
+    fn a_series_that_only_falls_does_not_surprise() {
+        let values: Vec<f64> = (0..5000).map(|index| 1e4 - f64::from(index)).collect();
+        let verdicts = run(&absent(), &values);
+        assert!((60..5000).all(|index| surprise_at(&verdicts, index) < 1.0));
     }
 
     #[test]

@@ -45,10 +45,14 @@ fn lines(events: &[Event]) -> String {
     text
 }
 
-fn through_the_engine(id: &str) -> Vec<Event> {
-    let mut engine = Engine::new(&Arc::new(Settings::default()), 5);
+/// The events of an engine that gets `requests`.
+pub(crate) fn through_the_engine(
+    settings: &Arc<Settings>,
+    requests: impl IntoIterator<Item = (Timestamp, WriteRequest)>,
+) -> Vec<Event> {
+    let mut engine = Engine::new(settings, 5);
     let (mut outputs, mut events) = (Outputs::default(), Vec::new());
-    for (received_at, request) in requests(id) {
+    for (received_at, request) in requests {
         let body = RecordBody::Request(&request);
         engine.apply(&Record { received_at, body }, &mut outputs);
         events.append(&mut outputs.events);
@@ -65,19 +69,24 @@ impl Clock for RequestClock {
     }
 }
 
-fn through_the_runtime(id: &str, shards: usize) -> Vec<Event> {
+/// The events of a runtime that gets `requests`, all of which its queue holds.
+pub(crate) fn through_the_runtime(
+    settings: &Arc<Settings>,
+    requests: Vec<(Timestamp, WriteRequest)>,
+    shards: usize,
+) -> Vec<Event> {
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hearing = Arc::clone(&heard);
     let on_news = Box::new(move |news: News| hearing.lock().expect("no panic").extend(news.events));
     let clock = Arc::new(RequestClock(AtomicI64::new(0)));
-    let options = Options { shards, queue_requests_max: 4096, heartbeat: HEARTBEAT, hash_seed: 3 };
-    let settings = Arc::new(Settings::default());
+    let queue_requests_max = requests.len();
+    let options = Options { shards, queue_requests_max, heartbeat: HEARTBEAT, hash_seed: 3 };
     let runtime =
-        Runtime::start(&settings, options, Arc::clone(&clock) as _, on_news).expect("threads");
-    for (received_at, write) in requests(id) {
+        Runtime::start(settings, options, Arc::clone(&clock) as _, on_news).expect("threads");
+    for (received_at, write) in requests {
         clock.0.store(received_at.as_ms(), Ordering::SeqCst);
         let taken = runtime.handle().submit(Request { write, received_at }, Box::new(|_| {}));
-        assert_ne!(taken, Err(SubmitError::Full), "the queue takes all requests of {id}");
+        assert_ne!(taken, Err(SubmitError::Full), "the queue takes all requests");
     }
     runtime.stop();
     let mut heard = heard.lock().expect("no panic");
@@ -86,17 +95,21 @@ fn through_the_runtime(id: &str, shards: usize) -> Vec<Event> {
 
 #[test]
 fn every_event_is_as_committed() {
-    let events: String = IDS.into_iter().map(|id| lines(&through_the_engine(id))).collect();
+    let settings = Arc::new(Settings::default());
+    let lines = |id| lines(&through_the_engine(&settings, requests(id)));
+    let events: String = IDS.into_iter().map(lines).collect();
     check("events.jsonl", &events);
 }
 
 #[test]
 fn the_runtime_gives_the_same_events_with_any_number_of_shards() {
+    let settings = Arc::new(Settings::default());
     for id in IDS {
-        let straight = lines(&through_the_engine(id));
+        let straight = lines(&through_the_engine(&settings, requests(id)));
         assert!(!straight.is_empty());
         for shards in [1, 3] {
-            assert!(lines(&through_the_runtime(id, shards)) == straight, "{id}, {shards} shards");
+            let sharded = lines(&through_the_runtime(&settings, requests(id), shards));
+            assert!(sharded == straight, "{id}, {shards} shards");
         }
     }
 }

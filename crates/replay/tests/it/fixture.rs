@@ -135,14 +135,16 @@ fn triangle(at: u64, period: u64) -> f64 {
 }
 
 /// Roughly normal noise without transcendental functions: the sum of four uniform numbers (splitmix64).
-struct Noise(u64);
+pub(crate) struct Noise(pub(crate) u64);
 
 impl Noise {
-    fn next(&mut self) -> f64 {
+    /// Mean 0, deviation 1.
+    pub(crate) fn next(&mut self) -> f64 {
         (0..4).map(|_| self.uniform()).sum::<f64>() * 1.75
     }
 
-    fn uniform(&mut self) -> f64 {
+    /// From -0.5 to 0.5.
+    pub(crate) fn uniform(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = self.0;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

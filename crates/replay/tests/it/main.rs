@@ -12,4 +12,5 @@
 mod events;
 mod fixture;
 mod golden;
+mod hand_written_alerts;
 mod rows;
