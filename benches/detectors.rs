@@ -8,7 +8,7 @@ use bellwether_benches::{Noise, Null};
 use bellwether_detect::autoencoder::Autoencoder;
 use bellwether_detect::calibrate::Calibration;
 use bellwether_detect::forecast::{Exhaustion, ExhaustionParams, Forecast};
-use bellwether_detect::fuse::Fusion;
+use bellwether_detect::ladder::{Ladder, Prior};
 use bellwether_detect::isolation_forest::{GroupForest, IsolationForest};
 use bellwether_detect::peer::Peer;
 use bellwether_detect::profile::SignalProfile;
@@ -174,8 +174,11 @@ fn around(bench: &mut Bench<'_>) {
     for value in &mut bench.values {
         *value = -(1.0 - noise.uniform()).log10();
     }
-    let mut fusions = [Fusion::default(); SERIES];
-    bench.each("fusion", SERIES, |slot, surprise| fusions[slot].observe(surprise.value, 1.0));
+    let prior = Prior { slope: 1.0, rows: 3000.0 };
+    let mut ladders = [Ladder::new(&prior); SERIES];
+    bench.each("ladder", SERIES, |slot, surprise| {
+        ladders[slot].observe(surprise.value, 1.0, &prior)
+    });
 }
 
 fn detectors(criterion: &mut Criterion) {

@@ -27,7 +27,7 @@ const EXCURSION_WEIGHT: f64 = 0.1;
 /// anomaly at all these are exceeded at most twice as often as they should.
 const FUSED_EXCURSION_WEIGHT: f64 = 0.5;
 /// The combined surprise of the base tier is nearly one, that of both tiers is a root mean square.
-const BASE_PRIOR: Prior = Prior { slope: 1.0, rows: 3000.0 };
+const BASE_PRIOR: Prior = Prior { slope: 0.95, rows: 3000.0 };
 const DEEP_PRIOR: Prior = Prior { slope: 0.85, rows: 6000.0 };
 
 /// What all detectors of a rule together say about one observation.

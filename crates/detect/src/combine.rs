@@ -23,6 +23,8 @@ use crate::fuse;
 
 /// Points of the table per unit of surprise.
 const POINTS_PER_UNIT: usize = 32;
+/// Surprise beyond which two detectors have to agree on a departure.
+const AGREED_FROM: f64 = 3.0;
 /// Weight of a detector that watches something other than departures, against all of those that do.
 const OTHER_WEIGHT: f64 = 0.1;
 const POINTS: usize = 4 * POINTS_PER_UNIT + 1;
@@ -105,16 +107,16 @@ impl Combiner {
         if voices.count == 0 { 0.0 } else { self.surprise(voices.sum / f64::from(voices.count)) }
     }
 
-    /// The Cauchy combination within the evidence; beyond it what two voices agree on, and a little of what one says
+    /// The Cauchy combination of few decades; beyond them what two voices agree on, and a little of what one says
     /// alone. `None` for none.
     #[inline]
     pub fn agreed(&self, voices: &Voices) -> Option<f64> {
         let all = self.all(voices);
-        if all <= fuse::EVIDENCE_MAX || voices.count < 2 {
+        if all <= AGREED_FROM || voices.count < 2 {
             return (voices.count > 0).then_some(all);
         }
         let two = voices.second - libm::log10(f64::from(voices.count) / 2.0);
-        Some(fuse::held_back(all).max(two.min(all)))
+        Some(fuse::held_back(all, AGREED_FROM).max(two.min(all)))
     }
 
     /// `cot(pi p)` for `p = 10^-surprise`, taken as at most one half.
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_evidence_two_must_agree_unless_there_is_only_one() {
+    fn what_is_very_rare_two_must_agree_on_unless_there_is_only_one() {
         let combiner = Combiner::new();
         let voices = |surprises: &[f64]| {
             let mut voices = Voices::default();
@@ -189,7 +191,7 @@ mod tests {
         assert!((of(&[12.0]) - 12.0).abs() < 1e-3);
         assert!((of(&[3.0, 0.5, 1.0]) - combiner.combine([3.0, 0.5, 1.0])).abs() < 1e-12);
         let lone = of(&[12.0, 1.0, 0.5, 2.0]);
-        assert!((4.0..5.0).contains(&lone), "{lone}");
+        assert!((3.0..4.0).contains(&lone), "{lone}");
         assert!(lone > of(&[9.0, 1.0, 0.5, 2.0]), "what is held back still shows");
         // Two of four: 9 less log10 (4 / 2).
         assert!((of(&[12.0, 9.0, 0.5, 2.0]) - (9.0 - libm::log10(2.0))).abs() < 1e-3);

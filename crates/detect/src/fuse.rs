@@ -10,9 +10,9 @@
 //!
 //! Blind spot: a signal that is alone in a large group needs the surprise of three.
 
-/// The surprise that a calibration can vouch for, and how much of what is beyond it shows: it has seen some ten thousand
-/// scores.
-pub(crate) const EVIDENCE_MAX: f64 = 4.0;
+/// The surprise that a calibration can vouch for: it has seen some ten thousand scores.
+pub const EVIDENCE_MAX: f64 = 4.0;
+/// How much shows of what is held back.
 const HELD_BACK_RISE: f64 = 0.25;
 /// Signals of a group that count.
 const GROUP_TOP: usize = 3;
@@ -50,14 +50,13 @@ pub fn of_tiers(fused: f64, base: f64) -> f64 {
     if fused.max(base) <= EVIDENCE_MAX {
         return fused;
     }
-    let held_back = held_back(fused);
+    let held_back = held_back(fused, EVIDENCE_MAX);
     if base > EVIDENCE_MAX { held_back.max(base) } else { held_back }
 }
 
-/// A surprise as far as a calibration can vouch for it. What is held back still shows a little, so that ranks stay.
-pub fn held_back(surprise: f64) -> f64 {
-    let beyond = (surprise - EVIDENCE_MAX).max(0.0);
-    surprise.min(EVIDENCE_MAX) + HELD_BACK_RISE * libm::log1p(beyond)
+/// A surprise of which no more than `most` is believed. What is held back still shows a little, so that ranks stay.
+pub fn held_back(surprise: f64, most: f64) -> f64 {
+    surprise.min(most) + HELD_BACK_RISE * libm::log1p((surprise - most).max(0.0))
 }
 
 #[cfg(test)]

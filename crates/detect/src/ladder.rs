@@ -99,6 +99,11 @@ impl Ladder {
         low + (surprise - whole as f64) * slope
     }
 
+    /// Rows that it has learned, at most its memory.
+    pub fn rows(&self) -> f32 {
+        self.rows
+    }
+
     /// Rise of the value per decade beyond the ladder.
     #[inline]
     fn slope(&self) -> f64 {

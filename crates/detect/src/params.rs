@@ -330,8 +330,6 @@ impl DetectorSpec {
             Self::Iqr(iqr::Params::default()),
             Self::Seasonal(seasonal::Params::default()),
             Self::Forecast(forecast::Params::default()),
-            Self::Flatline(flatline::Params::default()),
-            Self::Absent(absent::Params::default()),
             Self::Subspace,
             Self::SeasonalResidual,
             Self::RandomCutForest,

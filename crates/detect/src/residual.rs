@@ -38,7 +38,7 @@ const TAIL_MEMORY: f32 = 20_000.0;
 const TAIL_PRIOR_SAMPLES: f64 = 200.0;
 /// Pareto index of the prior and the number of excursions that it counts for.
 const TAIL_PRIOR_INDEX: f64 = 4.0;
-const TAIL_PRIOR_EXCURSIONS: f64 = 4.0;
+const TAIL_PRIOR_EXCURSIONS: f64 = 2.0;
 /// An excursion counts as one of at most this many times [`TAIL_START`], as a logarithm (`e^1.8`, 6
 /// times): one gross fault must not make the next one ordinary.
 const LOG_PEAK_MAX: f32 = 1.8;

@@ -4,7 +4,8 @@
 //! `cargo test --release -p bellwether-detect --test calibration -- --nocapture` prints the shares.
 
 use bellwether_detect::calibrate::Calibration;
-use bellwether_detect::fuse::{self, Fusion};
+use bellwether_detect::fuse;
+use bellwether_detect::ladder::{Ladder, Prior};
 
 const WARM: usize = 2_000;
 const SCORED: usize = 20_000;
@@ -125,9 +126,12 @@ fn a_surprise_about_discrete_scores_is_no_more_frequent() {
     }
 }
 
+/// Between independence and full dependence of what is fused.
+const FUSED: Prior = Prior { slope: 0.9, rows: 3000.0 };
+
 /// Fused surprises of three ways to look at a series that depend on each other.
 fn fused(values: &[f64]) -> Vec<f64> {
-    let (mut calibrations, mut fusion) = ([Calibration::default(); 3], Fusion::default());
+    let (mut calibrations, mut ladder) = ([Calibration::default(); 3], Ladder::new(&FUSED));
     let (mut last, mut mean) = (values[0], values[0]);
     let mut surprise = |&value: &f64| {
         let scores = [value.abs(), (value - last).abs(), (value - mean).abs()];
@@ -135,7 +139,7 @@ fn fused(values: &[f64]) -> Vec<f64> {
         mean += (value - mean) / 100.0;
         let surprises =
             calibrations.iter_mut().zip(scores).filter_map(|(one, score)| one.observe(score, 1.0));
-        fuse::of_signal(surprises).map_or(0.0, |fused| fusion.observe(fused, 1.0))
+        fuse::of_signal(surprises).map_or(0.0, |fused| ladder.observe(fused, 1.0, &FUSED))
     };
     values.iter().map(&mut surprise).collect()
 }
@@ -149,9 +153,9 @@ fn grouped(null: Null, seed: u64) -> Vec<f64> {
             calibrated(&mixed.map(|(own, common)| own + common).collect::<Vec<_>>())
         })
         .collect();
-    let mut fusion = Fusion::default();
+    let mut ladder = Ladder::new(&FUSED);
     let row = |row| fuse::of_group(signals.iter().map(|signal| signal[row])).unwrap_or(0.0);
-    (0..common.len()).map(|index| fusion.observe(row(index), 1.0)).collect()
+    (0..common.len()).map(|index| ladder.observe(row(index), 1.0, &FUSED)).collect()
 }
 
 #[test]

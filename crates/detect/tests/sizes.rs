@@ -5,7 +5,8 @@
 use bellwether_detect::autoencoder::Autoencoder;
 use bellwether_detect::calibrate::Calibration;
 use bellwether_detect::forecast::{self, ExhaustionState};
-use bellwether_detect::fuse::Fusion;
+use bellwether_detect::ladder::Ladder;
+use bellwether_detect::lasting::Lasting;
 use bellwether_detect::isolation_forest::{GroupForest, IsolationForest};
 use bellwether_detect::peer::Peer;
 use bellwether_detect::profile::SignalProfile;
@@ -94,7 +95,8 @@ fn states_of_the_base_tier_hold_their_bytes() {
 fn states_around_the_detectors_hold_their_bytes() {
     holds("profile", size_of::<SignalProfile>(), 112);
     holds("calibration", size_of::<Calibration>(), 168);
-    holds("fusion", size_of::<Fusion>(), 24);
+    holds("ladder", size_of::<Ladder>(), 28);
+    holds("lasting", size_of::<Lasting>(), 36);
 }
 
 #[test]

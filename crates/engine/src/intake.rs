@@ -24,7 +24,7 @@ use crate::outputs::{Counts, DropReason};
 use crate::partition::{Input, PARTITIONS, Row};
 use crate::record::{Record, RecordBody, RecordClock};
 use crate::settings::{GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN, Settings};
-use crate::threshold::{Shares, firing_threshold};
+use crate::threshold::{Shares, firing_threshold, shortest_for_ms};
 
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
@@ -154,7 +154,8 @@ impl Intake {
     /// How rare, as a surprise, something about a series has to be at present if it is sampled every minute; one that is
     /// sampled less often fires at less, and so does one that stays surprising for its rule's `for`.
     pub fn firing_threshold(&self) -> f64 {
-        firing_threshold(self.shares.per_unit, 60_000)
+        let for_ms = shortest_for_ms(&self.settings.rules);
+        firing_threshold(self.shares.per_unit, for_ms, 60_000)
     }
 
     /// Takes a record in and appends to `work` what the shards must do; partition `p` belongs to shard

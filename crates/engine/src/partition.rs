@@ -358,7 +358,7 @@ impl Partition {
         series.learn_lasting(&self.settings, surprise);
         if let (Some(Oddity { own, population }), true) = (deep, place != NO_GROUP) {
             // What one signal says alone, beyond the evidence, does not move the group.
-            let own = fuse::held_back(own) as f32;
+            let own = fuse::held_back(own, fuse::EVIDENCE_MAX) as f32;
             let (base, population) = (base as f32, population as f32);
             let told = Told { at, value, interval_ms, own, base, population };
             self.tell_group(elapsed_ms, place, told, outputs);

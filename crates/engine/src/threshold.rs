@@ -1,12 +1,12 @@
 //! How surprising a sample must be to fire: what the budget of false alarms leaves.
 //!
 //! The fleet's budget is shared equally: of `per_day` false alarms each of `n` watched series may raise `per_day / n`,
-//! and never more than `per_series_per_day`. A series is tested with every sample: has the surprise lasted for its rule's `for`?
-//! While exceedances come in runs of [`RUN_SAMPLES`] or more, and an episode swallows a run, what one
-//! test in `1 / p` exceeds starts at most `p * day / interval / RUN_SAMPLES` false episodes a day. Which surprise, if it lasts,
-//! is that rare depends on the series: see `bellwether_detect::lasting`.
+//! and never more than `per_series_per_day`. A series is tested once per `d`, its rule's `for` or its sampling interval,
+//! whichever is longer: has the surprise lasted for that long? While exceedances come in runs of [`RUN_SAMPLES`] or more, and an
+//! episode swallows a run, what one test in `1 / p` exceeds starts at most `p * day / d / RUN_SAMPLES` false episodes a
+//! day. Which surprise, if it lasts, is that rare depends on the series: see `bellwether_detect::lasting`.
 
-use crate::settings::Budget;
+use crate::settings::{Budget, Rule};
 
 const DAY_MS: f64 = 86_400_000.0;
 /// The finest grid counted on: even a rule without `for` is not asked more often than this.
@@ -55,8 +55,8 @@ pub(crate) fn stretch_samples(for_ms: i64, interval_ms: i64) -> u32 {
 }
 
 /// The surprise from which a series fires that may raise `share_per_day` false alarms, if a single sample does.
-pub(crate) fn firing_threshold(share_per_day: f64, interval_ms: i64) -> f64 {
-    let tests = tests_per_day(interval_ms);
+pub(crate) fn firing_threshold(share_per_day: f64, for_ms: i64, interval_ms: i64) -> f64 {
+    let tests = tests_per_day(for_ms.max(interval_ms));
     surprise_of(share_per_day * RUN_SAMPLES / tests).max(THRESHOLD_MIN)
 }
 
@@ -74,6 +74,11 @@ pub(crate) fn notable(threshold: f64) -> f64 {
 /// The surprise below which an episode ends: half of what fires, so that one that flickers stays one.
 pub(crate) fn calm(threshold: f64) -> f64 {
     (threshold / 2.0).min(NOTABLE)
+}
+
+/// The shortest `for` of any rule.
+pub(crate) fn shortest_for_ms(rules: &[Rule]) -> i64 {
+    rules.iter().map(|rule| rule.alert.for_ms).min().unwrap_or_default()
 }
 
 /// `count` rounded up to the next of 1, 2, 3, 4, 6, 8, 12, 16, 24 …
@@ -98,14 +103,14 @@ mod tests {
     fn thresholds_match_hand_worked_budgets() {
         let budget = Budget::default();
         assert_eq!([1, 2, 3, 5, 7, 100, 267, 768].map(rounded_up), [1, 2, 3, 6, 8, 128, 384, 768]);
-        // 1000 series rounded up to 1024, 1440 tests a day: 0.2 / 1024 * 1.5 / 1440 = 10^-6.69.
-        let fleet = firing_threshold(share_per_day(&budget, 1000), 60_000);
-        assert!((fleet - 6.692).abs() < 0.001, "{fleet}");
+        // 1000 series rounded up to 1024, 720 tests a day: 0.2 / 1024 * 1.5 / 720 = 10^-6.39.
+        let fleet = firing_threshold(share_per_day(&budget, 1000), 120_000, 60_000);
+        assert!((fleet - 6.390).abs() < 0.001, "{fleet}");
         // One series every five minutes: 0.2 * 1.5 / 288 = 10^-2.98.
-        let lone = firing_threshold(share_per_day(&budget, 1), 300_000);
+        let lone = firing_threshold(share_per_day(&budget, 1), 120_000, 300_000);
         assert!((lone - 2.982).abs() < 0.001, "{lone}");
         // A hundred hourly ones: 0.2 / 128 * 1.5 / 24 = 10^-4.01.
-        let hourly = firing_threshold(share_per_day(&budget, 100), 3_600_000);
+        let hourly = firing_threshold(share_per_day(&budget, 100), 120_000, 3_600_000);
         assert!((hourly - 4.010).abs() < 0.001, "{hourly}");
     }
 
@@ -119,7 +124,7 @@ mod tests {
     #[test]
     fn a_generous_budget_still_wants_something_unusual() {
         let budget = Budget { per_day: 1e9, per_series_per_day: 1e9, cap_per_day: 50 };
-        let threshold = firing_threshold(share_per_day(&budget, 1), 60_000);
+        let threshold = firing_threshold(share_per_day(&budget, 1), 120_000, 60_000);
         assert!((threshold - THRESHOLD_MIN).abs() < 1e-12);
         assert!(calm(threshold) < notable(threshold) && notable(threshold) <= threshold);
     }

@@ -7,14 +7,14 @@ use bellwether_series::{Fingerprint, Timestamp};
 
 use super::Partition;
 use super::groups::{Group, NO_GROUP, OpenEpisode, Place, RowReading, Told};
-use super::series::{Series, lasting_threshold};
+use super::series::Series;
 use crate::event::{ChangeKind, Event, FORMAT_VERSION, ResolveReason, SignalKind};
 use crate::explain::{GroupFacts, explain_group};
 use crate::lifecycle::{self, Change, Episode, Reading};
 use crate::outputs::Outputs;
 use crate::settings::Settings;
 use crate::slab::Slab;
-use crate::threshold::{THRESHOLD_MIN, firing_threshold, stretch_samples};
+use crate::threshold::{THRESHOLD_MIN, firing_threshold};
 
 /// Name of the alerts that a group raises.
 pub const GROUP_RULE: &str = "GroupAnomaly";
@@ -75,10 +75,6 @@ impl Partition {
         let Some(group) = self.groups.at(place) else { return };
         // What a group does is no rule's: the policy is that of the rule that matches every series.
         let policy = self.settings.rules.last().map(|rule| rule.alert).unwrap_or_default();
-        let stretch = stretch_samples(policy.for_ms, row.interval_ms);
-        if stretch > 1 {
-            group.lasting.learn(row.surprise, stretch);
-        }
         if row.surprise < THRESHOLD_MIN {
             group.echoes = false;
             if group.pending.is_idle() && group.open.is_none() {
@@ -87,8 +83,7 @@ impl Partition {
         }
         let surprise = if group.echoes { row.base } else { row.surprise };
         let (at, interval_ms, base) = (row.at, row.interval_ms, row.base);
-        let rare = firing_threshold(self.shares.per_unit, interval_ms);
-        let threshold = lasting_threshold(&group.lasting, rare, policy.for_ms, interval_ms);
+        let threshold = firing_threshold(self.shares.per_unit, policy.for_ms, interval_ms);
         let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire: true };
         if let Some(open) = &mut group.open {
             open.episode.last_received_ms = elapsed_ms;

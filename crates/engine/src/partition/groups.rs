@@ -9,7 +9,6 @@
 
 use std::collections::BTreeMap;
 
-use bellwether_detect::lasting::Lasting;
 use bellwether_detect::population::Population;
 use bellwether_detect::subspace::{GroupState, GroupSubspace};
 use bellwether_detect::{GroupDetector, Severity, fuse};
@@ -87,7 +86,6 @@ pub(super) struct Group {
     pub(super) labels: LabelSet,
     pub(super) fingerprint: Fingerprint,
     pub(super) pending: Pending,
-    pub(super) lasting: Lasting,
     pub(super) echoes: bool,
     pub(super) open: Option<OpenEpisode>,
     pub(super) last: Option<RowReading>,
@@ -177,7 +175,6 @@ impl Group {
             labels,
             fingerprint,
             pending: Pending::default(),
-            lasting: Lasting::default(),
             echoes: false,
             open: None,
             last: None,

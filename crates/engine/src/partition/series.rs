@@ -109,24 +109,13 @@ impl Series {
         let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
         let share = if self.seat.is_deep { shares.per_unit } else { shares.per_series };
         let interval_ms = self.interval.as_ms();
-        let lone = firing_threshold(share, interval_ms);
+        let lone = firing_threshold(share, for_ms, interval_ms);
         let rare = lone + self.debt.raise(at, settings.budget.per_series_per_day);
-        let rare = if is_member { member_threshold(rare) } else { rare };
-        lasting_threshold(&self.lasting, rare, for_ms, interval_ms)
-    }
-}
-
-/// What is enough, if it lasts for `for_ms`, to be as rare as a single surprise of `rare`.
-pub(super) fn lasting_threshold(
-    lasting: &Lasting,
-    rare: f64,
-    for_ms: i64,
-    interval_ms: i64,
-) -> f64 {
-    if stretch_samples(for_ms, interval_ms) > 1 {
-        lasting.enough(rare).max(THRESHOLD_MIN)
-    } else {
-        rare
+        if is_member {
+            return member_threshold(rare);
+        }
+        let lasts = stretch_samples(for_ms, interval_ms) > 1;
+        if lasts { self.lasting.enough(rare).max(THRESHOLD_MIN) } else { rare }
     }
 }
 

@@ -68,6 +68,7 @@ impl RawDetector {
             Self { zscore: Some(RawZscore::default()), ..none() },
             Self { iqr: Some(RawIqr::default()), ..none() },
             Self { seasonal: Some(RawSeasonal::default()), ..none() },
+            Self { forecast: Some(RawForecast::default()), ..none() },
             Self { subspace: nothing(), ..none() },
             Self { seasonal_residual: nothing(), ..none() },
             Self { random_cut_forest: nothing(), ..none() },
