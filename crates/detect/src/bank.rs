@@ -15,6 +15,7 @@ use crate::granularity::Granularity;
 use crate::ladder::{Ladder, Prior};
 use crate::local_time::LocalTime;
 use crate::params::{DetectorName, DetectorSpec, Direction, MinDeviation};
+use crate::profile::{SignalClass, SignalProfile};
 use crate::residual::EXCURSION_SURPRISE;
 use crate::tail::Tail;
 use crate::verdict::{Expected, Observation, Verdict};
@@ -28,7 +29,7 @@ const EXCURSION_WEIGHT: f64 = 0.1;
 const FUSED_EXCURSION_WEIGHT: f64 = 0.5;
 /// The combined surprise of the base tier is nearly one, that of both tiers is a root mean square.
 const BASE_PRIOR: Prior = Prior { slope: 0.95, rows: 3000.0 };
-const DEEP_PRIOR: Prior = Prior { slope: 0.85, rows: 6000.0 };
+const DEEP_PRIOR: Prior = Prior { slope: 0.8, rows: 6000.0 };
 
 /// What all detectors of a rule together say about one observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -77,6 +78,11 @@ pub struct Bank {
     /// Whether the deep tier judges the series.
     is_deep: Vec<bool>,
     ladders: States<Ladder>,
+    profiles: States<SignalProfile>,
+    /// Whether the detectors are those of a rule that names none: then a series has those that suit its class.
+    adapts: bool,
+    /// Whether there is just one detector that judges departures.
+    has_one: bool,
     granularity: States<Granularity>,
     min_deviation: MinDeviation,
     direction: Direction,
@@ -113,6 +119,7 @@ impl Bank {
             specs().filter_map(|spec| AnyColumn::new(spec, min_deviation, &tail)).collect();
         let deep: Vec<_> =
             specs().filter_map(|spec| deep_column(spec, tables.autoencoder.as_ref())).collect();
+        let has_one = columns.iter().filter(|column| column.judges_departure()).count() == 1;
         Self {
             verdicts: Vec::with_capacity(columns.len()),
             oddities: Vec::with_capacity(deep.len()),
@@ -120,6 +127,9 @@ impl Bank {
             deep,
             is_deep: Vec::new(),
             ladders: States::default(),
+            profiles: States::default(),
+            adapts: detectors == DetectorSpec::defaults(),
+            has_one,
             granularity: States::default(),
             min_deviation,
             direction,
@@ -150,6 +160,7 @@ impl Bank {
         let base = self.base(slot, observation);
         let base_departs = base.departs;
         self.granularity.at(slot).learn(value, base.surprise < EXCURSION_SURPRISE);
+        self.profile(slot, value);
         self.oddities.clear();
         let deep = self.is_deep(slot).then(|| self.look_deeper(slot, observation, &base)).flatten();
         let Some(expected) = base.expected else { return Judgement::WarmingUp };
@@ -175,7 +186,12 @@ impl Bank {
         self.verdicts.clear();
         let (mut most, mut most_expected, mut departs) = (f64::NEG_INFINITY, None, false);
         let [mut departures, mut others] = [Voices::default(); 2];
+        let class = self.profiles.at(slot).class();
         for column in &mut self.columns {
+            if self.adapts && !column.name().suits(class) {
+                self.verdicts.push(Verdict::NotApplicable);
+                continue;
+            }
             let mut verdict = column.observe(slot, observation);
             if let Verdict::Scored { surprise, expected } = &mut verdict {
                 let (least, side) = (self.min_deviation, self.direction);
@@ -194,9 +210,29 @@ impl Bank {
             }
             self.verdicts.push(verdict);
         }
-        let departure = self.combiner.agreed(&departures);
+        let departure = self.combiner.agreed(&departures, self.has_one);
         let surprise = self.combiner.with_others(departure, &others);
         Base { surprise, departure, others, expected: most_expected, departs }
+    }
+
+    /// Follows what kind of signal it is. Detectors that do not suit it any more forget it, and begin anew when they do.
+    fn profile(&mut self, slot: usize, value: f64) {
+        let profile = self.profiles.at(slot);
+        let before = profile.class();
+        if !profile.observe(value) || profile.class() == before || !self.adapts {
+            return;
+        }
+        let after = profile.class();
+        for column in &mut self.columns {
+            if !column.name().suits(after) {
+                column.reset(slot);
+            }
+        }
+    }
+
+    /// What kind of signal the series in `slot` is at present.
+    pub fn class(&mut self, slot: usize) -> SignalClass {
+        self.profiles.at(slot).class()
     }
 
     fn is_deep(&self, slot: usize) -> bool {
@@ -257,6 +293,7 @@ impl Bank {
     /// there, the deep tier judges it too.
     pub fn reset(&mut self, slot: usize, seed: Option<u64>) {
         *self.granularity.at(slot) = Granularity::default();
+        *self.profiles.at(slot) = SignalProfile::default();
         let prior = if seed.is_some() { &DEEP_PRIOR } else { &BASE_PRIOR };
         *self.ladders.at(slot) = Ladder::new(prior);
         for column in &mut self.columns {
@@ -279,6 +316,7 @@ impl Bank {
         self.granularity.bytes()
             + self.columns.iter().map(AnyColumn::bytes).sum::<usize>()
             + self.ladders.bytes()
+            + self.profiles.bytes()
             + self.is_deep.capacity()
             + self.deep.iter().map(|column| column.state_bytes()).sum::<usize>()
     }
@@ -294,7 +332,7 @@ impl Bank {
             column.digest_into(slot, &mut text);
         }
         // Writing to a string never fails.
-        _ = write!(text, "{:?}", self.ladders.at(slot));
+        _ = write!(text, "{:?}{:?}", self.ladders.at(slot), self.profiles.at(slot));
         text
     }
 }
@@ -365,6 +403,35 @@ mod tests {
         bank.reset(0, None);
         assert_eq!(bank.state_text(1), neighbour);
         assert_ne!(bank.state_text(0), neighbour);
+    }
+
+    /// The names of the detectors that judged the last of `values`.
+    fn judges_of(detectors: &[DetectorSpec], values: impl Iterator<Item = f64>) -> Vec<DetectorName> {
+        let tables = Tables::default();
+        let mut bank = Bank::new(detectors, MinDeviation::default(), Direction::Both, &tables);
+        for (index, value) in values.enumerate() {
+            let timestamp = Timestamp::from_ms(index as i64 * 60_000);
+            bank.observe(0, Sample { timestamp, value }, LocalTime::utc(timestamp), 60_000);
+        }
+        bank.evidence().map(|(name, ..)| name).collect()
+    }
+
+    #[test]
+    fn a_series_has_the_detectors_that_suit_it_unless_a_rule_names_them() {
+        use DetectorName::{Forecast, Iqr, Zscore};
+        let defaults = DetectorSpec::defaults();
+        let mut noise = Noise::new(4);
+        let continuous: Vec<f64> = (0..700).map(|_| 100.0 + noise.normal()).collect();
+        assert_eq!(judges_of(&defaults, continuous.iter().copied()), [Zscore, Iqr, Forecast]);
+        // Mostly nothing, and bursts of any size.
+        let sparse = (0..700).map(|index| if index % 4 == 0 { f64::from(index) } else { 0.0 });
+        assert_eq!(judges_of(&defaults, sparse.clone()), [Zscore]);
+        let named = [defaults[0], defaults[3]];
+        assert_eq!(judges_of(&named, sparse), [Zscore, Forecast]);
+        // What was sparse for long and is so no more is judged by all once they are warm again.
+        let changes = (0..700).map(|index| if index % 4 == 0 { f64::from(index) } else { 0.0 });
+        let changes = changes.chain((0..4000).map(|index| continuous[index % 700]));
+        assert_eq!(judges_of(&defaults, changes), [Zscore, Iqr, DetectorName::Seasonal, Forecast]);
     }
 
     #[test]

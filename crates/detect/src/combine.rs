@@ -108,11 +108,11 @@ impl Combiner {
     }
 
     /// The Cauchy combination of few decades; beyond them what two voices agree on, and a little of what one says
-    /// alone. `None` for none.
+    /// alone, unless it is alone by nature. `None` for none.
     #[inline]
-    pub fn agreed(&self, voices: &Voices) -> Option<f64> {
+    pub fn agreed(&self, voices: &Voices, is_alone: bool) -> Option<f64> {
         let all = self.all(voices);
-        if all <= AGREED_FROM || voices.count < 2 {
+        if all <= AGREED_FROM || is_alone {
             return (voices.count > 0).then_some(all);
         }
         let two = voices.second - libm::log10(f64::from(voices.count) / 2.0);
@@ -186,9 +186,12 @@ mod tests {
             surprises.iter().for_each(|&surprise| combiner.hear(&mut voices, surprise));
             voices
         };
-        let of = |surprises: &[f64]| combiner.agreed(&voices(surprises)).unwrap_or(f64::NAN);
-        assert_eq!(combiner.agreed(&voices(&[])), None);
-        assert!((of(&[12.0]) - 12.0).abs() < 1e-3);
+        let of = |surprises: &[f64]| combiner.agreed(&voices(surprises), false).unwrap_or(f64::NAN);
+        assert_eq!(combiner.agreed(&voices(&[]), false), None);
+        let alone = combiner.agreed(&voices(&[12.0]), true).unwrap_or_default();
+        assert!((alone - 12.0).abs() < 1e-3);
+        // The others still warm up.
+        assert!(of(&[12.0]) < 4.0);
         assert!((of(&[3.0, 0.5, 1.0]) - combiner.combine([3.0, 0.5, 1.0])).abs() < 1e-12);
         let lone = of(&[12.0, 1.0, 0.5, 2.0]);
         assert!((3.0..4.0).contains(&lone), "{lone}");

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::profile::SignalClass;
 use crate::{absent, changepoint, flatline, forecast, iqr, seasonal, threshold, zscore};
 
 /// Why a parameter was refused.
@@ -225,6 +226,15 @@ pub enum DetectorName {
 }
 
 impl DetectorName {
+    /// Whether the detector has something to say about signals of `class`. Where most values are one and the same,
+    /// there are no quartiles, and a forecast repeats what a mean says.
+    pub const fn suits(self, class: SignalClass) -> bool {
+        !matches!(
+            (self, class),
+            (Self::Iqr | Self::Forecast, SignalClass::Binary | SignalClass::Sparse)
+        )
+    }
+
     /// The word used in configuration, labels and events.
     pub const fn as_str(self) -> &'static str {
         match self {

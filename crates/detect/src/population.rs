@@ -5,7 +5,7 @@
 //! much alike on production metrics of different kinds. Where the [`crate::calibrate::Calibration`] of a series has
 //! seen little, this ladder counts more; on a group of signals it is all that counts.
 //!
-//! Method: quantiles of the raw score over observations outside labelled events, every series weighing alike, at
+//! Method: quantiles of the raw score over observations outside labelled events, every file weighing alike, at
 //! 10^-1, 10^-1.5 … 10^-3.5, rounded; interpolated in the logarithm of the score. They are a learned artefact: what they
 //! were fitted on, and by which command, stands in `models/population/README.md`.
 //!
@@ -38,17 +38,17 @@ const SHARES: [f64; RUNGS] = [
 
 impl Population {
     /// [`crate::subspace::LagSubspace`].
-    pub const LAG_SUBSPACE: Self = Self([1.3, 2.5, 4.8, 8.0, 13.0, 22.0]);
+    pub const LAG_SUBSPACE: Self = Self([1.4, 3.0, 5.3, 8.4, 17.0, 59.0]);
     /// [`crate::subspace::GroupSubspace`].
-    pub const GROUP_SUBSPACE: Self = Self([0.8, 0.95, 1.1, 1.4, 1.75, 2.05]);
+    pub const GROUP_SUBSPACE: Self = Self([0.85, 1.0, 1.2, 1.4, 1.7, 1.9]);
     /// [`crate::seasonal_residual::SeasonalResidual`].
-    pub const SEASONAL_RESIDUAL: Self = Self([0.74, 1.0, 1.3, 1.7, 2.1, 3.0]);
+    pub const SEASONAL_RESIDUAL: Self = Self([0.76, 1.1, 1.3, 1.7, 2.1, 3.0]);
     /// [`crate::random_cut_forest::RandomCutForest`].
-    pub const RANDOM_CUT_FOREST: Self = Self([1.1, 1.5, 2.0, 2.9, 4.3, 5.1]);
+    pub const RANDOM_CUT_FOREST: Self = Self([1.2, 1.6, 2.2, 3.4, 4.1, 5.0]);
     /// [`crate::isolation_forest::IsolationForest`].
-    pub const ISOLATION_FOREST: Self = Self([2.0, 7.0, 25.0, 75.0, 190.0, 500.0]);
+    pub const ISOLATION_FOREST: Self = Self([2.2, 8.4, 30.0, 93.0, 260.0, 630.0]);
     /// [`crate::autoencoder::Autoencoder`].
-    pub const AUTOENCODER: Self = Self([1.4, 2.4, 4.0, 6.2, 9.0, 13.0]);
+    pub const AUTOENCODER: Self = Self([1.5, 2.7, 4.0, 5.9, 8.3, 13.0]);
 
     /// The ladder of the raw scores of many series, each of which weighs alike however many it has. `None` without scores,
     /// and when they have no tail: when they are 0 or alike.

@@ -56,6 +56,37 @@ pub enum SignalClass {
     Continuous,
 }
 
+impl SignalClass {
+    /// Every class, in the order of [`SignalClass::index`].
+    pub const ALL: [Self; 7] = [
+        Self::Unknown,
+        Self::Constant,
+        Self::Binary,
+        Self::Discrete,
+        Self::Sparse,
+        Self::Bounded,
+        Self::Continuous,
+    ];
+
+    /// The word used in metrics and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Constant => "constant",
+            Self::Binary => "binary",
+            Self::Discrete => "discrete",
+            Self::Sparse => "sparse",
+            Self::Bounded => "bounded",
+            Self::Continuous => "continuous",
+        }
+    }
+
+    /// Position in [`SignalClass::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
 /// A running profile of one series.
 ///
 /// ```

@@ -38,7 +38,7 @@ pub use engine::{Engine, Shard};
 pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
 pub use intake::{Intake, Routed, Work};
 pub use outcome::{Outcome, RejectReason};
-pub use outputs::{Counts, DropReason, Gauge, GaugeReading, Outputs, Score};
+pub use outputs::{CalibrationCounts, Counts, DropReason, Gauge, GaugeReading, Outputs, Score};
 pub use own::{HEALTH_RULE, next_own_event, own_event};
 pub use partition::{GROUP_RULE, Input, PARTITIONS, Partition, Row, SeriesView};
 pub use record::{Record, RecordBody, RecordKind};

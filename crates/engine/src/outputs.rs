@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bellwether_detect::profile::SignalClass;
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 
 use crate::event::Event;
@@ -60,6 +61,41 @@ impl DropReason {
     }
 }
 
+/// How often surprises were as large as they say, by class of signal: the calibration, measured as it goes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CalibrationCounts {
+    /// Samples judged, by [`SignalClass::index`].
+    pub judged: [u64; SignalClass::ALL.len()],
+    /// Those with a surprise of at least 1, 2, 3 and 4, by [`SignalClass::index`]. While nothing is wrong a tenth, a
+    /// hundredth and so on of them should be.
+    pub exceeding: [[u64; CalibrationCounts::LEVELS]; SignalClass::ALL.len()],
+}
+
+impl CalibrationCounts {
+    /// Surprises that are counted: 1 to this.
+    pub const LEVELS: usize = 4;
+
+    /// Counts one judgement.
+    #[inline]
+    pub(crate) fn count(&mut self, class: SignalClass, surprise: f64) {
+        self.judged[class.index()] += 1;
+        let levels = (surprise as usize).min(Self::LEVELS);
+        for count in &mut self.exceeding[class.index()][..levels] {
+            *count += 1;
+        }
+    }
+
+    fn add(&mut self, other: &Self) {
+        for (sum, count) in self.judged.iter_mut().zip(other.judged) {
+            *sum += count;
+        }
+        let counts = other.exceeding.iter().flatten();
+        for (sum, count) in self.exceeding.iter_mut().flatten().zip(counts) {
+            *sum += count;
+        }
+    }
+}
+
 /// Samples by what became of them after they were taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -67,6 +103,8 @@ pub struct Counts {
     pub dropped: [u64; DropReason::ALL.len()],
     /// Samples judged by at least one detector.
     pub judged: u64,
+    /// How these were judged.
+    pub calibration: CalibrationCounts,
     /// Samples learned from while all detectors warm up, and first samples of counters.
     pub warming_up: u64,
     /// Stale markers.
@@ -87,6 +125,7 @@ impl Counts {
             *sum += count;
         }
         self.judged += other.judged;
+        self.calibration.add(&other.calibration);
         self.warming_up += other.warming_up;
         self.stale += other.stale;
         self.in_maintenance += other.in_maintenance;

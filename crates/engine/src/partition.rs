@@ -154,9 +154,24 @@ impl Partition {
     pub fn view(&mut self, wanted: &dyn Fn(&LabelSet) -> bool, limit: usize) -> Vec<SeriesView> {
         let (settings, episodes, clock) = (&self.settings, &self.episodes, &mut self.clock);
         let chosen = self.series.iter_mut().filter(|(_, series)| wanted(&series.labels));
+        let (judges, shares, groups) = (&mut self.judges, self.shares, &mut self.groups);
+        let mut threshold_of = |series: &Series| {
+            let at = series.last.map_or(Timestamp::from_ms(0), |(at, _)| at);
+            let is_member = groups.at(series.place).is_some();
+            let raised_by = series.debt.raise(at, settings.budget.per_series_per_day);
+            (series.threshold(settings, shares, is_member, at), raised_by)
+        };
+        let mut class_of = |seat| {
+            let (bank, slot) = judges.bank(seat);
+            bank.class(slot)
+        };
         chosen
             .take(limit)
-            .map(|(slot, series)| SeriesView {
+            .map(|(slot, series)| (slot, threshold_of(series), class_of(series.seat), series))
+            .map(|(slot, (threshold, raised_by), class, series)| SeriesView {
+                class,
+                threshold,
+                raised_by,
                 labels: series.labels.clone(),
                 fingerprint: series.fingerprint,
                 signal: signal_kind(series.kind),
@@ -344,7 +359,9 @@ impl Partition {
             outputs.counts.warming_up += 1;
             return;
         };
+        let class = bank.class(bank_slot);
         outputs.counts.judged += 1;
+        outputs.counts.calibration.count(class, surprise);
         series.last_surprise = surprise as f32;
         if let Some(scores) = &mut outputs.scores {
             scores.push(Score { fingerprint: series.fingerprint, at, surprise });

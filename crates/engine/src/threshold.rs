@@ -21,7 +21,7 @@ const RUN_SAMPLES: f64 = 1.5;
 
 /// How much more surprising than its group a series of it must be, and what it must be at least.
 const MEMBER_EXCESS: f64 = 1.0;
-const MEMBER_MIN: f64 = 6.5;
+const MEMBER_MIN: f64 = 8.0;
 
 /// False alarms a day that each of `watched` series or groups may raise.
 ///

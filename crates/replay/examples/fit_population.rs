@@ -34,7 +34,7 @@ const DEEP: [(DetectorSpec, &str, Population); 5] = [
 
 /// Id of a series to its events: first and last second, both inside.
 type Labels = BTreeMap<String, Vec<[f64; 2]>>;
-/// Raw scores of one series or group.
+/// Raw scores of one file or group.
 type Scores = Vec<f32>;
 
 #[derive(Debug, thiserror::Error)]
@@ -78,8 +78,7 @@ fn fit(manifest: &Path) -> Result<String, FitError> {
     let mut fits = Vec::new();
     for (place, (spec, constant, shipped)) in DEEP.iter().enumerate() {
         let name = format!("`{}`", spec.name());
-        let signals = streamed.iter().flat_map(|file| &file.signals);
-        let scores: Vec<Scores> = signals.map(|deep| deep[place].clone()).collect();
+        let scores: Vec<Scores> = streamed.iter().map(|file| file.signals[place].clone()).collect();
         fits.push(Fit::new(name, constant, *shipped, &scores)?);
     }
     let scores: Vec<Scores> = streamed.iter().map(|file| file.group.clone()).collect();
@@ -89,7 +88,7 @@ fn fit(manifest: &Path) -> Result<String, FitError> {
     let lines = |of: fn(&Fit) -> String| fits.iter().map(of).collect::<Vec<_>>().join("\n");
     Ok(format!(
         "manifest.json: SHA-256 `{}`\nlabels.json: SHA-256 `{}`\n\n\
-         | detector | | 10^-1 | 10^-1.5 | 10^-2 | 10^-2.5 | 10^-3 | 10^-3.5 | scores | series |\n\
+         | detector | | 10^-1 | 10^-1.5 | 10^-2 | 10^-2.5 | 10^-3 | 10^-3.5 | scores | files |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n{}\n\n{}\n",
         digest(&read(manifest)?),
         digest(&read(&path)?),
@@ -109,8 +108,8 @@ fn digest(bytes: &[u8]) -> String {
 /// What a file of the corpus gives.
 #[derive(Debug, Default)]
 struct Streamed {
-    /// Of each column the raw scores of each of [`DEEP`].
-    signals: Vec<[Scores; DEEP.len()]>,
+    /// The raw scores of each of [`DEEP`], of all columns: they belong to one system, which weighs as much as another.
+    signals: [Scores; DEEP.len()],
     group: Scores,
 }
 
@@ -150,7 +149,6 @@ fn stream(series: &CorpusSeries, labels: &Labels, tables: &Tables) -> Result<Str
         file.labels().map(|labels| Signal::new(labels, tables)).collect();
     let mut group = GroupSubspace.begin(signals.len(), 0);
     let mut streamed = Streamed::default();
-    streamed.signals.resize_with(signals.len(), Default::default);
     while let Some(Row { at, values, .. }) = file.next_row()? {
         let seconds = at.as_ms() as f64 / 1000.0;
         let is_event = events.iter().any(|[first, last]| (*first..=*last).contains(&seconds));
@@ -163,7 +161,7 @@ fn stream(series: &CorpusSeries, labels: &Labels, tables: &Tables) -> Result<Str
             row[column] = value;
             for (name, raw) in signal.bank.raw_scores().filter(|_| !is_event) {
                 if let Some(place) = DEEP.iter().position(|(spec, ..)| spec.name() == name) {
-                    streamed.signals[column][place].push(raw as f32);
+                    streamed.signals[place].push(raw as f32);
                 }
             }
         }
@@ -203,7 +201,7 @@ impl Signal {
         }
         let local = LocalTime::utc(sample.timestamp);
         let judgement = self.bank.observe(0, sample, local, self.interval.as_ms());
-        matches!(judgement, Judgement::Scored { population: Some(_), .. })
+        matches!(judgement, Judgement::Scored { deep: Some(_), .. })
     }
 }
 

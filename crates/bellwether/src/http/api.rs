@@ -82,8 +82,14 @@ struct OneSeries {
     fingerprint: String,
     rule: Arc<str>,
     signal: SignalKind,
+    /// What kind of signal it is: `continuous`, `sparse` and so on.
+    class: &'static str,
     /// Learned sampling interval.
     interval_ms: i64,
+    /// Surprise from which it fires if that lasts, and by how much that is raised because the series alerts more often
+    /// than its budget allows.
+    threshold: f64,
+    raised_by: f64,
     last: Option<Last>,
     warming_up: bool,
     /// Of the newest judged sample.
@@ -108,7 +114,10 @@ impl From<SeriesView> for OneSeries {
             fingerprint: view.fingerprint.to_string(),
             rule: view.rule,
             signal: view.signal,
+            class: view.class.as_str(),
             interval_ms: view.interval_ms,
+            threshold: view.threshold,
+            raised_by: view.raised_by,
             last: view.last.map(|(at_ms, value)| Last { at_ms, value }),
             warming_up: view.surprise.is_none(),
             surprise: view.surprise,

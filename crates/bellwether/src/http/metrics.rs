@@ -10,7 +10,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bellwether_connect::source::remote_write::{DECODE_REASONS, ReceiverStats, STATUSES};
 use bellwether_detect::Severity;
-use bellwether_engine::{DropReason, RejectReason};
+use bellwether_detect::profile::SignalClass;
+use bellwether_engine::{CalibrationCounts, DropReason, RejectReason};
 use bellwether_runtime::{Decided, LATENCY_BOUNDS_SECONDS};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -151,6 +152,7 @@ fn judged(families: &mut Families<'_>, decided: &Decided) -> fmt::Result {
     ] {
         families.counter(&format!("bellwether_{name}"), help, &count)?;
     }
+    calibration(families, &counts.calibration)?;
     families.counters(
         "bellwether_events",
         "Changes of anomalies and alerts",
@@ -158,6 +160,28 @@ fn judged(families: &mut Families<'_>, decided: &Decided) -> fmt::Result {
         [Severity::Info, Severity::Warning, Severity::Critical]
             .map(|severity| (severity.as_str(), decided.events[severity as usize])),
     )
+}
+
+/// How many of the samples of a class of signals were how surprising: a tenth should reach 1, a hundredth 2, and so on.
+fn calibration(families: &mut Families<'_>, counts: &CalibrationCounts) -> fmt::Result {
+    families.counters(
+        "bellwether_calibration_judged",
+        "Samples judged, by the class of their signal",
+        "class",
+        SignalClass::ALL.map(|class| (class.as_str(), counts.judged[class.index()])),
+    )?;
+    for level in 0..CalibrationCounts::LEVELS {
+        families.counters(
+            &format!("bellwether_calibration_surprise_{}", level + 1),
+            &format!(
+                "Samples whose surprise was at least {}, by the class of their signal",
+                level + 1
+            ),
+            "class",
+            SignalClass::ALL.map(|class| (class.as_str(), counts.exceeding[class.index()][level])),
+        )?;
+    }
+    Ok(())
 }
 
 fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Result {

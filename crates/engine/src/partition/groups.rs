@@ -21,7 +21,7 @@ use crate::settings::{GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN};
 const POPULATION_READINGS: usize = 3;
 /// A fused reading of a group that a population of groups exceeds once in ten, per unit: the readings are of the
 /// same incident, so that their mean square says less than independent ones would.
-const READING_PER_SURPRISE: f64 = 0.9;
+const READING_PER_SURPRISE: f64 = 0.87;
 /// A series of a group that is this surprising by itself is unusual.
 pub(super) const UNUSUAL: f32 = 2.0;
 /// Series that an event names.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_detect::lasting::Lasting;
+use bellwether_detect::profile::SignalClass;
 use bellwether_detect::{Expected, Severity};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use bellwether_signal::{Interval, SeriesKind};
@@ -55,8 +56,14 @@ pub struct SeriesView {
     pub signal: SignalKind,
     /// The rule that judges it.
     pub rule: Arc<str>,
+    /// What kind of signal it is at present.
+    pub class: SignalClass,
     /// Learned sampling interval in milliseconds.
     pub interval_ms: i64,
+    /// The surprise from which it fires at present, if that lasts for its rule's `for`.
+    pub threshold: f64,
+    /// By how much that is raised because the series alerts more often than its budget allows; 0 for most.
+    pub raised_by: f64,
     /// Event time and raw value of its newest sample.
     pub last: Option<(Timestamp, f64)>,
     /// Surprise of its newest judged sample; `None` while warming up.
