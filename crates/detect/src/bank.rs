@@ -27,6 +27,9 @@ const EXCURSION_WEIGHT: f64 = 0.1;
 /// What their fused surprise is worth learning then. Half of the exceedances of high rungs are lost at most, so that under no
 /// anomaly at all these are exceeded at most twice as often as they should.
 const FUSED_EXCURSION_WEIGHT: f64 = 0.5;
+/// Decades beyond what a series has seen that its tails may be extrapolated by: one of a thousand samples has seen what
+/// happens once in a thousand.
+const EXTRAPOLATED_DECADES: f64 = 2.5;
 /// The combined surprise of the base tier is nearly one, that of both tiers is a root mean square.
 const BASE_PRIOR: Prior = Prior { slope: 0.95, rows: 3000.0 };
 const DEEP_PRIOR: Prior = Prior { slope: 0.8, rows: 6000.0 };
@@ -173,6 +176,7 @@ impl Bank {
             }
             (None, departure) => departure,
         };
+        let departure = departure.map(|departure| self.known(slot, departure));
         let surprise = self.combiner.with_others(departure, &base.others);
         // A shape has no side and no size: with a direction, somebody must see a departure on that side.
         let counts = base_departs || self.direction == Direction::Both;
@@ -213,6 +217,19 @@ impl Bank {
         let departure = self.combiner.agreed(&departures, self.has_one);
         let surprise = self.combiner.with_others(departure, &others);
         Base { surprise, departure, others, expected: most_expected, departs }
+    }
+
+    /// As much of the surprise of a departure as a series that is so young can know of.
+    #[inline]
+    fn known(&mut self, slot: usize, departure: f64) -> f64 {
+        if departure <= fuse::EVIDENCE_MAX {
+            return departure;
+        }
+        let rows = f64::from(self.ladders.at(slot).rows()).max(1.0);
+        fuse::held_back(
+            departure,
+            (libm::log10(rows) + EXTRAPOLATED_DECADES).max(fuse::EVIDENCE_MAX),
+        )
     }
 
     /// Follows what kind of signal it is. Detectors that do not suit it any more forget it, and begin anew when they do.
@@ -406,7 +423,10 @@ mod tests {
     }
 
     /// The names of the detectors that judged the last of `values`.
-    fn judges_of(detectors: &[DetectorSpec], values: impl Iterator<Item = f64>) -> Vec<DetectorName> {
+    fn judges_of(
+        detectors: &[DetectorSpec],
+        values: impl Iterator<Item = f64>,
+    ) -> Vec<DetectorName> {
         let tables = Tables::default();
         let mut bank = Bank::new(detectors, MinDeviation::default(), Direction::Both, &tables);
         for (index, value) in values.enumerate() {

@@ -5,9 +5,9 @@
 use bellwether_detect::autoencoder::Autoencoder;
 use bellwether_detect::calibrate::Calibration;
 use bellwether_detect::forecast::{self, ExhaustionState};
+use bellwether_detect::isolation_forest::{GroupForest, IsolationForest};
 use bellwether_detect::ladder::Ladder;
 use bellwether_detect::lasting::Lasting;
-use bellwether_detect::isolation_forest::{GroupForest, IsolationForest};
 use bellwether_detect::peer::Peer;
 use bellwether_detect::profile::SignalProfile;
 use bellwether_detect::random_cut_forest::RandomCutForest;

@@ -157,9 +157,9 @@ impl Partition {
         let (judges, shares, groups) = (&mut self.judges, self.shares, &mut self.groups);
         let mut threshold_of = |series: &Series| {
             let at = series.last.map_or(Timestamp::from_ms(0), |(at, _)| at);
-            let is_member = groups.at(series.place).is_some();
+            let members = groups.at(series.place).map(|group| group.members());
             let raised_by = series.debt.raise(at, settings.budget.per_series_per_day);
-            (series.threshold(settings, shares, is_member, at), raised_by)
+            (series.threshold(settings, shares, members, at), raised_by)
         };
         let mut class_of = |seat| {
             let (bank, slot) = judges.bank(seat);

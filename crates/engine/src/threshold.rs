@@ -19,9 +19,11 @@ pub(crate) const THRESHOLD_MIN: f64 = 2.0;
 /// metrics depend on their past, and make runs of two to four.
 const RUN_SAMPLES: f64 = 1.5;
 
-/// How much more surprising than its group a series of it must be, and what it must be at least.
-const MEMBER_EXCESS: f64 = 1.0;
+/// What a series of a group needs at least where the group itself fires at [`GROUP_ALONE`], as it does where there is no
+/// other; per decade that the group needs more, the series needs so much less.
 const MEMBER_MIN: f64 = 8.0;
+const GROUP_ALONE: f64 = 3.4;
+const MEMBER_FALL: f64 = 1.25;
 
 /// False alarms a day that each of `watched` series or groups may raise.
 ///
@@ -60,10 +62,14 @@ pub(crate) fn firing_threshold(share_per_day: f64, for_ms: i64, interval_ms: i64
     surprise_of(share_per_day * RUN_SAMPLES / tests).max(THRESHOLD_MIN)
 }
 
-/// The surprise from which a series of a group fires by itself, given from where its group does: an incident of the whole
-/// is the group's to tell, and among dozens of metrics one is always a little odd.
-pub(crate) fn member_threshold(threshold: f64) -> f64 {
-    (threshold + MEMBER_EXCESS).max(MEMBER_MIN)
+/// The surprise from which a series fires by itself that is one of `members` of a group that fires at `threshold`.
+///
+/// Together the members may raise as many false alarms as the group. That is not all: an incident of the whole is the
+/// group's to tell, and among dozens of metrics of one machine one does something unheard of every few days. The more
+/// there is besides the group, and so the less the group may tell, the more its series have to tell themselves.
+pub(crate) fn member_threshold(threshold: f64, members: usize) -> f64 {
+    let shared = threshold + libm::log10(members.max(1) as f64);
+    shared.max(MEMBER_MIN - MEMBER_FALL * (threshold - GROUP_ALONE))
 }
 
 /// The surprise from which a series is in an episode that need not alert, given from where it fires.
@@ -119,6 +125,13 @@ mod tests {
         let samples = [(0, 60_000), (60_000, 60_000), (120_000, 60_000), (150_000, 60_000)];
         assert_eq!(samples.map(|(for_ms, each)| stretch_samples(for_ms, each)), [1, 1, 2, 3]);
         assert_eq!(stretch_samples(120_000, 300_000), 1);
+    }
+
+    #[test]
+    fn a_series_of_a_group_leaves_the_floor_to_it_where_it_may_tell_much() {
+        assert!((member_threshold(3.4, 38) - 8.0).abs() < 1e-9);
+        assert!((member_threshold(5.0, 10) - 6.0).abs() < 1e-9);
+        assert!((member_threshold(6.0, 10) - 7.0).abs() < 1e-9);
     }
 
     #[test]

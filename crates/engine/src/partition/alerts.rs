@@ -28,10 +28,10 @@ impl Partition {
         let Some(series) = self.series.get_mut(slot) else { return };
         let rule = &self.settings.rules[usize::from(series.rule)];
         let group = self.groups.at(series.place);
-        let (is_member, may_fire) =
-            group.map_or((false, true), |group| (true, !group.is_alerting()));
+        let may_fire = group.as_ref().is_none_or(|group| !group.is_alerting());
+        let members = group.map(|group| group.members());
         let Judged { at, base, .. } = judged;
-        let threshold = series.threshold(&self.settings, self.shares, is_member, at);
+        let threshold = series.threshold(&self.settings, self.shares, members, at);
         let surprise = if series.echoes { base } else { judged.surprise };
         let interval_ms = series.interval.as_ms();
         let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire };

@@ -187,6 +187,11 @@ impl Group {
         }
     }
 
+    /// How many series it has or had.
+    pub(super) fn members(&self) -> usize {
+        self.members.len()
+    }
+
     /// Whether it alerts at present.
     pub(super) fn is_alerting(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.episode.severity > Severity::Info)
@@ -236,7 +241,8 @@ impl Group {
             fuse::of_group(told.iter().map(|(_, told)| f64::from(part(told))))
         };
         let (own, population) = (of(|told| told.own)?, of(|told| told.population)?);
-        let readings = std::iter::repeat_n(population, POPULATION_READINGS).chain([own]).chain(joint);
+        let readings =
+            std::iter::repeat_n(population, POPULATION_READINGS).chain([own]).chain(joint);
         let base = of(|told| told.base)?;
         let surprise = fuse::of_signal(readings)? / READING_PER_SURPRISE;
         let reading = RowReading {

@@ -16,7 +16,9 @@ use crate::event::SignalKind;
 use crate::judges::Seat;
 use crate::lifecycle::{Episode, Pending};
 use crate::settings::Settings;
-use crate::threshold::{Shares, firing_threshold, member_threshold, stretch_samples, THRESHOLD_MIN};
+use crate::threshold::{
+    Shares, THRESHOLD_MIN, firing_threshold, member_threshold, stretch_samples,
+};
 
 /// What a partition knows of one series, besides the states of its detectors.
 #[derive(Debug)]
@@ -105,12 +107,13 @@ impl Series {
         }
     }
 
-    /// The surprise from which this series fires at `at` if it lasts, given whether its group alerts for it.
+    /// The surprise from which this series fires at `at` if it lasts, given how many series its group has, if it is in
+    /// one.
     pub(super) fn threshold(
         &self,
         settings: &Settings,
         shares: Shares,
-        is_member: bool,
+        members: Option<usize>,
         at: Timestamp,
     ) -> f64 {
         let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
@@ -118,8 +121,8 @@ impl Series {
         let interval_ms = self.interval.as_ms();
         let lone = firing_threshold(share, for_ms, interval_ms);
         let rare = lone + self.debt.raise(at, settings.budget.per_series_per_day);
-        if is_member {
-            return member_threshold(rare);
+        if let Some(members) = members {
+            return member_threshold(rare, members);
         }
         let lasts = stretch_samples(for_ms, interval_ms) > 1;
         if lasts { self.lasting.enough(rare).max(THRESHOLD_MIN) } else { rare }
