@@ -3,8 +3,8 @@
 import json
 import sys
 
-FOUND_MIN = 10
-FALSE_ALARMS_MAX = 10
+FOUND_MIN = 12
+FALSE_ALARMS_MAX = 5
 
 
 def count(value):

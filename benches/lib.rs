@@ -6,6 +6,7 @@ mod bare;
 mod fleet;
 mod nulls;
 mod process;
+mod shares;
 mod trial;
 mod warm;
 
@@ -13,5 +14,6 @@ pub use bare::bare_decode;
 pub use fleet::{BATCH, Fleet, STEP_MS};
 pub use nulls::{Noise, Null};
 pub use process::{cpu_ns, resident_bytes};
+pub use shares::Shares;
 pub use trial::{Outcome, Trial};
-pub use warm::{WarmEngine, base_tier};
+pub use warm::{WarmEngine, base_tier, three_detectors};

@@ -7,7 +7,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use bellwether_benches::{Fleet, base_tier, resident_bytes};
+use bellwether_benches::{Fleet, resident_bytes, three_detectors};
 use bellwether_engine::{Engine, Outputs, Partition, Record, RecordBody};
 use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
 
@@ -24,10 +24,10 @@ fn main() -> ExitCode {
     let fleet = Fleet::new(series);
     // Once through everything with a throw-away engine, so that code, buffers and what the generator needs are
     // resident before.
-    run(&mut Engine::new(&Arc::new(base_tier()), 1), &Fleet::new(2000), 2);
+    run(&mut Engine::new(&Arc::new(three_detectors()), 1), &Fleet::new(2000), 2);
     fleet.bodies(0).for_each(drop);
     let before = resident_bytes();
-    let mut engine = Engine::new(&Arc::new(base_tier()), 1);
+    let mut engine = Engine::new(&Arc::new(three_detectors()), 1);
     run(&mut engine, &fleet, STEPS);
     let grown = resident_bytes().saturating_sub(before);
     let state: usize = engine.partitions().iter().map(Partition::state_bytes).sum();

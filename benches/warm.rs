@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bellwether_detect::DetectorName;
 use bellwether_engine::{DeepTier, Engine, Outputs, Record, RecordBody, Settings};
 use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
 
@@ -10,10 +11,19 @@ use crate::{Fleet, STEP_MS};
 /// Steps after which all detectors judge: a little over two days.
 const WARM_STEPS: usize = 200;
 
-/// Default settings without the deep tier: the budgets of time and memory are those of the base tier, which judges every
-/// series.
+/// Default settings without the deep tier.
 pub fn base_tier() -> Settings {
     Settings { deep: DeepTier { memory_bytes: 0 }, ..Settings::default() }
+}
+
+/// The same with the three detectors that the budgets of time and memory are set for: z-score, quartiles, season.
+pub fn three_detectors() -> Settings {
+    let mut settings = base_tier();
+    let budgeted = [DetectorName::Zscore, DetectorName::Iqr, DetectorName::Seasonal];
+    for rule in &mut settings.rules {
+        rule.detectors.retain(|spec| budgeted.contains(&spec.name()));
+    }
+    settings
 }
 
 /// An engine with what it has seen.
@@ -25,10 +35,10 @@ pub struct WarmEngine {
 }
 
 impl WarmEngine {
-    /// An engine with default settings that has seen 200 steps of `fleet`. Times of the alert policy are
+    /// An engine of [`three_detectors`] that has seen 200 steps of `fleet`. Times of the alert policy are
     /// stretched, so that as many steps pass as in a fleet that is scraped once a minute.
     pub fn new(fleet: &Fleet) -> Self {
-        let mut settings = base_tier();
+        let mut settings = three_detectors();
         for rule in &mut settings.rules {
             rule.alert.for_ms *= STEP_MS / 60_000;
             rule.alert.keep_firing_for_ms *= STEP_MS / 60_000;

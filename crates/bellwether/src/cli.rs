@@ -57,7 +57,7 @@ pub enum Command {
     /// Run recorded history through the same engine.
     ///
     /// Writes for every series of the corpus a file with one row for each of its rows:
-    /// timestamp,score,is_alert.
+    /// timestamp,score,is_alert,is_firing.
     #[command(after_help = REPLAY_HELP)]
     Replay(ReplayArgs),
     /// Say what fired in a day or a week, what it cost of the budget, and what to tune.

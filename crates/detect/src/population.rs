@@ -38,17 +38,17 @@ const SHARES: [f64; RUNGS] = [
 
 impl Population {
     /// [`crate::subspace::LagSubspace`].
-    pub const LAG_SUBSPACE: Self = Self([1.4, 3.0, 5.3, 8.4, 17.0, 59.0]);
+    pub const LAG_SUBSPACE: Self = Self([1.4, 2.9, 5.2, 8.3, 16.0, 51.0]);
     /// [`crate::subspace::GroupSubspace`].
     pub const GROUP_SUBSPACE: Self = Self([0.85, 1.0, 1.2, 1.4, 1.7, 1.9]);
     /// [`crate::seasonal_residual::SeasonalResidual`].
     pub const SEASONAL_RESIDUAL: Self = Self([0.76, 1.1, 1.3, 1.7, 2.1, 3.0]);
     /// [`crate::random_cut_forest::RandomCutForest`].
-    pub const RANDOM_CUT_FOREST: Self = Self([1.2, 1.6, 2.2, 3.4, 4.1, 5.0]);
+    pub const RANDOM_CUT_FOREST: Self = Self([1.2, 1.6, 2.2, 3.4, 4.1, 4.8]);
     /// [`crate::isolation_forest::IsolationForest`].
-    pub const ISOLATION_FOREST: Self = Self([2.2, 8.4, 30.0, 93.0, 260.0, 630.0]);
+    pub const ISOLATION_FOREST: Self = Self([2.2, 8.0, 29.0, 89.0, 260.0, 660.0]);
     /// [`crate::autoencoder::Autoencoder`].
-    pub const AUTOENCODER: Self = Self([1.5, 2.7, 4.0, 5.9, 8.3, 13.0]);
+    pub const AUTOENCODER: Self = Self([1.5, 2.6, 4.0, 5.8, 8.2, 12.0]);
 
     /// The ladder of the raw scores of many series, each of which weighs alike however many it has. `None` without scores,
     /// and when they have no tail: when they are 0 or alike.

@@ -3,10 +3,11 @@
 //! A corpus is a folder with a `manifest.json` that lists series, each a CSV file (gzip or plain) of
 //! `timestamp,value` or `timestamp,m00,m01,…` rows with a `label` column that is never read. Each series runs
 //! through an engine of its own, sample by sample in file order, as it would live; the result has one row
-//! per input row: `timestamp,score,is_alert`.
+//! per input row: `timestamp,score,is_alert,is_firing`.
 
 mod read;
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -83,6 +84,8 @@ pub struct ScoredRow {
     pub score: f64,
     /// Whether an alert fired or escalated on this row.
     pub is_alert: bool,
+    /// Whether an alert that fired is not resolved yet.
+    pub is_firing: bool,
 }
 
 /// Replays the series in the file at `path` through an engine of its own.
@@ -99,7 +102,7 @@ pub fn replay_series(
     let mut engine = Engine::new(settings, 0);
     let mut outputs =
         Outputs { scores: Some(Vec::new()), group_scores: Some(Vec::new()), ..Outputs::default() };
-    let (mut rows, mut score) = (Vec::new(), 0.0);
+    let (mut rows, mut score, mut firing) = (Vec::new(), 0.0, BTreeSet::new());
     while let Some(row) = file.next_row()? {
         let Row { line, timestamp, at, values } = row;
         let mut builder = WriteRequestBuilder::default();
@@ -119,10 +122,17 @@ pub fn replay_series(
         if let Some(surprise) = group.or_else(columns) {
             score = surprise / (surprise + SCORE_HALF);
         }
-        let alerts = outputs.events.iter().any(|event| {
-            event.alert && matches!(event.change, ChangeKind::Firing | ChangeKind::Escalated)
-        });
-        rows.push(ScoredRow { timestamp, score, is_alert: alerts });
+        let mut is_alert = false;
+        for event in outputs.events.iter().filter(|event| event.alert) {
+            if matches!(event.change, ChangeKind::Firing | ChangeKind::Escalated) {
+                is_alert = true;
+                firing.insert(event.episode_id);
+            } else {
+                firing.remove(&event.episode_id);
+            }
+        }
+        let is_firing = is_alert || !firing.is_empty();
+        rows.push(ScoredRow { timestamp, score, is_alert, is_firing });
     }
     Ok(rows)
 }
@@ -144,9 +154,10 @@ fn write_rows(path: &Path, rows: &[ScoredRow]) -> Result<(), CorpusError> {
             std::fs::create_dir_all(parent)?;
         }
         let mut file = BufWriter::new(File::create(path)?);
-        writeln!(file, "timestamp,score,is_alert")?;
-        for ScoredRow { timestamp, score, is_alert } in rows {
-            writeln!(file, "{timestamp},{score:.6},{}", u8::from(*is_alert))?;
+        writeln!(file, "timestamp,score,is_alert,is_firing")?;
+        for ScoredRow { timestamp, score, is_alert, is_firing } in rows {
+            let (alert, firing) = (u8::from(*is_alert), u8::from(*is_firing));
+            writeln!(file, "{timestamp},{score:.6},{alert},{firing}")?;
         }
         file.flush()
     };
