@@ -26,7 +26,7 @@ const MEMORY: f32 = 20_000.0;
 /// The gain of stochastic approximation.
 const GAIN: f64 = 1.5;
 /// A rung moves up by at most so much at once.
-const STEP_UP_MAX: f64 = 0.25;
+const STEP_UP_MAX: f64 = 0.4;
 /// Rungs are at least this far apart.
 const SLOPE_MIN: f64 = 0.25;
 

@@ -50,6 +50,7 @@ fn worst(zone: &str, change: &str) -> f64 {
 fn a_morning_that_moves_with_the_clocks_surprises_in_utc_only() {
     for change in ["2026-03-29T01:00:00Z", "2026-10-25T01:00:00Z"] {
         let (told, untold) = (worst("Europe/Berlin", change), worst("UTC", change));
-        assert!(told < 3.0 && untold >= 3.0, "{change} {told} {untold}");
+        // Surprises are calibrated by ten thousand samples, a few dozen of which an odd morning has.
+        assert!(told < 2.5 && untold > told + 0.8, "{change} {told} {untold}");
     }
 }

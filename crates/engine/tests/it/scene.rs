@@ -204,7 +204,8 @@ pub(crate) fn settings() -> Arc<Settings> {
     let mut settings = Settings { rules: vec![Rule::default()], ..Settings::default() };
     settings.budget.cap_per_day = u32::MAX;
     // Thresholds that depend on no other series, and detectors that are fast enough for thousands of scenes.
-    settings.budget.per_series_per_day = 0.001;
+    settings.budget.per_day = 1000.0;
+    settings.budget.per_series_per_day = 0.05;
     settings.deep.memory_bytes = 0;
     let first = Matcher::new("instance", MatchOp::Regex, "host-[0-3]").expect("a pattern");
     settings.gauges = vec![Matchers::new(vec![first])];

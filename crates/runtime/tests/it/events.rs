@@ -112,9 +112,12 @@ fn alerts_beyond_the_cap_are_counted_apart() {
 #[test]
 fn the_firing_threshold_is_the_one_that_events_are_judged_by() {
     let told = Told::default();
-    let runtime = start(options(2), told.listener());
+    // What lasts for one sample gets no credit for lasting.
+    let mut settings = Settings::default();
+    settings.rules[0].alert.for_ms = 60_000;
+    let unwatched = Intake::new(Arc::new(settings.clone()), 0).firing_threshold();
+    let runtime = start_with(settings, options(2), told.listener());
     let handle = runtime.handle();
-    let unwatched = Intake::new(Arc::default(), 0).firing_threshold();
     assert!((handle.stats().firing_threshold() - unwatched).abs() < 1e-12);
     for step in 0..STEPS {
         handle.submit(request(step), Box::new(|_| {})).expect("room for all");
