@@ -183,7 +183,9 @@ mod tests {
         let combiner = Combiner::new();
         let voices = |surprises: &[f64]| {
             let mut voices = Voices::default();
-            surprises.iter().for_each(|&surprise| combiner.hear(&mut voices, surprise));
+            for &surprise in surprises {
+                combiner.hear(&mut voices, surprise);
+            }
             voices
         };
         let of = |surprises: &[f64]| combiner.agreed(&voices(surprises), false).unwrap_or(f64::NAN);
@@ -206,7 +208,9 @@ mod tests {
         let mut others = Voices::default();
         assert!((combiner.with_others(Some(5.0), &others) - 5.0).abs() < 1e-12);
         assert!(combiner.with_others(None, &others).abs() < 1e-12);
-        [9.0, 0.1].iter().for_each(|&surprise| combiner.hear(&mut others, surprise));
+        for surprise in [9.0, 0.1] {
+            combiner.hear(&mut others, surprise);
+        }
         let stuck = combiner.with_others(Some(0.5), &others);
         assert!((stuck - (9.0 - libm::log10(12.0))).abs() < 1e-3, "{stuck}");
         let alone = combiner.with_others(None, &others);
