@@ -6,7 +6,7 @@
 //! surprise that an alert needs is read off it. It never needs more than a single sample would.
 //!
 //! An alert is about what happens once in a million stretches, of which a series has seen thousands. So it gets as much of
-//! the credit that the ladder gives as it has evidence: half after [`HALF_CREDIT_STRETCHES`]. In a fleet of noise less would
+//! the credit that the ladder gives as it has evidence: half after 5,000 stretches. In a fleet of noise less would
 //! do; series that break their habits once a week want more, and there are more of them.
 //!
 //! State: 36 bytes. Cost: 2 ns, and a ladder's step per stretch. Memory: 20,000 stretches.
