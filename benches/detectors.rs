@@ -21,7 +21,7 @@ use bellwether_detect::{
     Observation, Tables,
 };
 use bellwether_detect::{absent, changepoint, flatline, forecast, iqr, seasonal, zscore};
-use bellwether_detect::{tail::Tail, trend::Trend};
+use bellwether_detect::{scatter::Scatter, tail::Tail, trend::Trend};
 use bellwether_series::{Sample, Timestamp};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
@@ -143,6 +143,7 @@ fn base_tier(bench: &mut Bench<'_>) {
         .base("changepoint", &changepoint::Changepoint::new(changepoint::Params::default(), least));
     bench.base("flatline", &flatline::Flatline::new(flatline::Params::default(), least));
     bench.base("absent", &absent::Absent::new(absent::Params::default(), least));
+    bench.base("scatter", &Scatter::new(least));
     bench.base("trend", &Trend::new(least));
     let forecast = Forecast::new(forecast::Params::default(), least, tail.clone());
     bench.base("forecast", &forecast);

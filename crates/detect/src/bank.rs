@@ -252,6 +252,13 @@ impl Bank {
         self.profiles.at(slot).class()
     }
 
+    /// Whether the series in `slot` is of a kind that comes in bursts: skewed, or of few values.
+    pub fn is_bursty(&mut self, slot: usize) -> bool {
+        use SignalClass::{Binary, Discrete, Sparse};
+        let profile = self.profiles.at(slot);
+        profile.is_skewed() || matches!(profile.class(), Binary | Discrete | Sparse)
+    }
+
     fn is_deep(&self, slot: usize) -> bool {
         self.is_deep.get(slot) == Some(&true)
     }

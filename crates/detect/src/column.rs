@@ -8,6 +8,7 @@ use crate::flatline::Flatline;
 use crate::forecast::{Exhaustion, Forecast};
 use crate::iqr::Iqr;
 use crate::params::{DetectorName, DetectorSpec, MinDeviation};
+use crate::scatter::Scatter;
 use crate::seasonal::Seasonal;
 use crate::tail::Tail;
 use crate::threshold::Threshold;
@@ -84,6 +85,7 @@ pub(crate) enum AnyColumn {
     Exhaustion(Column<Exhaustion>),
     Changepoint(Column<Changepoint>),
     Trend(Column<Trend>),
+    Scatter(Column<Scatter>),
     Flatline(Column<Flatline>),
     Absent(Column<Absent>),
     Threshold(Column<Threshold>),
@@ -101,6 +103,7 @@ macro_rules! with_column {
             AnyColumn::Exhaustion($column) => $body,
             AnyColumn::Changepoint($column) => $body,
             AnyColumn::Trend($column) => $body,
+            AnyColumn::Scatter($column) => $body,
             AnyColumn::Flatline($column) => $body,
             AnyColumn::Absent($column) => $body,
             AnyColumn::Threshold($column) => $body,
@@ -138,6 +141,7 @@ impl AnyColumn {
             DetectorSpec::Changepoint(params) => {
                 Self::Changepoint(Column::new(Changepoint::new(params, min_deviation)))
             }
+            DetectorSpec::Scatter => Self::Scatter(Column::new(Scatter::new(min_deviation))),
             DetectorSpec::Trend => Self::Trend(Column::new(Trend::new(min_deviation))),
             DetectorSpec::Flatline(params) => {
                 Self::Flatline(Column::new(Flatline::new(params, min_deviation)))
@@ -163,6 +167,7 @@ impl AnyColumn {
             Self::Exhaustion(_) => DetectorName::Exhaustion,
             Self::Changepoint(_) => DetectorName::Changepoint,
             Self::Trend(_) => DetectorName::Trend,
+            Self::Scatter(_) => DetectorName::Scatter,
             Self::Flatline(_) => DetectorName::Flatline,
             Self::Absent(_) => DetectorName::Absent,
             Self::Threshold(_) => DetectorName::Threshold,
@@ -174,7 +179,11 @@ impl AnyColumn {
     pub(crate) fn judges_departure(&self) -> bool {
         !matches!(
             self,
-            Self::Exhaustion(_) | Self::Flatline(_) | Self::Absent(_) | Self::Threshold(_)
+            Self::Scatter(_)
+                | Self::Exhaustion(_)
+                | Self::Flatline(_)
+                | Self::Absent(_)
+                | Self::Threshold(_)
         )
     }
 

@@ -77,6 +77,11 @@ impl Ladder {
         surprise
     }
 
+    /// Learns without a judgement, whatever came before.
+    pub(crate) fn teach(&mut self, value: f64, weight: f64, prior: &Prior) {
+        self.learn(value, weight, prior.rows);
+    }
+
     /// The surprise of a value: 0 to [`SURPRISE_MAX`].
     #[inline]
     pub fn surprise(&self, value: f64) -> f64 {

@@ -36,6 +36,7 @@ pub mod population;
 pub mod profile;
 pub mod random_cut_forest;
 mod residual;
+pub mod scatter;
 pub mod seasonal;
 pub mod seasonal_residual;
 mod severity;

@@ -9,6 +9,7 @@ use crate::changepoint::{self, Changepoint};
 use crate::flatline::{self, Flatline};
 use crate::local_time::LocalTime;
 use crate::params::MinDeviation;
+use crate::scatter::Scatter;
 use crate::tail::SURPRISE_MAX;
 use crate::testing::{Noise, run, surprise_at};
 use crate::trend::Trend;
@@ -80,14 +81,18 @@ fn noise_of_any_kind_is_no_change_point() {
 }
 
 #[test]
-fn noise_is_neither_stuck_nor_absent_nor_a_trend() {
+fn noise_is_neither_stuck_nor_absent_nor_a_trend_nor_restless() {
     let deviation = MinDeviation::default();
     let stuck = Flatline::new(flatline::Params::default(), deviation);
     let absent = Absent::new(absent::Params::default(), deviation);
-    let trend = Trend::new(deviation);
+    let (trend, scatter) = (Trend::new(deviation), Scatter::new(deviation));
     for null in [Null::Gaussian, Null::Autoregressive, Null::StrongSeason, Null::HeavyTailed] {
-        let shares =
-            [false_alarms(&stuck, null), false_alarms(&absent, null), false_alarms(&trend, null)];
+        let shares = [
+            false_alarms(&stuck, null),
+            false_alarms(&absent, null),
+            false_alarms(&trend, null),
+            false_alarms(&scatter, null),
+        ];
         assert!(shares.iter().all(|&share| share <= 2e-4), "{null:?}: {shares:?}");
     }
 }
@@ -173,6 +178,7 @@ proptest! {
             prop_assert!(check(&Flatline::new(flatline::Params::default(), deviation), &inputs, floor));
             prop_assert!(check(&Absent::new(absent::Params::default(), deviation), &inputs, floor));
             prop_assert!(check(&Trend::new(deviation), &inputs, floor));
+            prop_assert!(check(&Scatter::new(deviation), &inputs, floor));
         }
     }
 

@@ -205,6 +205,8 @@ pub enum DetectorName {
     Exhaustion,
     /// [`crate::changepoint`]
     Changepoint,
+    /// [`crate::scatter`]
+    Scatter,
     /// [`crate::trend`]
     Trend,
     /// [`crate::flatline`]
@@ -227,12 +229,15 @@ pub enum DetectorName {
 
 impl DetectorName {
     /// Whether the detector has something to say about signals of `class`. Where most values are one and the same,
-    /// there are no quartiles, and a forecast repeats what a mean says.
+    /// there are no quartiles, and a forecast repeats what a mean says; where they are few, they move in bursts.
     pub const fn suits(self, class: SignalClass) -> bool {
-        !matches!(
-            (self, class),
-            (Self::Iqr | Self::Forecast, SignalClass::Binary | SignalClass::Sparse)
-        )
+        match self {
+            Self::Iqr | Self::Forecast => {
+                !matches!(class, SignalClass::Binary | SignalClass::Sparse)
+            }
+            Self::Scatter => matches!(class, SignalClass::Bounded | SignalClass::Continuous),
+            _ => true,
+        }
     }
 
     /// The word used in configuration, labels and events.
@@ -244,6 +249,7 @@ impl DetectorName {
             Self::Forecast => "forecast",
             Self::Exhaustion => "exhaustion",
             Self::Changepoint => "changepoint",
+            Self::Scatter => "scatter",
             Self::Trend => "trend",
             Self::Flatline => "flatline",
             Self::Absent => "absent",
@@ -279,6 +285,8 @@ pub enum DetectorSpec {
     Exhaustion(forecast::ExhaustionParams),
     /// Shifts of level and of scatter.
     Changepoint(changepoint::Params),
+    /// Values that jump about more than they used to.
+    Scatter,
     /// Drifts over days.
     Trend,
     /// A value that is stuck.
@@ -309,6 +317,7 @@ impl DetectorSpec {
             Self::Forecast(_) => DetectorName::Forecast,
             Self::Exhaustion(_) => DetectorName::Exhaustion,
             Self::Changepoint(_) => DetectorName::Changepoint,
+            Self::Scatter => DetectorName::Scatter,
             Self::Trend => DetectorName::Trend,
             Self::Flatline(_) => DetectorName::Flatline,
             Self::Absent(_) => DetectorName::Absent,
@@ -340,6 +349,7 @@ impl DetectorSpec {
             Self::Iqr(iqr::Params::default()),
             Self::Seasonal(seasonal::Params::default()),
             Self::Forecast(forecast::Params::default()),
+            Self::Scatter,
             Self::Subspace,
             Self::SeasonalResidual,
             Self::RandomCutForest,

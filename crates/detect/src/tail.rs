@@ -6,6 +6,11 @@
 //! learns: how often departures go beyond [`TAIL_START`] and how far they then go (its index, the degrees
 //! of freedom of the t distribution that falls off alike).
 //!
+//! A tail that is as thin at its start as that of a normal distribution (whose local index there is 9.8) is no power law: its
+//! index grows with the distance. So from an index of [`CURVED_FROM`] on the tail is bent, until at [`CURVED_FULLY`]
+//! it falls off exponentially: between a power law and a normal distribution, as a Weibull tail. It is bent up to twice its
+//! start and no further: of what lies beyond, the samples that were seen say nothing.
+//!
 //! Sources: Student's t by the series of the incomplete beta function, Abramowitz & Stegun 26.7.1 and 26.5.4,
 //! tabulated once. Tail: Hill (1975), "A simple general approach to inference about the tail of a
 //! distribution".
@@ -22,6 +27,11 @@ pub const TAIL_START: f64 = 3.0;
 const BODY_END: f64 = 2.0;
 /// Degrees of freedom of the body: heavier than a Gaussian, as real series are.
 const BODY_DOF: f64 = 8.0;
+/// Index from which a tail is bent, and the one from which it is exponential.
+const CURVED_FROM: f64 = 5.0;
+const CURVED_FULLY: f64 = 9.0;
+/// A tail is bent up to so many times its start.
+const CURVED_REACH: f64 = 2.0;
 /// Points of the table per standard deviation.
 const POINTS_PER_UNIT: usize = 32;
 const POINTS: usize = BODY_END as usize * POINTS_PER_UNIT + 2;
@@ -31,7 +41,8 @@ const POINTS: usize = BODY_END as usize * POINTS_PER_UNIT + 2;
 pub struct TailShape {
     /// How often a departure exceeds [`TAIL_START`]: above 0, at most 1.
     pub frequency: f64,
-    /// Pareto index: at twice the departure the probability is `2^-index` of what it was. Positive.
+    /// Pareto index at the start of the tail: at twice the departure the probability is `2^-index` of what it was, and less
+    /// where the tail is bent. Positive.
     pub index: f64,
 }
 
@@ -78,7 +89,7 @@ impl Tail {
             0.0
         } else {
             let (_, start) = self.joint(shape);
-            (start + shape.index * libm::log10(distance / TAIL_START)).min(SURPRISE_MAX)
+            (start + shape.index * decades(distance / TAIL_START, shape.index)).min(SURPRISE_MAX)
         }
     }
 
@@ -87,7 +98,7 @@ impl Tail {
     pub fn departure(&self, surprise: f64, shape: TailShape) -> f64 {
         let (end, start) = self.joint(shape);
         if surprise >= start {
-            return TAIL_START * libm::exp10((surprise - start) / shape.index);
+            return TAIL_START * ratio((surprise - start) / shape.index, shape.index);
         }
         if surprise >= end {
             return BODY_END + (TAIL_START - BODY_END) * (surprise - end) / (start - end);
@@ -114,6 +125,37 @@ impl Tail {
 
 /// Surprise of `t` under Student's t, by the incomplete beta function `I_x(dof/2, 1/2)`,
 /// `x = dof / (dof + t²)`.
+/// How much faster than a power law a tail of `index` falls off: 0 for one, 1 for an exponential tail.
+fn curvature(index: f64) -> f64 {
+    ((index - CURVED_FROM) / (CURVED_FULLY - CURVED_FROM)).clamp(0.0, 1.0)
+}
+
+/// Decades of an index of 1 from [`TAIL_START`] to `ratio` times that.
+#[inline]
+fn decades(ratio: f64, index: f64) -> f64 {
+    let curvature = curvature(index);
+    if curvature <= 0.0 {
+        return libm::log10(ratio);
+    }
+    let seen = ratio.min(CURVED_REACH);
+    let steepness = libm::pow(seen, curvature);
+    (steepness - 1.0) / (curvature * LN_10) + steepness * libm::log10(ratio / seen)
+}
+
+/// The inverse of [`decades`].
+fn ratio(decades_from_start: f64, index: f64) -> f64 {
+    let curvature = curvature(index);
+    let curved = decades(CURVED_REACH, index);
+    if curvature <= 0.0 {
+        libm::exp10(decades_from_start)
+    } else if decades_from_start < curved {
+        libm::pow(1.0 + decades_from_start * curvature * LN_10, 1.0 / curvature)
+    } else {
+        let steepness = libm::pow(CURVED_REACH, curvature);
+        CURVED_REACH * libm::exp10((decades_from_start - curved) / steepness)
+    }
+}
+
 fn student_surprise(t: f64, dof: f64) -> f64 {
     let (a, b) = (dof / 2.0, 0.5);
     let squared = t * t;
@@ -177,11 +219,26 @@ mod tests {
         assert!((tail.surprise(10.0 * TAIL_START, SHAPE) - 7.0).abs() < 1e-9);
     }
 
+    #[test]
+    fn a_thin_tail_is_bent_between_a_power_law_and_a_normal_one() {
+        let tail = Tail::new();
+        // Beyond three deviations a normal number is found once in 370, beyond six once in 5e8.
+        let normal = TailShape { frequency: 2.7e-3, index: 9.8 };
+        let six = tail.surprise(6.0, normal);
+        assert!((5.5..8.7).contains(&six), "{six}");
+        // Exponential: the same decades for the same distance.
+        let steps = [3.0, 4.0, 5.0, 6.0].map(|distance| tail.surprise(distance, normal));
+        assert!((steps[1] - steps[0] - (steps[3] - steps[2])).abs() < 1e-9);
+        let heavy = TailShape { frequency: 2.7e-3, index: 4.9 };
+        let doubled = tail.surprise(6.0, heavy) - tail.surprise(3.0, heavy);
+        assert!((doubled - 4.9 * std::f64::consts::LOG10_2).abs() < 1e-9);
+    }
+
     proptest! {
         #[test]
         fn surprise_grows_with_the_departure(
             distance in 0.0..1e4_f64, more in 0.0..10.0_f64,
-            frequency in 1e-6..1.0_f64, index in 0.5..10.0_f64,
+            frequency in 1e-6..1.0_f64, index in 0.5..12.0_f64,
         ) {
             let (tail, shape) = (Tail::new(), TailShape { frequency, index });
             let (near, far) = (tail.surprise(distance, shape), tail.surprise(distance + more, shape));
@@ -191,7 +248,7 @@ mod tests {
 
         #[test]
         fn departure_inverts_surprise(
-            surprise in 0.05..20.0_f64, frequency in 1e-6..1.0_f64, index in 0.5..10.0_f64,
+            surprise in 0.05..20.0_f64, frequency in 1e-6..1.0_f64, index in 0.5..12.0_f64,
         ) {
             let (tail, shape) = (Tail::new(), TailShape { frequency, index });
             let back = tail.surprise(tail.departure(surprise, shape), shape);

@@ -17,7 +17,9 @@ use bellwether_detect::{
     Bank, DeepDetector, DetectorSpec, Direction, GroupDetector, LocalTime, MinDeviation,
     Observation, Tables,
 };
-use bellwether_detect::{absent, changepoint, flatline, iqr, seasonal, threshold, trend, zscore};
+use bellwether_detect::{
+    absent, changepoint, flatline, iqr, scatter, seasonal, threshold, trend, zscore,
+};
 use bellwether_series::{Sample, Timestamp};
 
 /// What one series or group of the deep tier may take.
@@ -86,6 +88,7 @@ fn states_of_the_base_tier_hold_their_bytes() {
     holds("changepoint", size_of::<changepoint::State>(), 96);
     holds("flatline", size_of::<flatline::State>(), 40);
     holds("absent", size_of::<absent::State>(), 48);
+    holds("scatter", size_of::<scatter::State>(), 64);
     holds("trend", size_of::<trend::State>(), 312);
     holds("forecast", size_of::<forecast::State>(), 112);
     holds("exhaustion", size_of::<ExhaustionState>(), 192);

@@ -155,20 +155,19 @@ impl Partition {
         let (settings, episodes, clock) = (&self.settings, &self.episodes, &mut self.clock);
         let chosen = self.series.iter_mut().filter(|(_, series)| wanted(&series.labels));
         let (judges, shares, groups) = (&mut self.judges, self.shares, &mut self.groups);
-        let mut threshold_of = |series: &Series| {
+        let mut standing_of = |series: &Series| {
             let at = series.last.map_or(Timestamp::from_ms(0), |(at, _)| at);
             let members = groups.at(series.place).map(|group| group.members());
             let raised_by = series.debt.raise(at, settings.budget.per_series_per_day);
-            (series.threshold(settings, shares, members, at), raised_by)
-        };
-        let mut class_of = |seat| {
-            let (bank, slot) = judges.bank(seat);
-            bank.class(slot)
+            let (bank, slot) = judges.bank(series.seat);
+            let is_bursty = bank.is_bursty(slot);
+            let threshold = series.threshold(settings, shares, members, at, is_bursty);
+            (threshold, raised_by, bank.class(slot))
         };
         chosen
             .take(limit)
-            .map(|(slot, series)| (slot, threshold_of(series), class_of(series.seat), series))
-            .map(|(slot, (threshold, raised_by), class, series)| SeriesView {
+            .map(|(slot, series)| (slot, standing_of(series), series))
+            .map(|(slot, (threshold, raised_by, class), series)| SeriesView {
                 class,
                 threshold,
                 raised_by,
@@ -318,6 +317,7 @@ impl Partition {
         let Value::Finite(value) = Value::classify(value) else {
             outputs.counts.stale += 1;
             series.pending.reset();
+            series.lasting.restart();
             series.withdraw(&self.settings, outputs);
             self.close(slot, ResolveReason::SeriesEnded, outputs);
             return;
@@ -325,7 +325,7 @@ impl Partition {
         if let Some((earlier, _)) = previous {
             if at.ms_since(earlier) > GAP_INTERVALS * series.interval.as_ms() {
                 series.pending.reset();
-                series.lasting.forget();
+                series.lasting.restart();
             }
             series.interval.learn(earlier, at);
         }

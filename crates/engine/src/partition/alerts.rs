@@ -31,7 +31,9 @@ impl Partition {
         let may_fire = group.as_ref().is_none_or(|group| !group.is_alerting());
         let members = group.map(|group| group.members());
         let Judged { at, base, .. } = judged;
-        let threshold = series.threshold(&self.settings, self.shares, members, at);
+        let (bank, bank_slot) = self.judges.bank(series.seat);
+        let is_bursty = bank.is_bursty(bank_slot);
+        let threshold = series.threshold(&self.settings, self.shares, members, at, is_bursty);
         let surprise = if series.echoes { base } else { judged.surprise };
         let interval_ms = series.interval.as_ms();
         let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire };

@@ -30,6 +30,9 @@ pub(in crate::config) struct RawDetector {
     /// Shifts of level and of scatter.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changepoint: Option<RawChangepoint>,
+    /// Values that jump about more than they used to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scatter: Option<RawNoParameters>,
     /// Drifts over days.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trend: Option<RawNoParameters>,
@@ -69,6 +72,7 @@ impl RawDetector {
             Self { iqr: Some(RawIqr::default()), ..none() },
             Self { seasonal: Some(RawSeasonal::default()), ..none() },
             Self { forecast: Some(RawForecast::default()), ..none() },
+            Self { scatter: nothing(), ..none() },
             Self { subspace: nothing(), ..none() },
             Self { seasonal_residual: nothing(), ..none() },
             Self { random_cut_forest: nothing(), ..none() },
@@ -78,6 +82,7 @@ impl RawDetector {
     /// Those of the detectors named here that have no parameters.
     pub(in crate::config) fn without_parameters(&self) -> Vec<DetectorSpec> {
         let named = [
+            (&self.scatter, DetectorSpec::Scatter),
             (&self.trend, DetectorSpec::Trend),
             (&self.subspace, DetectorSpec::Subspace),
             (&self.seasonal_residual, DetectorSpec::SeasonalResidual),
