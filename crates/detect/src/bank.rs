@@ -190,9 +190,10 @@ impl Bank {
         self.verdicts.clear();
         let (mut most, mut most_expected, mut departs) = (f64::NEG_INFINITY, None, false);
         let [mut departures, mut others] = [Voices::default(); 2];
-        let class = self.profiles.at(slot).class();
+        let (class, is_deep) = (self.profiles.at(slot).class(), self.is_deep(slot));
         for column in &mut self.columns {
-            if self.adapts && !column.name().suits(class) {
+            let name = column.name();
+            if self.adapts && !(name.suits(class) && (name.is_for_deep() || !is_deep)) {
                 self.verdicts.push(Verdict::NotApplicable);
                 continue;
             }

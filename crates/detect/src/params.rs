@@ -240,6 +240,12 @@ impl DetectorName {
         }
     }
 
+    /// Whether the default chain has this detector of the base tier for series that the deep tier judges as well. Shapes of many
+    /// samples tell restlessness from what looks like it.
+    pub const fn is_for_deep(self) -> bool {
+        !matches!(self, Self::Scatter)
+    }
+
     /// The word used in configuration, labels and events.
     pub const fn as_str(self) -> &'static str {
         match self {
