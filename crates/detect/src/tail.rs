@@ -28,8 +28,8 @@ const BODY_END: f64 = 2.0;
 /// Degrees of freedom of the body: heavier than a Gaussian, as real series are.
 const BODY_DOF: f64 = 8.0;
 /// Index from which a tail is bent, and the one from which it is exponential.
-const CURVED_FROM: f64 = 5.0;
-const CURVED_FULLY: f64 = 9.0;
+const CURVED_FROM: f64 = 6.5;
+const CURVED_FULLY: f64 = 10.5;
 /// A tail is bent up to so many times its start.
 const CURVED_REACH: f64 = 2.0;
 /// Points of the table per standard deviation.
