@@ -252,6 +252,12 @@ impl Bank {
         self.profiles.at(slot).class()
     }
 
+    /// The periods of the series in `slot`, in milliseconds, ascending: day and week where they are seasons of it, and
+    /// rhythms of its own. Empty while none was found, and where the deep tier does not judge.
+    pub fn periods_ms(&self, slot: usize) -> Vec<i64> {
+        self.deep.iter().flat_map(|column| column.periods_ms(slot)).collect()
+    }
+
     fn is_deep(&self, slot: usize) -> bool {
         self.is_deep.get(slot) == Some(&true)
     }

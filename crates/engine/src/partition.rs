@@ -161,15 +161,16 @@ impl Partition {
             let raised_by = series.debt.raise(at, settings.budget.per_series_per_day);
             (series.threshold(settings, shares, members, at), raised_by)
         };
-        let mut class_of = |seat| {
+        let mut profile_of = |seat| {
             let (bank, slot) = judges.bank(seat);
-            bank.class(slot)
+            (bank.class(slot), bank.periods_ms(slot))
         };
         chosen
             .take(limit)
-            .map(|(slot, series)| (slot, threshold_of(series), class_of(series.seat), series))
-            .map(|(slot, (threshold, raised_by), class, series)| SeriesView {
+            .map(|(slot, series)| (slot, threshold_of(series), profile_of(series.seat), series))
+            .map(|(slot, (threshold, raised_by), (class, periods_ms), series)| SeriesView {
                 class,
+                periods_ms,
                 threshold,
                 raised_by,
                 labels: series.labels.clone(),
