@@ -15,13 +15,12 @@
 //!
 //! A series with a rhythm of its own, such as a job every 37 minutes, is expected to keep that too: where a period explains
 //! at least half of what day and week leave, the median of its phase is added to what they expect, so that the job is
-//! ordinary, and one that is missing or comes at another time is not. The scale is then as small as the period makes it. Without such
-//! a period nothing of this has any effect. See `rhythm.rs`.
+//! ordinary, and one that is missing or comes at another time is not. Without such a period nothing of this has any effect. See `rhythm.rs`.
 //!
 //! State: 36 KiB with bins of five minutes, 13 KiB with hours. Cost: about 0.2 us a sample, 1 us when a bin begins, and less
 //! than 1 us a sample for the search, which comes in one sample of hundreds.
-//! Blind spot: a new level is odd for four days; signals that follow another clock than the configured one; a rhythm of their
-//! own in the first 504 to 1,007 samples after the first day. Values beyond 1e30 are taken as 1e30.
+//! Blind spot: a new level is odd for four days; signals that follow another clock than the configured one; a rhythm of
+//! their own in the first 2,016 to 2,519 samples after the first day. Values beyond 1e30 are taken as 1e30.
 
 mod calendar;
 mod rhythm;
@@ -93,7 +92,9 @@ impl DeepDetector for SeasonalResidual {
             let departure = (residual - state.rhythm.expected()).abs();
             let floor = observation.scale_floor.max(RESOLUTION * value.abs()).max(RESOLUTION_MIN);
             let score = state.judge(departure, floor, observation.interval_ms, weight);
-            state.follow(residual);
+            if state.rhythm.learn(residual) {
+                state.seasons_ms = state.calendar.periods_ms();
+            }
             score
         });
         state.calendar.learn(value, weight);
@@ -129,16 +130,6 @@ impl State {
         }
         self.last_ms = now;
         self.calendar.advance(observation.local, is_newer);
-    }
-
-    /// Learns what the calendar left. Departures from a rhythm that was not known before have a smaller scale.
-    fn follow(&mut self, residual: f64) {
-        let Some(look) = self.rhythm.learn(residual) else { return };
-        self.seasons_ms = self.calendar.periods_ms();
-        if let Some(scale) = look.scale {
-            self.square = self.square.min(scale.square);
-            self.mean = self.mean.min(scale.mean);
-        }
     }
 
     /// The score of `departure`, which is then learned.
@@ -275,6 +266,20 @@ mod tests {
         let scores = run(HOUR_MS, &values);
         let next = 16 * 24 + 12;
         assert!(scores[next].unwrap() <= clean[next].unwrap() + 0.1);
+    }
+
+    #[test]
+    fn a_new_level_is_odd_for_four_days() {
+        let mut values = shop(40 * 24, &mut Noise::new(8));
+        let shift = 25 * 24;
+        values[shift..].iter_mut().for_each(|value| *value += 300.0);
+        let scores = run(HOUR_MS, &values);
+        let most = |hours: std::ops::Range<usize>| {
+            scores[hours].iter().flatten().copied().fold(0.0, f64::max)
+        };
+        let (usual, odd) = (most(22 * 24..shift), most(shift..shift + 24));
+        let adopted = most(shift + 4 * 24 + 6..values.len());
+        assert!(odd > 2.0 * usual && adopted <= usual, "{usual} {odd} {adopted}");
     }
 
     proptest! {

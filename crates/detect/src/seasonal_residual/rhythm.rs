@@ -1,6 +1,6 @@
 //! Rhythms of a series' own: what comes every 37 minutes, say, whatever the calendar says.
 //!
-//! Method. What day and week leave of each sample is kept for 2,016 samples. Every 504 of them the series is looked at:
+//! Method. What day and week leave of each sample is kept for 2,016 samples. Once there are so many, the series is looked at every 504 of them:
 //! [`find_periods`] searches, and a period that is no number of days is put to the test. The medians of its phases over all
 //! but the newest quarter must leave at most half of the squares of that quarter, of which they know nothing. Then the
 //! period is *followed*: until the next look each phase is expected to bring its median over all samples that are kept,
@@ -31,8 +31,11 @@ const LEFT_MAX: f64 = 0.5;
 const CLIP: f64 = 10.0;
 /// Share of the newest values that must be left for a test.
 const TESTED_MIN: f64 = 0.25;
-/// A part of a period that leaves at most this multiple of what that leaves is the period.
-const EQUAL_LEFT: f64 = 1.25;
+/// A part of a period that leaves hardly more of the squares than that is the period: bins of the calendar, in which a
+/// rhythm shows a little, come back to the same phase after some times its period only.
+const EQUAL_LEFT: f64 = 0.05;
+/// Parts that are tried.
+const PARTS: std::ops::RangeInclusive<u16> = 2..=12;
 /// Samples of a phase before it has a median of its own.
 const VISITS_MIN: usize = 3;
 /// An interval that differs by one part of this is another one.
@@ -60,20 +63,6 @@ pub(super) struct Rhythm {
     is_search_due: bool,
 }
 
-/// How large departures usually are.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Scale {
-    pub(super) square: f64,
-    pub(super) mean: f64,
-}
-
-/// What came of a look at the series.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Look {
-    /// How large departures are from now on, if that changed.
-    pub(super) scale: Option<Scale>,
-}
-
 /// Why a period is not followed.
 enum Unfit {
     /// It does not explain enough.
@@ -85,9 +74,8 @@ enum Unfit {
 /// How well a period does.
 struct Fit {
     profile: Vec<f32>,
-    /// Share of the squares that it leaves, and the departures from it.
+    /// Share of the squares that it leaves.
     left: f64,
-    scale: Scale,
 }
 
 impl Rhythm {
@@ -104,7 +92,7 @@ impl Rhythm {
     /// One that never looks.
     #[cfg(test)]
     pub(super) fn blind() -> Self {
-        Self { stagger: u32::MAX - LOOK_EVERY, ..Self::default() }
+        Self { stagger: u32::MAX - SLOTS as u32, ..Self::default() }
     }
 
     /// Bytes that it owns.
@@ -138,7 +126,7 @@ impl Rhythm {
         (self.slot, self.first_ms, self.last_ms) = (0, now_ms, now_ms);
         self.interval_ms = interval_ms;
         self.found = [None, None];
-        self.until_look = LOOK_EVERY + self.stagger;
+        self.until_look = SLOTS as u32 + self.stagger;
         self.is_search_due = true;
     }
 
@@ -150,11 +138,15 @@ impl Rhythm {
         f64::from(self.profile[phase(self.slot, self.profile.len())])
     }
 
-    /// Learns what the calendar left of the present sample; `Some` after a look.
-    pub(super) fn learn(&mut self, residual: f64) -> Option<Look> {
+    /// Learns what the calendar left of the present sample. Whether it was time to look at the series.
+    pub(super) fn learn(&mut self, residual: f64) -> bool {
         self.put(residual as f32);
         self.until_look -= 1;
-        (self.until_look == 0).then(|| Look { scale: self.look() })
+        let is_time = self.until_look == 0;
+        if is_time {
+            self.look();
+        }
+        is_time
     }
 
     /// The period that is followed, in samples.
@@ -185,7 +177,7 @@ impl Rhythm {
         slots.map(|slot| self.ring[phase(slot, SLOTS)]).collect()
     }
 
-    fn look(&mut self) -> Option<Scale> {
+    fn look(&mut self) {
         self.until_look = LOOK_EVERY;
         let values = self.values();
         let followed = self.profile.len();
@@ -193,30 +185,30 @@ impl Rhythm {
             match self.fit(&values, followed) {
                 Ok(fit) => {
                     self.profile = fit.profile;
-                    return None;
+                    return;
                 }
-                Err(Unfit::Unknown) => return None,
+                Err(Unfit::Unknown) => return,
                 Err(Unfit::Wrong) => self.profile = Vec::new(),
             }
         } else if !self.is_search_due {
             self.is_search_due = true;
-            return None;
+            return;
         }
         self.is_search_due = false;
         self.found = find_periods(&values).map(|period| self.shortest(&values, period?));
         let periods = self.found.into_iter().flatten();
         let own = periods.filter(|&period| !self.is_of_the_calendar(period));
         let fits = own.filter_map(|period| self.fit(&values, usize::from(period)).ok());
-        let best = fits.min_by(|one, other| one.left.total_cmp(&other.left))?;
-        self.profile = best.profile;
-        Some(best.scale)
+        if let Some(best) = fits.min_by(|one, other| one.left.total_cmp(&other.left)) {
+            self.profile = best.profile;
+        }
     }
 
-    /// `period`, or a half or a third of it that does about as well.
+    /// `period`, or the smallest part of it that does about as well.
     fn shortest(&self, values: &[f32], period: u16) -> Option<u16> {
         let left = |period: u16| self.fit(values, usize::from(period)).map_or(1.0, |fit| fit.left);
-        let enough = (EQUAL_LEFT * left(period)).min(LEFT_MAX);
-        let parts = [3, 2].into_iter().filter(|part| period % part == 0 && period / part > 1);
+        let enough = (left(period) + EQUAL_LEFT).min(LEFT_MAX);
+        let parts = PARTS.rev().filter(|part| period % part == 0 && period / part > 1);
         Some(parts.map(|part| period / part).find(|&part| left(part) <= enough).unwrap_or(period))
     }
 
@@ -234,7 +226,6 @@ impl Rhythm {
         let (known, level) = (profile(older, first, period), level(older));
         let clip = CLIP * mean_distance(older, level);
         let (mut all, mut left, mut count) = (0.0, 0.0, 0.0);
-        let mut scale = Scale { square: 0.0, mean: 0.0 };
         for (slot, &value) in (first + older.len() as i64..).zip(newer) {
             let value = f64::from(value) - level;
             let departure = (value - f64::from(known[phase(slot, period)])).abs();
@@ -245,7 +236,6 @@ impl Rhythm {
             let (value, departure) = (value.abs().min(clip), departure.min(clip));
             all += value * value;
             left += departure * departure;
-            scale.mean += departure;
             count += 1.0;
         }
         if count < TESTED_MIN * newer.len() as f64 {
@@ -254,8 +244,7 @@ impl Rhythm {
         if !(all > 0.0 && left <= LEFT_MAX * all) {
             return Err(Unfit::Wrong);
         }
-        scale = Scale { square: left / count, mean: scale.mean / count };
-        Ok(Fit { profile: profile(values, first, period), left: left / all, scale })
+        Ok(Fit { profile: profile(values, first, period), left: left / all })
     }
 }
 
