@@ -461,6 +461,25 @@ mod tests {
     }
 
     #[test]
+    fn a_rhythm_is_told_where_the_deep_tier_judges() {
+        let (least, both) = (MinDeviation::default(), Direction::Both);
+        let deep = [DetectorSpec::SeasonalResidual];
+        let mut bank = Bank::new(&deep, least, both, &Tables::default());
+        bank.reset(0, Some(0));
+        bank.reset(1, None);
+        for minute in 0..4000 {
+            let timestamp = Timestamp::from_ms(minute * 60_000);
+            let value = if minute % 37 < 2 { 50.0 } else { (minute % 5) as f64 };
+            let sample = Sample { timestamp, value };
+            for slot in [0, 1] {
+                bank.observe(slot, sample, LocalTime::utc(timestamp), 60_000);
+            }
+        }
+        assert!(bank.periods_ms(0).contains(&(37 * 60_000)), "{:?}", bank.periods_ms(0));
+        assert!(bank.periods_ms(1).is_empty() && bank.periods_ms(7).is_empty());
+    }
+
+    #[test]
     fn a_series_fits_its_budget() {
         let bytes =
             size_of::<zscore::State>() + size_of::<iqr::State>() + size_of::<seasonal::State>();

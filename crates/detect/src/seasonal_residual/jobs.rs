@@ -82,6 +82,8 @@ fn day_and_rhythm_are_told() {
     let mut state = SeasonalResidual.begin(0);
     run_on(&mut state, 0, &server(6 * DAY, every(37)));
     assert_eq!(SeasonalResidual.periods_ms(&state), [37 * MINUTE_MS, DAY_MS]);
+    let bytes = SeasonalResidual.state_bytes(&state);
+    assert!(bytes <= crate::DetectorSpec::SeasonalResidual.deep_bytes(), "{bytes}");
 }
 
 #[test]
