@@ -9,8 +9,8 @@
 //! changes is profiled anew after at most some 2,016 samples. What neither period nor level explains is an incident, and
 //! decides nothing.
 //!
-//! State: 8 KiB, and 2.6 KiB at most while a period is followed. Cost: 0.5 to 1 ms for a search, which comes with every second
-//! look at most while there is nothing to follow, and 50 us for a test: less than 1 us a sample all told. Looks of different
+//! State: 8 KiB, and 2.6 KiB at most while a period is followed. Cost: 1 ms for a search, which comes with every fourth
+//! look while there is nothing to follow, and 50 us for a test: some 0.5 us a sample all told. Looks of different
 //! series are spread by their seeds.
 //! Blind spot: periods that are no whole number of samples, and jobs that come a sample too early or too late as often as not;
 //! a second period besides the followed one.
@@ -23,6 +23,8 @@ use crate::verdict::Observation;
 const SLOTS: usize = VALUES_MAX;
 /// Samples between two looks.
 const LOOK_EVERY: u32 = 504;
+/// Every so many looks are thorough: by then all that is kept is new.
+const SEARCH_EVERY: u8 = 4;
 /// One in so many values is for the test.
 const TESTED_SHARE: usize = 4;
 /// Share of the squares that a period may leave.
@@ -59,8 +61,9 @@ pub(super) struct Rhythm {
     until_look: u32,
     /// Samples by which this series looks later than others do.
     stagger: u32,
-    /// Whether the next look searches.
-    is_search_due: bool,
+    /// Looks so far, modulo [`SEARCH_EVERY`], and whether the next one searches whatever its number.
+    looks: u8,
+    is_urgent: bool,
 }
 
 /// Why a period is not followed.
@@ -127,7 +130,7 @@ impl Rhythm {
         self.interval_ms = interval_ms;
         self.found = [None, None];
         self.until_look = SLOTS as u32 + self.stagger;
-        self.is_search_due = true;
+        (self.looks, self.is_urgent) = (0, false);
     }
 
     /// What the present slot is expected to bring besides what the calendar says.
@@ -138,15 +141,18 @@ impl Rhythm {
         f64::from(self.profile[phase(self.slot, self.profile.len())])
     }
 
-    /// Learns what the calendar left of the present sample. Whether it was time to look at the series.
+    /// Learns what the calendar left of the present sample. Whether all of what is known of the series' periods is to be renewed.
     pub(super) fn learn(&mut self, residual: f64) -> bool {
         self.put(residual as f32);
         self.until_look -= 1;
-        let is_time = self.until_look == 0;
-        if is_time {
-            self.look();
+        if self.until_look > 0 {
+            return false;
         }
-        is_time
+        let is_thorough = self.looks == 0;
+        self.looks = (self.looks + 1) % SEARCH_EVERY;
+        self.until_look = LOOK_EVERY;
+        self.look(is_thorough);
+        is_thorough
     }
 
     /// The period that is followed, in samples.
@@ -177,8 +183,8 @@ impl Rhythm {
         slots.map(|slot| self.ring[phase(slot, SLOTS)]).collect()
     }
 
-    fn look(&mut self) {
-        self.until_look = LOOK_EVERY;
+    /// Tests what is followed. Searches for something to follow if that fails, and then once more, and on a `thorough` look.
+    fn look(&mut self, is_thorough: bool) {
         let values = self.values();
         let followed = self.profile.len();
         if followed > 0 {
@@ -190,11 +196,10 @@ impl Rhythm {
                 Err(Unfit::Unknown) => return,
                 Err(Unfit::Wrong) => self.profile = Vec::new(),
             }
-        } else if !self.is_search_due {
-            self.is_search_due = true;
+        } else if !is_thorough && !self.is_urgent {
             return;
         }
-        self.is_search_due = false;
+        self.is_urgent = followed > 0;
         self.found = find_periods(&values).map(|period| self.shortest(&values, period?));
         let periods = self.found.into_iter().flatten();
         let own = periods.filter(|&period| !self.is_of_the_calendar(period));
