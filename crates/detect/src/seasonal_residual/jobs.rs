@@ -119,6 +119,18 @@ fn without_a_rhythm_no_score_changes() {
 }
 
 #[test]
+fn a_weak_rhythm_is_told_and_not_followed() {
+    let mut noise = Noise::new(4);
+    let weak =
+        |minute: usize| libm::sin(std::f64::consts::TAU * minute as f64 / 50.0) + noise.normal();
+    let values: Vec<f64> = (0..5 * DAY).map(weak).collect();
+    let mut state = SeasonalResidual.begin(0);
+    let scores = run_on(&mut state, 0, &values);
+    assert_eq!(state.rhythm.periods_ms()[0], Some(50 * MINUTE_MS));
+    assert_eq!(scores, run_blind(&values));
+}
+
+#[test]
 fn an_incident_of_hours_does_not_become_the_rhythm() {
     let mut values = server(6 * DAY, every(37));
     let incident = 5 * DAY..5 * DAY + 700;
