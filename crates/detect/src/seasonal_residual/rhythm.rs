@@ -200,7 +200,7 @@ impl Rhythm {
             return;
         }
         self.is_urgent = followed > 0;
-        self.found = find_periods(&values).map(|period| self.shortest(&values, period?));
+        self.found = find_periods(&values).map(|period| Some(self.shortest(&values, period?)));
         let periods = self.found.into_iter().flatten();
         let own = periods.filter(|&period| !self.is_of_the_calendar(period));
         let fits = own.filter_map(|period| self.fit(&values, usize::from(period)).ok());
@@ -210,11 +210,11 @@ impl Rhythm {
     }
 
     /// `period`, or the smallest part of it that does about as well.
-    fn shortest(&self, values: &[f32], period: u16) -> Option<u16> {
+    fn shortest(&self, values: &[f32], period: u16) -> u16 {
         let left = |period: u16| self.fit(values, usize::from(period)).map_or(1.0, |fit| fit.left);
         let enough = (left(period) + EQUAL_LEFT).min(LEFT_MAX);
-        let parts = PARTS.rev().filter(|part| period % part == 0 && period / part > 1);
-        Some(parts.map(|part| period / part).find(|&part| left(part) <= enough).unwrap_or(period))
+        let parts = PARTS.rev().filter(|part| period.is_multiple_of(*part) && period / part > 1);
+        parts.map(|part| period / part).find(|&part| left(part) <= enough).unwrap_or(period)
     }
 
     /// Whether `period` is a number of days, as far as that can be told.
