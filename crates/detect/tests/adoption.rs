@@ -17,7 +17,7 @@ const DAY_MS: i64 = 86_400_000;
 /// A Monday.
 const START_MS: i64 = 1_767_571_200_000;
 
-/// Seeded noise, nearly normal: the sum of twelve uniform numbers (SplitMix64; Steele, Lea & Flood 2014).
+/// Seeded noise, nearly normal: the sum of twelve uniform numbers (`SplitMix64`; Steele, Lea & Flood 2014).
 struct Noise(u64);
 
 impl Noise {
