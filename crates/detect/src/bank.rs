@@ -260,6 +260,12 @@ impl Bank {
         profile.is_skewed() || matches!(profile.class(), Binary | Discrete | Sparse)
     }
 
+    /// The periods of the series in `slot`, in milliseconds, ascending: day and week where they are seasons of it, and
+    /// rhythms of its own. Empty while none was found, and where the deep tier does not judge.
+    pub fn periods_ms(&self, slot: usize) -> Vec<i64> {
+        self.deep.iter().flat_map(|column| column.periods_ms(slot)).collect()
+    }
+
     fn is_deep(&self, slot: usize) -> bool {
         self.is_deep.get(slot) == Some(&true)
     }
@@ -460,6 +466,25 @@ mod tests {
         let changes = (0..700).map(|index| if index % 4 == 0 { f64::from(index) } else { 0.0 });
         let changes = changes.chain((0..4000).map(|index| continuous[index % 700]));
         assert_eq!(judges_of(&defaults, changes), [Zscore, Iqr, DetectorName::Seasonal, Forecast]);
+    }
+
+    #[test]
+    fn a_rhythm_is_told_where_the_deep_tier_judges() {
+        let (least, both) = (MinDeviation::default(), Direction::Both);
+        let deep = [DetectorSpec::SeasonalResidual];
+        let mut bank = Bank::new(&deep, least, both, &Tables::default());
+        bank.reset(0, Some(0));
+        bank.reset(1, None);
+        for minute in 0..4000 {
+            let timestamp = Timestamp::from_ms(minute * 60_000);
+            let value = if minute % 37 < 2 { 50.0 } else { (minute % 5) as f64 };
+            let sample = Sample { timestamp, value };
+            for slot in [0, 1] {
+                bank.observe(slot, sample, LocalTime::utc(timestamp), 60_000);
+            }
+        }
+        assert!(bank.periods_ms(0).contains(&(37 * 60_000)), "{:?}", bank.periods_ms(0));
+        assert!(bank.periods_ms(1).is_empty() && bank.periods_ms(7).is_empty());
     }
 
     #[test]

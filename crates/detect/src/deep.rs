@@ -25,6 +25,11 @@ pub trait DeepDetector {
 
     /// Bytes that `state` occupies, with what it owns.
     fn state_bytes(&self, state: &Self::State) -> usize;
+
+    /// The periods of the series in milliseconds, ascending; empty for a detector that knows of none.
+    fn periods_ms(&self, _state: &Self::State) -> Vec<i64> {
+        Vec::new()
+    }
 }
 
 /// Scores a group of aligned signals, row by row. As [`DeepDetector`], but for that.

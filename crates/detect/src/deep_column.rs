@@ -43,6 +43,9 @@ pub(crate) trait DeepColumn: Debug + Send {
     /// Bytes that the states occupy, with what they own.
     fn state_bytes(&self) -> usize;
 
+    /// The periods of the series in `slot`, in milliseconds, ascending.
+    fn periods_ms(&self, slot: usize) -> Vec<i64>;
+
     /// What stands for the state in `slot`, as text: the calibration, to which every score of the past contributed.
     fn digest_into(&self, slot: usize, text: &mut String);
 }
@@ -111,6 +114,11 @@ where
             self.detector.state_bytes(&seat.state) + size_of::<Calibration>()
         };
         self.seats.capacity() * size_of::<usize>() + seats.map(|seat| heap(seat)).sum::<usize>()
+    }
+
+    fn periods_ms(&self, slot: usize) -> Vec<i64> {
+        let seat = self.seats.get(slot).and_then(Option::as_ref);
+        seat.map_or_else(Vec::new, |seat| self.detector.periods_ms(&seat.state))
     }
 
     fn digest_into(&self, slot: usize, text: &mut String) {

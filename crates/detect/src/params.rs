@@ -341,7 +341,7 @@ impl DetectorSpec {
     pub const fn deep_bytes(&self) -> usize {
         match self {
             Self::Subspace => 10 * 1024,
-            Self::SeasonalResidual => 26 * 1024,
+            Self::SeasonalResidual => 37 * 1024,
             Self::RandomCutForest | Self::IsolationForest => 64 * 1024,
             Self::Autoencoder => 1024,
             _ => 0,

@@ -9,11 +9,12 @@
 //! shortest is the period. It is then sharpened on its multiples. Its season is taken out, and a second period
 //! is looked for in what is left.
 //!
-//! State: none; the caller owns the ring. Cost: 2 to 5 ms for 2,016 values, to be spent once in hundreds of samples.
+//! State: none; the caller owns the ring: `seasonal_residual`. Cost: some 0.6 ms for 2,016 values, to
+//! be spent once in a thousand samples or more.
 //! Blind spot: a season that explains less than a fifth of the variance; three cycles must be seen.
 
 /// Values that are looked at, the newest ones: two weeks of ten minutes.
-const VALUES_MAX: usize = 2016;
+pub(crate) const VALUES_MAX: usize = 2016;
 /// Fewer values say nothing.
 const VALUES_MIN: usize = 24;
 /// Values are clipped at so many robust deviations.
@@ -30,6 +31,8 @@ const CORRELATION_MIN: f64 = 0.2;
 const EQUAL_SHARE: f64 = 0.8;
 /// Share of its height that a peak keeps at twice the lag.
 const REPEATED_SHARE: f64 = 0.5;
+/// Products that are summed side by side.
+const LANES: usize = 16;
 /// A peak is sharpened within this share of its lag.
 const SHARPEN_SHARE: usize = 12;
 
@@ -133,12 +136,24 @@ fn strongest_period(values: &[f64]) -> Option<usize> {
 /// Autocorrelation at lags 0 to `lags`, corrected for the overlap; `None` without variance.
 fn autocorrelation(values: &[f64], lags: usize) -> Option<Vec<f64>> {
     let count = values.len() as f64;
-    let at = |lag: usize| {
-        let overlap = values[lag..].iter().zip(values);
-        overlap.map(|(late, early)| late * early).sum::<f64>() / (count - lag as f64)
-    };
+    let at =
+        |lag: usize| product(&values[lag..], &values[..values.len() - lag]) / (count - lag as f64);
     let variance = at(0);
     (variance > 1e-9).then(|| (0..=lags).map(|lag| at(lag) / variance).collect())
+}
+
+/// The scalar product, in sums side by side: one sum would wait for itself.
+fn product(one: &[f64], other: &[f64]) -> f64 {
+    let (ones, one_rest) = one.as_chunks::<LANES>();
+    let (others, other_rest) = other.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (one, other) in ones.iter().zip(others) {
+        for lane in 0..LANES {
+            sums[lane] += one[lane] * other[lane];
+        }
+    }
+    let rest = one_rest.iter().zip(other_rest).map(|(one, other)| one * other);
+    rest.chain(sums).sum()
 }
 
 /// Whether no lag within an eighth of `lag` correlates better, and the valley before it is deep.

@@ -106,7 +106,7 @@ fn states_around_the_detectors_hold_their_bytes() {
 #[test]
 fn states_of_the_deep_tier_hold_their_bytes_after_two_weeks() {
     deep("subspace", &LagSubspace, 9_728);
-    deep("seasonal_residual", &SeasonalResidual, 25_600);
+    deep("seasonal_residual", &SeasonalResidual, 36_544);
     deep("random_cut_forest", &RandomCutForest, 63_564);
     deep("isolation_forest", &IsolationForest, 59_592);
     deep("autoencoder", &Autoencoder::shipped().expect("the weights are sound"), 320);

@@ -162,13 +162,14 @@ impl Partition {
             let (bank, slot) = judges.bank(series.seat);
             let is_bursty = bank.is_bursty(slot);
             let threshold = series.threshold(settings, shares, members, at, is_bursty);
-            (threshold, raised_by, bank.class(slot))
+            (threshold, raised_by, bank.class(slot), bank.periods_ms(slot))
         };
         chosen
             .take(limit)
             .map(|(slot, series)| (slot, standing_of(series), series))
-            .map(|(slot, (threshold, raised_by, class), series)| SeriesView {
+            .map(|(slot, (threshold, raised_by, class, periods_ms), series)| SeriesView {
                 class,
+                periods_ms,
                 threshold,
                 raised_by,
                 labels: series.labels.clone(),

@@ -84,6 +84,8 @@ struct OneSeries {
     signal: SignalKind,
     /// What kind of signal it is: `continuous`, `sparse` and so on.
     class: &'static str,
+    /// Its periods, ascending; none of a series that the deep tier does not judge.
+    periods_ms: Vec<i64>,
     /// Learned sampling interval.
     interval_ms: i64,
     /// Surprise from which it fires if that lasts, and by how much that is raised because the series alerts more often
@@ -115,6 +117,7 @@ impl From<SeriesView> for OneSeries {
             rule: view.rule,
             signal: view.signal,
             class: view.class.as_str(),
+            periods_ms: view.periods_ms,
             interval_ms: view.interval_ms,
             threshold: view.threshold,
             raised_by: view.raised_by,

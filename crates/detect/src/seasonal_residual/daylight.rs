@@ -3,6 +3,7 @@
 use bellwether_series::Timestamp;
 
 use super::*;
+use crate::local_time::LocalTime;
 use crate::testing::{AUTUMN_MS, Noise, SPRING_MS, berlin, office};
 
 const STEP_MS: i64 = 300_000;
@@ -59,7 +60,7 @@ fn an_hour_that_occurs_twice_fills_its_bins_anew() {
         let observation =
             Observation { timestamp, local, value, interval_ms: STEP_MS, scale_floor: 0.0 };
         SeasonalResidual.score(&mut state, &observation, 1.0);
-        (state.bin, state.expected[0])
+        (state.calendar.bin, state.calendar.expected[0])
     };
     // The day before at two o'clock, the first two o'clock, the second one.
     let before = at(AUTUMN_MS - HOUR_MS - DAY_MS, 5.0);

@@ -60,6 +60,8 @@ pub struct SeriesView {
     pub rule: Arc<str>,
     /// What kind of signal it is at present.
     pub class: SignalClass,
+    /// Its periods in milliseconds, ascending; empty while none is known, and where the deep tier does not judge.
+    pub periods_ms: Vec<i64>,
     /// Learned sampling interval in milliseconds.
     pub interval_ms: i64,
     /// The surprise from which it fires at present, if that lasts for its rule's `for`.

@@ -11,7 +11,7 @@ use crate::config::text::BytesText;
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Deep")]
 pub(in crate::config) struct RawDeep {
-    /// Memory for their states: about 100 KiB a series. Each of the 64 partitions has an equal part of it and gives it to
+    /// Memory for their states: about 110 KiB a series. Each of the 64 partitions has an equal part of it and gives it to
     /// series in the order in which they come; the others are judged by the base tier alone. 0 turns the deep tier off.
     pub memory_bytes_max: BytesText,
 }
