@@ -28,6 +28,7 @@ mod slab;
 #[cfg(test)]
 mod testing;
 mod threshold;
+mod units;
 
 pub use calendar::{
     Calendar, DaysOfMonth, Holiday, Maintenance, MaintenanceTime, Months, TimeInterval, TimeRange,

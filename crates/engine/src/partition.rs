@@ -157,7 +157,7 @@ impl Partition {
         let (judges, shares, groups) = (&mut self.judges, self.shares, &mut self.groups);
         let mut threshold_of = |series: &Series| {
             let at = series.last.map_or(Timestamp::from_ms(0), |(at, _)| at);
-            let members = groups.at(series.place).map(|group| group.members());
+            let members = groups.alerting_for(series, settings).map(|group| group.members());
             let raised_by = series.debt.raise(at, settings.budget.per_series_per_day);
             (series.threshold(settings, shares, members, at), raised_by)
         };

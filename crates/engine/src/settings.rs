@@ -73,6 +73,11 @@ impl Settings {
         first.unwrap_or(self.rules.len().saturating_sub(1))
     }
 
+    /// Whether the rule at `index` is one that names its series: any but the last, which takes what is left.
+    pub(crate) fn is_named(&self, index: usize) -> bool {
+        index + 1 < self.rules.len()
+    }
+
     /// The labels that a series shares with its group; `None` if it has not got all of them.
     pub(crate) fn group_labels(&self, labels: &LabelSet) -> Option<LabelSet> {
         let names = self.group_by.iter().map(|name| &**name);

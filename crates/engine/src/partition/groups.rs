@@ -14,8 +14,9 @@ use bellwether_detect::subspace::{GroupState, GroupSubspace};
 use bellwether_detect::{GroupDetector, Severity, fuse};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 
+use super::series::Series;
 use crate::lifecycle::{Episode, Pending};
-use crate::settings::{GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN};
+use crate::settings::{GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN, Settings};
 
 /// What the population says of a group's signals counts so many times: it is what a group does not unlearn.
 const POPULATION_READINGS: usize = 3;
@@ -151,6 +152,16 @@ impl Groups {
     pub(super) fn at(&mut self, place: Place) -> Option<&mut Group> {
         let group = self.all.get_mut(place.group as usize)?.as_mut()?;
         (group.members.len() >= GROUP_MEMBERS_MIN).then_some(group)
+    }
+
+    /// The group that a series leaves alerting to, if there is one. What an operator asked for by name rings by itself,
+    /// whatever group it is in.
+    pub(super) fn alerting_for(
+        &mut self,
+        series: &Series,
+        settings: &Settings,
+    ) -> Option<&mut Group> {
+        if settings.is_named(usize::from(series.rule)) { None } else { self.at(series.place) }
     }
 
     /// All groups.

@@ -107,8 +107,8 @@ impl Series {
         }
     }
 
-    /// The surprise from which this series fires at `at` if it lasts, given how many series its group has, if it is in
-    /// one.
+    /// The surprise from which this series fires at `at` if it lasts, given how many series its group has, if it
+    /// leaves alerting to one.
     pub(super) fn threshold(
         &self,
         settings: &Settings,

@@ -1,0 +1,119 @@
+//! How many may alert: what the budget of false alarms is shared by.
+//!
+//! A series is a unit, unless it leaves alerting to its group. One that a rule names never does: it rings by itself,
+//! so it is a unit besides its group.
+
+use std::collections::BTreeMap;
+
+use bellwether_series::Fingerprint;
+
+use crate::settings::{GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN};
+
+/// Whom a series shares its alerts with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Party {
+    /// The group that it is in, if it is in one.
+    pub(crate) group: Option<Fingerprint>,
+    /// Whether another rule than the default one judges it.
+    pub(crate) is_named: bool,
+}
+
+/// The units of a fleet, counted as series come and go.
+#[derive(Debug, Default)]
+pub(crate) struct Units {
+    groups: BTreeMap<Fingerprint, Members>,
+    count: usize,
+}
+
+/// Series of one group.
+#[derive(Debug, Default, Clone, Copy)]
+struct Members {
+    all: usize,
+    named: usize,
+}
+
+impl Units {
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Counts a series in.
+    pub(crate) fn enter(&mut self, party: Party) {
+        let Some(group) = party.group else {
+            self.count += 1;
+            return;
+        };
+        let members = self.groups.entry(group).or_default();
+        let before = members.units();
+        members.all += 1;
+        members.named += usize::from(party.is_named);
+        self.count = self.count + members.units() - before;
+    }
+
+    /// Counts a series out that was counted in as the same.
+    pub(crate) fn withdraw(&mut self, party: Party) {
+        let Some(group) = party.group else {
+            self.count = self.count.saturating_sub(1);
+            return;
+        };
+        let Some(members) = self.groups.get_mut(&group) else { return };
+        let before = members.units();
+        members.all = members.all.saturating_sub(1);
+        members.named = members.named.saturating_sub(usize::from(party.is_named));
+        self.count = (self.count + members.units()).saturating_sub(before);
+        if members.all == 0 {
+            self.groups.remove(&group);
+        }
+    }
+}
+
+impl Members {
+    /// Each by itself, or a group, those of it that ring by themselves, and what is too many for it.
+    fn units(self) -> usize {
+        if self.all < GROUP_MEMBERS_MIN {
+            return self.all;
+        }
+        let beyond = self.all.saturating_sub(GROUP_MEMBERS_MAX);
+        (self.named + beyond).min(self.all) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROUP: Option<Fingerprint> = Some(Fingerprint::from_u128(1));
+
+    fn entered(units: &mut Units, count: usize, party: Party) -> usize {
+        (0..count).for_each(|_| units.enter(party));
+        units.count()
+    }
+
+    #[test]
+    fn a_group_is_one_unit_and_whoever_rings_by_itself_another() {
+        let mut units = Units::default();
+        let member = Party { group: GROUP, is_named: false };
+        assert_eq!(entered(&mut units, 4, member), 4, "too few for a group");
+        assert_eq!(entered(&mut units, 1, member), 1);
+        assert_eq!(entered(&mut units, 3, Party { is_named: true, ..member }), 1 + 3);
+        assert_eq!(entered(&mut units, 2, Party { group: None, is_named: true }), 1 + 3 + 2);
+        assert_eq!(entered(&mut units, GROUP_MEMBERS_MAX - 8, member), 1 + 3 + 2);
+        assert_eq!(entered(&mut units, 1, member), 1 + 3 + 2 + 1, "too many for a group");
+    }
+
+    #[test]
+    fn who_left_is_not_counted() {
+        let mut units = Units::default();
+        let all = [(GROUP, true), (GROUP, false), (None, false)]
+            .map(|(group, is_named)| Party { group, is_named });
+        for party in all {
+            entered(&mut units, 7, party);
+        }
+        for party in all {
+            (0..7).for_each(|_| units.withdraw(party));
+        }
+        units.withdraw(all[0]);
+        assert_eq!((units.count(), units.groups.len()), (0, 0));
+    }
+}
