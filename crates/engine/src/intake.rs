@@ -121,6 +121,7 @@ impl Intake {
     /// never shows in any output.
     pub fn new(settings: Arc<Settings>, hash_seed: u64) -> Self {
         let shares = Shares::of(&settings.budget, 0, 0);
+        let units = Units::new(&settings.groups);
         Self {
             settings,
             hasher: SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed()),
@@ -135,7 +136,7 @@ impl Intake {
             families: BTreeMap::new(),
             watched: 0,
             shares,
-            units: Units::default(),
+            units,
         }
     }
 
@@ -331,8 +332,8 @@ impl Intake {
             Err(reason) => return Fate::Dropped(reason),
         };
         let fingerprint = labels.fingerprint();
-        let party = self.party(labels);
-        let partition = partition_of(party.group.unwrap_or(fingerprint));
+        let party = Party::of(&self.settings, labels);
+        let partition = partition_of(party.group.map_or(fingerprint, |(_, shared)| shared));
         let slot = self.slots[usize::from(partition)].take();
         self.watched += 1;
         self.units.enter(party);
@@ -343,16 +344,9 @@ impl Intake {
         Fate::Watched { partition, slot, kind }
     }
 
-    /// Whom a watched series shares its alerts with.
-    fn party(&self, labels: &LabelSet) -> Party {
-        let group = self.settings.group_labels(labels).map(|group| group.fingerprint());
-        let is_named = group.is_some() && self.settings.is_named(self.settings.rule_index(labels));
-        Party { group, is_named }
-    }
-
     fn dismiss(&mut self, labels: &LabelSet, fate: Fate, work: &mut [Work]) {
         if let Fate::Watched { partition, slot, .. } = fate {
-            self.units.withdraw(self.party(labels));
+            self.units.withdraw(Party::of(&self.settings, labels));
             self.slots[usize::from(partition)].free.push(slot);
             self.watched -= 1;
             let shard = usize::from(partition) % work.len();
@@ -385,7 +379,7 @@ impl Intake {
     }
 
     fn configure(&mut self, settings: &Arc<Settings>, work: &mut [Work]) {
-        if self.settings.group_by != settings.group_by {
+        if !self.settings.groups_alike(settings) {
             self.dismiss_all(work);
         }
         self.settings = Arc::clone(settings);
@@ -400,10 +394,10 @@ impl Intake {
 
     /// Counts anew: other series are named by other rules.
     fn count_units(&mut self) {
-        let mut units = Units::default();
+        let mut units = Units::new(&self.settings.groups);
         for entry in self.entries.iter().flatten() {
             if matches!(entry.fate, Fate::Watched { .. }) {
-                units.enter(self.party(&entry.labels));
+                units.enter(Party::of(&self.settings, &entry.labels));
             }
         }
         self.units = units;
