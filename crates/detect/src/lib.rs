@@ -22,6 +22,7 @@ pub mod flatline;
 pub mod forecast;
 pub mod fuse;
 mod granularity;
+pub mod group;
 pub mod iqr;
 pub mod isolation_forest;
 pub mod ladder;

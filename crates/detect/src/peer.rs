@@ -20,9 +20,12 @@
 
 mod cohorts;
 mod member;
+mod watch;
 
 use cohorts::COHORTS_MAX;
 use member::{Member, in_units, median};
+
+pub use watch::{PeerFinding, PeerReading, PeerWatch};
 
 /// Members of a group beyond these are not looked at.
 pub const MEMBERS_MAX: usize = 256;
@@ -88,6 +91,8 @@ pub struct Group {
     pub present: usize,
     /// How many deviations they are fewer than usual; 0 and up.
     pub too_few: f64,
+    /// How many there usually are.
+    pub usual: f64,
     /// Cohorts at the last clustering; 0 if no three members were alike.
     pub cohorts: usize,
 }
@@ -114,6 +119,7 @@ impl Peer {
         odd.clear();
         odd.resize(row.len(), 0.0);
         let present = state.enter(row);
+        let usual = state.usual_present;
         let too_few = state.count(present);
         state.rows = state.rows.saturating_add(1);
         if present >= PRESENT_MIN {
@@ -127,7 +133,7 @@ impl Peer {
             odd.fill(0.0);
             return None;
         }
-        Some(Group { present, too_few, cohorts: state.cohorts })
+        Some(Group { present, too_few, usual, cohorts: state.cohorts })
     }
 
     /// Bytes that `state` occupies, with what it owns.

@@ -4,6 +4,7 @@ use bellwether_detect::ExpectedBand;
 use bellwether_series::LabelSet;
 
 use crate::event::{ChangeKind, ResolveReason, SignalKind};
+use crate::partition::Finding;
 
 /// What the sentence is about.
 pub(crate) struct Facts<'a> {
@@ -66,10 +67,11 @@ pub(crate) struct GroupFacts<'a> {
     pub(crate) labels: &'a LabelSet,
     pub(crate) change: ChangeKind,
     pub(crate) reason: Option<ResolveReason>,
-    /// Series judged, and those of them that are unusual by themselves.
+    pub(crate) finding: Finding,
+    /// Series judged, and those of them that are what was found.
     pub(crate) judged: usize,
     pub(crate) unusual: usize,
-    /// Names of the most surprised ones.
+    /// Names of those that are most so.
     pub(crate) top: Vec<String>,
     pub(crate) surprise: f64,
     pub(crate) lasted_ms: i64,
@@ -90,12 +92,27 @@ pub(crate) fn explain_group(facts: &GroupFacts<'_>) -> String {
             _ => format!("The metrics of {labels} are as usual, {lasted} after the anomaly began."),
         };
     }
-    format!(
-        "{unusual} of {judged} metrics of {labels} are unusual, above all {}: together as unusual as one in {} \
-         observations of this group.",
-        facts.top.join(", "),
-        one_in(facts.surprise),
-    )
+    let (top, one_in) = (facts.top.join(", "), one_in(facts.surprise));
+    match facts.finding {
+        Finding::Unusual => format!(
+            "{unusual} of {judged} metrics of {labels} are unusual, above all {top}: together as unusual as one in \
+             {one_in} observations of this group."
+        ),
+        Finding::Odd => {
+            let names = if top.is_empty() { String::new() } else { format!(", above all {top}") };
+            format!(
+                "{unusual} of {judged} series of {labels} differ from the others{names}: as unusual as one in {one_in} \
+                 observations of this group."
+            )
+        }
+        Finding::TooFew { usual } => {
+            let names = if top.is_empty() { String::new() } else { format!(" (not {top})") };
+            format!(
+                "{judged} series of {labels} are there, fewer than the usual {usual:.0}{names}: as unusual as one in \
+                 {one_in} observations of this group."
+            )
+        }
+    }
 }
 
 /// Four significant digits, without an exponent where a human would not write one.

@@ -23,8 +23,9 @@ use crate::outcome::{Outcome, RejectReason};
 use crate::outputs::{Counts, DropReason};
 use crate::partition::{Input, PARTITIONS, Row};
 use crate::record::{Record, RecordBody, RecordClock};
-use crate::settings::{GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN, Settings};
+use crate::settings::Settings;
 use crate::threshold::{Shares, firing_threshold, shortest_for_ms};
+use crate::units::{Party, Units};
 
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
@@ -82,9 +83,7 @@ pub struct Intake {
     families: BTreeMap<Box<str>, FamilyKind>,
     watched: usize,
     shares: Shares,
-    /// Series by the group they would be in, and how many units there are: groups, and series in none.
-    groups: BTreeMap<Fingerprint, usize>,
-    units: usize,
+    units: Units,
 }
 
 #[derive(Debug)]
@@ -122,6 +121,7 @@ impl Intake {
     /// never shows in any output.
     pub fn new(settings: Arc<Settings>, hash_seed: u64) -> Self {
         let shares = Shares::of(&settings.budget, 0, 0);
+        let units = Units::new(&settings.groups);
         Self {
             settings,
             hasher: SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed()),
@@ -136,8 +136,7 @@ impl Intake {
             families: BTreeMap::new(),
             watched: 0,
             shares,
-            groups: BTreeMap::new(),
-            units: 0,
+            units,
         }
     }
 
@@ -333,11 +332,11 @@ impl Intake {
             Err(reason) => return Fate::Dropped(reason),
         };
         let fingerprint = labels.fingerprint();
-        let group = self.settings.group_labels(labels).map(|group| group.fingerprint());
-        let partition = partition_of(group.unwrap_or(fingerprint));
+        let party = Party::of(&self.settings, labels);
+        let partition = partition_of(party.group.map_or(fingerprint, |(_, shared)| shared));
         let slot = self.slots[usize::from(partition)].take();
         self.watched += 1;
-        self.enter(group);
+        self.units.enter(party);
         let labels = labels.clone();
         let shard = usize::from(partition) % work.len();
         let input = Input::Admit { slot, labels, fingerprint, kind };
@@ -345,37 +344,9 @@ impl Intake {
         Fate::Watched { partition, slot, kind }
     }
 
-    /// Counts a series in.
-    fn enter(&mut self, group: Option<Fingerprint>) {
-        let Some(group) = group else {
-            self.units += 1;
-            return;
-        };
-        let members = self.groups.entry(group).or_insert(0);
-        self.units -= units(*members);
-        *members += 1;
-        self.units += units(*members);
-    }
-
-    /// Counts a series out.
-    fn withdraw(&mut self, group: Option<Fingerprint>) {
-        let Some(group) = group else {
-            self.units = self.units.saturating_sub(1);
-            return;
-        };
-        let Some(members) = self.groups.get_mut(&group) else { return };
-        self.units -= units(*members);
-        *members -= 1;
-        self.units += units(*members);
-        if *members == 0 {
-            self.groups.remove(&group);
-        }
-    }
-
     fn dismiss(&mut self, labels: &LabelSet, fate: Fate, work: &mut [Work]) {
         if let Fate::Watched { partition, slot, .. } = fate {
-            let group = self.settings.group_labels(labels).map(|group| group.fingerprint());
-            self.withdraw(group);
+            self.units.withdraw(Party::of(&self.settings, labels));
             self.slots[usize::from(partition)].free.push(slot);
             self.watched -= 1;
             let shard = usize::from(partition) % work.len();
@@ -408,16 +379,28 @@ impl Intake {
     }
 
     fn configure(&mut self, settings: &Arc<Settings>, work: &mut [Work]) {
-        if self.settings.group_by != settings.group_by {
+        if !self.settings.groups_alike(settings) {
             self.dismiss_all(work);
         }
         self.settings = Arc::clone(settings);
+        self.count_units();
         for partition in 0..PARTITIONS {
             let shard = partition % work.len();
             work[shard].inputs.push((partition as u8, Input::Configure(Arc::clone(settings))));
         }
         self.reconsider(|_| true, work);
         self.update_shares(work);
+    }
+
+    /// Counts anew: other series are named by other rules.
+    fn count_units(&mut self) {
+        let mut units = Units::new(&self.settings.groups);
+        for entry in self.entries.iter().flatten() {
+            if matches!(entry.fate, Fate::Watched { .. }) {
+                units.enter(Party::of(&self.settings, &entry.labels));
+            }
+        }
+        self.units = units;
     }
 
     /// Every series begins anew, where its new group is kept.
@@ -477,7 +460,7 @@ impl Intake {
     }
 
     fn update_shares(&mut self, work: &mut [Work]) {
-        let each = Shares::of(&self.settings.budget, self.watched, self.units);
+        let each = Shares::of(&self.settings.budget, self.watched, self.units.count());
         if each == self.shares {
             return;
         }
@@ -497,15 +480,6 @@ fn depends_on(name: &str, families: &BTreeSet<&str>) -> bool {
         None
     });
     depends.get()
-}
-
-/// Units that so many series of one instance are: each by itself, a group, or a group and what is too many for it.
-fn units(members: usize) -> usize {
-    if members < GROUP_MEMBERS_MIN {
-        members
-    } else {
-        1 + members.saturating_sub(GROUP_MEMBERS_MAX)
-    }
 }
 
 /// The partition that owns a routing key: its first six bits.

@@ -108,6 +108,12 @@ impl Judges {
         Seat { slot, bank: bank as u16, is_deep }
     }
 
+    /// Whether a series would be judged by the deep tier if there were memory for it, which there is for some.
+    pub(crate) fn is_refused(&self, seat: Seat) -> bool {
+        let wanted = self.all[usize::from(seat.bank)].deep_bytes;
+        !seat.is_deep && wanted > 0 && self.deep_max_bytes > 0
+    }
+
     /// Gives a seat back.
     pub(crate) fn leave(&mut self, seat: Seat) {
         let judge = &mut self.all[usize::from(seat.bank)];
@@ -204,6 +210,11 @@ mod tests {
         assert!(!judges.seat(&Rule::default(), ANY).is_deep);
         judges.leave(seats[0]);
         assert!(judges.seat(&Rule::default(), ANY).is_deep);
-        assert!(!judges.seat(&lone_zscore(), ANY).is_deep, "it has no deep detectors");
+        let shallow = judges.seat(&lone_zscore(), ANY);
+        assert!(!shallow.is_deep && !judges.is_refused(shallow), "it has no deep detectors");
+        let refused = judges.seat(&Rule::default(), ANY);
+        assert!(judges.is_refused(refused) && !judges.is_refused(seats[1]));
+        judges.limit_deep(0);
+        assert!(!judges.is_refused(refused), "the deep tier is off");
     }
 }

@@ -14,6 +14,7 @@ mod debt;
 mod engine;
 mod event;
 mod explain;
+mod group_rule;
 mod intake;
 mod judges;
 mod lifecycle;
@@ -28,6 +29,7 @@ mod slab;
 #[cfg(test)]
 mod testing;
 mod threshold;
+mod units;
 
 pub use calendar::{
     Calendar, DaysOfMonth, Holiday, Maintenance, MaintenanceTime, Months, TimeInterval, TimeRange,
@@ -36,13 +38,14 @@ pub use calendar::{
 pub use cap::{AlertCap, CAP_RULE};
 pub use engine::{Engine, Shard};
 pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
+pub use group_rule::{GROUP_RULE, GroupRule};
 pub use intake::{Intake, Routed, Work};
 pub use outcome::{Outcome, RejectReason};
 pub use outputs::{CalibrationCounts, Counts, DropReason, Gauge, GaugeReading, Outputs, Score};
 pub use own::{HEALTH_RULE, next_own_event, own_event};
-pub use partition::{GROUP_RULE, Input, PARTITIONS, Partition, Row, SeriesView};
+pub use partition::{Input, PARTITIONS, Partition, Row, SeriesView};
 pub use record::{Record, RecordBody, RecordKind};
 pub use settings::{
-    AlertPolicy, Budget, DEFAULT_RULE, DeepTier, GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN, Importance,
-    Ordering, Rule, Selection, SeriesLimits, Settings,
+    AlertPolicy, Budget, DEFAULT_RULE, DeepTier, Importance, Ordering, Rule, Selection,
+    SeriesLimits, Settings,
 };

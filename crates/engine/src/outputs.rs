@@ -96,7 +96,7 @@ impl CalibrationCounts {
     }
 }
 
-/// Samples by what became of them after they were taken.
+/// Samples by what became of them after they were taken, and series that a limit left out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Samples not judged, by [`DropReason::index`].
@@ -111,6 +111,10 @@ pub struct Counts {
     pub stale: u64,
     /// Samples in a maintenance window: neither judged nor learned from.
     pub in_maintenance: u64,
+    /// Series that found no memory left in the deep tier, each time that they were admitted.
+    pub deep_refused: u64,
+    /// Series that found their group full, each time that they were admitted.
+    pub group_refused: u64,
 }
 
 impl Counts {
@@ -129,6 +133,8 @@ impl Counts {
         self.warming_up += other.warming_up;
         self.stale += other.stale;
         self.in_maintenance += other.in_maintenance;
+        self.deep_refused += other.deep_refused;
+        self.group_refused += other.group_refused;
     }
 }
 

@@ -31,7 +31,7 @@ use crate::settings::Settings;
 use crate::slab::Slab;
 use crate::threshold::{NOTABLE, Shares, THRESHOLD_MIN};
 
-pub use self::group_alerts::GROUP_RULE;
+pub(crate) use self::groups::Finding;
 pub use self::series::SeriesView;
 
 /// Number of partitions that routing keys map to; fixed for ever, since ids and state rest on it.
@@ -126,7 +126,7 @@ impl Partition {
         match input {
             Input::Sample(row) => self.sample(elapsed_ms, row, outputs),
             Input::Admit { slot, labels, fingerprint, kind } => {
-                self.admit(slot, labels, fingerprint, kind);
+                self.admit(slot, (labels, fingerprint, kind), outputs);
             }
             Input::Evict { slot } => self.evict(slot, outputs),
             Input::Configure(settings) => self.configure(elapsed_ms, settings, outputs),
@@ -157,7 +157,7 @@ impl Partition {
         let (judges, shares, groups) = (&mut self.judges, self.shares, &mut self.groups);
         let mut standing_of = |series: &Series| {
             let at = series.last.map_or(Timestamp::from_ms(0), |(at, _)| at);
-            let members = groups.at(series.place).map(|group| group.members());
+            let members = groups.alerting_for(series, settings).map(|group| group.members());
             let raised_by = series.debt.raise(at, settings.budget.per_series_per_day);
             let (bank, slot) = judges.bank(series.seat);
             let is_bursty = bank.is_bursty(slot);
@@ -185,10 +185,16 @@ impl Partition {
             .collect()
     }
 
-    fn admit(&mut self, slot: u32, labels: LabelSet, fingerprint: Fingerprint, kind: SeriesKind) {
+    fn admit(
+        &mut self,
+        slot: u32,
+        (labels, fingerprint, kind): (LabelSet, Fingerprint, SeriesKind),
+        outputs: &mut Outputs,
+    ) {
         let export = Export::Off.adopt(self.settings.exports(&labels));
         let rule = self.settings.rule_index(&labels);
         let seat = self.judges.seat(&self.settings.rules[rule], fingerprint);
+        outputs.counts.deep_refused += u64::from(self.judges.is_refused(seat));
         let maintenance = self.clock.windows_of(&self.settings.calendar, &labels);
         let series = Series {
             labels,
@@ -210,7 +216,7 @@ impl Partition {
         };
         self.series.insert(slot, series);
         self.series_count += 1;
-        self.join_group(slot);
+        self.join_group(slot, outputs);
     }
 
     fn evict(&mut self, slot: u32, outputs: &mut Outputs) {
@@ -232,7 +238,7 @@ impl Partition {
         }
         let mut clock = Clock::default();
         self.judges.limit_deep(deep_max_bytes(&settings));
-        let mut moved = Vec::new();
+        let (mut moved, mut homeless) = (Vec::new(), Vec::new());
         for (slot, series) in self.series.iter_mut() {
             let old_name = Arc::clone(&self.settings.rules[usize::from(series.rule)].name);
             let rule = settings.rule_index(&series.labels);
@@ -258,13 +264,22 @@ impl Partition {
             if !judged_alike {
                 self.judges.leave(series.seat);
                 series.seat = self.judges.seat(&settings.rules[rule], series.fingerprint);
+                outputs.counts.deep_refused += u64::from(self.judges.is_refused(series.seat));
                 series.last_surprise = f32::NAN;
-                self.leave_group(slot, outputs);
-                self.join_group(slot);
+                homeless.push(slot);
             }
+        }
+        if self.settings.groups != settings.groups {
+            homeless = self.series.iter_mut().map(|(slot, _)| slot).collect();
+        }
+        for &slot in &homeless {
+            self.leave_group(slot, outputs);
         }
         self.settings = settings;
         self.clock = clock;
+        for slot in homeless {
+            self.join_group(slot, outputs);
+        }
     }
 
     fn sample(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) {

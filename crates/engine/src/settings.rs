@@ -4,20 +4,14 @@
 use std::sync::Arc;
 
 use bellwether_detect::{DetectorSpec, Direction, MinDeviation};
-use bellwether_series::{Fingerprint, LabelLimits, LabelSet, METRIC_NAME, Matchers, Timestamp};
+use bellwether_series::{Fingerprint, LabelLimits, LabelSet, Matchers, Timestamp};
 
 use crate::calendar::Calendar;
 use crate::event::FORMAT_VERSION;
+use crate::group_rule::GroupRule;
 
 /// Name of the rule that judges what no configured rule matches, and of the alerts it raises.
 pub const DEFAULT_RULE: &str = "MetricAnomaly";
-
-/// The metric name under which a group alerts.
-const GROUP_METRIC: &str = "group";
-/// Fewer series that share their group's labels are no group: each of them alerts for itself.
-pub const GROUP_MEMBERS_MIN: usize = 5;
-/// Most series of a group that are judged together; further ones alert for themselves.
-pub const GROUP_MEMBERS_MAX: usize = 96;
 
 /// Everything that decides what the engine makes of its input.
 #[derive(Debug, Clone)]
@@ -35,8 +29,8 @@ pub struct Settings {
     pub budget: Budget,
     /// How many series the detectors of the deep tier judge.
     pub deep: DeepTier,
-    /// Names of the labels whose values series share that are judged together; empty judges each by itself.
-    pub group_by: Vec<Arc<str>>,
+    /// Which series are judged together: the first that takes a series is its rule of groups.
+    pub groups: Vec<Arc<GroupRule>>,
     /// Watched series that any of these matches have their gauges exported: see [`crate::Outputs::gauges`].
     /// Empty means none. No event depends on it.
     pub gauges: Vec<Matchers>,
@@ -57,7 +51,7 @@ impl Default for Settings {
             rules: vec![Rule::default()],
             budget: Budget::default(),
             deep: DeepTier::default(),
-            group_by: vec![Arc::from("instance")],
+            groups: vec![Arc::default()],
             gauges: Vec::new(),
             calendar: Calendar::default(),
             tenant: Arc::from("default"),
@@ -73,16 +67,24 @@ impl Settings {
         first.unwrap_or(self.rules.len().saturating_sub(1))
     }
 
-    /// The labels that a series shares with its group; `None` if it has not got all of them.
-    pub(crate) fn group_labels(&self, labels: &LabelSet) -> Option<LabelSet> {
-        let names = self.group_by.iter().map(|name| &**name);
-        let shared = names.map(|name| Some((name, labels.get(name)?)));
-        let mut pairs: Vec<_> = shared.collect::<Option<_>>()?;
-        if pairs.is_empty() {
-            return None;
-        }
-        pairs.push((METRIC_NAME, GROUP_METRIC));
-        LabelSet::from_pairs(pairs).ok()
+    /// Whether the rule at `index` is one that names its series: any but the last, which takes what is left.
+    pub(crate) fn is_named(&self, index: usize) -> bool {
+        index + 1 < self.rules.len()
+    }
+
+    /// The group of a series: its rule's index, and the labels that it shares with the others. `None` if it is in no
+    /// group.
+    pub(crate) fn group_of(&self, labels: &LabelSet) -> Option<(u16, LabelSet)> {
+        let mut all = self.groups.iter().enumerate().filter(|(_, rule)| rule.takes(labels));
+        let (index, rule) = all.next()?;
+        Some((index as u16, rule.shared(labels)?))
+    }
+
+    /// Whether both put each series into the same group, and so into the same partition.
+    pub(crate) fn groups_alike(&self, other: &Self) -> bool {
+        let (ours, theirs) = (&self.groups, &other.groups);
+        ours.len() == theirs.len()
+            && ours.iter().zip(theirs).all(|(our, their)| our.groups_alike(their))
     }
 
     /// Whether the gauges of a series with these labels are exported.

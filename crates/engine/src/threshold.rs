@@ -36,7 +36,7 @@ pub(crate) fn share_per_day(budget: &Budget, watched: usize) -> f64 {
 /// False alarms a day that each may raise.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shares {
-    /// Each unit: a group, or a series that is in none.
+    /// Each unit: a group, or a series that does not leave alerting to one.
     pub(crate) per_unit: f64,
     /// Each series, if they all alerted for themselves.
     pub(crate) per_series: f64,

@@ -17,7 +17,7 @@ use std::thread;
 use bellwether_detect::population::Population;
 use bellwether_detect::subspace::GroupSubspace;
 use bellwether_detect::{Bank, DetectorSpec, GroupDetector, Judgement, LocalTime, Tables};
-use bellwether_engine::{GROUP_MEMBERS_MIN, Rule};
+use bellwether_engine::{GroupRule, Rule};
 use bellwether_replay::corpus::{CorpusError, CorpusSeries, Row, SeriesFile, list_series};
 use bellwether_series::{LabelSet, Sample, Timestamp};
 use bellwether_signal::Interval;
@@ -166,7 +166,9 @@ fn stream(series: &CorpusSeries, labels: &Labels, tables: &Tables) -> Result<Str
             }
         }
         // As in the engine, what was judged makes a row.
-        if signals.len() >= GROUP_MEMBERS_MIN && row.iter().any(|value| value.is_finite()) {
+        if signals.len() >= GroupRule::default().members_min
+            && row.iter().any(|value| value.is_finite())
+        {
             let raw = GroupSubspace.score(&mut group, &row, 1.0).filter(|_| !is_event);
             streamed.group.extend(raw.map(|raw| raw as f32));
         }

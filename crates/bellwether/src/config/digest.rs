@@ -1,8 +1,10 @@
 //! The digest of what the engine was told, which every event carries.
 
+use std::sync::Arc;
+
 use bellwether_engine::{
-    AlertPolicy, Budget, Calendar, DeepTier, Maintenance, Ordering, Rule, Selection, SeriesLimits,
-    Settings, Zone,
+    AlertPolicy, Budget, Calendar, DeepTier, GroupRule, Maintenance, Ordering, Rule, Selection,
+    SeriesLimits, Settings, Zone,
 };
 use bellwether_series::{Fingerprint, LabelLimits, Matchers};
 use serde_json::{Value, json};
@@ -19,7 +21,7 @@ pub(super) fn digest(settings: &Settings) -> String {
         rules,
         budget,
         deep: DeepTier { memory_bytes },
-        group_by,
+        groups,
         gauges: _,
         calendar,
         tenant,
@@ -41,7 +43,7 @@ pub(super) fn digest(settings: &Settings) -> String {
         [per_day, per_series_per_day, &f64::from(*cap_per_day)],
         tenant.as_ref(),
         memory_bytes,
-        group_by.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
+        groups_part(groups),
     ]);
     // What says nothing leaves the digest as it was before there were calendars.
     if let (Some(calendar), Value::Array(parts)) = (calendar_parts(calendar), &mut canonical) {
@@ -67,6 +69,27 @@ fn calendar_parts(calendar: &Calendar) -> Option<Value> {
         json!([name.as_ref(), texts(matchers), times])
     };
     Some(json!([zone, holidays, maintenance.iter().map(window).collect::<Vec<_>>()]))
+}
+
+/// Only labels where nothing else is said, as it was when nothing else could be.
+fn groups_part(groups: &[Arc<GroupRule>]) -> Value {
+    let default = GroupRule::default();
+    if let [only] = groups
+        && **only == (GroupRule { by: only.by.clone(), ..default })
+    {
+        return json!(only.by.iter().map(AsRef::as_ref).collect::<Vec<&str>>());
+    }
+    let part = |group: &Arc<GroupRule>| {
+        let GroupRule { name, matchers, by, detectors, members_min, members_max } = &**group;
+        json!([
+            name.as_ref(),
+            matchers.to_string(),
+            by.iter().map(AsRef::as_ref).collect::<Vec<&str>>(),
+            detectors.iter().map(|spec| spec.as_str()).collect::<Vec<_>>(),
+            [members_min, members_max],
+        ])
+    };
+    groups.iter().map(part).collect()
 }
 
 fn rule(rule: &Rule) -> Value {

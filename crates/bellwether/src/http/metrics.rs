@@ -149,6 +149,12 @@ fn judged(families: &mut Families<'_>, decided: &Decided) -> fmt::Result {
             "Samples in a maintenance window, neither judged nor learned from",
             counts.in_maintenance,
         ),
+        (
+            "deep_series_refused",
+            "Series admitted for which the deep tier had no memory left",
+            counts.deep_refused,
+        ),
+        ("group_series_refused", "Series admitted whose group was full", counts.group_refused),
     ] {
         families.counter(&format!("bellwether_{name}"), help, &count)?;
     }

@@ -193,6 +193,7 @@ fn paths(value: &Value, path: &str, found: &mut Vec<String>) {
 fn the_full_file_names_the_defaults() {
     let (mut full, default) = (good("full.yml"), good("empty.yml"));
     assert_eq!(full.engine.rules.remove(0).detectors, default.engine.rules[0].detectors);
+    assert_eq!(&*full.engine.groups.remove(0).name, "OddRank");
     full.server.external_url = None;
     full.alertmanagers.external_url = None;
     full.alertmanagers.targets.clear();
@@ -250,6 +251,23 @@ fn the_digest_follows_the_meaning_and_not_the_text() {
     let digests: BTreeSet<_> = calendars.into_iter().map(with).chain([plain.clone()]).collect();
     assert_eq!(digests.len(), calendars.len() + 1);
     assert_ne!(plain, digest("rules: [{ name: A, match: up }]\nordering: { lateness: 1s }"));
+    let with = |groups: &str| {
+        digest(&format!("rules: [{{ name: A, match: up }}]\ngroups: {{ {groups} }}"))
+    };
+    assert_eq!(plain, with("by: [instance], detectors: [subspace], members_min: 5, rules: []"));
+    let groups = [
+        "by: [job]",
+        "by: []",
+        "detectors: []",
+        "detectors: [isolation_forest]",
+        "members_min: 6",
+        "members_max: 95",
+        "rules: [{ name: B, match: up }]",
+        "rules: [{ name: C, match: up }]",
+        "rules: [{ name: C, match: up, by: [__name__], detectors: [peer] }]",
+    ];
+    let digests: BTreeSet<_> = groups.into_iter().map(with).chain([plain.clone()]).collect();
+    assert_eq!(digests.len(), groups.len() + 1);
 }
 
 #[test]

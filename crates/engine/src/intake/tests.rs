@@ -2,7 +2,7 @@ use bellwether_series::{MatchOp, Matcher, Matchers};
 use bellwether_wire::remote_write::WriteRequestBuilder;
 
 use super::*;
-use crate::settings::Selection;
+use crate::settings::{Rule, Selection};
 use crate::testing::{MINUTE_MS, decode, raw_request, request, series};
 
 /// An intake with what it asked the only shard to do about the last record.
@@ -331,4 +331,22 @@ fn each_shard_gets_what_its_partitions_must_do() {
         assert!(rows.clone().count() > 5);
         assert!(rows.clone().all(|(partition, _)| partition % 3 == shard));
     }
+}
+
+#[test]
+fn a_rule_that_comes_to_name_members_of_a_group_makes_units_of_them() {
+    let mut rig = Rig::new(Settings::default());
+    let all: Vec<_> = (0..6).map(|number| series(&format!("metric_{number}"), "a")).collect();
+    rig.touch(&all.iter().collect::<Vec<_>>());
+    assert_eq!(rig.intake.units.count(), 1);
+    let rule = Rule { matchers: matchers("__name__", "metric_3"), ..Rule::default() };
+    let settings = Settings { rules: vec![rule, Rule::default()], ..Settings::default() };
+    rig.record(RecordBody::Configuration(Arc::new(settings)));
+    assert_eq!(rig.intake.units.count(), 2);
+    rig.now_ms += 2 * Settings::default().series.time_to_live_ms;
+    for _ in 0..2_000 {
+        rig.now_ms += MINUTE_MS;
+        rig.record(RecordBody::Heartbeat);
+    }
+    assert_eq!((rig.intake.watched(), rig.intake.units.count()), (0, 0));
 }

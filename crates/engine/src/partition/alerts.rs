@@ -27,7 +27,7 @@ impl Partition {
     ) {
         let Some(series) = self.series.get_mut(slot) else { return };
         let rule = &self.settings.rules[usize::from(series.rule)];
-        let group = self.groups.at(series.place);
+        let group = self.groups.alerting_for(series, &self.settings);
         let may_fire = group.as_ref().is_none_or(|group| !group.is_alerting());
         let members = group.map(|group| group.members());
         let Judged { at, base, .. } = judged;

@@ -3,35 +3,34 @@
 use std::sync::Arc;
 
 use bellwether_detect::Severity;
-use bellwether_series::{Fingerprint, Timestamp};
+use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 
 use super::Partition;
-use super::groups::{Group, NO_GROUP, OpenEpisode, Place, RowReading, Told};
+use super::groups::{Finding, Group, NO_GROUP, OpenEpisode, Place, RowReading, Told};
 use super::series::Series;
 use crate::event::{ChangeKind, Event, FORMAT_VERSION, ResolveReason, SignalKind};
 use crate::explain::{GroupFacts, explain_group};
+use crate::group_rule::GroupRule;
 use crate::lifecycle::{self, Change, Episode, Reading};
 use crate::outputs::Outputs;
 use crate::settings::Settings;
 use crate::slab::Slab;
 use crate::threshold::{THRESHOLD_MIN, firing_threshold};
 
-/// Name of the alerts that a group raises.
-pub const GROUP_RULE: &str = "GroupAnomaly";
-
 /// A group that was silent for this long, or for four of its intervals, has no open episode any more.
 const SILENT_MS_MIN: i64 = 5 * 60_000;
 
 impl Partition {
-    /// Takes a series that the deep tier judges into its group.
-    pub(super) fn join_group(&mut self, slot: u32) {
+    /// Takes a series that the deep tier judges into its group, if that has a place left.
+    pub(super) fn join_group(&mut self, slot: u32, outputs: &mut Outputs) {
         let Some(series) = self.series.get_mut(slot) else { return };
         if !series.seat.is_deep {
             return;
         }
-        if let Some(labels) = self.settings.group_labels(&series.labels) {
-            series.place = self.groups.join(&labels, slot);
-        }
+        let Some((index, labels)) = self.settings.group_of(&series.labels) else { return };
+        let Some(rule) = self.settings.groups.get(usize::from(index)) else { return };
+        series.place = self.groups.join((index, rule), &labels, slot);
+        outputs.counts.group_refused += u64::from(series.place == NO_GROUP);
     }
 
     /// Takes a series out of its group, and ends the group's episode if that was the last one.
@@ -93,7 +92,7 @@ impl Partition {
         match lifecycle::advance(&mut group.pending, episode, &policy, &reading) {
             None => {}
             Some(Change::Open { starts_at, kind, severity }) => {
-                let id = self.settings.episode_id(group.fingerprint, GROUP_RULE, starts_at);
+                let id = self.settings.episode_id(group.fingerprint, &group.rule.name, starts_at);
                 let mut episode = Episode::new(id, starts_at, elapsed_ms);
                 episode.severity = severity;
                 (episode.peak_surprise, episode.peak_base) = (surprise, base);
@@ -156,16 +155,21 @@ fn report(
     settings: &Settings,
     (change, end): (ChangeKind, Option<(Timestamp, ResolveReason)>),
 ) -> Option<Event> {
-    let Group { labels, fingerprint, open, last, .. } = group;
+    let Group { rule, labels, fingerprint, open, last, .. } = group;
     let (open, row) = (open.as_mut()?, last.as_ref()?);
     let OpenEpisode { episode, at, surprise, threshold } = open;
     let sequence = episode.sequence;
     episode.sequence += 1;
-    let name = |&slot: &u32| Some(series.get_mut(slot)?.labels.metric_name().to_owned());
+    let name = |&slot: &u32| Some(name_of(&series.get_mut(slot)?.labels, rule));
+    let (expected, lower, upper) = match row.finding {
+        Finding::Unusual | Finding::Odd => (0.0, 0.0, row.judged as f64),
+        Finding::TooFew { usual } => (usual, usual, usual),
+    };
     let explanation = explain_group(&GroupFacts {
         labels,
         change,
         reason: end.map(|(_, reason)| reason),
+        finding: row.finding,
         judged: row.judged,
         unusual: row.unusual,
         top: row.top.iter().filter_map(name).collect(),
@@ -184,14 +188,14 @@ fn report(
         at_ms: *at,
         starts_at_ms: episode.starts_at,
         ends_at_ms: end.map(|(at, _)| at),
-        rule: Arc::from(GROUP_RULE),
+        rule: Arc::clone(&rule.name),
         fingerprint: *fingerprint,
         labels: labels.clone(),
         signal: SignalKind::Value,
         value: row.unusual as f64,
-        expected: 0.0,
-        lower: 0.0,
-        upper: row.judged as f64,
+        expected,
+        lower,
+        upper,
         surprise: *surprise,
         peak_surprise: episode.peak_surprise,
         threshold: *threshold,
@@ -200,4 +204,13 @@ fn report(
         state_digest: Fingerprint::from_u128(0),
         explanation,
     })
+}
+
+/// What tells a series from the others of its group: its metric, or its labels where the metric is what they share.
+fn name_of(labels: &LabelSet, rule: &GroupRule) -> String {
+    if !rule.is_of_one_metric() {
+        return labels.metric_name().to_owned();
+    }
+    let own = labels.iter().filter(|(name, _)| rule.by.iter().all(|shared| **shared != **name));
+    own.map(|(name, value)| format!("{name}={value:?}")).collect::<Vec<_>>().join(",")
 }

@@ -6,16 +6,21 @@
 //!
 //! A row is closed when as many series have been judged as usual, or when a sample comes that belongs to a later one. One
 //! that comes after its row was closed is not part of it; the next row waits for one more. It makes no difference into how many requests the samples were cut.
+//!
+//! Series of one metric are of many instances, each of which is scraped at its own time: a row of theirs takes a whole interval.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use bellwether_detect::population::Population;
-use bellwether_detect::subspace::{GroupState, GroupSubspace};
-use bellwether_detect::{GroupDetector, Severity, fuse};
+use bellwether_detect::group::{GroupBank, GroupJudgement};
+use bellwether_detect::peer::{PeerFinding, PeerReading};
+use bellwether_detect::{Severity, fuse};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 
+use super::series::Series;
+use crate::group_rule::GroupRule;
 use crate::lifecycle::{Episode, Pending};
-use crate::settings::{GROUP_MEMBERS_MAX, GROUP_MEMBERS_MIN};
+use crate::settings::Settings;
 
 /// What the population says of a group's signals counts so many times: it is what a group does not unlearn.
 const POPULATION_READINGS: usize = 3;
@@ -55,18 +60,33 @@ struct Member {
     told: Option<Told>,
 }
 
+/// What is unusual about a row.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Finding {
+    /// Series, by their own past and together.
+    Unusual,
+    /// Series, by comparison with the others.
+    Odd,
+    /// The number of series, of which there usually are so many.
+    TooFew {
+        /// How many.
+        usual: f64,
+    },
+}
+
 /// The judgement of a row.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct RowReading {
     pub(super) at: Timestamp,
     pub(super) interval_ms: i64,
     pub(super) surprise: f64,
-    /// By what the base tier says of the series.
+    /// By what remembers no faults that are over: the base tier of the series, and the comparison with each other.
     pub(super) base: f64,
-    /// Series that were judged, and how many of them are unusual by themselves.
+    pub(super) finding: Finding,
+    /// Series that were judged, and how many of them are what was found.
     pub(super) judged: usize,
     pub(super) unusual: usize,
-    /// The most surprised series, at most three, most surprised first.
+    /// The series that are most so, at most three, those first that are more; where there are too few, missing ones.
     pub(super) top: Vec<u32>,
 }
 
@@ -79,9 +99,11 @@ pub(super) struct OpenEpisode {
     pub(super) threshold: f64,
 }
 
-/// Series that share an instance.
+/// Series that share an instance, or a metric.
 #[derive(Debug)]
 pub(super) struct Group {
+    pub(super) rule: Arc<GroupRule>,
+    index: u16,
     /// The labels that they share.
     pub(super) labels: LabelSet,
     pub(super) fingerprint: Fingerprint,
@@ -97,24 +119,30 @@ pub(super) struct Group {
     closed_at: Option<Timestamp>,
     /// How many make a row complete; 0 until a row was closed because a later one began.
     usual: usize,
-    /// Begins when the members are known, and anew when there are more.
-    state: Option<(usize, GroupState)>,
+    bank: GroupBank,
 }
 
 /// The groups of a partition.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    places: BTreeMap<Fingerprint, u32>,
+    /// By their rule's index and the labels that their series share.
+    places: BTreeMap<(u16, Fingerprint), u32>,
     all: Vec<Option<Group>>,
     free: Vec<u32>,
 }
 
 impl Groups {
-    /// Takes the series in `slot` into the group that has `labels`; [`NO_GROUP`] if that is full.
-    pub(super) fn join(&mut self, labels: &LabelSet, slot: u32) -> Place {
+    /// Takes the series in `slot` into the group that `rule`, the one at `index`, makes of those with `labels`;
+    /// [`NO_GROUP`] if that is full.
+    pub(super) fn join(
+        &mut self,
+        (index, rule): (u16, &Arc<GroupRule>),
+        labels: &LabelSet,
+        slot: u32,
+    ) -> Place {
         let fingerprint = labels.fingerprint();
-        let group = *self.places.entry(fingerprint).or_insert_with(|| {
-            let group = Some(Group::new(labels.clone(), fingerprint));
+        let group = *self.places.entry((index, fingerprint)).or_insert_with(|| {
+            let group = Some(Group::new(index, Arc::clone(rule), labels.clone(), fingerprint));
             if let Some(index) = self.free.pop() {
                 self.all[index as usize] = group;
                 return index;
@@ -126,9 +154,10 @@ impl Groups {
         let newcomer = Member { slot: Some(slot), told: None };
         if let Some(free) = joined.members.iter().position(|member| member.slot.is_none()) {
             joined.members[free] = newcomer;
+            joined.bank.replace(free);
             return Place { group, member: free as u16 };
         }
-        if joined.members.len() >= GROUP_MEMBERS_MAX {
+        if joined.members.len() >= rule.members_max {
             return NO_GROUP;
         }
         joined.members.push(newcomer);
@@ -142,7 +171,7 @@ impl Groups {
         if group.members.iter().any(|member| member.slot.is_some()) {
             return None;
         }
-        self.places.remove(&group.fingerprint);
+        self.places.remove(&(group.index, group.fingerprint));
         self.free.push(place.group);
         self.all[place.group as usize].take()
     }
@@ -150,7 +179,17 @@ impl Groups {
     /// The group at `place`, if it has enough members to be judged.
     pub(super) fn at(&mut self, place: Place) -> Option<&mut Group> {
         let group = self.all.get_mut(place.group as usize)?.as_mut()?;
-        (group.members.len() >= GROUP_MEMBERS_MIN).then_some(group)
+        (group.members.len() >= group.rule.members_min).then_some(group)
+    }
+
+    /// The group that a series leaves alerting to, if there is one. What an operator asked for by name rings by itself,
+    /// whatever group it is in.
+    pub(super) fn alerting_for(
+        &mut self,
+        series: &Series,
+        settings: &Settings,
+    ) -> Option<&mut Group> {
+        if settings.is_named(usize::from(series.rule)) { None } else { self.at(series.place) }
     }
 
     /// All groups.
@@ -161,17 +200,20 @@ impl Groups {
     /// Bytes that the groups occupy, without labels.
     pub(super) fn bytes(&self) -> usize {
         let of = |group: &Group| {
-            let state =
-                group.state.as_ref().map_or(0, |(_, state)| GroupSubspace.state_bytes(state));
-            size_of::<Group>() + group.members.capacity() * size_of::<Member>() + state
+            let members = group.members.capacity() * size_of::<Member>();
+            size_of::<Group>() + members + group.bank.heap_bytes()
         };
         self.all.iter().flatten().map(of).sum()
     }
 }
 
 impl Group {
-    fn new(labels: LabelSet, fingerprint: Fingerprint) -> Self {
+    fn new(index: u16, rule: Arc<GroupRule>, labels: LabelSet, fingerprint: Fingerprint) -> Self {
+        let seed = fingerprint.as_u128() as u64;
         Self {
+            bank: GroupBank::new(&rule.detectors, rule.members_max, seed),
+            rule,
+            index,
             labels,
             fingerprint,
             pending: Pending::default(),
@@ -183,7 +225,6 @@ impl Group {
             present: 0,
             closed_at: None,
             usual: 0,
-            state: None,
         }
     }
 
@@ -201,7 +242,7 @@ impl Group {
     pub(super) fn close_before(&mut self, place: Place, told: &Told) -> Option<RowReading> {
         let row_at = self.row_at?;
         let again = self.members.get(usize::from(place.member))?.told.is_some();
-        let is_later = !is_same_row(row_at, told);
+        let is_later = !self.is_same_row(row_at, told);
         if !again && !is_later {
             return None;
         }
@@ -211,7 +252,7 @@ impl Group {
 
     /// Puts what was judged into the open row, and closes the row if it is complete.
     pub(super) fn tell(&mut self, place: Place, told: Told) -> Option<RowReading> {
-        if self.row_at.is_none() && self.closed_at.is_some_and(|at| is_same_row(at, &told)) {
+        if self.row_at.is_none() && self.closed_at.is_some_and(|at| self.is_same_row(at, &told)) {
             self.usual += 1;
             return None;
         }
@@ -222,58 +263,87 @@ impl Group {
         if is_complete { self.close() } else { None }
     }
 
+    /// Whether a sample belongs to the row that began at `row_at`: targets are scraped at one time, not at one instant.
+    fn is_same_row(&self, row_at: Timestamp, told: &Told) -> bool {
+        let parts = if self.rule.is_of_one_metric() { 1 } else { 2 };
+        parts * told.at.ms_since(row_at) < told.interval_ms.max(1)
+    }
+
     /// Judges the row and begins a new one.
     fn close(&mut self) -> Option<RowReading> {
         self.present = 0;
         self.closed_at = self.row_at.take();
-        let joint = self.joint();
+        let value = |member: &Member| member.told.map_or(f64::NAN, |told| told.value);
+        let row: Vec<f64> = self.members.iter().map(value).collect();
+        let GroupJudgement { joint, peer } = self.bank.observe(&row);
         let mut told: Vec<(u32, Told)> = self
             .members
             .iter_mut()
             .filter_map(|member| Some((member.slot?, member.told.take()?)))
             .collect();
-        if told.len() < GROUP_MEMBERS_MIN {
-            return None;
-        }
         told.sort_by(|(_, one), (_, other)| other.own.total_cmp(&one.own));
-        let (_, newest) = told.iter().max_by_key(|(_, told)| told.at)?;
-        let of = |part: fn(&Told) -> f32| {
-            fuse::of_group(told.iter().map(|(_, told)| f64::from(part(told))))
+        let (_, newest) = *told.iter().max_by_key(|(_, told)| told.at)?;
+        let together = (told.len() >= self.rule.members_min)
+            .then(|| together(&told, joint.into_iter().flatten()))
+            .flatten();
+        // Which one is unlike the others is lost among all readings, so it counts by itself.
+        let (surprise, base) = match (together, peer) {
+            (None, None) => return None,
+            (Some(both), None) => both,
+            (None, Some(peer)) => (peer.surprise, peer.surprise),
+            (Some((surprise, base)), Some(peer)) => {
+                (surprise.max(peer.surprise), base.max(peer.surprise))
+            }
         };
-        let (own, population) = (of(|told| told.own)?, of(|told| told.population)?);
-        let readings =
-            std::iter::repeat_n(population, POPULATION_READINGS).chain([own]).chain(joint);
-        let base = of(|told| told.base)?;
-        let surprise = fuse::of_signal(readings)? / READING_PER_SURPRISE;
-        let reading = RowReading {
-            at: newest.at,
-            interval_ms: newest.interval_ms,
-            surprise: surprise.min(fuse::of_tiers(surprise, base)),
-            base,
-            judged: told.len(),
-            unusual: told.iter().filter(|(_, told)| told.own >= UNUSUAL).count(),
-            top: told.iter().take(TOP).map(|(slot, _)| *slot).collect(),
-        };
+        let peer =
+            peer.filter(|peer| together.is_none_or(|(surprise, _)| peer.surprise > surprise));
+        let (finding, unusual, top) = self.found(&told, peer, &row);
+        let (at, interval_ms, judged) = (newest.at, newest.interval_ms, told.len());
+        let reading = RowReading { at, interval_ms, surprise, base, finding, judged, unusual, top };
         self.last = Some(reading.clone());
         Some(reading)
     }
 
-    /// How badly the values of the row fit together, as a surprise.
-    fn joint(&mut self) -> Option<f64> {
-        let width = self.members.len();
-        if self.state.as_ref().is_none_or(|(known, _)| *known != width) {
-            let seed = self.fingerprint.as_u128() as u64;
-            self.state = Some((width, GroupSubspace.begin(width, seed)));
+    /// What is unusual about a row, how many series are, and which ones above all.
+    fn found(
+        &self,
+        told: &[(u32, Told)],
+        peer: Option<PeerReading>,
+        row: &[f64],
+    ) -> (Finding, usize, Vec<u32>) {
+        let Some(peer) = peer else {
+            let unusual = told.iter().filter(|(_, told)| told.own >= UNUSUAL).count();
+            let top = told.iter().take(TOP).map(|(slot, _)| *slot).collect();
+            return (Finding::Unusual, unusual, top);
+        };
+        match peer.finding {
+            PeerFinding::Odd => {
+                let surprises = self.bank.peer_surprises().iter().zip(&self.members);
+                let mut odd: Vec<(f64, u32)> = surprises
+                    .filter(|&(&surprise, _)| surprise >= f64::from(UNUSUAL))
+                    .filter_map(|(&surprise, member)| Some((surprise, member.slot?)))
+                    .collect();
+                odd.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+                let top = odd.iter().take(TOP).map(|(_, slot)| *slot).collect();
+                (Finding::Odd, odd.len(), top)
+            }
+            PeerFinding::TooFew => {
+                let members = row.iter().zip(&self.members);
+                let missing = members.filter(|(value, _)| !value.is_finite());
+                let top = missing.filter_map(|(_, member)| member.slot).take(TOP).collect();
+                (Finding::TooFew { usual: peer.usual }, told.len(), top)
+            }
         }
-        let (_, state) = self.state.as_mut()?;
-        let value = |member: &Member| member.told.map_or(f64::NAN, |told| told.value);
-        let row: Vec<f64> = self.members.iter().map(value).collect();
-        let score = GroupSubspace.score(state, &row, 1.0)?;
-        Some(Population::GROUP_SUBSPACE.surprise(score))
     }
 }
 
-/// Whether a sample belongs to the row that began at `row_at`: targets are scraped at one time, not at one instant.
-fn is_same_row(row_at: Timestamp, told: &Told) -> bool {
-    2 * told.at.ms_since(row_at) < told.interval_ms.max(1)
+/// The surprise of a row by what was said of each series and by `joint` readings; and that by the base tier.
+fn together(told: &[(u32, Told)], joint: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    let of =
+        |part: fn(&Told) -> f32| fuse::of_group(told.iter().map(|(_, told)| f64::from(part(told))));
+    let (own, population) = (of(|told| told.own)?, of(|told| told.population)?);
+    let readings = std::iter::repeat_n(population, POPULATION_READINGS).chain([own]).chain(joint);
+    let base = of(|told| told.base)?;
+    let surprise = fuse::of_signal(readings)? / READING_PER_SURPRISE;
+    Some((surprise.min(fuse::of_tiers(surprise, base)), base))
 }

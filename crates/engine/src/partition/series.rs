@@ -109,8 +109,8 @@ impl Series {
         }
     }
 
-    /// The surprise from which this series fires at `at` if it lasts, given how many series its group has, if it is in
-    /// one, and whether it is of a kind that comes in bursts.
+    /// The surprise from which this series fires at `at` if it lasts, given how many series its group has, if it
+    /// leaves alerting to one, and whether it is of a kind that comes in bursts.
     pub(super) fn threshold(
         &self,
         settings: &Settings,

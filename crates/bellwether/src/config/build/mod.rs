@@ -25,6 +25,7 @@ use super::{
 mod alerting;
 mod calendar;
 mod endpoint;
+mod groups;
 mod outputs;
 mod presets;
 mod rules;
@@ -229,6 +230,7 @@ impl Builder<'_, '_> {
         let budget = &raw.alerting.budget;
         let mut exclude = self.selectors("signals.exclude", &signals.exclude);
         exclude.extend(preset_exclude);
+        let groups = self.groups(&raw.groups, &rules);
         let mut settings = Settings {
             ordering: Ordering {
                 lateness_ms: ordering.lateness.ms(),
@@ -259,7 +261,7 @@ impl Builder<'_, '_> {
             gauges: self.selectors("gauges.match", &raw.gauges.r#match),
             calendar: self.calendar(&raw.calendar),
             deep: DeepTier { memory_bytes: raw.deep.memory_bytes_max.bytes() as usize },
-            group_by: raw.groups.by.iter().map(|name| Arc::from(name.as_str())).collect(),
+            groups,
             ..Settings::default()
         };
         settings.digest = Arc::from(digest::digest(&settings));

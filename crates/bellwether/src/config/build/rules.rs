@@ -17,7 +17,7 @@ use crate::config::raw::{
 use crate::config::text::DurationText;
 
 /// Names of alerts that are not raised by a configured rule.
-const RESERVED_NAMES: [&str; 4] = [DEFAULT_RULE, GROUP_RULE, CAP_RULE, HEALTH_RULE];
+pub(super) const RESERVED_NAMES: [&str; 4] = [DEFAULT_RULE, GROUP_RULE, CAP_RULE, HEALTH_RULE];
 
 impl Builder<'_, '_> {
     /// The rule that matches every series. It comes last.

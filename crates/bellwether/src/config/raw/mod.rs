@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub(super) use alerting::RawAlerting;
 pub(super) use calendar::{RawCalendar, RawMaintenance, RawTimeInterval, RawTimeRange};
-pub(super) use deep::{RawDeep, RawGroups};
+pub(super) use deep::{RawDeep, RawGroupRule, RawGroups};
 pub(super) use detectors::{RawApproach, RawDetector};
 pub(super) use endpoint::{RawBasicAuth, RawEndpoint};
 pub(super) use gauges::RawGauges;
