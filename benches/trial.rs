@@ -241,7 +241,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "under 6 in 10 are found: a week of evidence earns half of the credit for lasting that is due; benches/accuracy.md"]
     fn incidents_of_six_deviations_are_found_at_once() {
         let outcome = trial(true).run();
         assert!(outcome.found() >= 0.95, "{:?}", outcome.incidents);

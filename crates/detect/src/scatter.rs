@@ -165,7 +165,7 @@ mod tests {
         let moving = |index: usize, noise: f64| {
             let season = 300.0 * libm::sin(std::f64::consts::TAU * index as f64 / DAY as f64);
             let level = if index > 4 * DAY + 500 { 900.0 } else { 0.0 };
-            let outlier = if index % 700 == 0 { 1e6 } else { 0.0 };
+            let outlier = if index.is_multiple_of(700) { 1e6 } else { 0.0 };
             2000.0 + 0.05 * index as f64 + season + level + outlier + 10.0 * noise
         };
         let values = explosion(2, 5 * DAY, moving);

@@ -223,10 +223,10 @@ mod tests {
     fn a_thin_tail_is_bent_between_a_power_law_and_a_normal_one() {
         let tail = Tail::new();
         // Beyond three deviations a normal number is found once in 370, beyond six once in 5e8.
-        let normal = TailShape { frequency: 2.7e-3, index: 9.8 };
+        let normal = TailShape { frequency: 2.7e-3, index: 10.5 };
         let six = tail.surprise(6.0, normal);
         assert!((5.5..8.7).contains(&six), "{six}");
-        // Exponential: the same decades for the same distance.
+        // An index of 10.5: the same decades for the same distance.
         let steps = [3.0, 4.0, 5.0, 6.0].map(|distance| tail.surprise(distance, normal));
         assert!((steps[1] - steps[0] - (steps[3] - steps[2])).abs() < 1e-9);
         let heavy = TailShape { frequency: 2.7e-3, index: 4.9 };
