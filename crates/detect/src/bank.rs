@@ -253,11 +253,14 @@ impl Bank {
         self.profiles.at(slot).class()
     }
 
-    /// Whether the series in `slot` is of a kind that comes in bursts: skewed, or of few values.
-    pub fn is_bursty(&mut self, slot: usize) -> bool {
+    /// Whether the series in `slot` may be taken to keep its habits: the default chain judges it, in which two agree, and it is
+    /// not of a kind that comes in bursts, skewed or of few values.
+    pub fn is_steady(&mut self, slot: usize) -> bool {
         use SignalClass::{Binary, Discrete, Sparse};
         let profile = self.profiles.at(slot);
-        profile.is_skewed() || matches!(profile.class(), Binary | Discrete | Sparse)
+        self.adapts
+            && !profile.is_skewed()
+            && !matches!(profile.class(), Binary | Discrete | Sparse)
     }
 
     /// The periods of the series in `slot`, in milliseconds, ascending: day and week where they are seasons of it, and

@@ -160,8 +160,8 @@ impl Partition {
             let members = groups.alerting_for(series, settings).map(|group| group.members());
             let raised_by = series.debt.raise(at, settings.budget.per_series_per_day);
             let (bank, slot) = judges.bank(series.seat);
-            let is_bursty = bank.is_bursty(slot);
-            let threshold = series.threshold(settings, shares, members, at, is_bursty);
+            let is_steady = bank.is_steady(slot);
+            let threshold = series.threshold(settings, shares, members, at, is_steady);
             (threshold, raised_by, bank.class(slot), bank.periods_ms(slot))
         };
         chosen

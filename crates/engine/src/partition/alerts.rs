@@ -32,8 +32,8 @@ impl Partition {
         let members = group.map(|group| group.members());
         let Judged { at, base, .. } = judged;
         let (bank, bank_slot) = self.judges.bank(series.seat);
-        let is_bursty = bank.is_bursty(bank_slot);
-        let threshold = series.threshold(&self.settings, self.shares, members, at, is_bursty);
+        let is_steady = bank.is_steady(bank_slot);
+        let threshold = series.threshold(&self.settings, self.shares, members, at, is_steady);
         let surprise = if series.echoes { base } else { judged.surprise };
         let interval_ms = series.interval.as_ms();
         let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire };

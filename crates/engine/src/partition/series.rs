@@ -110,14 +110,14 @@ impl Series {
     }
 
     /// The surprise from which this series fires at `at` if it lasts, given how many series its group has, if it
-    /// leaves alerting to one, and whether it is of a kind that comes in bursts.
+    /// leaves alerting to one, and whether it keeps its habits.
     pub(super) fn threshold(
         &self,
         settings: &Settings,
         shares: Shares,
         members: Option<usize>,
         at: Timestamp,
-        is_bursty: bool,
+        is_steady: bool,
     ) -> f64 {
         let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
         let share = if self.seat.is_deep { shares.per_unit } else { shares.per_series };
@@ -128,7 +128,7 @@ impl Series {
             return member_threshold(rare, members);
         }
         let lasts = stretch_samples(for_ms, interval_ms) > 1;
-        if lasts { self.lasting.enough(rare, is_bursty).max(THRESHOLD_MIN) } else { rare }
+        if lasts { self.lasting.enough(rare, is_steady).max(THRESHOLD_MIN) } else { rare }
     }
 }
 
