@@ -10,7 +10,7 @@
 //! wrong there as the worst of the extrapolations. Beyond [`fuse::EVIDENCE_MAX`] a departure is therefore as surprising as
 //! the second of the detectors that judge departures says, by the rule of Rüger (1978), "Das maximale
 //! Signifikanzniveau des Tests: Lehne H0 ab, wenn k unter n gegebenen Tests zur Ablehnung führen": `n / k` times the k-th
-//! smallest of `n` p-values is a p-value however they depend on each other. Once two do agree, a quarter of what the loudest says
+//! smallest of `n` p-values is a p-value however they depend on each other. Once two do agree, a fifth of what the loudest says
 //! beyond that counts as well: it is the geometric mean of two such p-values, with weights, of which each bounds the error of the
 //! other.
 //!
@@ -28,7 +28,7 @@ const POINTS_PER_UNIT: usize = 32;
 /// Surprise beyond which two detectors have to agree on a departure.
 const AGREED_FROM: f64 = 3.0;
 /// Share of what the loudest says beyond what two agree on that counts then.
-const LOUDER_SHARE: f64 = 0.25;
+const LOUDER_SHARE: f64 = 0.2;
 /// Weight of a detector that watches something other than departures, against all of those that do.
 const OTHER_WEIGHT: f64 = 0.1;
 const POINTS: usize = 4 * POINTS_PER_UNIT + 1;
@@ -208,9 +208,9 @@ mod tests {
         let lone = of(&[12.0, 1.0, 0.5, 2.0]);
         assert!((3.0..4.0).contains(&lone), "{lone}");
         assert!(lone > of(&[9.0, 1.0, 0.5, 2.0]), "what is held back still shows");
-        // Two of four: 9 less log10 (4 / 2), and a quarter of the way to what Cauchy's rule says.
+        // Two of four: 9 less log10 (4 / 2), and a fifth of the way to what Cauchy's rule says.
         let (two, all) = (9.0 - libm::log10(2.0), 12.0 - libm::log10(4.0));
-        assert!((of(&[12.0, 9.0, 0.5, 2.0]) - (0.75 * two + 0.25 * all)).abs() < 1e-3);
+        assert!((of(&[12.0, 9.0, 0.5, 2.0]) - (0.8 * two + 0.2 * all)).abs() < 1e-3);
     }
 
     #[test]
