@@ -3,7 +3,7 @@
 import json
 import sys
 
-FOUND_MIN = 12
+FOUND_MIN = 13
 FALSE_ALARMS_MAX = 5
 
 

@@ -31,7 +31,7 @@ const FUSED_EXCURSION_WEIGHT: f64 = 0.5;
 /// happens once in a thousand.
 const EXTRAPOLATED_DECADES: f64 = 2.5;
 /// The combined surprise of the base tier is nearly one, that of both tiers is a root mean square.
-const BASE_PRIOR: Prior = Prior { slope: 0.96, rows: 3000.0 };
+const BASE_PRIOR: Prior = Prior { slope: 0.965, rows: 3000.0 };
 const DEEP_PRIOR: Prior = Prior { slope: 0.81, rows: 6000.0 };
 
 /// What all detectors of a rule together say about one observation.
