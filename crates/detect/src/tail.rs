@@ -7,7 +7,7 @@
 //! of freedom of the t distribution that falls off alike).
 //!
 //! A tail that is as thin at its start as that of a normal distribution (whose local index there is 9.8) is no power law: its
-//! index grows with the distance. So from an index of [`CURVED_FROM`] on the tail is bent, until at [`CURVED_FULLY`]
+//! index grows with the distance. So from an index of 6.5 on the tail is bent, until at 10.5
 //! it falls off exponentially: between a power law and a normal distribution, as a Weibull tail. It is bent up to twice its
 //! start and no further: of what lies beyond, the samples that were seen say nothing.
 //!
