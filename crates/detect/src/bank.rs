@@ -253,13 +253,15 @@ impl Bank {
         self.profiles.at(slot).class()
     }
 
-    /// Whether the series in `slot` may be taken to keep its habits: the default chain judges it, in which two agree, it is
-    /// not of a kind that comes in bursts, skewed or of few values, and the deep tier does not judge it, whose surprise lasts by nature.
+    /// Whether the series in `slot` may be taken to keep its habits: the default chain judges it, in which two agree, it
+    /// is not of a kind that comes in bursts, skewed or of few values, and the deep tier does not judge it, whose
+    /// surprise lasts by nature.
     pub fn is_steady(&mut self, slot: usize) -> bool {
         use SignalClass::{Binary, Discrete, Sparse};
+        let is_deep = self.is_deep(slot);
         let profile = self.profiles.at(slot);
         self.adapts
-            && self.is_deep.get(slot) != Some(&true)
+            && !is_deep
             && !profile.is_skewed()
             && !matches!(profile.class(), Binary | Discrete | Sparse)
     }

@@ -10,9 +10,10 @@
 //! wrong there as the worst of the extrapolations. Beyond [`fuse::EVIDENCE_MAX`] a departure is therefore as surprising as
 //! the second of the detectors that judge departures says, by the rule of Rüger (1978), "Das maximale
 //! Signifikanzniveau des Tests: Lehne H0 ab, wenn k unter n gegebenen Tests zur Ablehnung führen": `n / k` times the k-th
-//! smallest of `n` p-values is a p-value however they depend on each other. Once two do agree, a fifth of what the loudest says
-//! beyond that counts as well: it is the geometric mean of two such p-values, with weights, of which each bounds the error of the
-//! other.
+//! smallest of `n` p-values is a p-value however they depend on each other. Once two do agree, a fifth
+//! of what the loudest says beyond that counts as well: that is a weighted geometric mean of two p-values, which is
+//! at most e times too small (Vovk & Wang 2020, "Combining p-values via averaging"), and the ladder that follows
+//! takes care of that.
 //!
 //! The variate is tabulated and interpolated, to within 0.001 of the surprise: nearly every
 //! observation is ordinary and needs no exponential.

@@ -1,8 +1,8 @@
 //! Values that jump about more than they used to, whatever their level.
 //!
-//! Method: the share of large moves among the last twenty or so, calibrated by how often this series was as restless before
-//! ([`crate::ladder`]). A move is large beyond three and a half times the usual one. Moves, unlike deviations, know nothing of level, trend and
-//! season: von Neumann (1941), "Distribution of the ratio of the mean square successive difference to the variance". And they
+//! Method: the share of large moves among the last twenty or so, calibrated by how often this series was as restless
+//! before ([`crate::ladder`]). A move is large beyond three and a half times the usual one. Moves, unlike deviations,
+//! know nothing of level, trend and season: von Neumann (1941), "Distribution of the ratio of the mean square successive difference to the variance". And they
 //! are counted, not measured: however heavy the tails, a lone outlier makes two large moves and nobody restless.
 //!
 //! Load makes many signals restless at noon, and a backup at night. So nothing is said for three days, in which all is learned as it
@@ -35,7 +35,7 @@ const WARM_UP_SAMPLES: u32 = 240;
 const WARM_UP_MS: i64 = 3 * 86_400_000;
 /// Steps of the ladder from no large move to nothing else.
 const STEPS: f64 = 20.0;
-/// What a share of large moves is taken to be worth: a twentieth more, and it is about ten times as rare.
+/// What a share of large moves is taken to be worth: a twelfth more, and it is about ten times as rare.
 const PRIOR: Prior = Prior { slope: 1.6, rows: 3000.0 };
 /// Weight at which a restlessness that surprises is learned.
 const EXCURSION_WEIGHT: f64 = 0.1;

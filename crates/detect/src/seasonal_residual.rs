@@ -18,10 +18,10 @@
 //! ordinary, and one that is missing or comes at another time is not. Without such a period nothing of this has any effect.
 //! See `rhythm.rs`.
 //!
-//! State: 33 KiB with bins of five minutes, 10 KiB with hours, and up to 3 KiB while a period is followed. Cost: about 0.2 us a sample, 1 us when a bin begins, and some
-//! 0.3 us a sample for the search: 0.6 ms in one of 2,016.
-//! Blind spot: a new level is odd for four days, and a little at weekends for two weeks, where these differ; signals that follow another clock than the configured one; a rhythm of
-//! their own in the first 2,016 to 2,519 samples after the first day. Values beyond 1e30 are taken as 1e30.
+//! State: 33 KiB with bins of five minutes, 10 KiB with hours, and up to 3 KiB while a period is followed. Cost: about
+//! 0.2 us a sample, 1 us when a bin begins, and some 0.3 us a sample for the search: 0.6 ms in one of 2,016.
+//! Blind spot: a new level is odd for four days, and a little at weekends for two weeks, where these differ; signals
+//! that follow another clock than the configured one; a rhythm of their own in the first 2,016 to 2,519 samples after the first day. Values beyond 1e30 are taken as 1e30.
 
 mod calendar;
 mod rhythm;

@@ -123,8 +123,6 @@ impl Tail {
     }
 }
 
-/// Surprise of `t` under Student's t, by the incomplete beta function `I_x(dof/2, 1/2)`,
-/// `x = dof / (dof + t²)`.
 /// How much faster than a power law a tail of `index` falls off: 0 for one, 1 for an exponential tail.
 fn curvature(index: f64) -> f64 {
     ((index - CURVED_FROM) / (CURVED_FULLY - CURVED_FROM)).clamp(0.0, 1.0)
@@ -156,6 +154,8 @@ fn ratio(decades_from_start: f64, index: f64) -> f64 {
     }
 }
 
+/// Surprise of `t` under Student's t, by the incomplete beta function `I_x(dof/2, 1/2)`,
+/// `x = dof / (dof + t²)`.
 fn student_surprise(t: f64, dof: f64) -> f64 {
     let (a, b) = (dof / 2.0, 0.5);
     let squared = t * t;
