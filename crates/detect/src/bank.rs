@@ -31,8 +31,8 @@ const FUSED_EXCURSION_WEIGHT: f64 = 0.5;
 /// happens once in a thousand.
 const EXTRAPOLATED_DECADES: f64 = 2.5;
 /// The combined surprise of the base tier is nearly one, that of both tiers is a root mean square.
-const BASE_PRIOR: Prior = Prior { slope: 0.965, rows: 3000.0 };
-const DEEP_PRIOR: Prior = Prior { slope: 0.81, rows: 6000.0 };
+const BASE_PRIOR: Prior = Prior { slope: 0.965, rows: 3000.0, steadiness: 0.0 };
+const DEEP_PRIOR: Prior = Prior { slope: 0.81, rows: 6000.0, steadiness: 0.5 };
 
 /// What all detectors of a rule together say about one observation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,7 +80,10 @@ pub struct Bank {
     deep: Vec<Box<dyn DeepColumn>>,
     /// Whether the deep tier judges the series.
     is_deep: Vec<bool>,
+    /// What the base tier's combined surprise is worth, of every series.
     ladders: States<Ladder>,
+    /// What the fused surprise of both tiers is worth, of series that the deep tier judges.
+    deep_ladders: States<Ladder>,
     profiles: States<SignalProfile>,
     /// Whether the detectors are those of a rule that names none: then a series has those that suit its class.
     adapts: bool,
@@ -130,6 +133,7 @@ impl Bank {
             deep,
             is_deep: Vec::new(),
             ladders: States::default(),
+            deep_ladders: States::default(),
             profiles: States::default(),
             adapts: detectors == DetectorSpec::defaults(),
             has_one,
@@ -167,14 +171,12 @@ impl Bank {
         self.oddities.clear();
         let deep = self.is_deep(slot).then(|| self.look_deeper(slot, observation, &base)).flatten();
         let Some(expected) = base.expected else { return Judgement::WarmingUp };
-        let departure = match (&deep, base.departure) {
-            (Some(oddity), departure) => {
-                Some(fuse::of_tiers(oddity.own, departure.unwrap_or_default()))
-            }
-            (None, Some(departure)) if !self.is_deep(slot) => {
-                Some(self.ladders.at(slot).observe(departure, 1.0, &BASE_PRIOR))
-            }
-            (None, departure) => departure,
+        let departure = base
+            .departure
+            .map(|departure| self.ladders.at(slot).observe(departure, 1.0, &BASE_PRIOR));
+        let departure = match &deep {
+            Some(oddity) => Some(fuse::of_tiers(oddity.own, departure.unwrap_or_default())),
+            None => departure,
         };
         let departure = departure.map(|departure| self.known(slot, departure));
         let surprise = self.combiner.with_others(departure, &base.others);
@@ -294,7 +296,7 @@ impl Bank {
         let population = fuse::of_signal(of(|oddity| oddity.population))?;
         let fused = fuse::of_signal(of(|oddity| oddity.own).chain(base.departure))?;
         let weight = if is_ordinary { 1.0 } else { FUSED_EXCURSION_WEIGHT };
-        let own = self.ladders.at(slot).observe(fused, weight, &DEEP_PRIOR);
+        let own = self.deep_ladders.at(slot).observe(fused, weight, &DEEP_PRIOR);
         Some(Oddity { own, population })
     }
 
@@ -331,8 +333,10 @@ impl Bank {
     pub fn reset(&mut self, slot: usize, seed: Option<u64>) {
         *self.granularity.at(slot) = Granularity::default();
         *self.profiles.at(slot) = SignalProfile::default();
-        let prior = if seed.is_some() { &DEEP_PRIOR } else { &BASE_PRIOR };
-        *self.ladders.at(slot) = Ladder::new(prior);
+        *self.ladders.at(slot) = Ladder::new(&BASE_PRIOR);
+        if seed.is_some() {
+            *self.deep_ladders.at(slot) = Ladder::new(&DEEP_PRIOR);
+        }
         for column in &mut self.columns {
             column.reset(slot);
         }
@@ -353,6 +357,7 @@ impl Bank {
         self.granularity.bytes()
             + self.columns.iter().map(AnyColumn::bytes).sum::<usize>()
             + self.ladders.bytes()
+            + self.deep_ladders.bytes()
             + self.profiles.bytes()
             + self.is_deep.capacity()
             + self.deep.iter().map(|column| column.state_bytes()).sum::<usize>()
@@ -368,7 +373,10 @@ impl Bank {
         for column in &self.deep {
             column.digest_into(slot, &mut text);
         }
-        // Writing to a string never fails.
+        if self.is_deep(slot) {
+            // Writing to a string never fails.
+            _ = write!(text, "{:?}", self.deep_ladders.at(slot));
+        }
         _ = write!(text, "{:?}{:?}", self.ladders.at(slot), self.profiles.at(slot));
         text
     }

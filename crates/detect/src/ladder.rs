@@ -37,6 +37,8 @@ pub struct Prior {
     pub slope: f64,
     /// Rows that this counts for.
     pub rows: f64,
+    /// A decade rises by at least this share of the one before it, 0 to 1: so high rungs, which see little, follow low ones.
+    pub steadiness: f64,
 }
 
 /// What is known about past values of one series.
@@ -51,7 +53,7 @@ pub struct Ladder {
 impl Default for Ladder {
     /// Values are taken to be surprises already.
     fn default() -> Self {
-        Self::new(&Prior { slope: 1.0, rows: 0.0 })
+        Self::new(&Prior { slope: 1.0, rows: 0.0, steadiness: 0.0 })
     }
 }
 
@@ -72,14 +74,14 @@ impl Ladder {
         let value = value.clamp(0.0, SURPRISE_MAX);
         let surprise = self.surprise(value);
         if self.excursion.counts(surprise) && weight > 0.0 {
-            self.learn(value, weight.min(1.0), prior.rows);
+            self.learn(value, weight.min(1.0), prior);
         }
         surprise
     }
 
     /// Learns without a judgement, whatever came before.
     pub(crate) fn teach(&mut self, value: f64, weight: f64, prior: &Prior) {
-        self.learn(value, weight, prior.rows);
+        self.learn(value, weight, prior);
     }
 
     /// The surprise of a value: 0 to [`SURPRISE_MAX`].
@@ -117,14 +119,16 @@ impl Ladder {
 
     /// One step of stochastic approximation of every rung, in ascending order.
     #[inline]
-    fn learn(&mut self, value: f64, weight: f64, prior_rows: f64) {
-        let gain = weight * self.slope() / (LN_10 * (f64::from(self.rows) / GAIN + prior_rows));
-        let mut low = 0.0;
+    fn learn(&mut self, value: f64, weight: f64, prior: &Prior) {
+        let gain = weight * self.slope() / (LN_10 * (f64::from(self.rows) / GAIN + prior.rows));
+        let (mut below, mut low) = (0.0, 0.0);
         for (rung, one_in) in self.rungs.iter_mut().zip(ONE_IN) {
             let known = f64::from(*rung);
             let moved =
                 if value > known { (gain * (one_in - 1.0)).min(STEP_UP_MAX) } else { -gain };
-            low = (known + moved).max(low + SLOPE_MIN);
+            let step = (prior.steadiness * (low - below)).max(SLOPE_MIN);
+            below = low;
+            low = (known + moved).max(low + step);
             *rung = low as f32;
         }
         self.rows = (self.rows + weight as f32).min(MEMORY);
@@ -138,7 +142,7 @@ mod tests {
     use super::*;
     use crate::testing::Noise;
 
-    const PRIOR: Prior = Prior { slope: 0.9, rows: 3000.0 };
+    const PRIOR: Prior = Prior { slope: 0.9, rows: 3000.0, steadiness: 0.5 };
 
     #[test]
     fn the_mean_of_independent_surprises_is_stretched_back() {

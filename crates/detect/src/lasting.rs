@@ -18,7 +18,7 @@
 use crate::ladder::{Ladder, Prior};
 
 /// Between independent samples (half of it for two) and full dependence (1).
-const PRIOR: Prior = Prior { slope: 0.75, rows: 200.0 };
+const PRIOR: Prior = Prior { slope: 0.75, rows: 200.0, steadiness: 0.0 };
 /// Stretches after which half of the credit is given, and that for series that keep their habits.
 const HALF_CREDIT_STRETCHES: f64 = 5_000.0;
 const HALF_CREDIT_STEADY: f64 = 400.0;

@@ -36,7 +36,7 @@ const WARM_UP_MS: i64 = 3 * 86_400_000;
 /// Steps of the ladder from no large move to nothing else.
 const STEPS: f64 = 20.0;
 /// What a share of large moves is taken to be worth: a twelfth more, and it is about ten times as rare.
-const PRIOR: Prior = Prior { slope: 1.6, rows: 3000.0 };
+const PRIOR: Prior = Prior { slope: 1.6, rows: 3000.0, steadiness: 0.0 };
 /// Weight at which a restlessness that surprises is learned.
 const EXCURSION_WEIGHT: f64 = 0.1;
 

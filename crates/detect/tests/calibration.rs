@@ -127,7 +127,7 @@ fn a_surprise_about_discrete_scores_is_no_more_frequent() {
 }
 
 /// As a bank has it for the base tier.
-const FUSED: Prior = Prior { slope: 0.95, rows: 3000.0 };
+const FUSED: Prior = Prior { slope: 0.95, rows: 3000.0, steadiness: 0.0 };
 
 /// Fused surprises of three ways to look at a series that depend on each other.
 fn fused(values: &[f64]) -> Vec<f64> {

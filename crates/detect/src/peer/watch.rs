@@ -5,7 +5,7 @@ use crate::calibrate::Calibration;
 use crate::ladder::{Ladder, Prior};
 
 /// What is left of the largest surprise is one itself, unless the group's past says otherwise.
-const ROWS: Prior = Prior { slope: 1.0, rows: 3000.0 };
+const ROWS: Prior = Prior { slope: 1.0, rows: 3000.0, steadiness: 0.0 };
 /// Degrees of freedom of the number of members.
 const COUNT_FREEDOM: f64 = 8.0;
 /// What is that surprising is learned with this weight.
