@@ -2,6 +2,8 @@
 //!
 //! Parameters are shared; a series costs one flat record per detector and no object of its own.
 
+mod saved;
+
 use std::fmt::Write as _;
 
 use bellwether_series::Sample;
@@ -9,7 +11,7 @@ use bellwether_series::Sample;
 use crate::autoencoder::Autoencoder;
 use crate::column::{AnyColumn, States};
 use crate::combine::{Combiner, Voices};
-use crate::deep_column::{DeepColumn, Oddity, deep_column};
+use crate::deep_column::{AnyDeep, Oddity};
 use crate::fuse;
 use crate::granularity::Granularity;
 use crate::ladder::{Ladder, Prior};
@@ -19,6 +21,9 @@ use crate::profile::{SignalClass, SignalProfile};
 use crate::residual::EXCURSION_SURPRISE;
 use crate::tail::Tail;
 use crate::verdict::{Expected, Observation, Verdict};
+
+pub use saved::SavedSeries;
+pub(crate) use saved::next;
 
 /// Larger values are taken as this, so that differences fit into single precision and their squares stay finite.
 const VALUE_MAX: f64 = 1e30;
@@ -77,7 +82,7 @@ impl Default for Tables {
 #[derive(Debug)]
 pub struct Bank {
     columns: Vec<AnyColumn>,
-    deep: Vec<Box<dyn DeepColumn>>,
+    deep: Vec<AnyDeep>,
     /// Whether the deep tier judges the series.
     is_deep: Vec<bool>,
     ladders: States<Ladder>,
@@ -121,7 +126,7 @@ impl Bank {
         let columns: Vec<_> =
             specs().filter_map(|spec| AnyColumn::new(spec, min_deviation, &tail)).collect();
         let deep: Vec<_> =
-            specs().filter_map(|spec| deep_column(spec, tables.autoencoder.as_ref())).collect();
+            specs().filter_map(|spec| AnyDeep::new(spec, tables.autoencoder.as_ref())).collect();
         let has_one = columns.iter().filter(|column| column.judges_departure()).count() == 1;
         Self {
             verdicts: Vec::with_capacity(columns.len()),

@@ -6,6 +6,8 @@
 //! `subspace` is calibrated by the [`Population`]: a group does not unlearn. For `isolation_forest` no population is
 //! fitted, so its scores are judged by the group's own past.
 
+use serde::{Deserialize, Serialize};
+
 use crate::calibrate::Calibration;
 use crate::deep::GroupDetector;
 use crate::isolation_forest::GroupForest;
@@ -42,7 +44,7 @@ impl GroupSpec {
 }
 
 /// The detectors of one group with their states.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct GroupBank {
     /// Signals that the joint detectors know.
     width: usize,
@@ -73,6 +75,20 @@ impl GroupBank {
                 .then(|| (GroupForest.begin(0, seed), Calibration::default())),
             peers: named(GroupSpec::Peer).then(|| PeerWatch::new(members_max)),
         }
+    }
+
+    /// Whether it is one that [`GroupBank::new`] made of these, whatever it has seen since: a saved state fits no other group.
+    pub fn is_of(&self, specs: &[GroupSpec], members_max: usize, seed: u64) -> bool {
+        let new = Self::new(specs, members_max, seed);
+        let members_of = |bank: &Self| bank.peers.as_ref().map(PeerWatch::members_max);
+        let subspace = self.subspace.as_ref().map(|state| state.width());
+        let forest = self.forest.as_ref().map(|(state, _)| state.width());
+        let width = self.width.min(JOINT_SIGNALS_MAX);
+        self.seed == seed
+            && self.width <= members_max
+            && members_of(self) == members_of(&new)
+            && subspace == new.subspace.map(|_| width)
+            && forest == new.forest.map(|_| width)
     }
 
     /// Judges a row, one value for each member and NaN where there is none, then learns it.

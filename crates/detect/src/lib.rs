@@ -37,6 +37,7 @@ pub mod population;
 pub mod profile;
 pub mod random_cut_forest;
 mod residual;
+mod saved;
 pub mod scatter;
 pub mod seasonal;
 pub mod seasonal_residual;
@@ -51,7 +52,7 @@ mod verdict;
 mod window;
 pub mod zscore;
 
-pub use bank::{Bank, Judgement, Tables};
+pub use bank::{Bank, Judgement, SavedSeries, Tables};
 pub use deep::{DeepDetector, GroupDetector};
 pub use deep_column::Oddity;
 pub use local_time::LocalTime;

@@ -1,5 +1,7 @@
 //! The whole engine on one thread: what replay and tests run, and what the runtime spreads over shards.
 
+mod state;
+
 use std::sync::Arc;
 
 use bellwether_detect::Tables;

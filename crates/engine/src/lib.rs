@@ -26,6 +26,7 @@ mod partition;
 mod record;
 mod settings;
 mod slab;
+mod state;
 #[cfg(test)]
 mod testing;
 mod threshold;
@@ -39,7 +40,7 @@ pub use cap::{AlertCap, CAP_RULE};
 pub use engine::{Engine, Shard};
 pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
 pub use group_rule::{GROUP_RULE, GroupRule};
-pub use intake::{Intake, Routed, Work};
+pub use intake::{Intake, IntakeState, Routed, Work};
 pub use outcome::{Outcome, RejectReason};
 pub use outputs::{CalibrationCounts, Counts, DropReason, Gauge, GaugeReading, Outputs, Score};
 pub use own::{HEALTH_RULE, next_own_event, own_event};
@@ -49,3 +50,4 @@ pub use settings::{
     AlertPolicy, Budget, DEFAULT_RULE, DeepTier, Importance, Ordering, Rule, Selection,
     SeriesLimits, Settings,
 };
+pub use state::{STATE_VERSION, StateError};
