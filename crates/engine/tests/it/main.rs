@@ -2,5 +2,7 @@
 
 mod laws;
 mod order;
+mod restart;
 mod run;
 mod scene;
+mod world;

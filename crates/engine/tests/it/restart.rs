@@ -1,0 +1,156 @@
+//! An engine that is saved and restored goes on as if nothing had happened, and nothing that is no state is taken for one.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bellwether_detect::Severity;
+use bellwether_engine::{
+    CAP_RULE, ChangeKind, Counts, DropReason, Engine, Outputs, Partition, Record, ResolveReason,
+};
+use bellwether_series::{Fingerprint, Timestamp};
+use proptest::prelude::*;
+
+use crate::scene::Noise;
+use crate::world::{News, World, catalogue};
+
+/// Steps of a world: all that is to go wrong has gone wrong by then.
+const STEPS: usize = 300;
+const MINUTE_MS: i64 = 60_000;
+
+/// An engine with what it has just told.
+struct Run {
+    engine: Engine,
+    outputs: Outputs,
+}
+
+impl Run {
+    fn new(engine: Engine) -> Self {
+        let outputs =
+            Outputs { scores: Some(vec![]), group_scores: Some(vec![]), ..Outputs::default() };
+        Self { engine, outputs }
+    }
+
+    /// Everything that a record brings, as text in which every bit of a number shows.
+    fn apply(&mut self, (received_at, news): &(Timestamp, News)) -> String {
+        let record = Record { received_at: *received_at, body: news.body() };
+        let outcome = self.engine.apply(&record, &mut self.outputs);
+        let Outputs { events, gauges, counts, scores, group_scores } = &self.outputs;
+        let mut told = format!("{outcome:?} {events:?} {gauges:?} {counts:?} {group_scores:?}");
+        for score in scores.iter().flatten() {
+            _ = write!(told, "{} {:x} ", score.fingerprint, score.surprise.to_bits());
+        }
+        told
+    }
+
+    fn alerting(&mut self) -> BTreeSet<(Fingerprint, Severity)> {
+        let partitions = self.engine.partitions();
+        partitions.iter().flat_map(|partition| partition.alerting()).collect()
+    }
+}
+
+/// What happened in a world, so that a test can say that it was not empty.
+#[derive(Debug, Default)]
+struct Seen {
+    rules: BTreeSet<String>,
+    /// Detectors that were heard in events, and metrics that were judged.
+    detectors: BTreeSet<String>,
+    metrics: BTreeSet<String>,
+    changes: BTreeSet<ChangeKind>,
+    reasons: Vec<ResolveReason>,
+    counts: Counts,
+    evicted: usize,
+    restarts: usize,
+}
+
+/// Runs `world` on one engine and, record by record, on another one that is saved and restored after a record in so many.
+/// Fails where the two do not say the same.
+fn lives_through_restarts(world: World, records_between: usize, seen: &mut Seen) {
+    let mut settings = world.settings(0);
+    let mut noise = Noise(!world.seed);
+    let [mut straight, mut restarted] = [1, 2].map(|seed| Run::new(Engine::new(&settings, seed)));
+    let news = world.news();
+    for (index, record) in news.iter().enumerate() {
+        let before = straight.engine.intake().series();
+        let told = straight.apply(record);
+        assert_eq!(told, restarted.apply(record), "record {index} of {world:?}");
+        seen.evicted += before.saturating_sub(straight.engine.intake().series());
+        seen.counts.add(&straight.outputs.counts);
+        for event in &straight.outputs.events {
+            seen.rules.insert(event.rule.to_string());
+            seen.changes.insert(event.change);
+            seen.reasons.extend(event.reason);
+            seen.detectors.extend(event.detectors.iter().map(|one| one.name.as_str().to_owned()));
+        }
+        for gauge in straight.outputs.gauges.iter().filter(|gauge| gauge.reading.is_some()) {
+            seen.metrics.insert(gauge.labels.metric_name().to_owned());
+        }
+        if let (_, News::Settings(changed)) = record {
+            settings = Arc::clone(changed);
+        }
+        if noise.below(records_between) == 0 || index + 1 == news.len() {
+            let saved = straight.engine.save();
+            assert!(saved == restarted.engine.save(), "record {index} of {world:?}");
+            let engine = Engine::restore(&settings, noise.bits(), &saved);
+            let engine = engine.unwrap_or_else(|error| panic!("record {index}: {error}"));
+            restarted = Run { engine, ..Run::new(Engine::new(&settings, 1)) };
+            assert!(saved == restarted.engine.save(), "record {index} of {world:?}");
+            assert_eq!(straight.alerting(), restarted.alerting());
+            let views = [&mut straight, &mut restarted].map(|run| {
+                let partitions = run.engine.partitions().iter_mut();
+                let views = partitions.flat_map(|partition| partition.view(&|_| true, 1000));
+                format!("{:?}", views.collect::<Vec<_>>())
+            });
+            assert_eq!(views[0], views[1]);
+            seen.restarts += 1;
+        }
+    }
+}
+
+#[test]
+fn a_restart_after_any_record_changes_nothing() {
+    let mut seen = Seen::default();
+    for (seed, steps, step_ms, lateness_ms) in [
+        (1, STEPS, MINUTE_MS, 0),
+        (2, STEPS, MINUTE_MS, 150_000),
+        // Some detectors need three days after their first 240 samples.
+        (9, 370, 60 * MINUTE_MS, 0),
+    ] {
+        let world = World { seed, steps, step_ms, lateness_ms, deep_per_partition: 6 };
+        lives_through_restarts(world, 40, &mut seen);
+    }
+    // All of it did happen.
+    use ChangeKind::{Escalated, Firing, Noticed, Resolved};
+    assert_eq!(seen.changes, BTreeSet::from([Noticed, Firing, Escalated, Resolved]));
+    for rule in [CAP_RULE, "GroupAnomaly", "Unlike", "MetricAnomaly"] {
+        assert!(seen.rules.contains(rule), "{rule} {:?}", seen.rules);
+    }
+    for (name, spec) in catalogue() {
+        let judges = if spec.deep_bytes() > 0 { &seen.detectors } else { &seen.metrics };
+        assert!(judges.contains(name), "{spec:?} {judges:?}");
+    }
+    use ResolveReason::{Maintenance, Normal, SeriesEnded, Silent, Unwatched};
+    for reason in [Maintenance, Normal, SeriesEnded, Silent, Unwatched] {
+        assert!(seen.reasons.contains(&reason), "{reason:?}");
+    }
+    let Counts { stale, in_maintenance, deep_refused, group_refused, dropped, .. } = seen.counts;
+    assert!(stale.min(in_maintenance).min(deep_refused).min(group_refused) > 0, "{seen:?}");
+    assert!(dropped[DropReason::Late.index()] > 0 && seen.evicted > 3, "{seen:?}");
+    assert!(seen.restarts > 30, "{}", seen.restarts);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+
+    #[test]
+    fn a_restart_changes_nothing_in_any_world(
+        seed: u64,
+        step_ms in prop_oneof![Just(15_000), Just(MINUTE_MS), 1000..3_600_000_i64],
+        lateness_ms in prop_oneof![Just(0), 1000..600_000_i64],
+        deep_per_partition in 0..8_usize,
+        records_between in 1..100_usize,
+    ) {
+        let world = World { seed, steps: STEPS, step_ms, lateness_ms, deep_per_partition };
+        lives_through_restarts(world, records_between, &mut Seen::default());
+    }
+}
