@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bellwether_detect::Severity;
 use bellwether_engine::{
-    CAP_RULE, ChangeKind, Counts, DropReason, Engine, Outputs, Partition, Record, ResolveReason,
+    CAP_RULE, ChangeKind, Counts, DropReason, Engine, Outputs, Record, ResolveReason,
 };
 use bellwether_series::{Fingerprint, Timestamp};
 use proptest::prelude::*;
