@@ -24,6 +24,20 @@ pub(crate) struct AlertBook {
 }
 
 impl AlertBook {
+    /// The book of an engine that was restored: the alerts that fire in it, as
+    /// [`AlertCap::told`](bellwether_engine::AlertCap::told) lists them. They are counted as firing in `figures`; what had fired before is
+    /// not, since that is counted from the start of the process.
+    pub(crate) fn of(
+        firing: impl Iterator<Item = (Fingerprint, Severity)>,
+        figures: &mut AlertFigures,
+    ) -> Self {
+        let firing: BTreeMap<_, _> = firing.collect();
+        for &severity in firing.values() {
+            figures.firing[severity as usize] += 1;
+        }
+        Self { firing }
+    }
+
     /// Takes an event that has passed the cap into account.
     pub(crate) fn enter(&mut self, event: &Event, figures: &mut AlertFigures) {
         let before = self.firing.get(&event.episode_id).copied();
