@@ -360,7 +360,7 @@ impl Bank {
             + self.ladders.bytes()
             + self.profiles.bytes()
             + self.is_deep.capacity()
-            + self.deep.iter().map(|column| column.state_bytes()).sum::<usize>()
+            + self.deep.iter().map(AnyDeep::state_bytes).sum::<usize>()
     }
 
     /// The state of the series in `slot` as text: equal states give equal text. Of a detector of the deep tier it is the

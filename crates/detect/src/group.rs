@@ -81,14 +81,16 @@ impl GroupBank {
     pub fn is_of(&self, specs: &[GroupSpec], members_max: usize, seed: u64) -> bool {
         let new = Self::new(specs, members_max, seed);
         let members_of = |bank: &Self| bank.peers.as_ref().map(PeerWatch::members_max);
-        let subspace = self.subspace.as_ref().map(|state| state.width());
-        let forest = self.forest.as_ref().map(|(state, _)| state.width());
         let width = self.width.min(JOINT_SIGNALS_MAX);
+        let subspace = self.subspace.as_ref().is_none_or(|state| state.width() == width);
+        let forest = self.forest.as_ref().is_none_or(|(state, _)| state.width() == width);
         self.seed == seed
             && self.width <= members_max
             && members_of(self) == members_of(&new)
-            && subspace == new.subspace.map(|_| width)
-            && forest == new.forest.map(|_| width)
+            && self.subspace.is_some() == new.subspace.is_some()
+            && self.forest.is_some() == new.forest.is_some()
+            && subspace
+            && forest
     }
 
     /// Judges a row, one value for each member and NaN where there is none, then learns it.

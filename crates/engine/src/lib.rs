@@ -7,6 +7,8 @@
 //! welcome, which partition owns it) → [`Partition`] (order, signal, detectors, alert lifecycle) →
 //! [`AlertCap`] (one, in log order). [`Engine`] runs all of it on one thread; the runtime spreads
 //! [`Shard`]s over several.
+//!
+//! Each of these can be saved and restored; [`StateError`] says why bytes are no state.
 
 mod calendar;
 mod cap;

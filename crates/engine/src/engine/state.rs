@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use bellwether_detect::Tables;
+use bellwether_detect::{Severity, Tables};
+use bellwether_series::Fingerprint;
 use serde::Serialize;
 
 use super::{Engine, Shard};
@@ -22,10 +23,15 @@ impl Serialize for Part<'_> {
 }
 
 impl Engine {
+    /// The alerts that fire and that somebody was told of: see [`AlertCap::told`].
+    pub fn alerting(&self) -> impl Iterator<Item = (Fingerprint, Severity)> {
+        self.cap.told(self.shard.partitions.iter().flat_map(Partition::alerting))
+    }
+
     /// Its state, for [`Engine::restore`]. Equal states give equal bytes.
     pub fn save(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let mut writer = Writer::of(&mut out, Kind::Engine, &self.intake.settings());
+        let mut writer = Writer::of(&mut out, Kind::Engine, self.intake.settings());
         writer.put(&Part(&self.intake.save().encode()));
         let mut part = Vec::new();
         self.cap.save(&mut part);

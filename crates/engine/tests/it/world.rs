@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use bellwether_detect::group::GroupSpec;
-use bellwether_detect::{DetectorSpec, forecast, threshold, zscore};
+use bellwether_detect::{
+    DetectorSpec, absent, changepoint, flatline, forecast, iqr, seasonal, threshold, zscore,
+};
 use bellwether_engine::{
     Calendar, GroupRule, Maintenance, MaintenanceTime, RecordBody, Rule, Settings, Zone,
 };
@@ -38,7 +40,7 @@ pub(crate) struct World {
 
 /// One thing that is received.
 pub(crate) enum News {
-    Request(WriteRequest),
+    Request(Box<WriteRequest>),
     Quiet,
     Settings(Arc<Settings>),
 }
@@ -61,15 +63,15 @@ pub(crate) fn catalogue() -> Vec<(&'static str, DetectorSpec)> {
     vec![
         ("zscore", DetectorSpec::Zscore(zscore::Params::default())),
         ("robust", DetectorSpec::Zscore(robust)),
-        ("iqr", DetectorSpec::Iqr(Default::default())),
-        ("seasonal", DetectorSpec::Seasonal(Default::default())),
+        ("iqr", DetectorSpec::Iqr(iqr::Params::default())),
+        ("seasonal", DetectorSpec::Seasonal(seasonal::Params::default())),
         ("forecast", DetectorSpec::Forecast(forecast::Params::default())),
-        ("exhaustion", DetectorSpec::Exhaustion(Default::default())),
-        ("changepoint", DetectorSpec::Changepoint(Default::default())),
+        ("exhaustion", DetectorSpec::Exhaustion(forecast::ExhaustionParams::default())),
+        ("changepoint", DetectorSpec::Changepoint(changepoint::Params::default())),
         ("scatter", DetectorSpec::Scatter),
         ("trend", DetectorSpec::Trend),
-        ("flatline", DetectorSpec::Flatline(Default::default())),
-        ("absent", DetectorSpec::Absent(Default::default())),
+        ("flatline", DetectorSpec::Flatline(flatline::Params::default())),
+        ("absent", DetectorSpec::Absent(absent::Params::default())),
         ("threshold", DetectorSpec::Threshold(threshold)),
         ("subspace", DetectorSpec::Subspace),
         ("seasonal_residual", DetectorSpec::SeasonalResidual),
@@ -93,7 +95,7 @@ impl World {
                 // Detectors of the deep tier need one of the base tier that says what it expected.
                 let detectors = match spec.deep_bytes() {
                     0 => vec![spec],
-                    _ => vec![DetectorSpec::Zscore(Default::default()), spec],
+                    _ => vec![DetectorSpec::Zscore(zscore::Params::default()), spec],
                 };
                 let matchers = matchers("__name__", MatchOp::Equal, name);
                 Rule { name: name.into(), matchers, detectors, ..Rule::default() }
@@ -170,7 +172,7 @@ impl World {
             let cut = noise.below(series.len());
             for part in [&series[..cut], &series[cut..]] {
                 let request = self.request(step, part, &mut noise, count);
-                all.push((received_at, News::Request(request)));
+                all.push((received_at, News::Request(Box::new(request))));
             }
         }
         all

@@ -70,7 +70,7 @@ mod tests {
         }
         let (first, rest) = bytes.split_at(bytes.len() - 8);
         let swapped = [rest, first].concat();
-        assert_eq!(LabelSet::from_wire(&swapped, &NO_LIMITS), Ok(labels));
+        assert_eq!(LabelSet::from_wire(&swapped, &NO_LIMITS).as_ref(), Ok(&labels));
         assert!(read(&swapped).is_err(), "the order of labels");
         let long_varint = [&[0x8A, 0x00][..], &bytes[1..]].concat();
         assert!(read(&long_varint).is_err(), "a tag in two bytes");
