@@ -8,6 +8,8 @@
 //! every series in some hundred nanoseconds and say what they expected. Those of the deep tier ([`DeepDetector`])
 //! take kilobytes and microseconds, know shapes, and have their scores [calibrated](calibrate) against the series' own past and
 //! against the [population]. [`fuse`] makes one reading of all, and a [`ladder`] a surprise of that.
+//!
+//! States are plain records with serde's derives: [`Bank::saved`] and [`Bank::restore`] move those of a series, bit for bit.
 
 pub mod absent;
 pub mod autoencoder;
