@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::calibrate::Calibration;
 use crate::deep::GroupDetector;
 use crate::isolation_forest::GroupForest;
-use crate::peer::{PeerReading, PeerWatch};
+use crate::peer::{MEMBERS_MAX, PeerReading, PeerWatch};
 use crate::population::Population;
 use crate::subspace::GroupSubspace;
 
@@ -79,18 +79,20 @@ impl GroupBank {
 
     /// Whether it is one that [`GroupBank::new`] made of these, whatever it has seen since: a saved state fits no other group.
     pub fn is_of(&self, specs: &[GroupSpec], members_max: usize, seed: u64) -> bool {
-        let new = Self::new(specs, members_max, seed);
-        let members_of = |bank: &Self| bank.peers.as_ref().map(PeerWatch::members_max);
+        let named = |spec| specs.contains(&spec);
         let width = self.width.min(JOINT_SIGNALS_MAX);
         let subspace = self.subspace.as_ref().is_none_or(|state| state.width() == width);
         let forest = self.forest.as_ref().is_none_or(|(state, _)| state.width() == width);
+        let members = members_max.min(MEMBERS_MAX);
+        let peers = self.peers.as_ref().is_none_or(|peers| peers.members_max() == members);
         self.seed == seed
             && self.width <= members_max
-            && members_of(self) == members_of(&new)
-            && self.subspace.is_some() == new.subspace.is_some()
-            && self.forest.is_some() == new.forest.is_some()
+            && self.subspace.is_some() == named(GroupSpec::Subspace)
+            && self.forest.is_some() == named(GroupSpec::IsolationForest)
+            && self.peers.is_some() == named(GroupSpec::Peer)
             && subspace
             && forest
+            && peers
     }
 
     /// Judges a row, one value for each member and NaN where there is none, then learns it.

@@ -32,6 +32,16 @@ impl Shard {
         Self { partitions, first: index, stride: count }
     }
 
+    /// Deals all partitions, in the order of their numbers, to `count` shards, as [`Shard::new`] makes them.
+    pub fn deal(partitions: Vec<Partition>, count: usize) -> Vec<Self> {
+        let shard = |first| Self { partitions: Vec::new(), first, stride: count };
+        let mut shards: Vec<Self> = (0..count).map(shard).collect();
+        for (number, partition) in partitions.into_iter().enumerate() {
+            shards[number % count].partitions.push(partition);
+        }
+        shards
+    }
+
     /// Does the work of one record at record time `elapsed_ms`, leaving `work` empty.
     pub fn apply(&mut self, elapsed_ms: i64, work: &mut Work, outputs: &mut Outputs) {
         for partition in &mut self.partitions {

@@ -54,6 +54,12 @@ impl Default for Work {
 }
 
 impl Work {
+    /// Takes out what `partition` must do: it has done it already, since it was saved after this record or a later one.
+    pub fn leave_out(&mut self, partition: u8) {
+        self.inputs.retain(|(of, _)| *of != partition);
+        self.rows[usize::from(partition)].clear();
+    }
+
     /// Empties it, keeping the memory.
     pub fn clear(&mut self) {
         self.inputs.clear();

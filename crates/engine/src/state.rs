@@ -2,7 +2,12 @@
 //!
 //! Four kinds of states can be saved, each by itself: that of the [`Intake`](crate::Intake), of each
 //! [`Partition`](crate::Partition), of the [`AlertCap`](crate::AlertCap), and of a whole [`Engine`](crate::Engine), which is
-//! made of the others. Those of one engine belong together only if all were saved after the same record.
+//! made of the others.
+//!
+//! Those of one engine belong together if all were saved after the same record. Nobody has to wait for that: the intake may be
+//! saved first, each partition after any later record, and the cap last. Then the records after the intake's are applied again,
+//! each partition is [left out](crate::Work::leave_out) up to its own record, and so are the events that the cap has seen. What
+//! comes after is the same in both ways.
 //!
 //! The format is that of `postcard`: fields one after the other without names, integers as varints, floats as their bits.
 //! It begins with the kind, [`STATE_VERSION`] and the digest of the configuration. The states of detectors are plain records with

@@ -62,15 +62,8 @@ impl Engine {
             let part = reader.take()?;
             partitions.push(Partition::restore(Arc::clone(settings), tables.clone(), part)?);
         }
-        for (partition, slot, labels) in intake.watched_labels() {
-            let is_same = partitions[usize::from(partition)].share_labels(slot, labels);
-            reader.check(is_same, "intake and partition disagree on a series")?;
-        }
-        let series: usize = partitions.iter().map(Partition::series_count).sum();
-        reader.check(
-            series == intake.watched(),
-            "a partition has a series that the intake has not",
-        )?;
+        let agree = intake.share_labels(&mut partitions);
+        reader.check(agree, "intake and partitions know different series")?;
         reader.end()?;
         let shard = Shard { partitions, first: 0, stride: 1 };
         Ok(Self { intake, shard, cap, work: Default::default() })

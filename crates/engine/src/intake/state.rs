@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
 use super::{Entry, Fate, Intake, Slots};
-use crate::partition::PARTITIONS;
+use crate::partition::{PARTITIONS, Partition};
 use crate::record::RecordClock;
 use crate::settings::Settings;
 use crate::state::{Kind, Reader, StateError, Writer};
@@ -80,9 +80,20 @@ impl Intake {
         Ok(intake)
     }
 
-    /// The labels of all watched series, with the partition and the slot where each is kept. A partition that was restored
-    /// [takes them over](crate::Partition::share_labels).
-    pub fn watched_labels(&self) -> impl Iterator<Item = (u8, u32, &LabelSet)> {
+    /// Makes `partitions`, all of them in the order of their numbers, share the labels of their series with this intake: what
+    /// was read twice is kept once. Says whether they know the same series, as they do after the same record.
+    pub fn share_labels(&self, partitions: &mut [Partition]) -> bool {
+        let mut known = 0;
+        for (partition, slot, labels) in self.watched_labels() {
+            let partition = partitions.get_mut(usize::from(partition));
+            known += usize::from(partition.is_some_and(|known| known.share_labels(slot, labels)));
+        }
+        let present: usize = partitions.iter().map(Partition::series_count).sum();
+        known == self.watched && present == self.watched
+    }
+
+    /// The labels of all watched series, with the partition and the slot where each is kept.
+    fn watched_labels(&self) -> impl Iterator<Item = (u8, u32, &LabelSet)> {
         self.entries.iter().flatten().filter_map(|entry| match entry.fate {
             Fate::Watched { partition, slot, .. } => Some((partition, slot, &entry.labels)),
             Fate::Dropped(_) => None,

@@ -85,9 +85,8 @@ impl Partition {
         Ok(())
     }
 
-    /// Makes the series in `slot` share its labels with the intake that was restored with it, as
-    /// [`Intake::watched_labels`](crate::Intake::watched_labels) lists them. Whether it has the same ones.
-    pub fn share_labels(&mut self, slot: u32, labels: &LabelSet) -> bool {
+    /// Makes the series in `slot` share `labels`, if these are its own. Whether they are.
+    pub(crate) fn share_labels(&mut self, slot: u32, labels: &LabelSet) -> bool {
         let series = self.series.get_mut(slot).filter(|series| series.labels == *labels);
         series.map(|series| series.labels = labels.clone()).is_some()
     }

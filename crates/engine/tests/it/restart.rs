@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use bellwether_detect::Severity;
+use bellwether_detect::{Severity, Tables};
 use bellwether_engine::{
-    CAP_RULE, ChangeKind, Counts, DropReason, Engine, Outputs, Record, ResolveReason,
+    AlertCap, CAP_RULE, ChangeKind, Counts, DropReason, Engine, Intake, Outputs, PARTITIONS,
+    Partition, Record, ResolveReason, Shard, Work,
 };
 use bellwether_series::{Fingerprint, Timestamp};
 use proptest::prelude::*;
@@ -144,6 +145,121 @@ fn a_restart_after_any_record_changes_nothing() {
     assert!(stale.min(in_maintenance).min(deep_refused).min(group_refused) > 0, "{seen:?}");
     assert!(dropped[DropReason::Late.index()] > 0 && seen.evicted > 3, "{seen:?}");
     assert!(seen.restarts > 30, "{}", seen.restarts);
+}
+
+/// Runs `world` on an intake, shards and a cap, as the runtime does. After the records `saved_after`, in this order, the
+/// intake, the partitions one after the other, and the cap are saved; at the end all that came after the intake is applied
+/// again to what was saved, on another number of shards. Fails where that does not lead to where the first run is.
+fn catches_up_from_states_of_different_times(world: World, first: usize, stride: usize) {
+    let tables = Tables::default();
+    let mut settings = world.settings(0);
+    let news = world.news();
+    let mut line = Line {
+        intake: Intake::new(Arc::clone(&settings), 1),
+        shards: vec![Shard::new(&settings, &tables, 0, 1)],
+        cap: AlertCap::new(Arc::clone(&settings)),
+    };
+    let cap_after = first + PARTITIONS * stride;
+    let (mut intake, mut partitions, mut cap) = (None, Vec::new(), None);
+    let mut told = Vec::new();
+    for (index, record) in news.iter().enumerate() {
+        let heard = line.apply(record, |_| false, false);
+        if index > cap_after {
+            told.push(heard);
+        }
+        if let (_, News::Settings(changed)) = record {
+            settings = Arc::clone(changed);
+        }
+        if index == first {
+            intake = Some((line.intake.save(), Arc::clone(&settings)));
+        }
+        while partitions.len() < PARTITIONS && first + partitions.len() * stride == index {
+            let mut bytes = Vec::new();
+            line.shards[0].partitions()[partitions.len()].save(&mut bytes);
+            partitions.push((bytes, Arc::clone(&settings)));
+            if stride > 0 {
+                break;
+            }
+        }
+        if index == cap_after {
+            let mut bytes = Vec::new();
+            line.cap.save(&mut bytes);
+            cap = Some((bytes, Arc::clone(&settings)));
+        }
+    }
+    let (intake, under) = intake.expect("it was saved");
+    let intake = Intake::restore(under, 2, &intake.encode()).unwrap();
+    let read = |(bytes, under)| Partition::restore(under, tables.clone(), bytes).unwrap();
+    let read = partitions.iter().map(|(bytes, under)| read((bytes, Arc::clone(under))));
+    let shards = Shard::deal(read.collect(), 3);
+    let (cap, under) = cap.expect("it was saved");
+    let mut again = Line { intake, shards, cap: AlertCap::restore(under, &cap).unwrap() };
+    let mut told_again = Vec::new();
+    for (index, record) in news.iter().enumerate().skip(first + 1) {
+        let was_in = |partition: usize| index <= first + partition * stride;
+        let heard = again.apply(record, was_in, index <= cap_after);
+        if index > cap_after {
+            told_again.push(heard);
+        }
+    }
+    assert!(told == told_again, "{world:?} {first} {stride}");
+    assert!(!told.concat().is_empty());
+    assert_eq!(line.saved(), again.saved());
+}
+
+/// The parts of an engine as the runtime lays them out.
+struct Line {
+    intake: Intake,
+    shards: Vec<Shard>,
+    cap: AlertCap,
+}
+
+impl Line {
+    /// Applies a record, but for partitions that `had` it and for a cap that had it; what the cap lets pass, as text.
+    fn apply(
+        &mut self,
+        (received_at, news): &(Timestamp, News),
+        had: impl Fn(usize) -> bool,
+        cap_had: bool,
+    ) -> String {
+        let mut work: Vec<Work> = self.shards.iter().map(|_| Work::default()).collect();
+        let record = Record { received_at: *received_at, body: news.body() };
+        let routed = self.intake.apply(&record, &mut work);
+        let mut outputs = Outputs::default();
+        for (shard, work) in self.shards.iter_mut().zip(&mut work) {
+            (0..PARTITIONS).filter(|&one| had(one)).for_each(|one| work.leave_out(one as u8));
+            shard.apply(routed.elapsed_ms, work, &mut outputs);
+        }
+        if cap_had {
+            return String::new();
+        }
+        if let News::Settings(settings) = news {
+            self.cap.configure(settings);
+        }
+        outputs.sort();
+        let passed = self.cap.apply(outputs.events, routed.elapsed_ms);
+        if passed.is_empty() { String::new() } else { format!("{passed:?}") }
+    }
+
+    fn saved(&mut self) -> BTreeSet<Vec<u8>> {
+        let mut cap = Vec::new();
+        self.cap.save(&mut cap);
+        let partitions = self.shards.iter_mut().flat_map(Shard::partitions).map(|partition| {
+            let mut bytes = Vec::new();
+            partition.save(&mut bytes);
+            bytes
+        });
+        partitions.chain([cap, self.intake.save().encode()]).collect()
+    }
+}
+
+#[test]
+fn states_of_different_times_catch_up_when_later_records_are_applied_again() {
+    for (seed, first, stride) in [(1, 250, 0), (1, 180, 5), (2, 300, 3), (9, 120, 7)] {
+        let world =
+            World { seed, steps: STEPS, step_ms: MINUTE_MS, lateness_ms: 0, deep_per_partition: 2 };
+        catches_up_from_states_of_different_times(world, first, stride);
+    }
 }
 
 proptest! {
