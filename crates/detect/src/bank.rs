@@ -3,12 +3,12 @@
 //! Parameters are shared; a series costs one flat record per detector and no object of its own.
 
 mod saved;
+mod tables;
 
 use std::fmt::Write as _;
 
 use bellwether_series::Sample;
 
-use crate::autoencoder::Autoencoder;
 use crate::column::{AnyColumn, States};
 use crate::combine::{Combiner, Voices};
 use crate::deep_column::{AnyDeep, Oddity};
@@ -24,6 +24,7 @@ use crate::verdict::{Expected, Observation, Verdict};
 
 pub use saved::SavedSeries;
 pub(crate) use saved::next;
+pub use tables::Tables;
 
 /// Larger values are taken as this, so that differences fit into single precision and their squares stay finite.
 const VALUE_MAX: f64 = 1e30;
@@ -56,22 +57,6 @@ pub enum Judgement {
         /// What the deep tier says; `None` where it does not judge.
         deep: Option<Oddity>,
     },
-}
-
-/// What all banks of an engine share: tables of functions that are too slow to compute per sample, and weights.
-#[derive(Debug, Clone)]
-pub struct Tables {
-    tail: Tail,
-    combiner: Combiner,
-    /// With the shipped weights; a test holds that they are sound.
-    autoencoder: Option<Autoencoder>,
-}
-
-impl Default for Tables {
-    fn default() -> Self {
-        let autoencoder = Autoencoder::shipped().ok();
-        Self { tail: Tail::default(), combiner: Combiner::default(), autoencoder }
-    }
 }
 
 /// The detectors of a rule and the states of its series.

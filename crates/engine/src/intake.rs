@@ -8,6 +8,7 @@
 //! Labels are looked at once, when a series is created.
 
 mod state;
+mod work;
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,40 +33,12 @@ use crate::units::{Party, Units};
 
 pub use self::state::IntakeState;
 pub(crate) use self::state::free_places;
+pub use self::work::Work;
 
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
 /// Series that have outlived themselves are looked for this often.
 const SWEEP_EVERY_MS: i64 = 60_000;
-
-/// What a shard must do for one record.
-#[derive(Debug)]
-pub struct Work {
-    /// Inputs to the shard's partitions, to be applied before the rows.
-    pub(crate) inputs: Vec<(u8, Input)>,
-    /// Samples by partition: what lies together in memory is worked on together.
-    pub(crate) rows: Vec<Vec<Row>>,
-}
-
-impl Default for Work {
-    fn default() -> Self {
-        Self { inputs: Vec::new(), rows: vec![Vec::new(); PARTITIONS] }
-    }
-}
-
-impl Work {
-    /// Takes out what `partition` must do: it has done it already, since it was saved after this record or a later one.
-    pub fn leave_out(&mut self, partition: u8) {
-        self.inputs.retain(|(of, _)| *of != partition);
-        self.rows[usize::from(partition)].clear();
-    }
-
-    /// Empties it, keeping the memory.
-    pub fn clear(&mut self) {
-        self.inputs.clear();
-        self.rows.iter_mut().for_each(Vec::clear);
-    }
-}
 
 /// What an intake makes of one record.
 #[derive(Debug)]
