@@ -154,3 +154,64 @@ impl Visitor<'_> for Bytes {
         Ok(bytes.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use half::f16;
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Arrays {
+        #[serde(with = "array")]
+        numbers: [f64; 40],
+        #[serde(with = "halves")]
+        halves: [f16; 3],
+        #[serde(with = "bytes")]
+        bytes: Vec<u8>,
+    }
+
+    #[test]
+    fn arrays_are_written_without_a_length_and_every_bit_of_them_is_read_back() {
+        let mut numbers = [0.0; 40];
+        numbers[..3].copy_from_slice(&[-0.0, f64::from_bits(0x7ff4_0000_dead_beef), 5e-324]);
+        let halves = [f16::MAX, f16::from_bits(0x7d01), f16::NEG_ZERO];
+        let arrays = Arrays { numbers, halves, bytes: vec![1, 2] };
+        let written = postcard::to_stdvec(&arrays).unwrap();
+        assert_eq!(written.len(), 40 * 8 + (1 + 3 * 2) + (1 + 2));
+        let read: Arrays = postcard::from_bytes(&written).unwrap();
+        assert_eq!(read.numbers.map(f64::to_bits), numbers.map(f64::to_bits));
+        assert_eq!(read.halves.map(f16::to_bits), halves.map(f16::to_bits));
+        assert_eq!(read.bytes, [1, 2]);
+        for length in [0, 5, 7, 8] {
+            let mut other = written.clone();
+            other[320] = length;
+            assert!(postcard::from_bytes::<Arrays>(&other).is_err(), "{length}");
+        }
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(remote = "Self")]
+    struct Small {
+        number: u8,
+        #[serde(skip)]
+        twice: u8,
+    }
+
+    completed!(Small);
+
+    impl Small {
+        fn completed(self) -> Option<Self> {
+            Some(Self { twice: self.number.checked_mul(2)?, ..self })
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_completed_or_refused() {
+        let written = postcard::to_stdvec(&Small { number: 9, twice: 1 }).unwrap();
+        assert_eq!(written, [9]);
+        assert_eq!(postcard::from_bytes(&written), Ok(Small { number: 9, twice: 18 }));
+        assert!(postcard::from_bytes::<Small>(&[200]).is_err());
+    }
+}

@@ -168,6 +168,27 @@ proptest! {
     }
 
     #[test]
+    fn a_state_with_another_byte_is_refused_or_scores_without_a_panic(
+        seed in any::<u64>(), count in 30..400_i64, changes in vec((any::<Index>(), any::<u8>()), 24),
+    ) {
+        let (before, after) = (ordinary(seed, count), ordinary(!seed, count + 30));
+        for mut case in deep_tier(seed) {
+            for moment in &before {
+                case.subject.score(moment);
+            }
+            let (_, bytes) = case.subject.reread();
+            for (place, byte) in &changes {
+                let mut changed = bytes.clone();
+                changed[place.index(bytes.len())] = *byte;
+                let Some(mut subject) = case.subject.read(&changed) else { continue };
+                for moment in &after[count as usize..] {
+                    subject.score(moment);
+                }
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_number_is_as_if_it_were_missing(
         seed in any::<u64>(),
         gaps in vec((any::<Index>(), proptest::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY])), 1..60),

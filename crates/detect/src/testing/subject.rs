@@ -37,6 +37,9 @@ pub(crate) trait Subject {
     /// The same with a state that was written and read back, and the bytes.
     fn reread(&self) -> (Box<dyn Subject>, Vec<u8>);
 
+    /// The same with the state that these bytes are, if they are one.
+    fn read(&self, bytes: &[u8]) -> Option<Box<dyn Subject>>;
+
     /// Bytes that the state occupies.
     fn state_bytes(&self) -> usize;
 }
@@ -64,6 +67,11 @@ where
     fn reread(&self) -> (Box<dyn Subject>, Vec<u8>) {
         let (state, bytes) = reread(&self.1);
         (Box::new(Self(self.0.clone(), state)), bytes)
+    }
+
+    fn read(&self, bytes: &[u8]) -> Option<Box<dyn Subject>> {
+        let state = postcard::from_bytes(bytes).ok()?;
+        Some(Box::new(Self(self.0.clone(), state)))
     }
 
     fn state_bytes(&self) -> usize {
@@ -97,6 +105,11 @@ where
     fn reread(&self) -> (Box<dyn Subject>, Vec<u8>) {
         let (state, bytes) = reread(&self.1);
         (Box::new(Self(self.0.clone(), state)), bytes)
+    }
+
+    fn read(&self, bytes: &[u8]) -> Option<Box<dyn Subject>> {
+        let state = postcard::from_bytes(bytes).ok()?;
+        Some(Box::new(Self(self.0.clone(), state)))
     }
 
     fn state_bytes(&self) -> usize {
