@@ -169,7 +169,7 @@ proptest! {
 
     #[test]
     fn a_state_with_another_byte_is_refused_or_scores_without_a_panic(
-        seed in any::<u64>(), count in 30..400_i64, changes in vec((any::<Index>(), any::<u8>()), 24),
+        seed in any::<u64>(), count in 30..200_i64, changes in vec((any::<Index>(), any::<u8>()), 8),
     ) {
         let (before, after) = (ordinary(seed, count), ordinary(!seed, count + 30));
         for mut case in deep_tier(seed) {

@@ -1,7 +1,7 @@
 //! Whether what was read of a saved state is a tree: no walk through it leaves its nodes or goes on for ever, and each point
-//! is found by its own cuts.
+//! is found by its own cuts, also by those that will be made within the boxes that are kept.
 
-use super::{LEAF, Leaf, NO_LEAF, NONE, Node, POINTS_MAX, SLOTS_MAX, Shingles, Tree};
+use super::{Bounds, LEAF, Leaf, NO_LEAF, NONE, Node, POINTS_MAX, SLOTS_MAX, Shingles, Tree};
 use crate::random_cut_forest::shingles::KEPT;
 use crate::saved::with_room;
 
@@ -19,8 +19,8 @@ impl Tree {
             bounds: with_room(self.bounds, slots)?,
             ..self
         };
-        let mut survey = Survey { tree: &whole, nodes: 0, leaves: 0, slots: 0 };
-        let mass = if whole.root == NONE { 0 } else { survey.mass_below(whole.root, 0)? };
+        let mut survey = Survey { tree: &whole, shingles, nodes: 0, leaves: 0, slots: 0 };
+        let mass = if whole.root == NONE { 0 } else { survey.below(whole.root, 0)?.0 };
         let is_sound = usize::from(mass) <= points
             && survey.frees_the_rest()
             && survey.slots & whole.slots_free == 0
@@ -51,31 +51,34 @@ pub(super) fn slots_of(points: usize) -> usize {
 /// What was met on the way, a bit each.
 struct Survey<'t> {
     tree: &'t Tree,
+    shingles: Shingles<'t>,
     nodes: u128,
     leaves: u128,
     slots: u32,
 }
 
 impl Survey<'_> {
-    /// Points below `link`; `None` where something is met twice, is missing, or does not add up.
-    fn mass_below(&mut self, link: u8, depth: usize) -> Option<u8> {
+    /// Points below `link`, and their box; `None` where something is met twice, is missing, or does not add up.
+    fn below(&mut self, link: u8, depth: usize) -> Option<(u8, Bounds)> {
         if link & LEAF != 0 {
             let leaf = self.tree.leaves.get(usize::from(link & !LEAF))?;
             let is_new = meet(&mut self.leaves, link & !LEAF);
-            return (is_new && leaf.mass > 0 && usize::from(leaf.at) < KEPT).then_some(leaf.mass);
+            let is_sound = is_new && leaf.mass > 0 && usize::from(leaf.at) < KEPT;
+            return is_sound.then(|| (leaf.mass, Bounds::of(&self.shingles.point(leaf.at))));
         }
         let node: Node = *self.tree.nodes.get(usize::from(link))?;
         if depth >= POINTS_MAX || !meet(&mut self.nodes, link) {
             return None;
         }
+        let (left, mut bounds) = self.below(node.left, depth + 1)?;
+        let (right, others) = self.below(node.right, depth + 1)?;
+        bounds.merge(&others);
         if let Some(slot) = node.slot() {
-            let is_new = self.slots & 1 << slot == 0 && slot < self.tree.bounds.len();
+            let is_new = self.slots & 1 << slot == 0;
             self.slots |= 1 << slot;
-            is_new.then_some(())?;
+            (is_new && self.tree.bounds.get(slot) == Some(&bounds)).then_some(())?;
         }
-        let left = self.mass_below(node.left, depth + 1)?;
-        let mass = left.checked_add(self.mass_below(node.right, depth + 1)?)?;
-        (mass == node.mass).then_some(mass)
+        (left.checked_add(right)? == node.mass).then_some((node.mass, bounds))
     }
 
     /// Whether all nodes and leaves that were not met are in the lists of free ones, once.
