@@ -54,7 +54,7 @@ impl Absent {
 }
 
 /// What it remembers of a series.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct State {
     /// The smallest value so far; `has_risen` if there ever was another one.
     lowest: f64,
@@ -141,7 +141,7 @@ impl State {
 }
 
 /// The times between the samples of a series, and how surprising a silence is.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Arrivals {
     /// Mean time between samples, in milliseconds.
     mean_ms: f32,

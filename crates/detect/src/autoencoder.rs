@@ -18,10 +18,12 @@ mod network;
 use std::sync::Arc;
 
 use bellwether_series::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use network::{Layer, Network, NetworkError, WINDOW};
 
 use crate::deep::DeepDetector;
+use crate::saved::completed;
 use crate::subspace::follow::{Follow, follow_gain};
 use crate::subspace::standard::Standard;
 use crate::verdict::Observation;
@@ -92,7 +94,8 @@ impl Autoencoder {
 }
 
 /// The window of one signal, and how well its windows are seen.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct AutoencoderState {
     standard: Standard,
     follow: Follow,
@@ -107,6 +110,8 @@ pub struct AutoencoderState {
     windows: f32,
     last: Option<Timestamp>,
 }
+
+completed!(AutoencoderState);
 
 impl DeepDetector for Autoencoder {
     type State = AutoencoderState;
@@ -162,6 +167,10 @@ impl DeepDetector for Autoencoder {
 }
 
 impl AutoencoderState {
+    fn completed(self) -> Option<Self> {
+        (self.filled as usize <= WINDOW).then_some(self)
+    }
+
     /// Puts the observation into the window, which starts anew after a gap.
     fn enter(&mut self, observation: &Observation) {
         let (now, last) = (observation.timestamp, self.last.replace(observation.timestamp));

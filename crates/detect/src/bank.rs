@@ -2,14 +2,16 @@
 //!
 //! Parameters are shared; a series costs one flat record per detector and no object of its own.
 
+mod saved;
+mod tables;
+
 use std::fmt::Write as _;
 
 use bellwether_series::Sample;
 
-use crate::autoencoder::Autoencoder;
 use crate::column::{AnyColumn, States};
 use crate::combine::{Combiner, Voices};
-use crate::deep_column::{DeepColumn, Oddity, deep_column};
+use crate::deep_column::{AnyDeep, Oddity};
 use crate::fuse;
 use crate::granularity::Granularity;
 use crate::ladder::{Ladder, Prior};
@@ -19,6 +21,10 @@ use crate::profile::{SignalClass, SignalProfile};
 use crate::residual::EXCURSION_SURPRISE;
 use crate::tail::Tail;
 use crate::verdict::{Expected, Observation, Verdict};
+
+pub use saved::SavedSeries;
+pub(crate) use saved::next;
+pub use tables::Tables;
 
 /// Larger values are taken as this, so that differences fit into single precision and their squares stay finite.
 const VALUE_MAX: f64 = 1e30;
@@ -53,22 +59,6 @@ pub enum Judgement {
     },
 }
 
-/// What all banks of an engine share: tables of functions that are too slow to compute per sample, and weights.
-#[derive(Debug, Clone)]
-pub struct Tables {
-    tail: Tail,
-    combiner: Combiner,
-    /// With the shipped weights; a test holds that they are sound.
-    autoencoder: Option<Autoencoder>,
-}
-
-impl Default for Tables {
-    fn default() -> Self {
-        let autoencoder = Autoencoder::shipped().ok();
-        Self { tail: Tail::default(), combiner: Combiner::default(), autoencoder }
-    }
-}
-
 /// The detectors of a rule and the states of its series.
 ///
 /// Detectors of the base tier judge every series; their verdicts are combined by the Cauchy rule. Those of the deep
@@ -77,7 +67,7 @@ impl Default for Tables {
 #[derive(Debug)]
 pub struct Bank {
     columns: Vec<AnyColumn>,
-    deep: Vec<Box<dyn DeepColumn>>,
+    deep: Vec<AnyDeep>,
     /// Whether the deep tier judges the series.
     is_deep: Vec<bool>,
     /// What the base tier's combined surprise is worth, of every series.
@@ -124,7 +114,7 @@ impl Bank {
         let columns: Vec<_> =
             specs().filter_map(|spec| AnyColumn::new(spec, min_deviation, &tail)).collect();
         let deep: Vec<_> =
-            specs().filter_map(|spec| deep_column(spec, tables.autoencoder.as_ref())).collect();
+            specs().filter_map(|spec| AnyDeep::new(spec, tables.autoencoder.as_ref())).collect();
         let has_one = columns.iter().filter(|column| column.judges_departure()).count() == 1;
         Self {
             verdicts: Vec::with_capacity(columns.len()),
@@ -360,7 +350,7 @@ impl Bank {
             + self.deep_ladders.bytes()
             + self.profiles.bytes()
             + self.is_deep.capacity()
-            + self.deep.iter().map(|column| column.state_bytes()).sum::<usize>()
+            + self.deep.iter().map(AnyDeep::state_bytes).sum::<usize>()
     }
 
     /// The state of the series in `slot` as text: equal states give equal text. Of a detector of the deep tier it is the

@@ -27,6 +27,9 @@ mod pareto;
 
 use std::f64::consts::LN_10;
 
+use serde::{Deserialize, Serialize};
+
+use crate::saved::completed;
 use crate::tail::SURPRISE_MAX;
 
 pub(crate) use excursion::Excursion;
@@ -95,7 +98,8 @@ const FIRST_MOVE_HEADROOM: f64 = 1.0;
 const SCORE_MAX: f64 = 1e300;
 
 /// What is known about the past scores of one series and detector.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct Calibration {
     /// Upper quantiles, ascending; before there are [`RUNGS`] scores: these, sorted.
     rungs: [f64; RUNGS],
@@ -110,6 +114,8 @@ pub struct Calibration {
     /// Rungs that exist.
     live: u8,
 }
+
+completed!(Calibration);
 
 impl Default for Calibration {
     fn default() -> Self {
@@ -199,6 +205,13 @@ impl Calibration {
         let shape = (exceedances * seen + PRIOR_EXCEEDANCES * PRIOR_SHAPE)
             / (exceedances + PRIOR_EXCEEDANCES);
         ParetoTail { start, level, slope: far.max(least) * end_slope(shape), shape }
+    }
+
+    /// Rungs that are counted, and scores that are collected, are those that there is a place for.
+    fn completed(self) -> Option<Self> {
+        let is_collecting = self.live == 0 && (self.samples as usize) < RUNGS;
+        let has_ladder = (FIRST_RUNGS..=RUNGS).contains(&usize::from(self.live));
+        (is_collecting || has_ladder).then_some(self)
     }
 
     fn is_tied(&self) -> bool {

@@ -92,7 +92,7 @@ impl Changepoint {
 }
 
 /// What it remembers of a series.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct State {
     level: f64,
     /// Variance of the residuals.

@@ -2,7 +2,12 @@
 
 use std::mem::size_of;
 
+use serde::Serialize;
+use serde::de::SeqAccess;
+use serde::ser::SerializeTuple;
+
 use crate::absent::Absent;
+use crate::bank::next;
 use crate::changepoint::Changepoint;
 use crate::flatline::Flatline;
 use crate::forecast::{Exhaustion, Forecast};
@@ -46,6 +51,15 @@ impl<T: Copy + Default> States<T> {
     #[cold]
     fn grow(&mut self, chunk: usize) {
         self.0.resize_with(chunk + 1, || vec![T::default(); Self::CHUNK].into_boxed_slice());
+    }
+
+    /// Writes the state in `slot`.
+    pub(crate) fn save<S: SerializeTuple>(&self, slot: usize, tuple: &mut S) -> Result<(), S::Error>
+    where
+        T: Serialize,
+    {
+        let state = self.0.get(slot / Self::CHUNK).and_then(|chunk| chunk.get(slot % Self::CHUNK));
+        tuple.serialize_element(state.unwrap_or(&T::default()))
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -193,6 +207,25 @@ impl AnyColumn {
 
     pub(crate) fn reset(&mut self, slot: usize) {
         with_column!(self, column => column.reset(slot));
+    }
+
+    /// Writes the state in `slot`.
+    pub(crate) fn save<S: SerializeTuple>(
+        &self,
+        slot: usize,
+        tuple: &mut S,
+    ) -> Result<(), S::Error> {
+        with_column!(self, column => column.states.save(slot, tuple))
+    }
+
+    /// Reads the state in `slot`.
+    pub(crate) fn restore<'de, A: SeqAccess<'de>>(
+        &mut self,
+        slot: usize,
+        parts: &mut A,
+    ) -> Result<(), A::Error> {
+        with_column!(self, column => *column.states.at(slot) = next(parts)?);
+        Ok(())
     }
 
     pub(crate) fn bytes(&self) -> usize {

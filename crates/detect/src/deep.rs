@@ -4,14 +4,18 @@
 //! scores how rare that is. Their states are too large for a flat record in a column, so that only as many
 //! series have one as the memory for it holds.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::verdict::Observation;
 
 /// Scores one series, sample by sample, in event-time order, without a scale.
 ///
 /// Deterministic: equal parameters, seed and observations give equal scores on every run.
 pub trait DeepDetector {
-    /// Everything that is known about one series; at most 64 KiB with what it owns.
-    type State: std::fmt::Debug;
+    /// Everything that is known about one series; at most 64 KiB with what it owns. What serde reads back of it is checked:
+    /// an index that it holds is within bounds.
+    type State: std::fmt::Debug + Serialize + DeserializeOwned;
 
     /// The state of a series that was never seen. `seed` comes from the series' fingerprint; all randomness follows
     /// from it.
@@ -34,8 +38,8 @@ pub trait DeepDetector {
 
 /// Scores a group of aligned signals, row by row. As [`DeepDetector`], but for that.
 pub trait GroupDetector {
-    /// Everything that is known about one group.
-    type State: std::fmt::Debug;
+    /// Everything that is known about one group; checked as that of [`DeepDetector`] is.
+    type State: std::fmt::Debug + Serialize + DeserializeOwned;
 
     /// The state of a group of `width` signals that was never seen.
     fn begin(&self, width: usize, seed: u64) -> Self::State;

@@ -2,9 +2,14 @@
 //!
 //! States are large and begin one by one, in contrast to the columns of the base tier.
 
-use std::fmt::{Debug, Write as _};
+use std::fmt::Write as _;
+
+use serde::de::SeqAccess;
+use serde::ser::SerializeTuple;
+use serde::{Deserialize, Serialize};
 
 use crate::autoencoder::Autoencoder;
+use crate::bank::next;
 use crate::calibrate::Calibration;
 use crate::deep::DeepDetector;
 use crate::isolation_forest::IsolationForest;
@@ -27,68 +32,39 @@ pub struct Oddity {
     pub population: f64,
 }
 
-/// A column whatever its detector.
-pub(crate) trait DeepColumn: Debug + Send {
-    fn name(&self) -> DetectorName;
-
-    /// Forgets what is in `slot`; begins anew if there is a `seed`.
-    fn reset(&mut self, slot: usize, seed: Option<u64>);
-
-    /// Judges, then learns with `weight`. `None` while warming up, and without a state.
-    fn observe(&mut self, slot: usize, observation: &Observation, weight: f64) -> Option<Oddity>;
-
-    /// The raw score of the newest observation, whichever series it was of; `None` while that warms up.
-    fn raw(&self) -> Option<f64>;
-
-    /// Bytes that the states occupy, with what they own.
-    fn state_bytes(&self) -> usize;
-
-    /// The periods of the series in `slot`, in milliseconds, ascending.
-    fn periods_ms(&self, slot: usize) -> Vec<i64>;
-
-    /// What stands for the state in `slot`, as text: the calibration, to which every score of the past contributed.
-    fn digest_into(&self, slot: usize, text: &mut String);
-}
-
 /// Column of a detector of type `D`.
 #[derive(Debug)]
 pub(crate) struct Deep<D: DeepDetector> {
-    name: DetectorName,
     detector: D,
     population: Population,
     seats: Vec<Option<Box<Seat<D::State>>>>,
     raw: Option<f64>,
 }
 
-#[derive(Debug)]
-struct Seat<S> {
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Seat<S> {
     state: S,
     calibration: Calibration,
 }
 
 impl<D: DeepDetector> Deep<D> {
-    pub(crate) fn new(name: DetectorName, detector: D, population: Population) -> Self {
-        Self { name, detector, population, seats: Vec::new(), raw: None }
-    }
-}
-
-impl<D> DeepColumn for Deep<D>
-where
-    D: DeepDetector + Debug + Send,
-    D::State: Send,
-{
-    fn name(&self) -> DetectorName {
-        self.name
+    fn new(detector: D, population: Population) -> Self {
+        Self { detector, population, seats: Vec::new(), raw: None }
     }
 
-    fn reset(&mut self, slot: usize, seed: Option<u64>) {
+    fn seat_mut(&mut self, slot: usize) -> &mut Option<Box<Seat<D::State>>> {
         if slot >= self.seats.len() {
             self.seats.resize_with(slot + 1, || None);
         }
-        self.seats[slot] = seed.map(|seed| {
+        &mut self.seats[slot]
+    }
+
+    fn reset(&mut self, slot: usize, seed: Option<u64>) {
+        let begun = seed.map(|seed| {
             let state = self.detector.begin(seed);
             Box::new(Seat { state, calibration: Calibration::default() })
         });
+        *self.seat_mut(slot) = begun;
     }
 
     fn observe(&mut self, slot: usize, observation: &Observation, weight: f64) -> Option<Oddity> {
@@ -102,10 +78,6 @@ where
         let own =
             (samples * own + POPULATION_SAMPLES * population) / (samples + POPULATION_SAMPLES);
         Some(Oddity { own, population })
-    }
-
-    fn raw(&self) -> Option<f64> {
-        self.raw
     }
 
     fn state_bytes(&self) -> usize {
@@ -129,26 +101,115 @@ where
     }
 }
 
-/// The column of a detector of the deep tier; `None` for the others.
-pub(crate) fn deep_column(
-    spec: DetectorSpec,
-    autoencoder: Option<&Autoencoder>,
-) -> Option<Box<dyn DeepColumn>> {
-    let name = spec.name();
-    Some(match spec {
-        DetectorSpec::Subspace => Box::new(Deep::new(name, LagSubspace, Population::LAG_SUBSPACE)),
-        DetectorSpec::SeasonalResidual => {
-            Box::new(Deep::new(name, SeasonalResidual, Population::SEASONAL_RESIDUAL))
+/// The closed set of detectors of the deep tier.
+#[derive(Debug)]
+pub(crate) enum AnyDeep {
+    Subspace(Deep<LagSubspace>),
+    SeasonalResidual(Deep<SeasonalResidual>),
+    RandomCutForest(Deep<RandomCutForest>),
+    IsolationForest(Deep<IsolationForest>),
+    Autoencoder(Deep<Autoencoder>),
+}
+
+/// `$body` with the column of whichever variant.
+macro_rules! with_deep {
+    ($any:expr, $column:ident => $body:expr) => {
+        match $any {
+            AnyDeep::Subspace($column) => $body,
+            AnyDeep::SeasonalResidual($column) => $body,
+            AnyDeep::RandomCutForest($column) => $body,
+            AnyDeep::IsolationForest($column) => $body,
+            AnyDeep::Autoencoder($column) => $body,
         }
-        DetectorSpec::RandomCutForest => {
-            Box::new(Deep::new(name, RandomCutForest, Population::RANDOM_CUT_FOREST))
+    };
+}
+
+impl AnyDeep {
+    /// `None` for a detector of the base tier, and for the autoencoder without a network.
+    pub(crate) fn new(spec: DetectorSpec, autoencoder: Option<&Autoencoder>) -> Option<Self> {
+        Some(match spec {
+            DetectorSpec::Subspace => {
+                Self::Subspace(Deep::new(LagSubspace, Population::LAG_SUBSPACE))
+            }
+            DetectorSpec::SeasonalResidual => {
+                let population = Population::SEASONAL_RESIDUAL;
+                Self::SeasonalResidual(Deep::new(SeasonalResidual, population))
+            }
+            DetectorSpec::RandomCutForest => {
+                let population = Population::RANDOM_CUT_FOREST;
+                Self::RandomCutForest(Deep::new(RandomCutForest, population))
+            }
+            DetectorSpec::IsolationForest => {
+                Self::IsolationForest(Deep::new(IsolationForest, Population::ISOLATION_FOREST))
+            }
+            DetectorSpec::Autoencoder => {
+                Self::Autoencoder(Deep::new(autoencoder.cloned()?, Population::AUTOENCODER))
+            }
+            _ => return None,
+        })
+    }
+
+    pub(crate) fn name(&self) -> DetectorName {
+        match self {
+            Self::Subspace(_) => DetectorName::Subspace,
+            Self::SeasonalResidual(_) => DetectorName::SeasonalResidual,
+            Self::RandomCutForest(_) => DetectorName::RandomCutForest,
+            Self::IsolationForest(_) => DetectorName::IsolationForest,
+            Self::Autoencoder(_) => DetectorName::Autoencoder,
         }
-        DetectorSpec::IsolationForest => {
-            Box::new(Deep::new(name, IsolationForest, Population::ISOLATION_FOREST))
-        }
-        DetectorSpec::Autoencoder => {
-            Box::new(Deep::new(name, autoencoder.cloned()?, Population::AUTOENCODER))
-        }
-        _ => return None,
-    })
+    }
+
+    /// Forgets what is in `slot`; begins anew if there is a `seed`.
+    pub(crate) fn reset(&mut self, slot: usize, seed: Option<u64>) {
+        with_deep!(self, column => column.reset(slot, seed));
+    }
+
+    /// Judges, then learns with `weight`. `None` while warming up, and without a state.
+    pub(crate) fn observe(
+        &mut self,
+        slot: usize,
+        observation: &Observation,
+        weight: f64,
+    ) -> Option<Oddity> {
+        with_deep!(self, column => column.observe(slot, observation, weight))
+    }
+
+    /// The raw score of the newest observation, whichever series it was of; `None` while that warms up.
+    pub(crate) fn raw(&self) -> Option<f64> {
+        with_deep!(self, column => column.raw)
+    }
+
+    /// Bytes that the states occupy, with what they own.
+    pub(crate) fn state_bytes(&self) -> usize {
+        with_deep!(self, column => column.state_bytes())
+    }
+
+    /// The periods of the series in `slot`, in milliseconds, ascending.
+    pub(crate) fn periods_ms(&self, slot: usize) -> Vec<i64> {
+        with_deep!(self, column => column.periods_ms(slot))
+    }
+
+    /// What stands for the state in `slot`, as text: the calibration, to which every score of the past contributed.
+    pub(crate) fn digest_into(&self, slot: usize, text: &mut String) {
+        with_deep!(self, column => column.digest_into(slot, text));
+    }
+
+    /// Writes the state in `slot`.
+    pub(crate) fn save<S: SerializeTuple>(
+        &self,
+        slot: usize,
+        tuple: &mut S,
+    ) -> Result<(), S::Error> {
+        with_deep!(self, column => tuple.serialize_element(&column.seats.get(slot).and_then(Option::as_ref)))
+    }
+
+    /// Reads the state in `slot`.
+    pub(crate) fn restore<'de, A: SeqAccess<'de>>(
+        &mut self,
+        slot: usize,
+        parts: &mut A,
+    ) -> Result<(), A::Error> {
+        with_deep!(self, column => *column.seat_mut(slot) = next(parts)?);
+        Ok(())
+    }
 }

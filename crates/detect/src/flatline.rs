@@ -64,7 +64,7 @@ impl Flatline {
 }
 
 /// What it remembers of a series.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct State {
     /// The value that the present run started with.
     anchor: f64,

@@ -90,7 +90,7 @@ impl Forecast {
 }
 
 /// What it remembers of a series.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct State {
     models: [Model; ALPHAS.len()],
     /// Event time of the last sample in milliseconds.

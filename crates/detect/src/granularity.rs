@@ -12,6 +12,8 @@
 //! State: 16 bytes. Moves are learned as at most four times the present mean, with a memory of 50 moves
 //! and some 20,000 samples.
 
+use serde::{Deserialize, Serialize};
+
 /// Half of an ordinary move is the smallest scale.
 const FLOOR_SHARE: f64 = 0.5;
 /// After so many moves the floor has reached half of its height.
@@ -23,7 +25,7 @@ const MEMORY_SAMPLES: f32 = 20_000.0;
 const MOVE_MAX: f64 = 4.0;
 
 /// The last value and the mean of the non-zero moves.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Granularity {
     /// Not a number before the first value.
     last: f64,

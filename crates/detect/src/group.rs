@@ -6,10 +6,12 @@
 //! `subspace` is calibrated by the [`Population`]: a group does not unlearn. For `isolation_forest` no population is
 //! fitted, so its scores are judged by the group's own past.
 
+use serde::{Deserialize, Serialize};
+
 use crate::calibrate::Calibration;
 use crate::deep::GroupDetector;
 use crate::isolation_forest::GroupForest;
-use crate::peer::{PeerReading, PeerWatch};
+use crate::peer::{MEMBERS_MAX, PeerReading, PeerWatch};
 use crate::population::Population;
 use crate::subspace::GroupSubspace;
 
@@ -42,7 +44,7 @@ impl GroupSpec {
 }
 
 /// The detectors of one group with their states.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct GroupBank {
     /// Signals that the joint detectors know.
     width: usize,
@@ -73,6 +75,24 @@ impl GroupBank {
                 .then(|| (GroupForest.begin(0, seed), Calibration::default())),
             peers: named(GroupSpec::Peer).then(|| PeerWatch::new(members_max)),
         }
+    }
+
+    /// Whether it is one that [`GroupBank::new`] made of these, whatever it has seen since: a saved state fits no other group.
+    pub fn is_of(&self, specs: &[GroupSpec], members_max: usize, seed: u64) -> bool {
+        let named = |spec| specs.contains(&spec);
+        let width = self.width.min(JOINT_SIGNALS_MAX);
+        let subspace = self.subspace.as_ref().is_none_or(|state| state.width() == width);
+        let forest = self.forest.as_ref().is_none_or(|(state, _)| state.width() == width);
+        let members = members_max.min(MEMBERS_MAX);
+        let peers = self.peers.as_ref().is_none_or(|peers| peers.members_max() == members);
+        self.seed == seed
+            && self.width <= members_max
+            && self.subspace.is_some() == named(GroupSpec::Subspace)
+            && self.forest.is_some() == named(GroupSpec::IsolationForest)
+            && self.peers.is_some() == named(GroupSpec::Peer)
+            && subspace
+            && forest
+            && peers
     }
 
     /// Judges a row, one value for each member and NaN where there is none, then learns it.

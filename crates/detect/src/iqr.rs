@@ -42,7 +42,7 @@ pub(crate) struct Iqr {
 }
 
 /// What it remembers of a series.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     window: QuantileWindow,
     samples: u32,

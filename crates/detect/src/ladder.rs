@@ -14,6 +14,8 @@
 
 use std::f64::consts::LN_10;
 
+use serde::{Deserialize, Serialize};
+
 use crate::calibrate::Excursion;
 use crate::tail::SURPRISE_MAX;
 
@@ -42,7 +44,7 @@ pub struct Prior {
 }
 
 /// What is known about past values of one series.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Ladder {
     /// Values that one row in [`ONE_IN`] exceeds.
     rungs: [f32; RUNGS],

@@ -15,6 +15,8 @@
 //! State: 36 bytes. Cost: 2 ns, and a ladder's step per stretch. Memory: 20,000 stretches.
 //! Blind spot: stretches do not overlap, so that one in `n` is what a stretch, not a sample, exceeds.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ladder::{Ladder, Prior};
 
 /// Between independent samples (half of it for two) and full dependence (1).
@@ -30,7 +32,7 @@ const ENOUGH_MIN: f64 = 3.0;
 const SETTLING_SAMPLES: u16 = 30;
 
 /// What is known about how long a series stays surprising.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Lasting {
     ladder: Ladder,
     /// Smallest surprise of the present stretch, and its samples so far.

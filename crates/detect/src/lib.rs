@@ -8,6 +8,8 @@
 //! every series in some hundred nanoseconds and say what they expected. Those of the deep tier ([`DeepDetector`])
 //! take kilobytes and microseconds, know shapes, and have their scores [calibrated](calibrate) against the series' own past and
 //! against the [population]. [`fuse`] makes one reading of all, and a [`ladder`] a surprise of that.
+//!
+//! States are plain records with serde's derives: [`Bank::saved`] and [`Bank::restore`] move those of a series, bit for bit.
 
 pub mod absent;
 pub mod autoencoder;
@@ -37,6 +39,7 @@ pub mod population;
 pub mod profile;
 pub mod random_cut_forest;
 mod residual;
+mod saved;
 pub mod scatter;
 pub mod seasonal;
 pub mod seasonal_residual;
@@ -51,7 +54,7 @@ mod verdict;
 mod window;
 pub mod zscore;
 
-pub use bank::{Bank, Judgement, Tables};
+pub use bank::{Bank, Judgement, SavedSeries, Tables};
 pub use deep::{DeepDetector, GroupDetector};
 pub use deep_column::Oddity;
 pub use local_time::LocalTime;

@@ -22,8 +22,12 @@ mod cohorts;
 mod member;
 mod watch;
 
+use serde::{Deserialize, Serialize};
+
 use cohorts::COHORTS_MAX;
 use member::{Member, in_units, median};
+
+use crate::saved::{completed, with_room};
 
 pub use watch::{PeerFinding, PeerReading, PeerWatch};
 
@@ -69,10 +73,12 @@ const VALUE_MAX: f64 = 1e150;
 pub struct Peer;
 
 /// What is known of a group.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct State {
     members: Box<[Member]>,
     /// The present row's values or distances; kept to spare an allocation.
+    #[serde(skip)]
     scratch: Vec<f64>,
     /// Where each cohort is; the median of all where there are no cohorts.
     centres: Vec<f64>,
@@ -144,7 +150,15 @@ impl Peer {
     }
 }
 
+completed!(State);
+
 impl State {
+    fn completed(mut self) -> Option<Self> {
+        self.scratch.reserve_exact(self.members.len());
+        self.centres = with_room(self.centres, COHORTS_MAX)?;
+        (self.members.len() <= MEMBERS_MAX && self.cohorts <= COHORTS_MAX).then_some(self)
+    }
+
     /// Takes the values of the row and says how many there are.
     fn enter(&mut self, row: &[f64]) -> usize {
         let mut present = 0;

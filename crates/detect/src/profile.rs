@@ -11,6 +11,8 @@
 //! Blind spot: values that differ in the last digit only are distinct; a signal with a bound that it never
 //! comes near is continuous, since the bound explains nothing.
 
+use serde::{Deserialize, Serialize};
+
 /// Samples of the first block: something must be known soon.
 const FIRST_BLOCK: u16 = 64;
 /// Samples of every later block.
@@ -36,7 +38,9 @@ const SKEW_ENTER: f32 = 1.0;
 const SKEW_LEAVE: f32 = 0.7;
 
 /// Kinds of signal, from the poorest to the richest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash, Serialize, Deserialize,
+)]
 #[repr(u8)]
 pub enum SignalClass {
     /// Fewer than 64 samples were seen.
@@ -97,7 +101,7 @@ impl SignalClass {
 /// }
 /// assert_eq!(profile.class(), SignalClass::Binary);
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SignalProfile {
     min: f64,
     max: f64,

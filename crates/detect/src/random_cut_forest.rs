@@ -27,7 +27,10 @@ use bounds::Point;
 use shingles::{Grain, KEPT, Ring, SPAN_MAX};
 use tree::Tree;
 
+use serde::{Deserialize, Serialize};
+
 use crate::deep::DeepDetector;
+use crate::saved::completed;
 use crate::verdict::Observation;
 
 /// Trees per grain and points in a tree: as many as 64 KiB hold.
@@ -48,7 +51,8 @@ const FAR: f64 = 1e30;
 pub struct RandomCutForest;
 
 /// What is known about a series.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct State {
     ring: Ring,
     fine: Vec<Tree>,
@@ -67,6 +71,8 @@ pub struct Scores {
     /// About the last 32 values, in means of four.
     pub coarse: f64,
 }
+
+completed!(State);
 
 impl DeepDetector for RandomCutForest {
     type State = State;
@@ -126,6 +132,18 @@ impl RandomCutForest {
 }
 
 impl State {
+    fn completed(self) -> Option<Self> {
+        let Self { ring, fine, coarse, .. } = self;
+        let grown = |trees: Vec<Tree>, count: usize, grain| {
+            let (has_all, shingles) = (trees.len() == count, ring.shingles(grain));
+            let sound = |tree: Tree| tree.completed(usize::from(POINTS), shingles);
+            has_all.then(|| trees.into_iter().map(sound).collect::<Option<Vec<_>>>()).flatten()
+        };
+        let fine = grown(fine, FINE_TREES, Grain::Fine)?;
+        let coarse = grown(coarse, COARSE_TREES, Grain::Coarse)?;
+        Some(Self { ring, fine, coarse, ..self })
+    }
+
     fn standardise(&mut self, value: f64) -> f32 {
         let origin = *self.origin.get_or_insert(value);
         let distance = (value - origin).clamp(-f64::MAX, f64::MAX);

@@ -13,6 +13,8 @@
 //!
 //! State: 28 bytes. Memory of the tail: some 20,000 samples.
 
+use serde::{Deserialize, Serialize};
+
 use crate::params::MinDeviation;
 use crate::tail::{TAIL_START, Tail, TailShape};
 
@@ -44,7 +46,7 @@ const TAIL_PRIOR_EXCURSIONS: f64 = 2.0;
 const LOG_PEAK_MAX: f32 = 1.8;
 
 /// Moments of past departures and the length of the present excursion.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Residual {
     second: f32,
     samples: u32,

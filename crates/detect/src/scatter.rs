@@ -14,6 +14,8 @@
 //! State: 64 bytes. Cost: some 20 ns. Blind spot: scatter that grows slowly, and one that collapses (`flatline`,
 //! `changepoint`); counts, whose bursts are moves, so the default chain leaves it out there.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ladder::{Ladder, Prior};
 use crate::params::MinDeviation;
 use crate::residual::{EXCURSION_SURPRISE, Scale};
@@ -54,7 +56,7 @@ impl Scatter {
 }
 
 /// What it remembers of a series.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub struct State {
     /// Not a number before the first value.
     last: f64,

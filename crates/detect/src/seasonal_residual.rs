@@ -26,6 +26,8 @@
 mod calendar;
 mod rhythm;
 
+use serde::{Deserialize, Serialize};
+
 use crate::deep::DeepDetector;
 use crate::verdict::Observation;
 use calendar::{Calendar, DAY_MS};
@@ -60,7 +62,7 @@ const RESOLUTION_MIN: f64 = f32::MIN_POSITIVE as f64;
 pub struct SeasonalResidual;
 
 /// What it remembers of a series.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct State {
     calendar: Calendar,
     rhythm: Rhythm,

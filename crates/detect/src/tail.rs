@@ -19,6 +19,8 @@ use std::f64::consts::LN_10;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The largest surprise there is. A probability below 1e-100 means nothing on real data.
 pub const SURPRISE_MAX: f64 = 100.0;
 /// Departure, in standard deviations, from which the learned tail speaks.
@@ -37,7 +39,7 @@ const POINTS_PER_UNIT: usize = 32;
 const POINTS: usize = BODY_END as usize * POINTS_PER_UNIT + 2;
 
 /// What a series' tail looks like.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TailShape {
     /// How often a departure exceeds [`TAIL_START`]: above 0, at most 1.
     pub frequency: f64,

@@ -108,7 +108,7 @@ impl Threshold {
 }
 
 /// It remembers nothing.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub struct State;
 
 impl Detector for Threshold {

@@ -15,8 +15,11 @@
 
 use std::f64::consts::SQRT_2;
 
+use serde::{Deserialize, Serialize};
+
 use crate::params::MinDeviation;
 use crate::residual::Scale;
+use crate::saved::completed;
 use crate::tail::{SURPRISE_MAX, TailShape};
 use crate::verdict::{Detector, Expected, Observation, Verdict};
 
@@ -46,7 +49,8 @@ impl Trend {
 }
 
 /// What it remembers of a series.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct State {
     /// Means of finished blocks, oldest first.
     blocks: [f64; BLOCKS],
@@ -64,6 +68,8 @@ pub struct State {
     /// For how long the series has trended.
     trending_days: f32,
 }
+
+completed!(State);
 
 impl Detector for Trend {
     type State = State;
@@ -85,6 +91,12 @@ impl Detector for Trend {
 }
 
 impl State {
+    fn completed(self) -> Option<Self> {
+        let is_new = self.samples == 0 && self.finished == 0;
+        let has_blocks = self.block_minutes > 0 && self.finished as usize <= BLOCKS;
+        (is_new || has_blocks).then_some(self)
+    }
+
     fn block_ms(&self) -> i64 {
         i64::from(self.block_minutes) * 60_000
     }

@@ -1,6 +1,8 @@
 //! What a detector says: a verdict with the band that it expected.
 
 use bellwether_series::Timestamp;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 use crate::local_time::LocalTime;
 use crate::tail::{Tail, TailShape};
@@ -25,7 +27,8 @@ pub struct Observation {
 /// Deterministic: equal parameters and equal observations give equal verdicts on every run.
 pub trait Detector {
     /// Flat record of fixed size, one per series. Its default is a series that was never seen.
-    type State: Copy + Default + std::fmt::Debug;
+    /// Serde writes it into checkpoints, so that nothing is learned anew after a restart.
+    type State: Copy + Default + std::fmt::Debug + Serialize + DeserializeOwned;
 
     /// Judges `observation` against the past only, then learns from it.
     fn observe(&self, state: &mut Self::State, observation: &Observation) -> Verdict;
@@ -48,7 +51,7 @@ pub enum Verdict {
 }
 
 /// A predictive distribution around a centre, possibly of different width on both sides.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
     /// The most likely value, in the unit of the signal.
     pub center: f64,

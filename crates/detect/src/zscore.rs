@@ -48,7 +48,7 @@ pub(crate) struct Zscore {
 }
 
 /// What the classic form remembers of a series.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     mean: f64,
     variance: f64,
@@ -105,7 +105,7 @@ pub(crate) struct RobustZscore {
 }
 
 /// What the robust form remembers of a series.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct RobustState {
     window: QuantileWindow,
     samples: u32,

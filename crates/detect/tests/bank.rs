@@ -3,9 +3,10 @@
 use bellwether_detect::tail::SURPRISE_MAX;
 use bellwether_detect::{
     Bank, DetectorName, DetectorSpec, Direction, Expected, Judgement, LocalTime, MinDeviation,
-    Tables,
+    Tables, absent, changepoint, flatline, forecast, zscore,
 };
 use bellwether_series::{Sample, Timestamp};
+use postcard::Deserializer;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -19,7 +20,27 @@ fn bank(direction: Direction) -> Bank {
     };
     add(DetectorSpec::IsolationForest);
     add(DetectorSpec::Autoencoder);
-    Bank::new(&detectors, MinDeviation::default(), direction, &Tables::default())
+    bank_of(&detectors, direction)
+}
+
+/// All detectors that have a state.
+fn every_detector() -> Vec<DetectorSpec> {
+    let mut detectors = DetectorSpec::defaults();
+    detectors.extend([
+        DetectorSpec::Zscore(zscore::Params { robust: true, ..zscore::Params::default() }),
+        DetectorSpec::Exhaustion(forecast::ExhaustionParams::default()),
+        DetectorSpec::Changepoint(changepoint::Params::default()),
+        DetectorSpec::Trend,
+        DetectorSpec::Flatline(flatline::Params::default()),
+        DetectorSpec::Absent(absent::Params::default()),
+        DetectorSpec::IsolationForest,
+        DetectorSpec::Autoencoder,
+    ]);
+    detectors
+}
+
+fn bank_of(detectors: &[DetectorSpec], direction: Direction) -> Bank {
+    Bank::new(detectors, MinDeviation::default(), direction, &Tables::default())
 }
 
 /// One sample with the interval of its series.
@@ -84,6 +105,10 @@ fn is_sound(expected: &Expected) -> bool {
     expected.center.is_finite() && scales.iter().all(|scale| scale.is_finite() && *scale > 0.0)
 }
 
+fn saved(bank: &Bank, slot: usize) -> Vec<u8> {
+    postcard::to_stdvec(&bank.saved(slot)).expect("memory is enough")
+}
+
 fn evidence(bank: &Bank) -> Vec<(DetectorName, f64, Option<Expected>)> {
     bank.evidence().collect()
 }
@@ -130,6 +155,29 @@ proptest! {
             prop_assert_eq!(evidence(&alone), evidence(&among));
         }
         prop_assert_eq!(alone.state_text(0), among.state_text(slot));
+    }
+
+    #[test]
+    fn states_that_are_written_and_read_back_into_any_slot_go_on_as_the_original_would(
+        inputs in inputs(), seed in proptest::option::of(any::<u64>()),
+        slot in 0..3_000_usize, cut in any::<proptest::sample::Index>(),
+    ) {
+        let mut original = bank_of(&every_detector(), Direction::Both);
+        let mut restored = bank_of(&every_detector(), Direction::Both);
+        original.reset(1, seed);
+        let (before, after) = inputs.split_at(cut.index(inputs.len()));
+        for &input in before {
+            judge(&mut original, 1, input);
+        }
+        let bytes = saved(&original, 1);
+        restored.restore(slot, seed.is_some(), &mut Deserializer::from_bytes(&bytes)).unwrap();
+        prop_assert_eq!(&bytes, &saved(&restored, slot));
+        for &input in after {
+            prop_assert_eq!(judge(&mut original, 1, input), judge(&mut restored, slot, input));
+            prop_assert_eq!(evidence(&original), evidence(&restored));
+        }
+        prop_assert_eq!(original.state_text(1), restored.state_text(slot));
+        prop_assert_eq!(saved(&original, 1), saved(&restored, slot));
     }
 
     #[test]

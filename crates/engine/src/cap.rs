@@ -3,6 +3,8 @@
 //! It sees all events of all partitions in log order, so which alert is the first one too many is the same
 //! in every replay. Episodes beyond the cap stay events; one alert of its own says that the cap was hit.
 
+mod state;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

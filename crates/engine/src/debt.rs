@@ -10,6 +10,7 @@
 //! State: 16 bytes.
 
 use bellwether_series::Timestamp;
+use serde::{Deserialize, Serialize};
 
 const DAY_MS: f64 = 86_400_000.0;
 /// Episodes that cost nothing: a series may have a bad day.
@@ -18,7 +19,7 @@ const CREDIT: f64 = 4.0;
 const STEP: f64 = 0.25;
 
 /// Episodes of a series beyond its budget. By default it never alerted.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Debt {
     /// Episodes owed at `at`, the credit included; 0 to some tens.
     episodes: f32,

@@ -1,5 +1,7 @@
 //! The whole engine on one thread: what replay and tests run, and what the runtime spreads over shards.
 
+mod state;
+
 use std::sync::Arc;
 
 use bellwether_detect::Tables;
@@ -28,6 +30,16 @@ impl Shard {
         let partitions =
             owned.map(|_| Partition::new(Arc::clone(settings), tables.clone())).collect();
         Self { partitions, first: index, stride: count }
+    }
+
+    /// Deals all partitions, in the order of their numbers, to `count` shards, as [`Shard::new`] makes them.
+    pub fn deal(partitions: Vec<Partition>, count: usize) -> Vec<Self> {
+        let shard = |first| Self { partitions: Vec::new(), first, stride: count };
+        let mut shards: Vec<Self> = (0..count).map(shard).collect();
+        for (number, partition) in partitions.into_iter().enumerate() {
+            shards[number % count].partitions.push(partition);
+        }
+        shards
     }
 
     /// Does the work of one record at record time `elapsed_ms`, leaving `work` empty.

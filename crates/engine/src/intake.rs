@@ -7,6 +7,9 @@
 //! came after the previous one last time, then by a keyed hash of the bytes, verified by comparison.
 //! Labels are looked at once, when a series is created.
 
+mod state;
+mod work;
+
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
@@ -18,6 +21,7 @@ use bellwether_wire::remote_write::{MetricType, RawSample, WriteRequest};
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 use hashbrown::HashTable;
+use serde::{Deserialize, Serialize};
 
 use crate::outcome::{Outcome, RejectReason};
 use crate::outputs::{Counts, DropReason};
@@ -27,33 +31,14 @@ use crate::settings::Settings;
 use crate::threshold::{Shares, firing_threshold, shortest_for_ms};
 use crate::units::{Party, Units};
 
+pub use self::state::IntakeState;
+pub(crate) use self::state::free_places;
+pub use self::work::Work;
+
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
 /// Series that have outlived themselves are looked for this often.
 const SWEEP_EVERY_MS: i64 = 60_000;
-
-/// What a shard must do for one record.
-#[derive(Debug)]
-pub struct Work {
-    /// Inputs to the shard's partitions, to be applied before the rows.
-    pub(crate) inputs: Vec<(u8, Input)>,
-    /// Samples by partition: what lies together in memory is worked on together.
-    pub(crate) rows: Vec<Vec<Row>>,
-}
-
-impl Default for Work {
-    fn default() -> Self {
-        Self { inputs: Vec::new(), rows: vec![Vec::new(); PARTITIONS] }
-    }
-}
-
-impl Work {
-    /// Empties it, keeping the memory.
-    pub fn clear(&mut self) {
-        self.inputs.clear();
-        self.rows.iter_mut().for_each(Vec::clear);
-    }
-}
 
 /// What an intake makes of one record.
 #[derive(Debug)]
@@ -80,13 +65,14 @@ pub struct Intake {
     /// The entry that is expected to come next.
     guess: usize,
     slots: Vec<Slots>,
-    families: BTreeMap<Box<str>, FamilyKind>,
+    /// Shared with states that were saved and are not written yet.
+    families: Arc<BTreeMap<Box<str>, FamilyKind>>,
     watched: usize,
     shares: Shares,
     units: Units,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry {
     labels: LabelSet,
     seen_ms: i64,
@@ -94,14 +80,14 @@ struct Entry {
 }
 
 /// What happens to the samples of a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Fate {
     Watched { partition: u8, slot: u32, kind: SeriesKind },
     Dropped(DropReason),
 }
 
 /// Slots of a partition: which one the next series gets.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 struct Slots {
     next: u32,
     free: Vec<u32>,
@@ -133,11 +119,16 @@ impl Intake {
             table: HashTable::new(),
             guess: 0,
             slots: vec![Slots::default(); PARTITIONS],
-            families: BTreeMap::new(),
+            families: Arc::default(),
             watched: 0,
             shares,
             units,
         }
+    }
+
+    /// The configuration in force.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// Series known at present, watched or not.
@@ -269,7 +260,11 @@ impl Intake {
             let entry = self.entries.get(index as usize).and_then(Option::as_ref);
             entry.is_some_and(|entry| entry.labels.as_wire() == wire)
         };
-        self.table.find(self.hasher.hash_one(wire), is_same).map(|&index| index as usize)
+        self.table.find(self.hash(wire), is_same).map(|&index| index as usize)
+    }
+
+    fn hash(&self, wire: &[u8]) -> u64 {
+        self.hasher.hash_one(wire)
     }
 
     #[cold]
@@ -434,7 +429,7 @@ impl Intake {
                 outcome.refused_families += 1;
                 continue;
             }
-            self.families.insert(metadata.family.into(), kind);
+            Arc::make_mut(&mut self.families).insert(metadata.family.into(), kind);
             learned.insert(metadata.family);
         }
         if !learned.is_empty() {
@@ -450,7 +445,7 @@ impl Intake {
                 continue;
             }
             let Some(entry) = self.entries[index].take() else { continue };
-            let hash = self.hasher.hash_one(entry.labels.as_wire());
+            let hash = self.hash(entry.labels.as_wire());
             if let Ok(found) = self.table.find_entry(hash, |&other| other as usize == index) {
                 found.remove();
             }

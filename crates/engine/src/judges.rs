@@ -4,8 +4,9 @@
 //! rule still asks for it. That is how a reload keeps the state of what did not change. A bank in which
 //! nobody sits gives its memory back. The deep tier is given to those who come first, while there is memory for it.
 
-use bellwether_detect::{Bank, DetectorSpec, Direction, MinDeviation, Tables};
+use bellwether_detect::{Bank, DetectorSpec, Direction, MinDeviation, SavedSeries, Tables};
 use bellwether_series::Fingerprint;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::settings::Rule;
 
@@ -27,10 +28,12 @@ impl Method {
     }
 }
 
-/// Where the detector states of a series are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Where the detector states of a series are. Whoever is restored gets another seat, so only its tier is saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Seat {
+    #[serde(skip)]
     slot: u32,
+    #[serde(skip)]
     bank: u16,
     /// Whether the deep tier judges the series.
     pub(crate) is_deep: bool,
@@ -83,6 +86,27 @@ impl Judges {
 
     /// A fresh seat for the series `fingerprint` that `rule` judges.
     pub(crate) fn seat(&mut self, rule: &Rule, fingerprint: Fingerprint) -> Seat {
+        let (bank, slot) = self.vacancy(rule);
+        let judge = &mut self.all[bank];
+        let wanted = self.deep_bytes + judge.deep_bytes;
+        let is_deep = judge.deep_bytes > 0 && wanted <= self.deep_max_bytes;
+        if is_deep {
+            self.deep_bytes = wanted;
+        }
+        judge.bank.reset(slot as usize, is_deep.then_some(fingerprint.as_u128() as u64));
+        Seat { slot, bank: bank as u16, is_deep }
+    }
+
+    /// A seat for a series that is restored, which `rule` judges; `None` if the deep tier did and there is none.
+    pub(crate) fn reserve(&mut self, rule: &Rule, is_deep: bool) -> Option<Seat> {
+        let (bank, slot) = self.vacancy(rule);
+        let deep_bytes = if is_deep { self.all[bank].deep_bytes } else { 0 };
+        self.deep_bytes += deep_bytes;
+        (deep_bytes > 0 || !is_deep).then_some(Seat { slot, bank: bank as u16, is_deep })
+    }
+
+    /// A bank and a slot of it where nobody sits, for somebody whom `rule` judges.
+    fn vacancy(&mut self, rule: &Rule) -> (usize, u32) {
         let method = Method::of(rule);
         let bank = self.all.iter().position(|judge| judge.method == method);
         let bank = bank.unwrap_or_else(|| {
@@ -99,13 +123,22 @@ impl Judges {
             judge.next += 1;
             judge.next - 1
         });
-        let wanted = self.deep_bytes + judge.deep_bytes;
-        let is_deep = judge.deep_bytes > 0 && wanted <= self.deep_max_bytes;
-        if is_deep {
-            self.deep_bytes = wanted;
-        }
-        judge.bank.reset(slot as usize, is_deep.then_some(fingerprint.as_u128() as u64));
-        Seat { slot, bank: bank as u16, is_deep }
+        (bank, slot)
+    }
+
+    /// The states of the detectors of whoever sits on `seat`, to be written.
+    pub(crate) fn saved(&self, seat: Seat) -> SavedSeries<'_> {
+        self.all[usize::from(seat.bank)].bank.saved(seat.slot as usize)
+    }
+
+    /// Reads them.
+    pub(crate) fn restore<'de, D: Deserializer<'de>>(
+        &mut self,
+        seat: Seat,
+        deserializer: D,
+    ) -> Result<(), D::Error> {
+        let bank = &mut self.all[usize::from(seat.bank)].bank;
+        bank.restore(seat.slot as usize, seat.is_deep, deserializer)
     }
 
     /// Whether a series would be judged by the deep tier if there were memory for it, which there is for some.

@@ -7,6 +7,8 @@
 //! welcome, which partition owns it) → [`Partition`] (order, signal, detectors, alert lifecycle) →
 //! [`AlertCap`] (one, in log order). [`Engine`] runs all of it on one thread; the runtime spreads
 //! [`Shard`]s over several.
+//!
+//! Each of these can be saved and restored; [`StateError`] says why bytes are no state.
 
 mod calendar;
 mod cap;
@@ -26,6 +28,7 @@ mod partition;
 mod record;
 mod settings;
 mod slab;
+mod state;
 #[cfg(test)]
 mod testing;
 mod threshold;
@@ -39,7 +42,7 @@ pub use cap::{AlertCap, CAP_RULE};
 pub use engine::{Engine, Shard};
 pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
 pub use group_rule::{GROUP_RULE, GroupRule};
-pub use intake::{Intake, Routed, Work};
+pub use intake::{Intake, IntakeState, Routed, Work};
 pub use outcome::{Outcome, RejectReason};
 pub use outputs::{CalibrationCounts, Counts, DropReason, Gauge, GaugeReading, Outputs, Score};
 pub use own::{HEALTH_RULE, next_own_event, own_event};
@@ -49,3 +52,4 @@ pub use settings::{
     AlertPolicy, Budget, DEFAULT_RULE, DeepTier, Importance, Ordering, Rule, Selection,
     SeriesLimits, Settings,
 };
+pub use state::{STATE_VERSION, StateError};

@@ -7,6 +7,7 @@
 
 use bellwether_detect::Severity;
 use bellwether_series::{Fingerprint, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::event::ChangeKind;
 use crate::settings::{AlertPolicy, Importance};
@@ -18,7 +19,7 @@ const CRITICAL_EXCESS: f64 = 3.0;
 const CRITICAL_AFTER_MS: i64 = 15 * 60_000;
 
 /// Since when a series has been over each level without a break; part of every series' record.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Pending {
     notable_since: Option<Timestamp>,
     over_since: Option<Timestamp>,
@@ -38,7 +39,7 @@ pub(crate) struct Reading {
 }
 
 /// An episode from its first event until it is resolved.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Episode {
     pub(crate) id: Fingerprint,
     pub(crate) starts_at: Timestamp,

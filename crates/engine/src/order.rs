@@ -8,16 +8,17 @@
 use std::collections::BTreeMap;
 
 use bellwether_series::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::outputs::DropReason;
 
 /// Held samples by series slot; sorted by time within a series.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Held {
     series: BTreeMap<u32, Waiting>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Waiting {
     samples: Vec<(Timestamp, f64)>,
     newest: Timestamp,

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use bellwether_detect::profile::SignalClass;
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 
 /// Why a sample that was taken is not judged. Closed, so that it can label a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum DropReason {
     /// The same sample again.
     Duplicate,

@@ -6,6 +6,7 @@ mod group_alerts;
 mod groups;
 mod maintenance;
 mod series;
+mod state;
 #[cfg(test)]
 mod tests;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bellwether_series::Timestamp;
 use bellwether_wire::remote_write::WriteRequest;
+use serde::{Deserialize, Serialize};
 
 use crate::settings::Settings;
 
@@ -57,7 +58,7 @@ impl RecordBody<'_> {
 /// While the engine runs, a heartbeat is recorded every ten seconds. A longer step is a pause or a jump of the
 /// wall clock, a negative one a jump back; neither may age a series, so steps are taken into
 /// 0..=[`RecordClock::STEP_MS_MAX`].
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct RecordClock {
     elapsed_ms: i64,
     first: Option<Timestamp>,
@@ -73,6 +74,11 @@ impl RecordClock {
         self.first.get_or_insert(received_at);
         self.last = Some(received_at);
         self.elapsed_ms += step_ms.clamp(0, Self::STEP_MS_MAX);
+        self.elapsed_ms
+    }
+
+    /// Milliseconds that have passed since the first record.
+    pub(crate) fn elapsed_ms(&self) -> i64 {
         self.elapsed_ms
     }
 

@@ -42,6 +42,21 @@ impl<T> Slab<T> {
         self.chunks.get_mut(slot / Self::CHUNK)?.get_mut(slot % Self::CHUNK)?.take()
     }
 
+    /// Slots up to the last one that is taken.
+    pub(crate) fn slots(&self) -> usize {
+        let (mut slots, mut all) = (0, 0);
+        for record in self.chunks.iter().flatten() {
+            all += 1;
+            slots = if record.is_some() { all } else { slots };
+        }
+        slots
+    }
+
+    /// What is in each of [`Slab::slots`].
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Option<&T>> {
+        self.chunks.iter().flatten().map(Option::as_ref).take(self.slots())
+    }
+
     /// All records, by slot.
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (u32, &mut T)> {
         let records = self.chunks.iter_mut().flatten().enumerate();

@@ -6,6 +6,8 @@
 //! episode swallows a run, what one test in `1 / p` exceeds starts at most `p * day / d / RUN_SAMPLES` false episodes a
 //! day. Which surprise, if it lasts, is that rare depends on the series: see `bellwether_detect::lasting`.
 
+use serde::{Deserialize, Serialize};
+
 use crate::settings::{Budget, Rule};
 
 const DAY_MS: f64 = 86_400_000.0;
@@ -34,7 +36,7 @@ pub(crate) fn share_per_day(budget: &Budget, watched: usize) -> f64 {
 }
 
 /// False alarms a day that each may raise.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Shares {
     /// Each unit: a group, or a series that does not leave alerting to one.
     pub(crate) per_unit: f64,

@@ -24,6 +24,21 @@ pub(crate) struct AlertBook {
 }
 
 impl AlertBook {
+    /// The book of an engine that was restored: the alerts that fire in it, as
+    /// [`AlertCap::told`](bellwether_engine::AlertCap::told) lists them. They are counted as firing in `figures`; what had fired before is
+    /// not, since that is counted from the start of the process.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for a runtime that restores"))]
+    pub(crate) fn of(
+        firing: impl Iterator<Item = (Fingerprint, Severity)>,
+        figures: &mut AlertFigures,
+    ) -> Self {
+        let firing: BTreeMap<_, _> = firing.collect();
+        for &severity in firing.values() {
+            figures.firing[severity as usize] += 1;
+        }
+        Self { firing }
+    }
+
     /// Takes an event that has passed the cap into account.
     pub(crate) fn enter(&mut self, event: &Event, figures: &mut AlertFigures) {
         let before = self.firing.get(&event.episode_id).copied();
@@ -107,6 +122,20 @@ mod tests {
         assert_eq!(figures(&events), held);
         events.push(event(1, Resolved, Critical, false));
         assert_eq!(figures(&events), held);
+    }
+
+    #[test]
+    fn a_book_that_is_opened_again_knows_what_fires_and_follows_it_to_its_end() {
+        let (warning, critical) =
+            (event(1, Firing, Warning, true), event(2, Firing, Critical, true));
+        let told = [&warning, &critical].map(|event| (event.episode_id, event.severity));
+        let mut figures = AlertFigures::default();
+        let mut book = AlertBook::of(told.into_iter(), &mut figures);
+        assert_eq!(figures, AlertFigures { firing: [0, 1, 1], ..AlertFigures::default() });
+        for resolved in [event(1, Resolved, Warning, true), event(2, Resolved, Critical, true)] {
+            book.enter(&resolved, &mut figures);
+        }
+        assert_eq!(figures, AlertFigures::default());
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! wire. A series that is already known is therefore recognised by comparing bytes, without looking
 //! at a single label.
 
+mod saved;
+
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;

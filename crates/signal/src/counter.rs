@@ -1,6 +1,7 @@
 //! Counters as rates.
 
 use bellwether_series::{Sample, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// Increase of a counter per second between two neighbouring samples, `previous` being the older one.
 ///
@@ -16,7 +17,7 @@ pub fn rate(previous: Sample, sample: Sample) -> Option<f64> {
 ///
 /// Method: a median tracked by steps of a sixteenth (stochastic approximation of the median, Robbins &
 /// Monro 1951), so that gaps and bursts move it little.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
     estimate_ms: u32,
 }

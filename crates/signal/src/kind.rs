@@ -1,7 +1,9 @@
 //! What a series is, by its metadata or else by its name.
 
+use serde::{Deserialize, Serialize};
+
 /// What a series' values mean.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SeriesKind {
     /// Each value stands for itself.
     Gauge,
@@ -12,7 +14,7 @@ pub enum SeriesKind {
 }
 
 /// What a metric family's metadata says it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FamilyKind {
     /// Goes up and down.
     Gauge,

@@ -7,6 +7,8 @@
 //!
 //! State: 8 bytes.
 
+use serde::{Deserialize, Serialize};
+
 /// Surprise from which a score is part of an excursion.
 const EXCURSION_SURPRISE: f64 = 3.0;
 /// Rows of an excursion that count, in lengths of a usual one, besides the first.
@@ -17,7 +19,7 @@ const CALM_ROWS_MAX: u16 = 60;
 pub const NEW_NORMAL_ROWS: u16 = 1440;
 
 /// The present excursion, and how long excursions of this series usually are. 8 bytes.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Excursion {
     /// Rows of a usual one.
     usual: f32,

@@ -98,6 +98,23 @@ fn a_constant_is_ordinary_for_months_until_it_moves() {
     }
 }
 
+#[test]
+fn a_state_whose_memory_is_full_is_read_back_as_well() {
+    // The longest ring holds 8,192 samples.
+    let moments = ordinary(5, 8_500);
+    for mut case in deep_tier(5) {
+        for (index, moment) in moments.iter().enumerate() {
+            let score = case.subject.score(moment);
+            if index % 997 == 0 || (8_180..8_260).contains(&index) {
+                let bytes = case.subject.state_bytes();
+                case.subject = case.subject.reread().0;
+                assert_eq!(case.subject.state_bytes(), bytes, "{} {index}", case.name);
+            }
+            assert!(index < 200 || score.is_some(), "{} {index}", case.name);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
 
@@ -126,6 +143,48 @@ proptest! {
             scores.extend(after.iter().map(|moment| copy.score(moment)));
             prop_assert_eq!(bits(&straight), bits(&scores), "{}", name);
             prop_assert_eq!(bits(&original), bits(&straight[before.len()..]), "{}", name);
+        }
+    }
+
+    #[test]
+    fn a_state_that_is_written_and_read_back_goes_on_as_the_original_would(
+        before in wild(), seed in any::<u64>(), cut in any::<Index>(),
+    ) {
+        let moments = [ordinary(seed, 200), before, ordinary(!seed, 200)].concat();
+        let (before, after) = moments.split_at(cut.index(moments.len()));
+        for mut case in deep_tier(seed) {
+            let name = case.name;
+            for moment in before {
+                case.subject.score(moment);
+            }
+            let (mut read, bytes) = case.subject.reread();
+            prop_assert_eq!(read.state_bytes(), case.subject.state_bytes(), "{}", name);
+            prop_assert_eq!(&bytes, &read.reread().1, "{}", name);
+            let original: Vec<_> = after.iter().map(|moment| case.subject.score(moment)).collect();
+            let theirs: Vec<_> = after.iter().map(|moment| read.score(moment)).collect();
+            prop_assert_eq!(bits(&original), bits(&theirs), "{}", name);
+            prop_assert_eq!(case.subject.reread().1, read.reread().1, "{}", name);
+        }
+    }
+
+    #[test]
+    fn a_state_with_another_byte_is_refused_or_scores_without_a_panic(
+        seed in any::<u64>(), count in 30..200_i64, changes in vec((any::<Index>(), any::<u8>()), 8),
+    ) {
+        let (before, after) = (ordinary(seed, count), ordinary(!seed, count + 30));
+        for mut case in deep_tier(seed) {
+            for moment in &before {
+                case.subject.score(moment);
+            }
+            let (_, bytes) = case.subject.reread();
+            for (place, byte) in &changes {
+                let mut changed = bytes.clone();
+                changed[place.index(bytes.len())] = *byte;
+                let Some(mut subject) = case.subject.read(&changed) else { continue };
+                for moment in &after[count as usize..] {
+                    subject.score(moment);
+                }
+            }
         }
     }
 

@@ -17,11 +17,13 @@
 //! at the horizon; a slope that only changes later.
 
 use bellwether_series::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::course::Course;
 use super::limit::{Approach, ExhaustionParams};
 use crate::params::MinDeviation;
 use crate::residual::Scale;
+use crate::saved::completed;
 use crate::tail::{Tail, TailShape};
 use crate::verdict::{Detector, Expected, Observation, Verdict};
 
@@ -87,7 +89,8 @@ pub struct Prediction {
 }
 
 /// What it remembers of a series. Lengths are distances to the limit, positive where all is well; times are in blocks.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct ExhaustionState {
     /// Means of finished blocks, oldest first.
     blocks: [f32; BLOCKS],
@@ -108,6 +111,8 @@ pub struct ExhaustionState {
     at: f32,
     latest: f32,
 }
+
+completed!(ExhaustionState);
 
 impl Exhaustion {
     /// A detector; `min_deviation` bounds the band that it shows from below.
@@ -222,6 +227,12 @@ impl Detector for Exhaustion {
 }
 
 impl ExhaustionState {
+    fn completed(self) -> Option<Self> {
+        let is_new = self.samples == 0 && self.finished == 0;
+        let has_blocks = self.block_ms > 0 && self.finished as usize <= BLOCKS;
+        (is_new || has_blocks).then_some(self)
+    }
+
     /// Ends the present block; one without a sample is like the one before.
     fn push(&mut self) {
         if self.finished as usize == BLOCKS {

@@ -1,5 +1,7 @@
 //! One model of exponential smoothing with a damped trend.
 
+use serde::{Deserialize, Serialize};
+
 /// What is left of a trend after one step.
 const PHI: f64 = 0.98;
 /// Smoothing constant of the trend, in that of the level.
@@ -12,7 +14,7 @@ const TREND_FROM: u32 = 8;
 const VARIANCE_MAX: f64 = 1e4;
 
 /// Level, trend per step and mean absolute error one step ahead, in the unit of the signal.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Model {
     pub(super) level: f64,
     pub(super) trend: f64,

@@ -1,12 +1,14 @@
 //! A forest over a sample of the past whose trees are renewed one at a time.
 
 use half::f16;
+use serde::{Deserialize, Serialize};
 
 use super::random::Random;
 use super::tree::{Choice, Soil, Tree, average_path};
+use crate::saved::{halves, with_room};
 
 /// How large a forest is and how fast it forgets.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Extent {
     /// Features of a row.
     pub(super) width: usize,
@@ -30,10 +32,11 @@ const WARM_UP_ROWS: usize = 64;
 const VALUE_MAX: f32 = 30_000.0;
 
 /// Kept rows and the trees that were grown from them.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Evolving {
     extent: Extent,
     /// Kept rows, one behind the other.
+    #[serde(with = "halves")]
     rows: Vec<f16>,
     trees: Vec<Tree<f32>>,
     /// The least and the greatest value of each feature that each tree was grown from.
@@ -44,6 +47,7 @@ pub(super) struct Evolving {
     order: Vec<u32>,
     features: Vec<u16>,
     /// The present row, as rounded as the kept ones.
+    #[serde(skip)]
     present: Vec<f32>,
     learned: f64,
     renewed: usize,
@@ -67,6 +71,31 @@ impl Evolving {
             wait: 0,
             random: Random::new(seed),
         }
+    }
+
+    /// What was read, with as much room as [`Evolving::new`] makes; `None` if it is no forest of this extent.
+    pub(super) fn completed(self, extent: Extent) -> Option<Self> {
+        let Extent { width, rows, trees, sample, .. } = extent;
+        let kept = self.order.len();
+        let fits = self.extent == extent
+            && self.rows.len() == kept * width
+            && self.trees.len() == trees
+            && self.boxes.len() == trees * width
+            && self.usual.len() == trees
+            && self.features.len() == width;
+        let points = self.order.iter().all(|&row| (row as usize) < kept);
+        let features = self.features.iter().all(|&feature| usize::from(feature) < width);
+        if !(fits && points && features) {
+            return None;
+        }
+        let grown = self.trees.into_iter().map(|tree| tree.completed(sample, width));
+        Some(Self {
+            rows: with_room(self.rows, rows * width)?,
+            trees: grown.collect::<Option<_>>()?,
+            order: with_room(self.order, rows)?,
+            present: vec![0.0; width],
+            ..self
+        })
     }
 
     /// How odd the row is: the usual path by its own, to a power; about 1 for what is ordinary and up to some 50,000.

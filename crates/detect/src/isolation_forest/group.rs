@@ -1,8 +1,11 @@
 //! All signals of a group as one row of features.
 
+use serde::{Deserialize, Serialize};
+
 use super::evolving::{Evolving, Extent};
 use super::tree::Choice;
 use crate::deep::GroupDetector;
+use crate::saved::completed;
 use crate::subspace::follow::Follow;
 use crate::subspace::standard::Standard;
 
@@ -44,33 +47,28 @@ const FOLLOW_GAIN: f64 = 0.1;
 pub struct GroupForest;
 
 /// What is known of a group's rows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GroupState {
     standards: Box<[Standard]>,
     forest: Evolving,
     follow: Follow,
     /// The present row, standardised; kept to spare an allocation per row.
+    #[serde(skip)]
     row: Box<[f32]>,
     settled: u32,
 }
+
+completed!(GroupState);
 
 impl GroupDetector for GroupForest {
     type State = GroupState;
 
     fn begin(&self, width: usize, seed: u64) -> GroupState {
         let width = width.min(SIGNALS_MAX);
-        let rows = (VALUES_KEPT / width.max(1)).min(ROWS_MAX);
-        let extent = Extent {
-            width,
-            rows,
-            trees: TREES,
-            sample: SAMPLE,
-            choice: Choice::BySpread,
-            renewal_rows: RENEWAL_ROWS,
-        };
         GroupState {
             standards: vec![Standard::default(); width].into(),
-            forest: Evolving::new(extent, seed),
+            forest: Evolving::new(extent(width), seed),
             follow: Follow::default(),
             row: vec![0.0; width].into(),
             settled: 0,
@@ -95,7 +93,30 @@ impl GroupDetector for GroupForest {
     }
 }
 
+/// That of a forest for `width` signals.
+fn extent(width: usize) -> Extent {
+    Extent {
+        width,
+        rows: (VALUES_KEPT / width.max(1)).min(ROWS_MAX),
+        trees: TREES,
+        sample: SAMPLE,
+        choice: Choice::BySpread,
+        renewal_rows: RENEWAL_ROWS,
+    }
+}
+
 impl GroupState {
+    fn completed(self) -> Option<Self> {
+        let width = self.width();
+        let forest = self.forest.completed(extent(width))?;
+        (width <= SIGNALS_MAX).then(|| Self { forest, row: vec![0.0; width].into(), ..self })
+    }
+
+    /// Signals that are looked at.
+    pub(crate) fn width(&self) -> usize {
+        self.standards.len()
+    }
+
     /// Standardises the row by the past of its signals, then teaches it to them.
     fn enter(&mut self, row: &[f64], weight: f64) {
         let signals = self.standards.iter_mut().zip(&mut self.row);

@@ -1,7 +1,9 @@
 //! Seeded random numbers (`SplitMix64`; Steele, Lea & Flood 2014).
 
+use serde::{Deserialize, Serialize};
+
 /// A stream of random numbers that follows from its seed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Random(u64);
 
 impl Random {

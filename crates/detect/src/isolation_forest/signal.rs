@@ -1,10 +1,12 @@
 //! The newest value of a signal and what went before it, as one row of features.
 
 use bellwether_series::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::evolving::{Evolving, Extent};
 use super::tree::Choice;
 use crate::deep::DeepDetector;
+use crate::saved::{array, completed};
 use crate::subspace::follow::{Follow, follow_gain};
 use crate::subspace::standard::Standard;
 use crate::verdict::Observation;
@@ -59,16 +61,20 @@ const DEPARTURE_MAX: f64 = 100.0;
 pub struct IsolationForest;
 
 /// What is known of one signal.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct SignalState {
     standard: Standard,
     forest: Evolving,
     follow: Follow,
     /// Standardised, newest first.
+    #[serde(with = "array")]
     recent: [f32; REACH],
     settled: u32,
     last: Option<Timestamp>,
 }
+
+completed!(SignalState);
 
 impl DeepDetector for IsolationForest {
     type State = SignalState;
@@ -111,6 +117,10 @@ impl DeepDetector for IsolationForest {
 }
 
 impl SignalState {
+    fn completed(self) -> Option<Self> {
+        Some(Self { forest: self.forest.completed(EXTENT)?, ..self })
+    }
+
     /// Puts the observation among the recent ones, which are all like it after a gap and at the beginning.
     fn enter(&mut self, observation: &Observation) {
         let (now, last) = (observation.timestamp, self.last.replace(observation.timestamp));

@@ -4,8 +4,10 @@
 //! the path that ends there, with what its points would add.
 
 use linfa::Float;
+use serde::{Deserialize, Serialize};
 
 use super::random::Random;
+use crate::saved::with_room;
 
 /// Most points that a tree can be built from: links fit 16 bits.
 pub(super) const POINTS_MAX: usize = 1 << 15;
@@ -16,7 +18,7 @@ const LEAF: u16 = 0;
 /// Euler's constant.
 const EULER: f64 = 0.577_215_664_901_532_9;
 
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 struct Node<F> {
     /// Points that are not above it are on the left. Of a leaf: the length of the path.
     cut: F,
@@ -25,13 +27,13 @@ struct Node<F> {
 }
 
 /// A tree over a sample of points.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Tree<F> {
     nodes: Vec<Node<F>>,
 }
 
 /// How the feature of a cut is drawn among those in which points differ.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Choice {
     /// All alike, as in the paper.
     Even,
@@ -100,6 +102,21 @@ impl<F: Float> Tree<F> {
                 if value(node.feature) <= node.cut { index + 1 } else { usize::from(node.right) };
         }
         F::zero()
+    }
+
+    /// The tree with room for `points` points; `None` if some path through it would not end, or a cut is in no feature
+    /// of `width`.
+    pub(super) fn completed(self, points: usize, width: usize) -> Option<Self> {
+        let count = self.nodes.len();
+        let is_sound = |(index, node): (usize, &Node<F>)| {
+            let is_cut = index + 1 < usize::from(node.right)
+                && usize::from(node.right) < count
+                && usize::from(node.feature) < width;
+            node.right == LEAF || is_cut
+        };
+        let all_sound = self.nodes.iter().enumerate().all(is_sound);
+        let nodes = all_sound.then(|| with_room(self.nodes, nodes_max(points)))??;
+        Some(Self { nodes })
     }
 
     /// Bytes that the tree owns, without itself.

@@ -1,5 +1,7 @@
 //! One member of a group and how far it is from where it should be.
 
+use serde::{Deserialize, Serialize};
+
 use crate::subspace::follow::Follow;
 
 /// A distance where there never was one is so large; how large nobody knows.
@@ -10,7 +12,7 @@ const ROUNDING: f64 = 1e-9;
 const DISTANCE_MAX: f64 = 1e100;
 
 /// What is known of one member.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct Member {
     pub(super) follow: Follow,
     pub(super) recent_mean: f64,

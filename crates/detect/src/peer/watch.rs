@@ -1,8 +1,11 @@
 //! What being unlike the others is worth: the scores of a group's members as one surprise.
 
+use serde::{Deserialize, Serialize};
+
 use super::{Peer, State};
 use crate::calibrate::Calibration;
 use crate::ladder::{Ladder, Prior};
+use crate::saved::completed;
 
 /// What is left of the largest surprise is one itself, unless the group's past says otherwise.
 const ROWS: Prior = Prior { slope: 1.0, rows: 3000.0, steadiness: 0.0 };
@@ -18,11 +21,14 @@ const PROTECTED_WEIGHT: f64 = 0.1;
 /// surprises less the logarithm of their number, or how unlikely so few members are, is judged by the group's past.
 ///
 /// State: that of [`Peer`], and 184 bytes a member. Cost: that of [`Peer`], and some 90 ns a member.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct PeerWatch {
     state: State,
     pasts: Box<[Calibration]>,
+    #[serde(skip)]
     odd: Vec<f64>,
+    #[serde(skip)]
     surprises: Vec<f64>,
     rows: Ladder,
 }
@@ -49,7 +55,21 @@ pub enum PeerFinding {
     TooFew,
 }
 
+completed!(PeerWatch);
+
 impl PeerWatch {
+    fn completed(mut self) -> Option<Self> {
+        let members = self.members_max();
+        self.odd.reserve_exact(members);
+        self.surprises.reserve_exact(members);
+        (self.pasts.len() == members).then_some(self)
+    }
+
+    /// Members that are looked at.
+    pub(crate) fn members_max(&self) -> usize {
+        self.state.members.len()
+    }
+
     /// A group of up to `members` that was never seen.
     pub fn new(members: usize) -> Self {
         let state = Peer.begin(members);

@@ -1,5 +1,7 @@
 //! Bounding boxes of shingles.
 
+use serde::{Deserialize, Serialize};
+
 /// Values of one shingle.
 pub(super) const WIDTH: usize = 8;
 
@@ -7,7 +9,7 @@ pub(super) const WIDTH: usize = 8;
 pub(super) type Point = [f32; WIDTH];
 
 /// The smallest box that holds some points.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Bounds {
     pub(super) low: Point,
     pub(super) high: Point,

@@ -1,5 +1,9 @@
 //! The recent past of a series, from which every shingle of it can be read.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::bounds::{Point, WIDTH};
 
 /// Samples that are kept; positions in the ring fit `u16`.
@@ -73,6 +77,38 @@ impl Ring {
     /// The shingles of `grain`.
     pub(super) const fn shingles(&self, grain: Grain) -> Shingles<'_> {
         Shingles { ring: self, grain }
+    }
+}
+
+/// What was pushed, as far as it is kept, in the order of places.
+#[derive(Serialize, Deserialize)]
+struct Pushed<'r> {
+    samples: u64,
+    values: Cow<'r, [f32]>,
+}
+
+/// How many of so many samples are kept.
+fn kept(samples: u64) -> usize {
+    samples.min(KEPT as u64) as usize
+}
+
+impl Serialize for Ring {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let values = self.values[..kept(self.samples)].into();
+        Pushed { samples: self.samples, values }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Ring {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Pushed { samples, values } = Pushed::deserialize(deserializer)?;
+        if values.len() != kept(samples) {
+            return Err(serde::de::Error::custom("another number of values than were pushed"));
+        }
+        let mut ring = Self { samples, next: (samples % KEPT as u64) as usize, ..Self::new() };
+        ring.values[..values.len()].copy_from_slice(&values);
+        ring.values.copy_within(..REPEATED, KEPT);
+        Ok(ring)
     }
 }
 

@@ -3,6 +3,10 @@
 //! Boxes are kept for nodes with many points only; those of the others are computed from their points when
 //! needed, bottom up, so that each point is read once.
 
+mod sound;
+
+use serde::{Deserialize, Serialize};
+
 use super::bounds::{Bounds, Gap, Point};
 use super::shingles::Shingles;
 
@@ -22,7 +26,7 @@ const NO_LEAF: u8 = u8::MAX;
 const ALIVE_MIN: f32 = 1e-3;
 
 /// A cut. Points that are not above it are on the left.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Node {
     cut: f32,
     /// The next free node of one that is free.
@@ -63,7 +67,7 @@ impl Node {
 }
 
 /// Equal points, by the newest of them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Leaf {
     /// Where the shingle starts.
     at: u16,
@@ -73,7 +77,7 @@ struct Leaf {
     next: u8,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
     leaves: Vec<Leaf>,
@@ -88,7 +92,7 @@ pub(super) struct Tree {
 impl Tree {
     /// A tree for `points` points at most.
     pub(super) fn new(points: usize) -> Self {
-        let slots = (points / 5).min(SLOTS_MAX);
+        let slots = sound::slots_of(points);
         Self {
             nodes: Vec::with_capacity(points - 1),
             leaves: Vec::with_capacity(points),

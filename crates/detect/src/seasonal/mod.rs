@@ -90,7 +90,7 @@ pub(crate) struct Seasonal {
 }
 
 /// What it remembers of a series. Profiles hold offsets from the first value.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     first_value: f64,
     last_ms: i64,
@@ -110,7 +110,7 @@ pub(crate) struct State {
 }
 
 /// How fast a series learns at present. Changes slowly, so it is worked out once an hour.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Pace {
     /// Local hours since the epoch, plus one; 0 before the first.
     hour: i64,

@@ -4,8 +4,10 @@
 //! neighbouring hours, each by its share in the forecast.
 
 use half::f16;
+use serde::{Deserialize, Serialize};
 
 use super::HOUR_MS;
+use crate::saved::halves;
 
 pub(super) const HOURS_A_DAY: usize = 24;
 pub(super) const HOURS_A_WEEK: usize = 168;
@@ -42,7 +44,7 @@ impl Knots {
 }
 
 /// Offsets by the hour of the day.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct DailyProfile([f32; HOURS_A_DAY]);
 
 impl DailyProfile {
@@ -71,10 +73,11 @@ impl DailyProfile {
 
 /// Offsets by the hour of the week, in half precision: 11 bits are finer than the noise of what is
 /// learned, and a week of them has to fit into few cache lines.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct WeeklyProfile {
     /// What 1.0 stands for, in the unit of the signal; 0 while nothing was learned.
     unit: f64,
+    #[serde(with = "halves")]
     hours: [f16; HOURS_A_WEEK],
 }
 

@@ -1,7 +1,10 @@
 //! What the same time of the day and of the week usually brings.
 
+use serde::{Deserialize, Serialize};
+
 use crate::local_time::LocalTime;
 use crate::periods::find_periods;
+use crate::saved::completed;
 use crate::verdict::Observation;
 
 pub(super) const DAY_MS: i64 = 86_400_000;
@@ -18,7 +21,8 @@ const POOL: usize = (DAILY_VISITS * (2 * NEIGHBOURS + 1)) as usize;
 const HOURS: i64 = 24;
 
 /// Means of bins of local time, for 22 days.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub(super) struct Calendar {
     /// Mean values of bins, NaN where there was none; the bin's number modulo the length is its place.
     bins: Vec<f32>,
@@ -36,7 +40,19 @@ pub(super) struct Calendar {
     pub(super) expected: [Option<f64>; 2],
 }
 
+completed!(Calendar);
+
 impl Calendar {
+    fn completed(self) -> Option<Self> {
+        let is_new = self.bins.is_empty();
+        let has_bins = (1..=DAY_MS).contains(&self.bin_ms)
+            && self.bins.len() as i64 == DAYS * (DAY_MS / self.bin_ms);
+        // No time is further away, so that differences of bins do not overflow.
+        let is_in_time = |bin: i64| bin.unsigned_abs() <= i64::MAX as u64 / 1000;
+        let times = is_in_time(self.bin) && is_in_time(self.first_bin);
+        (is_new || (has_bins && times)).then_some(self)
+    }
+
     /// Bytes that it owns.
     pub(super) fn heap_bytes(&self) -> usize {
         self.bins.capacity() * size_of::<f32>()

@@ -15,8 +15,11 @@
 //! Blind spot: periods that are no whole number of samples, and jobs that come a sample too early or too late as often as not;
 //! a second period besides the followed one.
 
+use serde::{Deserialize, Serialize};
+
 use super::calendar::DAY_MS;
 use crate::periods::{VALUES_MAX, find_periods};
+use crate::saved::completed;
 use crate::verdict::Observation;
 
 /// Samples that are kept.
@@ -44,7 +47,8 @@ const VISITS_MIN: usize = 3;
 const SAME_INTERVAL: u64 = 4;
 
 /// What the calendar leaves, and the period that is followed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub(super) struct Rhythm {
     /// Residuals, NaN where nothing came; a slot's number modulo the length is its place. Empty before the first.
     ring: Vec<f32>,
@@ -81,7 +85,19 @@ struct Fit {
     left: f64,
 }
 
+completed!(Rhythm);
+
 impl Rhythm {
+    fn completed(self) -> Option<Self> {
+        let is_new = self.ring.is_empty() && self.profile.is_empty();
+        let has_slots = self.ring.len() == SLOTS
+            && self.profile.len() <= SLOTS
+            && (0..i64::MAX / 2).contains(&self.slot)
+            && self.until_look > 0
+            && self.looks < SEARCH_EVERY;
+        ((is_new || has_slots) && self.stagger < LOOK_EVERY).then_some(self)
+    }
+
     pub(super) fn new(seed: u64) -> Self {
         let stagger = (seed % u64::from(LOOK_EVERY)) as u32;
         Self { stagger, ..Self::default() }

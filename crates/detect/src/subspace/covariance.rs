@@ -3,7 +3,10 @@
 //! Both are lower triangles, row by row, in `f32`: entries are bounded because standardised values are, and the
 //! shrinkage keeps every pivot far above their rounding.
 
+use serde::{Deserialize, Serialize};
+
 use super::MEMORY;
+use crate::saved::completed;
 
 /// The factor is renewed every so many samples, in the beginning more often.
 const RENEWAL_SAMPLES: u32 = 16;
@@ -15,7 +18,8 @@ const MEAN_VARIANCE_MIN: f32 = 0.01;
 const LANES: usize = 8;
 
 /// Second moments of vectors around zero, and the factor that whitens such vectors.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub(super) struct Covariance {
     moments: Box<[f32]>,
     /// Factor of the shrunk moments in units of `deviation`; the diagonal is inverted.
@@ -26,6 +30,8 @@ pub(super) struct Covariance {
     samples: f64,
     since_renewal: u32,
 }
+
+completed!(Covariance);
 
 impl Covariance {
     /// Of vectors of `dimensions` numbers. `shrinkage`, 0 to 1: the share of the identity in the long run.
@@ -42,6 +48,18 @@ impl Covariance {
         };
         new.renew();
         new
+    }
+
+    fn completed(self) -> Option<Self> {
+        let entries = self.moments.len();
+        // A triangle has more entries than dimensions, so that nothing overflows.
+        let fits = self.dimensions <= entries && entries == row_start(self.dimensions);
+        (fits && self.factor.len() == entries).then_some(self)
+    }
+
+    /// Numbers in a vector.
+    pub(super) fn dimensions(&self) -> usize {
+        self.dimensions
     }
 
     /// Total weight of what was learned, at most [`MEMORY`].

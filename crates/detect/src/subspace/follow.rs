@@ -1,5 +1,7 @@
 //! A score that rises with a single odd observation and higher with a run of them.
 
+use serde::{Deserialize, Serialize};
+
 use super::SCORE_MAX;
 
 /// Share of the present observation in the score; the rest is the average.
@@ -9,7 +11,7 @@ const FOLLOW_MS: f64 = 7_200_000.0;
 const FOLLOW_SAMPLES_MAX: f64 = 32.0;
 
 /// Exponential average of past scores.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Follow {
     level: f64,
 }

@@ -1,9 +1,12 @@
 //! All signals of a group as one vector; see the module above.
 
+use serde::{Deserialize, Serialize};
+
 use super::covariance::Covariance;
 use super::follow::Follow;
 use super::standard::Standard;
 use crate::deep::GroupDetector;
+use crate::saved::completed;
 
 /// Signals of a group beyond these are not looked at: the covariance grows with their square.
 const SIGNALS_MAX: usize = 96;
@@ -40,16 +43,21 @@ const NORMAL_MEAN_SIZE: f64 = 0.797_884_560_802_865_4;
 pub struct GroupSubspace;
 
 /// What is known of a group's rows.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct GroupState {
     standards: Box<[Standard]>,
     covariance: Covariance,
     follow: Follow,
     /// The present row, standardised; kept to spare an allocation per row.
+    #[serde(skip)]
     vector: Box<[f32]>,
+    #[serde(skip)]
     whitened: Box<[f32]>,
     settled: u32,
 }
+
+completed!(GroupState);
 
 impl GroupDetector for GroupSubspace {
     type State = GroupState;
@@ -89,6 +97,17 @@ impl GroupDetector for GroupSubspace {
 }
 
 impl GroupState {
+    fn completed(mut self) -> Option<Self> {
+        let width = self.width();
+        (self.vector, self.whitened) = (vec![0.0; width].into(), vec![0.0; width].into());
+        (self.covariance.dimensions() == width).then_some(self)
+    }
+
+    /// Signals that are looked at.
+    pub(crate) fn width(&self) -> usize {
+        self.standards.len()
+    }
+
     /// Standardises the row by the past of its signals, then teaches it to them.
     fn enter(&mut self, row: &[f64], weight: f64) {
         let signals = self.standards.iter_mut().zip(&mut self.vector);

@@ -1,11 +1,13 @@
 //! The last samples of a signal as one vector; see the module above.
 
 use bellwether_series::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::covariance::Covariance;
 use super::follow::{Follow, follow_gain};
 use super::standard::Standard;
 use crate::deep::DeepDetector;
+use crate::saved::{array, completed};
 use crate::verdict::Observation;
 
 /// Samples of a window.
@@ -46,18 +48,22 @@ const DEPARTURE_MAX: f64 = 10.0;
 pub struct LagSubspace;
 
 /// The window of one signal and what is known of earlier ones.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 pub struct LagState {
     standard: Standard,
     covariance: Covariance,
     follow: Follow,
     /// Standardised, newest first.
+    #[serde(with = "array")]
     window: [f32; LAGS],
     /// How many of `window` are there.
     filled: usize,
     settled: u32,
     last: Option<Timestamp>,
 }
+
+completed!(LagState);
 
 impl DeepDetector for LagSubspace {
     type State = LagState;
@@ -100,6 +106,10 @@ impl DeepDetector for LagSubspace {
 }
 
 impl LagState {
+    fn completed(self) -> Option<Self> {
+        (self.filled <= LAGS && self.covariance.dimensions() == LAGS).then_some(self)
+    }
+
     /// Puts the observation into the window, which starts anew after a gap.
     fn enter(&mut self, observation: &Observation) {
         let (now, last) = (observation.timestamp, self.last.replace(observation.timestamp));

@@ -2,6 +2,8 @@
 //!
 //! Exponentially weighted mean and variance (Finch 2009) of departures clipped at five deviations.
 
+use serde::{Deserialize, Serialize};
+
 use super::MEMORY;
 
 /// Departures are learned as at most this many deviations, once the deviation is known.
@@ -18,7 +20,7 @@ const VALUE_MAX: f64 = 1e150;
 const ROUNDING: f64 = 1e-9;
 
 /// Running location and scale.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct Standard {
     mean: f64,
     variance: f64,

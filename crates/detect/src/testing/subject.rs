@@ -1,6 +1,8 @@
 //! The deep tier as a list, so that a law is written once and holds for all.
 
 use bellwether_series::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::autoencoder::Autoencoder;
 use crate::deep::{DeepDetector, GroupDetector};
@@ -31,6 +33,15 @@ pub(crate) trait Subject {
 
     /// The same with a copy of the state.
     fn fork(&self) -> Box<dyn Subject>;
+
+    /// The same with a state that was written and read back, and the bytes.
+    fn reread(&self) -> (Box<dyn Subject>, Vec<u8>);
+
+    /// The same with the state that these bytes are, if they are one.
+    fn read(&self, bytes: &[u8]) -> Option<Box<dyn Subject>>;
+
+    /// Bytes that the state occupies.
+    fn state_bytes(&self) -> usize;
 }
 
 #[derive(Clone)]
@@ -52,6 +63,27 @@ where
     fn fork(&self) -> Box<dyn Subject> {
         Box::new(self.clone())
     }
+
+    fn reread(&self) -> (Box<dyn Subject>, Vec<u8>) {
+        let (state, bytes) = reread(&self.1);
+        (Box::new(Self(self.0.clone(), state)), bytes)
+    }
+
+    fn read(&self, bytes: &[u8]) -> Option<Box<dyn Subject>> {
+        let state = postcard::from_bytes(bytes).ok()?;
+        Some(Box::new(Self(self.0.clone(), state)))
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.0.state_bytes(&self.1)
+    }
+}
+
+fn reread<S: Serialize + DeserializeOwned>(state: &S) -> (S, Vec<u8>) {
+    let bytes = postcard::to_stdvec(state).expect("memory is enough");
+    let (read, rest) = postcard::take_from_bytes(&bytes).expect("it is as it was written");
+    assert!(rest.is_empty());
+    (read, bytes)
 }
 
 #[derive(Clone)]
@@ -68,6 +100,20 @@ where
 
     fn fork(&self) -> Box<dyn Subject> {
         Box::new(self.clone())
+    }
+
+    fn reread(&self) -> (Box<dyn Subject>, Vec<u8>) {
+        let (state, bytes) = reread(&self.1);
+        (Box::new(Self(self.0.clone(), state)), bytes)
+    }
+
+    fn read(&self, bytes: &[u8]) -> Option<Box<dyn Subject>> {
+        let state = postcard::from_bytes(bytes).ok()?;
+        Some(Box::new(Self(self.0.clone(), state)))
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.0.state_bytes(&self.1)
     }
 }
 

@@ -26,7 +26,7 @@ impl FromIterator<usize> for Windows {
 }
 
 /// The place of a set of windows among [`WindowSets`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct WindowSet(u16);
 
 impl WindowSet {

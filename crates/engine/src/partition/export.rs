@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use bellwether_series::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::series::Series;
 use crate::outputs::{Gauge, GaugeReading, Outputs};
 use crate::settings::Settings;
 
 /// Whether the gauges of a series are exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Export {
     /// Nobody asked for them.
     Off,

@@ -9,6 +9,8 @@
 //!
 //! Series of one metric are of many instances, each of which is scraped at its own time: a row of theirs takes a whole interval.
 
+mod state;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,11 +18,13 @@ use bellwether_detect::group::{GroupBank, GroupJudgement};
 use bellwether_detect::peer::{PeerFinding, PeerReading};
 use bellwether_detect::{Severity, fuse};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::series::Series;
 use crate::group_rule::GroupRule;
 use crate::lifecycle::{Episode, Pending};
 use crate::settings::Settings;
+use crate::state::unknown_fingerprint;
 
 /// What the population says of a group's signals counts so many times: it is what a group does not unlearn.
 const POPULATION_READINGS: usize = 3;
@@ -42,7 +46,7 @@ pub(super) struct Place {
 }
 
 /// What became of one series' sample.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Told {
     pub(super) at: Timestamp,
     pub(super) value: f64,
@@ -53,7 +57,7 @@ pub(super) struct Told {
 }
 
 /// One member's part of a row.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Member {
     /// The series; `None` in a place that is free.
     slot: Option<u32>,
@@ -61,7 +65,7 @@ struct Member {
 }
 
 /// What is unusual about a row.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Finding {
     /// Series, by their own past and together.
     Unusual,
@@ -75,7 +79,7 @@ pub(crate) enum Finding {
 }
 
 /// The judgement of a row.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct RowReading {
     pub(super) at: Timestamp,
     pub(super) interval_ms: i64,
@@ -91,7 +95,7 @@ pub(super) struct RowReading {
 }
 
 /// An open episode with the newest judgement of its group.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct OpenEpisode {
     pub(super) episode: Episode,
     pub(super) at: Timestamp,
@@ -100,12 +104,15 @@ pub(super) struct OpenEpisode {
 }
 
 /// Series that share an instance, or a metric.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Group {
+    #[serde(skip)]
     pub(super) rule: Arc<GroupRule>,
     index: u16,
     /// The labels that they share.
     pub(super) labels: LabelSet,
+    /// That of `labels`.
+    #[serde(skip, default = "unknown_fingerprint")]
     pub(super) fingerprint: Fingerprint,
     pub(super) pending: Pending,
     pub(super) echoes: bool,

@@ -7,23 +7,28 @@ use bellwether_detect::profile::SignalClass;
 use bellwether_detect::{Expected, Severity};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use bellwether_signal::{Interval, SeriesKind};
+use serde::{Deserialize, Serialize};
 
 use super::export::Export;
-use super::groups::Place;
+use super::groups::{NO_GROUP, Place};
 use crate::calendar::WindowSet;
 use crate::debt::Debt;
 use crate::event::SignalKind;
 use crate::judges::Seat;
 use crate::lifecycle::{Episode, Pending};
 use crate::settings::Settings;
+use crate::state::unknown_fingerprint;
 use crate::threshold::{
     Shares, THRESHOLD_MIN, firing_threshold, member_threshold, stretch_samples,
 };
 
-/// What a partition knows of one series, besides the states of its detectors.
-#[derive(Debug)]
+/// What a partition knows of one series, besides the states of its detectors. What is not saved is found out again when
+/// it is restored.
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Series {
     pub(super) labels: LabelSet,
+    /// That of `labels`.
+    #[serde(skip, default = "unknown_fingerprint")]
     pub(super) fingerprint: Fingerprint,
     pub(super) kind: SeriesKind,
     pub(super) rule: u16,
@@ -38,13 +43,20 @@ pub(super) struct Series {
     /// What it alerted beyond its budget.
     pub(super) debt: Debt,
     /// Whether an episode is open.
+    #[serde(skip)]
     pub(super) is_open: bool,
     /// Whether the deep tier still remembers a fault that is over: until it does not, the base tier decides.
     pub(super) echoes: bool,
     pub(super) export: Export,
+    #[serde(skip, default = "nowhere")]
     pub(super) place: Place,
     /// The maintenance windows that are about it.
+    #[serde(skip)]
     pub(super) maintenance: WindowSet,
+}
+
+fn nowhere() -> Place {
+    NO_GROUP
 }
 
 /// A series as an operator sees it.
@@ -79,7 +91,7 @@ pub struct SeriesView {
 }
 
 /// A judged observation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Judged {
     pub(super) at: Timestamp,
     pub(super) value: f64,
@@ -90,7 +102,7 @@ pub(super) struct Judged {
 }
 
 /// An open episode with the newest judgement of its series.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Open {
     pub(super) episode: Episode,
     pub(super) last: Judged,

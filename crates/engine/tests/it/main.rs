@@ -1,6 +1,9 @@
 //! Laws of the engine: what must not change the events, and what every sequence of events obeys.
 
+mod damage;
 mod laws;
 mod order;
+mod restart;
 mod run;
 mod scene;
+mod world;

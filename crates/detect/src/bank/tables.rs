@@ -1,0 +1,21 @@
+//! What banks share.
+
+use crate::autoencoder::Autoencoder;
+use crate::combine::Combiner;
+use crate::tail::Tail;
+
+/// What all banks of an engine share: tables of functions that are too slow to compute per sample, and weights.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    pub(super) tail: Tail,
+    pub(super) combiner: Combiner,
+    /// With the shipped weights; a test holds that they are sound.
+    pub(super) autoencoder: Option<Autoencoder>,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        let autoencoder = Autoencoder::shipped().ok();
+        Self { tail: Tail::default(), combiner: Combiner::default(), autoencoder }
+    }
+}
