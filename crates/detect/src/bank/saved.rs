@@ -41,7 +41,7 @@ impl Bank {
 
     /// Elements of the tuple.
     fn parts(&self, is_deep: bool) -> usize {
-        3 + self.columns.len() + if is_deep { self.deep.len() } else { 0 }
+        3 + self.columns.len() + if is_deep { 1 + self.deep.len() } else { 0 }
     }
 }
 
@@ -57,6 +57,7 @@ impl Serialize for SavedSeries<'_> {
             column.save(slot, &mut tuple)?;
         }
         if is_deep {
+            bank.deep_ladders.save(slot, &mut tuple)?;
             for column in &bank.deep {
                 column.save(slot, &mut tuple)?;
             }
@@ -87,6 +88,7 @@ impl<'de> Visitor<'de> for Restored<'_> {
             column.restore(slot, &mut parts)?;
         }
         if is_deep {
+            *bank.deep_ladders.at(slot) = next(&mut parts)?;
             for column in &mut bank.deep {
                 column.restore(slot, &mut parts)?;
             }
