@@ -51,8 +51,8 @@ pub struct Journal {
     preamble: Vec<u8>,
     /// Segments that are not written to any more, oldest first.
     closed: VecDeque<Closed>,
-    /// Files that do not count, to be removed.
-    void: Vec<String>,
+    /// Numbers of those that do not count, to be removed.
+    void: Vec<u64>,
     segment: Current,
     /// A full segment that may have something to be made durable.
     full: Option<Box<dyn StorageFile>>,
@@ -72,7 +72,7 @@ pub struct Journal {
 struct Current {
     number: u64,
     id: u64,
-    previous: Option<Previous>,
+    previous: Previous,
     file: Option<Box<dyn StorageFile>>,
     /// Header and committed groups.
     bytes: u64,
@@ -81,7 +81,7 @@ struct Current {
 }
 
 impl Current {
-    fn new(number: u64, id_seed: u64, previous: Option<Previous>) -> Self {
+    fn new(number: u64, id_seed: u64, previous: Previous) -> Self {
         Self {
             number,
             id: segment_id(id_seed, number),
@@ -139,12 +139,20 @@ impl Journal {
         }
         let found = reader.next_sequence().unwrap_or(1);
         let next_sequence = found.max(covered_below.min(SEQUENCE_MAX));
-        let previous = reader.end().map(|(number, valid_bytes)| Previous { number, valid_bytes });
+        let end = reader.end().map(|(number, valid_bytes)| Previous { number, valid_bytes });
+        // An empty one is left out, as if it had failed: perhaps it did.
+        let previous = match newest {
+            Some(newest) if end.is_some_and(|end| end.number == newest.number) => {
+                let empty = found == newest.first_sequence && gaps.is_empty();
+                if empty { Some(newest.previous) } else { end }
+            }
+            _ => end,
+        };
         let torn_tail = reader.torn_tail().cloned();
         let journal = Self {
             closed: retention::closed_segments(&chain.segments, next_sequence),
             void: chain.void,
-            segment: Current::new(chain.highest_number + 1, id_seed, previous),
+            segment: Current::new(chain.highest_number + 1, id_seed, previous.unwrap_or_default()),
             storage,
             options,
             id_seed,
@@ -329,13 +337,14 @@ impl Journal {
     /// Ends the segment where what is committed ends; gives its file, if it had one.
     fn leave_segment(&mut self) -> Option<Box<dyn StorageFile>> {
         let Current { number, bytes, first_sequence, created_at, .. } = self.segment;
+        let mut previous = self.segment.previous;
         let file = self.segment.file.take();
-        let previous = if file.is_some() {
+        if !self.segment.is_untouched() {
             self.closed.push_back(Closed { number, first_sequence, created_at, bytes });
-            Some(Previous { number, valid_bytes: bytes })
-        } else {
-            self.segment.previous
-        };
+            previous = Previous { number, valid_bytes: bytes };
+        } else if file.is_some() {
+            self.void.push(number);
+        }
         self.segment = Current::new(number + 1, self.id_seed, previous);
         file
     }
@@ -385,7 +394,7 @@ impl Journal {
         };
         let created = create().map_err(JournalError::write(&path));
         if created.is_err() {
-            self.void.push(path);
+            self.void.push(number);
         }
         self.segment.file = Some(created?);
         Ok(())

@@ -40,26 +40,48 @@ impl Journal {
     /// # Errors
     /// `Write`: the disk refused to remove one. The journal goes on.
     pub fn retain(&mut self, covered_below: u64, now: Timestamp) -> Result<u64, JournalError> {
-        for path in std::mem::take(&mut self.void) {
-            // They only take room, and the next start finds them again.
-            _ = self.storage.remove(&path);
-        }
+        self.remove_void()?;
         let mut removed = 0;
         while let Some(oldest) = self.removable(covered_below, now) {
-            let path = path_of(&self.options.folder, oldest.number);
-            match self.storage.remove(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                    return Err(JournalError::write(&path)(error));
-                }
-                _ => self.closed.pop_front(),
-            };
+            self.remove(oldest.number)?;
+            self.closed.pop_front();
             removed += 1;
             self.counts.segments_removed += 1;
-            // One at a time: were a later one gone and this one back, it would look like damage.
-            let folder = &self.options.folder;
-            self.storage.sync_folder(folder).map_err(JournalError::write(folder))?;
         }
         Ok(removed)
+    }
+
+    /// Removes void segments, before any that says that they are void. The newest ones stay until there is one that
+    /// does: until then they may still say from where on what is before them is void.
+    fn remove_void(&mut self) -> Result<(), JournalError> {
+        let newest = match &self.segment.file {
+            Some(_) => self.segment.number,
+            None => self.closed.back().map_or(0, |closed| closed.number),
+        };
+        let (gone, kept): (Vec<u64>, Vec<u64>) =
+            std::mem::take(&mut self.void).into_iter().partition(|&number| number < newest);
+        self.void = kept;
+        for (index, &number) in gone.iter().enumerate() {
+            if let Err(error) = self.remove(number) {
+                self.void.extend(&gone[index..]);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes a segment's file for good. One at a time: were a later one gone and this one back after a crash, it
+    /// would look like damage.
+    fn remove(&self, number: u64) -> Result<(), JournalError> {
+        let folder = &self.options.folder;
+        let path = path_of(folder, number);
+        match self.storage.remove(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(JournalError::write(&path)(error));
+            }
+            _ => {}
+        }
+        self.storage.sync_folder(folder).map_err(JournalError::write(folder))
     }
 
     /// The oldest segment, if it may go.

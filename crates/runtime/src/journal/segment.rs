@@ -7,8 +7,9 @@
 //!
 //! The header is durable before the first record is written. It says from which byte of the segment before nothing
 //! counts: a segment that a crash or a failing disk ended is never written to again, and what may still appear
-//! behind that byte was never acknowledged. Segments numbered between the two that follow each other
-//! are attempts that failed; they are void.
+//! behind that byte was never acknowledged. The segment before is the last one that has a committed record; those
+//! numbered in between are attempts that failed, and void whatever is in them, because not even their headers may be
+//! relied on.
 
 use bellwether_series::Timestamp;
 
@@ -26,8 +27,8 @@ const MAGIC: [u8; 8] = *b"BWJOURNL";
 pub(super) const HEADER_BYTES: usize = STAMP_BYTES + 48 + CRC_BYTES;
 const SUFFIX: &str = ".journal";
 
-/// Up to where the segment before counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Up to where the segment before counts. Number 0: there is none, and whatever is there is void.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Previous {
     pub(super) number: u64,
     pub(super) valid_bytes: u64,
@@ -39,19 +40,18 @@ pub(super) struct SegmentHeader {
     pub(super) id: u64,
     pub(super) first_sequence: u64,
     pub(super) created_at: Timestamp,
-    pub(super) previous: Option<Previous>,
+    pub(super) previous: Previous,
 }
 
 impl SegmentHeader {
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = stamp(MAGIC, JOURNAL_VERSION).to_vec();
-        let previous = self.previous.unwrap_or(Previous { number: 0, valid_bytes: 0 });
         for field in [self.number, self.id, self.first_sequence] {
             bytes.extend_from_slice(&field.to_le_bytes());
         }
         bytes.extend_from_slice(&self.created_at.as_ms().to_le_bytes());
-        bytes.extend_from_slice(&previous.number.to_le_bytes());
-        bytes.extend_from_slice(&previous.valid_bytes.to_le_bytes());
+        bytes.extend_from_slice(&self.previous.number.to_le_bytes());
+        bytes.extend_from_slice(&self.previous.valid_bytes.to_le_bytes());
         bytes.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
         bytes
     }
@@ -68,11 +68,10 @@ impl SegmentHeader {
             id: fields.u64()?,
             first_sequence: fields.u64()?,
             created_at: Timestamp::from_ms(fields.i64()?),
-            previous: Some(Previous { number: fields.u64()?, valid_bytes: fields.u64()? })
-                .filter(|previous| previous.number != 0),
+            previous: Previous { number: fields.u64()?, valid_bytes: fields.u64()? },
         };
         let plausible = header.number == number
-            && header.previous.is_none_or(|previous| previous.number < number)
+            && header.previous.number < number
             && (1..=SEQUENCE_MAX).contains(&header.first_sequence);
         plausible.then_some(header)
     }
@@ -109,8 +108,8 @@ pub(super) struct Segment {
 pub(super) struct Chain {
     /// Those that count, oldest first.
     pub(super) segments: Vec<Segment>,
-    /// Paths of those that do not.
-    pub(super) void: Vec<String>,
+    /// Numbers of those that do not.
+    pub(super) void: Vec<u64>,
     /// The highest number of any file, 0 when there is none.
     pub(super) highest_number: u64,
 }
@@ -137,17 +136,17 @@ impl Chain {
         let mut previous: Option<Previous> = None;
         for mut segment in std::mem::take(&mut self.segments).into_iter().rev() {
             if previous.is_some_and(|previous| segment.number > previous.number) {
-                self.void.push(segment.path);
+                self.void.push(segment.number);
                 continue;
             }
             // Shorter than a header and without one: a crash fell into its creation, before any record.
             if segment.header.is_none() && segment.bytes <= HEADER_BYTES as u64 {
-                self.void.push(segment.path);
+                self.void.push(segment.number);
                 continue;
             }
             let own = previous.filter(|previous| previous.number == segment.number);
             segment.valid_bytes = own.map(|previous| previous.valid_bytes);
-            previous = segment.header.and_then(|header| header.previous);
+            previous = segment.header.map(|header| header.previous);
             counted.push(segment);
         }
         counted.reverse();
