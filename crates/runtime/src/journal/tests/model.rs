@@ -188,3 +188,57 @@ proptest! {
         run(seed, SyncPolicy::Never, &steps);
     }
 }
+
+/// Runs `steps` with many seeds.
+fn run_often(steps: &[Step]) {
+    for seed in 0..60 {
+        run(seed, SyncPolicy::EachCommit, steps);
+        run(seed, SyncPolicy::Never, steps);
+    }
+}
+
+#[test]
+fn what_a_lost_header_declared_void_stays_void() {
+    use Step::{Append, Commit, Crash, Fail, Kill, Recover};
+    let append = || Append { bytes: 0 };
+    for (write, header) in (0..3).flat_map(|write| (0..4).map(move |header| (write, header))) {
+        run_often(&[
+            append(),
+            Commit,
+            append(),
+            append(),
+            Fail { operations: write, full: false },
+            Commit,
+            // The header of the next segment can be read, and the crash takes it.
+            Fail { operations: header, full: false },
+            Recover,
+            Kill,
+            append(),
+            Commit,
+            Crash,
+        ]);
+    }
+}
+
+#[test]
+fn what_is_void_stays_void_when_retention_takes_what_says_so() {
+    use Step::{Append, Commit, Crash, Fail, Recover, Retain};
+    for operations in 0..7 {
+        run_often(&[
+            Append { bytes: 0 },
+            Append { bytes: 0 },
+            Append { bytes: 0 },
+            Fail { operations, full: false },
+            Commit,
+            Recover,
+            Append { bytes: 900 },
+            Append { bytes: 1100 },
+            Commit,
+            Append { bytes: 0 },
+            Append { bytes: 0 },
+            Commit,
+            Crash,
+            Retain,
+        ]);
+    }
+}
