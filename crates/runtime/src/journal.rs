@@ -385,18 +385,17 @@ impl Journal {
         let header = SegmentHeader { number, id, first_sequence, created_at, previous };
         let folder = &self.options.folder;
         let path = path_of(folder, number);
-        let create = || {
-            let mut file = self.storage.create(&path)?;
-            file.append(&header.encode())?;
-            file.sync_data()?;
-            self.storage.sync_folder(folder)?;
-            Ok(file)
-        };
-        let created = create().map_err(JournalError::write(&path));
-        if created.is_err() {
+        let mut file = self.storage.create(&path).map_err(JournalError::write(&path))?;
+        let written = file
+            .append(&header.encode())
+            .and_then(|()| file.sync_data())
+            .and_then(|()| self.storage.sync_folder(folder));
+        // While the disk is full there may be an attempt each second: none should leave a file.
+        if written.is_err() && self.storage.remove(&path).is_err() {
             self.void.push(number);
         }
-        self.segment.file = Some(created?);
+        written.map_err(JournalError::write(&path))?;
+        self.segment.file = Some(file);
         Ok(())
     }
 

@@ -77,16 +77,10 @@ impl FaultyStorage {
         disk.damage = Some(disk.operations + operations);
     }
 
-    /// Everything that changes something fails with `kind`, until [`FaultyStorage::heal`].
-    pub fn fail_all(&self, kind: ErrorKind) {
+    /// After `operations` more that change something, all fail with `kind`, until [`FaultyStorage::heal`].
+    pub fn fail_from(&self, operations: u64, kind: ErrorKind) {
         let mut disk = self.0.lock();
-        disk.fault = Some((disk.operations, u64::MAX, kind));
-    }
-
-    /// After `operations` more that change something, nothing gets anywhere any more: as if the process had ended there.
-    pub fn stop_after(&self, operations: u64) {
-        let mut disk = self.0.lock();
-        disk.fault = Some((disk.operations + operations, u64::MAX, ErrorKind::Other));
+        disk.fault = Some((disk.operations + operations, u64::MAX, kind));
     }
 
     /// No more faults are ordered.

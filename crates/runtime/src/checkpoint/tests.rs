@@ -170,7 +170,7 @@ fn a_crash_at_any_point_leaves_a_valid_checkpoint() {
         let storage = FaultyStorage::new(seed);
         let mut checkpoints = open(&storage);
         write(&mut checkpoints).unwrap();
-        storage.stop_after(operation);
+        storage.fail_from(operation, ErrorKind::Other);
         // Nothing that it does from then on gets to the disk.
         _ = write(&mut checkpoints);
         storage.crash();

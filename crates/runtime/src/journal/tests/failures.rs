@@ -69,9 +69,27 @@ fn attempts_to_recover_that_fail_leave_nothing_that_counts() {
         let read = read(&storage);
         assert_eq!(read.records, (1..=4).map(|s| (s, payload(s))).collect());
         assert_eq!((read.gaps, read.torn_tail), (Vec::new(), None));
-        journal.retain(0, at(0)).unwrap();
         assert_eq!(storage.list("journal").unwrap().len(), 2, "void files are removed");
     }
+}
+
+#[test]
+fn void_files_that_could_not_be_removed_at_once_are_later() {
+    let storage = FaultyStorage::new(1);
+    let (mut journal, _) = open(&storage, options());
+    write(&mut journal, 2);
+    storage.fail_next(1, ErrorKind::Other);
+    journal.append(KIND, at(0), &[b"void"]).unwrap();
+    journal.commit().unwrap_err();
+    // Only the creation succeeds, and neither the header nor the removal.
+    storage.fail_from(1, ErrorKind::Other);
+    journal.recover_from_failure(at(0)).unwrap_err();
+    storage.heal();
+    journal.recover_from_failure(at(0)).unwrap();
+    assert_eq!(storage.list("journal").unwrap().len(), 3);
+    journal.retain(0, at(0)).unwrap();
+    assert_eq!(storage.list("journal").unwrap().len(), 2);
+    assert_eq!(read(&storage).records.len(), 2);
 }
 
 #[test]
