@@ -19,3 +19,6 @@ pub mod replay;
 pub mod report;
 pub mod run;
 mod service;
+
+#[doc(hidden)]
+pub use http::takes_query;

@@ -1,14 +1,20 @@
 //! The engine on threads: sequencer, shards, collector.
 //!
 //! `run` and `replay` both stand on it. Standard threads and channels, no async, no sockets; time comes in
-//! through [`Clock`].
+//! through [`Clock`]. [`journal`] and [`checkpoint`] are what survives a restart, on files behind [`storage`].
 
 mod alerts;
 mod api;
+pub mod checkpoint;
 mod collector;
+mod format;
+pub mod journal;
 mod runtime;
 mod sink;
 mod stats;
+pub mod storage;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use alerts::AlertFigures;
 pub use api::{Clock, Ingest, Reply, Request, SubmitError};

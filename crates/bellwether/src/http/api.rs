@@ -6,10 +6,10 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use bellwether_detect::Severity;
 use bellwether_engine::{Event, SeriesView, SignalKind};
-use bellwether_series::{LabelSet, Timestamp};
+use bellwether_series::{LabelSet, Matchers, Timestamp};
 use bellwether_signal::parse_selector;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -134,10 +134,7 @@ pub(super) async fn series(
     State(app): State<Arc<App>>,
     query: Asked<SeriesQuery>,
 ) -> Answer<AllSeries> {
-    let query = parameters(query)?;
-    let limit = limit(query.limit)?;
-    let matchers =
-        query.r#match.as_deref().map(parse_selector).transpose().map_err(|error| bad(&error))?;
+    let (matchers, limit) = selection(&parameters(query)?)?;
     let wanted = Arc::new(move |labels: &LabelSet| {
         matchers.as_ref().is_none_or(|matchers| matchers.matches(labels))
     });
@@ -146,6 +143,20 @@ pub(super) async fn series(
     let views = tokio::task::spawn_blocking(move || app.engine.view(wanted, limit));
     let views = views.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
     Ok(Json(AllSeries { series: views.into_iter().map(OneSeries::from).collect() }))
+}
+
+fn selection(query: &SeriesQuery) -> Result<(Option<Matchers>, usize), ApiError> {
+    let matchers = query.r#match.as_deref().map(parse_selector).transpose();
+    Ok((matchers.map_err(|error| bad(&error))?, limit(query.limit)?))
+}
+
+/// Whether the API takes `query` for `/api/v1/anomalies` and for `/api/v1/series`: what comes before any of the
+/// engine is asked, for a fuzzer.
+pub fn takes_query(query: &str) -> (bool, bool) {
+    let Ok(uri) = format!("/?{query}").parse::<Uri>() else { return (false, false) };
+    let anomalies = parameters(Query::try_from_uri(&uri)).and_then(wanted);
+    let series = parameters(Query::try_from_uri(&uri)).and_then(|query| selection(&query));
+    (anomalies.is_ok(), series.is_ok())
 }
 
 fn parameters<T>(query: Asked<T>) -> Result<T, ApiError> {
@@ -192,6 +203,16 @@ mod tests {
         assert_eq!((all.severity, all.limit), (Severity::Warning, LIMIT_DEFAULT));
         let query = AnomaliesQuery { episode: Some("e".to_owned()), ..AnomaliesQuery::default() };
         assert_eq!(wanted(query).unwrap().severity, Severity::Info);
+    }
+
+    #[test]
+    fn a_query_is_taken_where_its_parameters_are_known_and_in_range() {
+        assert_eq!(takes_query(""), (true, true));
+        assert_eq!(takes_query("severity=info&since=-1"), (true, false));
+        assert_eq!(takes_query("match=up%7Bjob%3D%22a%22%7D"), (false, true));
+        assert_eq!(takes_query("match=rate(up[5m])"), (false, false));
+        assert_eq!(takes_query("limit=0"), (false, false));
+        assert_eq!(takes_query("\u{1}"), (false, false));
     }
 
     #[test]

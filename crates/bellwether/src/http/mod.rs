@@ -18,6 +18,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bellwether_connect::source::remote_write;
 
+pub use api::takes_query;
+
 use crate::health::STALLED_MAX;
 use crate::service::App;
 

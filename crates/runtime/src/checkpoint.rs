@@ -1,0 +1,226 @@
+//! Checkpoints: the engine's state on disk, with the position in the stream that it was made from.
+//!
+//! One file a generation. It is written aside under another name, made durable, read back and verified, and only then
+//! renamed into place. What the sections contain is the business of whoever wrote them. `docs/journal.md` has the
+//! format.
+
+mod error;
+mod layout;
+mod position;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use bellwether_series::Timestamp;
+
+use crate::format::number_in;
+use crate::storage::Storage;
+use reader::{Refused, read_ends};
+
+pub use error::{CheckpointError, Damage};
+pub use layout::{CHECKPOINT_VERSION, Section};
+pub use position::{KafkaOffset, POSITION_BYTES_MAX, Position};
+pub use reader::Checkpoint;
+pub use writer::Writer;
+
+const SUFFIX: &str = ".checkpoint";
+const DRAFT_SUFFIX: &str = ".checkpoint.tmp";
+
+/// How checkpoints are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointOptions {
+    /// Their folder in the storage.
+    pub folder: String,
+    /// Generations that are kept: 1 or more, 2 or more to have one to fall back to. Default 2.
+    pub generations_kept: usize,
+}
+
+impl Default for CheckpointOptions {
+    fn default() -> Self {
+        Self { folder: "checkpoint".to_owned(), generations_kept: 2 }
+    }
+}
+
+/// A generation that is not valid, and why. A person should know.
+#[derive(Debug)]
+pub struct Rejected {
+    /// Path of its file.
+    pub file: String,
+    /// Its number.
+    pub generation: u64,
+    /// What does not verify.
+    pub reason: Damage,
+}
+
+/// The checkpoints of a folder. One process, one thread.
+pub struct Checkpoints {
+    storage: Arc<dyn Storage>,
+    options: CheckpointOptions,
+    /// Those that there are.
+    generations: BTreeSet<u64>,
+    /// What is known to be valid, with what it covers of the journal.
+    valid: BTreeMap<u64, u64>,
+    rejected: BTreeSet<u64>,
+    next_generation: u64,
+}
+
+impl Checkpoints {
+    /// Looks what there is, and removes drafts that a crash left.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn open(
+        storage: Arc<dyn Storage>,
+        options: CheckpointOptions,
+    ) -> Result<Self, CheckpointError> {
+        let folder = &options.folder;
+        let mut generations = BTreeSet::new();
+        let mut next_generation = 1;
+        for file in storage.list(folder).map_err(CheckpointError::storage(folder))? {
+            if let Some(generation) = number_in(&file.name, SUFFIX) {
+                generations.insert(generation);
+                next_generation = next_generation.max(generation.saturating_add(1));
+            } else if number_in(&file.name, DRAFT_SUFFIX).is_some() {
+                let path = join(folder, &file.name);
+                storage.remove(&path).map_err(CheckpointError::storage(&path))?;
+            }
+        }
+        let (valid, rejected) = (BTreeMap::new(), BTreeSet::new());
+        Ok(Self { storage, options, generations, valid, rejected, next_generation })
+    }
+
+    /// The newest checkpoint that is valid, if any is, and those newer ones that are not. Never hands out anything
+    /// of a checkpoint that does not verify as a whole.
+    ///
+    /// # Errors
+    /// `UnsupportedVersion`: a newer program wrote one that would be the newest. Falling back past it would be to
+    /// forget what it knows.
+    pub fn newest_valid(&mut self) -> Result<(Option<Checkpoint>, Vec<Rejected>), CheckpointError> {
+        let mut rejected = Vec::new();
+        for generation in self.generations.clone().into_iter().rev() {
+            let file = self.path(generation);
+            match Checkpoint::open(Arc::clone(&self.storage), &file, generation) {
+                Ok(checkpoint) => {
+                    self.valid.insert(generation, checkpoint.covered_below());
+                    return Ok((Some(checkpoint), rejected));
+                }
+                Err(Refused::UnsupportedVersion(version)) => {
+                    return Err(CheckpointError::UnsupportedVersion { file, version });
+                }
+                Err(Refused::Damaged(reason)) => {
+                    self.valid.remove(&generation);
+                    self.rejected.insert(generation);
+                    rejected.push(Rejected { file, generation, reason });
+                }
+            }
+        }
+        Ok((None, rejected))
+    }
+
+    /// Begins the next generation, aside.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn begin(&mut self, created_at: Timestamp) -> Result<Writer, CheckpointError> {
+        let generation = self.next_generation;
+        // Not even a number is used twice.
+        self.next_generation = generation.saturating_add(1);
+        let draft = join(&self.options.folder, &format!("{generation:020}{DRAFT_SUFFIX}"));
+        Writer::create(Arc::clone(&self.storage), draft, generation, created_at)
+    }
+
+    /// Makes the checkpoint durable, reads it back, and puts it in place.
+    ///
+    /// # Errors
+    /// `Storage`, or `Damaged` when it does not read back as written. The older ones are then still the newest.
+    pub fn commit(&mut self, mut writer: Writer) -> Result<Checkpoint, CheckpointError> {
+        let generation = writer.generation();
+        writer.seal()?;
+        let draft = writer.draft().to_owned();
+        let checkpoint = Checkpoint::open(Arc::clone(&self.storage), &draft, generation)
+            .map_err(|refused| error_of(draft, refused))?;
+        let path = self.path(generation);
+        writer.rename(&path)?;
+        // From here on it may be there after a crash, so it must not be forgotten.
+        self.generations.insert(generation);
+        let folder = &self.options.folder;
+        self.storage.sync_folder(folder).map_err(CheckpointError::storage(folder))?;
+        self.valid.insert(generation, checkpoint.covered_below());
+        Ok(checkpoint.at(path))
+    }
+
+    /// Removes generations beyond those that are kept, and those older than a valid one that are not valid. Removes
+    /// nothing as long as no valid one is known, and never the newest valid one. Says which were removed.
+    ///
+    /// # Errors
+    /// `Storage`.
+    pub fn prune(&mut self) -> Result<Vec<u64>, CheckpointError> {
+        let Some((&newest_valid, _)) = self.valid.last_key_value() else { return Ok(Vec::new()) };
+        let kept: BTreeSet<u64> = self.kept().collect();
+        let goes = |generation: &u64| *generation < newest_valid && !kept.contains(generation);
+        let going: Vec<u64> = self.generations.iter().copied().filter(goes).collect();
+        for &generation in &going {
+            let path = self.path(generation);
+            self.storage.remove(&path).map_err(CheckpointError::storage(&path))?;
+            self.generations.remove(&generation);
+            self.valid.remove(&generation);
+            self.rejected.remove(&generation);
+        }
+        if !going.is_empty() {
+            let folder = &self.options.folder;
+            self.storage.sync_folder(folder).map_err(CheckpointError::storage(folder))?;
+        }
+        Ok(going)
+    }
+
+    /// Records of the journal with a lower sequence are in every checkpoint that is kept: nobody falls back to before
+    /// them. 0 when there is no checkpoint.
+    pub fn covered_below(&self) -> u64 {
+        let covered = self.kept().filter_map(|generation| {
+            let known = self.valid.get(&generation).copied();
+            known.or_else(|| self.footer_covers(generation))
+        });
+        covered.min().unwrap_or(0)
+    }
+
+    /// The generations that there are, oldest first.
+    pub fn generations(&self) -> impl Iterator<Item = u64> {
+        self.generations.iter().copied()
+    }
+
+    /// The newest generations, without those known not to be valid.
+    fn kept(&self) -> impl Iterator<Item = u64> {
+        let candidates = self.generations.iter().rev();
+        candidates
+            .copied()
+            .filter(|generation| !self.rejected.contains(generation))
+            .take(self.options.generations_kept.max(1))
+    }
+
+    /// What a checkpoint covers by its own word; `None` when it cannot be fallen back to anyway.
+    fn footer_covers(&self, generation: u64) -> Option<u64> {
+        let file = self.storage.open(&self.path(generation)).ok()?;
+        read_ends(&*file, generation).ok().map(|(_, footer)| footer.covered_below)
+    }
+
+    fn path(&self, generation: u64) -> String {
+        join(&self.options.folder, &format!("{generation:020}{SUFFIX}"))
+    }
+}
+
+fn error_of(file: String, refused: Refused) -> CheckpointError {
+    match refused {
+        Refused::Damaged(source) => CheckpointError::Damaged { file, source },
+        Refused::UnsupportedVersion(version) => {
+            CheckpointError::UnsupportedVersion { file, version }
+        }
+    }
+}
+
+fn join(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+}

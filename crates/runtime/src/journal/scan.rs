@@ -1,0 +1,118 @@
+//! Walks through the records of one segment, and finds the next one behind damage.
+
+use std::io;
+
+use super::record::{FRAME_BYTES, HEAD_BYTES, Head, payload_of};
+use super::segment::{HEADER_BYTES, SegmentHeader};
+use crate::storage::{READ_BYTES, StorageRead};
+
+/// What is at the place where the scanner stands.
+pub(super) enum Scanned {
+    /// A record with its payload; the scanner now stands behind it.
+    Record(Head, Vec<u8>),
+    /// The end.
+    End,
+    /// Something that is not the record that must follow.
+    Damage,
+}
+
+/// A place in a segment. Holds one record in memory, or [`READ_BYTES`] when that is more.
+pub(super) struct Scanner {
+    window: Window,
+    crc_seed: u32,
+    /// Where the next record begins.
+    pub(super) offset: u64,
+    /// The sequence that it must have.
+    pub(super) next_sequence: u64,
+}
+
+impl Scanner {
+    /// At the first record of the segment with that header.
+    pub(super) fn new(file: Box<dyn StorageRead>, header: &SegmentHeader) -> Self {
+        Self {
+            window: Window { file, start: 0, bytes: Vec::new() },
+            crc_seed: header.crc_seed(),
+            offset: HEADER_BYTES as u64,
+            next_sequence: header.first_sequence,
+        }
+    }
+
+    /// Takes the next record, as if the file ended at `valid_bytes`.
+    pub(super) fn next(&mut self, valid_bytes: Option<u64>) -> io::Result<Scanned> {
+        let end = self.end(valid_bytes)?;
+        if self.offset >= end {
+            return Ok(Scanned::End);
+        }
+        let found = self.record_at(self.offset, end)?;
+        let Some((head, payload)) = found.filter(|(head, _)| head.sequence == self.next_sequence)
+        else {
+            return Ok(Scanned::Damage);
+        };
+        self.offset += head.record_bytes() as u64;
+        if !head.restated {
+            self.next_sequence += 1;
+        }
+        Ok(Scanned::Record(head, payload))
+    }
+
+    /// Goes to the next place at which a valid record begins, if there is one; [`Scanner::next`] then gives it.
+    pub(super) fn skip_damage(&mut self, valid_bytes: Option<u64>) -> io::Result<bool> {
+        let end = self.end(valid_bytes)?;
+        let mut offset = self.offset;
+        while offset + FRAME_BYTES as u64 <= end {
+            let head = Head::decode(self.crc_seed, self.window.get(offset, HEAD_BYTES)?);
+            let Some(head) = head.filter(|head| head.sequence >= self.next_sequence) else {
+                offset += 1;
+                continue;
+            };
+            if self.record_at(offset, end)?.is_some() {
+                (self.offset, self.next_sequence) = (offset, head.sequence);
+                return Ok(true);
+            }
+            // The head verifies, so where its record ends is known, and nothing begins before that.
+            offset += head.record_bytes() as u64;
+        }
+        Ok(false)
+    }
+
+    /// Bytes of the file that count at present.
+    pub(super) fn end(&self, valid_bytes: Option<u64>) -> io::Result<u64> {
+        Ok(self.window.file.len()?.min(valid_bytes.unwrap_or(u64::MAX)))
+    }
+
+    fn record_at(&mut self, offset: u64, end: u64) -> io::Result<Option<(Head, Vec<u8>)>> {
+        let head = Head::decode(self.crc_seed, self.window.get(offset, HEAD_BYTES)?);
+        let fits = |head: &Head| offset + head.record_bytes() as u64 <= end;
+        let Some(head) = head.filter(fits) else { return Ok(None) };
+        let record = self.window.get(offset, head.record_bytes())?;
+        let whole = record.len() == head.record_bytes();
+        let payload = payload_of(self.crc_seed, record).filter(|_| whole);
+        Ok(payload.map(|payload| (head, payload.to_vec())))
+    }
+}
+
+/// The part of a file that is in memory.
+struct Window {
+    file: Box<dyn StorageRead>,
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    /// `count` bytes at `offset`, fewer where the file ends.
+    fn get(&mut self, offset: u64, count: usize) -> io::Result<&[u8]> {
+        let held =
+            offset >= self.start && offset + count as u64 <= self.start + self.bytes.len() as u64;
+        if !held {
+            self.bytes.resize(count.max(READ_BYTES), 0);
+            self.bytes.shrink_to(READ_BYTES);
+            let got = self.file.read_at(offset, &mut self.bytes);
+            // After a failed read nothing is held.
+            self.bytes.truncate(*got.as_ref().unwrap_or(&0));
+            self.start = offset;
+            got?;
+        }
+        let from = (offset - self.start) as usize;
+        Ok(&self.bytes[from..self.bytes.len().min(from + count)])
+    }
+}
