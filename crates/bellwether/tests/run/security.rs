@@ -1,12 +1,15 @@
 //! TLS and logging in, from the file to the socket; and that no secret comes out anywhere.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::LEARNED;
 use crate::poll::{seconds, until};
 use crate::secure::{Authority, Client, start};
-use crate::server::{self, samples, steady};
+use crate::server::{self, Server, samples, steady};
 
 const TOKEN: &str = "canary-token-of-a-client";
 const PASSWORD: &str = "canary-password";
@@ -129,6 +132,27 @@ fn openssl_agrees_on_what_is_spoken() {
     }
 }
 
+/// What `command` says on standard error as it ends with code 1.
+fn refused(command: &mut Command) -> String {
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let deadline = Instant::now() + seconds(20);
+    let status = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            None => {
+                child.kill().unwrap();
+                panic!("it was not refused");
+            }
+        }
+    };
+    assert_eq!(status.code(), Some(1));
+    let mut error = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut error).unwrap();
+    error
+}
+
 #[test]
 fn an_address_that_others_can_reach_is_refused_unless_told() {
     let dir = tempfile::tempdir().unwrap();
@@ -138,17 +162,14 @@ fn an_address_that_others_can_reach_is_refused_unless_told() {
         command
     };
     for listen in ["0.0.0.0:0", "[::]:0"] {
-        let output = run(listen).output().unwrap();
-        assert_eq!(output.status.code(), Some(1));
-        let error = String::from_utf8(output.stderr).unwrap();
+        let error = refused(&mut run(listen));
         for word in [listen, "server.web_config_file", "server.allow_unauthenticated: true"] {
             assert!(error.contains(word), "{word} in {error}");
         }
         assert!(!dir.path().join("data").exists());
     }
-    let demo = ["demo", "--listen", "0.0.0.0:0"];
-    let output = Command::new(env!("CARGO_BIN_EXE_bellwether")).args(demo).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_bellwether"));
+    refused(demo.args(["demo", "--listen", "0.0.0.0:0"]));
 
     fs::write(dir.path().join("bellwether.yml"), "server: { allow_unauthenticated: true }\n")
         .unwrap();
@@ -271,4 +292,59 @@ fn no_secret_comes_out_anywhere() {
             panic!("{secret} in {line}");
         }
     }
+}
+
+/// Names and labels of all metrics, without their values.
+fn exposed(server: &Server) -> BTreeSet<String> {
+    let metrics = server.metrics();
+    let lines = metrics.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect()
+}
+
+#[test]
+fn nothing_that_a_client_says_becomes_a_label_a_tenant_or_a_path() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), "");
+    server.write(&samples("queue_depth", &steady(LEARNED)));
+    server.until_decided(1);
+    let before = exposed(&server);
+    for index in 0..50 {
+        server.write(&samples(&format!("m{index}"), &[1.0]));
+        _ = server
+            .request(&format!("GET /{index}/../../etc/passwd HTTP/1.0\r\nUser-Agent: {index}\r\n"));
+        _ = server.request(&format!("METHOD{index} /metrics HTTP/1.0\r\n"));
+        _ = server.request(&format!(
+            "POST /api/v1/write HTTP/1.0\r\nX-Scope-OrgID: ../../{index}\r\nContent-Type: {index}/x\r\nContent-Encoding: e{index}\r\n"
+        ));
+        _ = server.get(&format!("/api/v1/series?match=m{index}%00%22%3Cimg%20src%3Dx%3E"));
+    }
+    assert_eq!(exposed(&server), before);
+    let mut files: Vec<_> = fs::read_dir(dir.path().join("data"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    files.sort();
+    assert_eq!(files, ["events", "listen.addr", "lock"]);
+    assert!(!dir.path().join("etc").exists());
+}
+
+#[test]
+fn a_web_page_cannot_make_a_browser_change_anything() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), "log: { level: info }\n");
+    for (head, status) in [
+        ("POST /-/reload HTTP/1.0\r\n", 200),
+        ("POST /-/reload HTTP/1.0\r\nOrigin: http://evil.example\r\n", 403),
+        ("POST /-/reload HTTP/1.0\r\nOrigin: null\r\n", 403),
+        ("POST /-/reload HTTP/1.0\r\nX-Forwarded-For: 127.0.0.1\r\n", 403),
+        ("GET /-/reload HTTP/1.0\r\n", 405),
+        // A form cannot send these headers, and what it can send is refused.
+        ("POST /api/v1/write HTTP/1.0\r\nContent-Type: text/plain\r\n", 415),
+        ("POST /api/v1/write HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\n", 415),
+    ] {
+        assert_eq!(server.request(head).status, status, "{head}");
+    }
+    let answer =
+        server.request("OPTIONS /api/v1/summary HTTP/1.0\r\nOrigin: http://evil.example\r\n");
+    assert_ne!(answer.status, 200);
 }
