@@ -1,7 +1,7 @@
 //! The web configuration files under `fixtures/config/web`, and what keys about TLS, log-in and proxies become.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bellwether::config::web::{self, WebError};
@@ -60,6 +60,35 @@ fn the_page_names_every_key_of_the_web_file_and_so_do_the_good_files() {
         // A section is named by its keys.
         assert!(is_named || page.contains(&format!("`{key}.")), "{key}");
         assert!(named.contains(&key), "{key}");
+    }
+}
+
+/// All Rust code under `folder`.
+fn code(folder: &Path, text: &mut String) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            code(&path, text);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
+#[test]
+fn the_page_of_threats_names_all_of_them_and_only_tests_and_files_that_exist() {
+    let page = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    for number in 1..=37 {
+        assert!(page.contains(&format!("\n| T{number} |")), "T{number}");
+    }
+    let mut all = String::new();
+    code(&root().join("crates"), &mut all);
+    for name in page.split('`').skip(1).step_by(2) {
+        let is_test = name.matches('_').count() >= 3 && !name.contains(['/', '.']);
+        let extension = Path::new(name).extension();
+        let is_path = name.contains('/') && extension.is_some_and(|extension| extension == "rs");
+        assert!(!is_test || all.contains(&format!("fn {name}(")), "{name}");
+        assert!(!is_path || root().join("crates").join(name).exists(), "{name}");
     }
 }
 

@@ -181,6 +181,37 @@ fn an_address_that_others_can_reach_is_refused_unless_told() {
     process.until("the warning", |process| process.log().contains(said).then_some(()));
 }
 
+/// Nobody listens on any of these ports. The paths of Alertmanagers have no canary: they are shown on purpose, to tell one from
+/// another.
+const CANARIES: &str = "\
+server: { web_config_file: web.yml }
+log: { level: trace }
+alerting:
+  alertmanagers:
+    - { url: 'http://127.0.0.1:9/1', basic_auth: { username: u, password: canary1 } }
+    - { url: 'http://127.0.0.1:9/2', basic_auth: { username: u, password_file: secret } }
+    - { url: 'http://127.0.0.1:9/3', bearer_token: canary3 }
+    - { url: 'http://127.0.0.1:9/4', bearer_token_file: secret }
+    - url: 'https://127.0.0.1:9/5'
+      authorization: { type: A, credentials: canary5 }
+      tls_config: { cert_file: cert.pem, key_file: key.pem, server_name: a.invalid }
+    - url: 'https://127.0.0.1:9/6'
+      authorization: { credentials_file: secret }
+      proxy_url: 'http://127.0.0.1:9/canary6'
+gauges:
+  match: [queue_depth]
+  remote_write:
+    - { url: 'http://127.0.0.1:9/w?token=canary7', bearer_token: canary8 }
+sinks:
+  webhooks:
+    - { url: 'http://127.0.0.1:9/canary9?canary', secret: canary10, severity: info }
+    - url: 'https://127.0.0.1:9/canary11'
+      secret_file: secret
+      severity: info
+      basic_auth: { username: u, password: canary12 }
+      tls_config: { cert_file: cert.pem, key_file: key.pem }
+";
+
 /// A canary in every place that a secret can have; whatever comes out is searched for it.
 #[test]
 fn no_secret_comes_out_anywhere() {
@@ -193,27 +224,7 @@ fn no_secret_comes_out_anywhere() {
     let web = web_config();
     write("web.yml", &web);
     let hash = web.lines().find_map(|line| line.strip_prefix("  prometheus: ")).unwrap();
-    // Nobody listens there, and who listens under `https` speaks no TLS that we trust.
-    let config = "server: { web_config_file: web.yml }\nlog: { level: trace }\n\
-        alerting:\n  alertmanagers:\n    \
-        - { url: 'http://127.0.0.1:9/canary1', basic_auth: { username: u, password: canary1 } }\n    \
-        - { url: 'http://127.0.0.1:9/2', basic_auth: { username: u, password_file: secret } }\n    \
-        - { url: 'http://127.0.0.1:9/3', bearer_token: canary3 }\n    \
-        - { url: 'http://127.0.0.1:9/4', bearer_token_file: secret }\n    \
-        - { url: 'https://127.0.0.1:9/5', authorization: { type: A, credentials: canary5 }, \
-            tls_config: { cert_file: cert.pem, key_file: key.pem, server_name: a.invalid } }\n    \
-        - { url: 'https://127.0.0.1:9/6', authorization: { credentials_file: secret }, \
-            proxy_url: 'http://127.0.0.1:9/canary6' }\n\
-        gauges:\n  match: [queue_depth]\n  remote_write:\n    \
-        - { url: 'http://127.0.0.1:9/w?token=canary7', bearer_token: canary8 }\n\
-        sinks:\n  webhooks:\n    \
-        - { url: 'http://127.0.0.1:9/canary9?canary', secret: canary10, severity: info }\n    \
-        - { url: 'https://127.0.0.1:9/canary11', secret_file: secret, severity: info, \
-            basic_auth: { username: u, password: canary12 }, \
-            tls_config: { cert_file: cert.pem, key_file: key.pem } }\n";
-    // The path of an Alertmanager's URL is shown on purpose: it is what tells one from another.
-    let config = config.replace("127.0.0.1:9/canary1'", "127.0.0.1:9/1'");
-    write("bellwether.yml", &config);
+    write("bellwether.yml", CANARIES);
     let checked = Command::new(env!("CARGO_BIN_EXE_bellwether"))
         .current_dir(dir.path())
         .args(["check", "bellwether.yml"])
@@ -270,7 +281,7 @@ fn no_secret_comes_out_anywhere() {
     }
     // Faults in both files, on a reload.
     write("web.yml", &format!("{web}basic_auth_user: {{ a: canary }}\n"));
-    write("bellwether.yml", &config.replace("bearer_token:", "bearer_tokn:"));
+    write("bellwether.yml", &CANARIES.replace("bearer_token:", "bearer_tokn:"));
     shown += &client.send(client.request("POST", "/-/reload").bearer_auth(TOKEN)).unwrap().1;
     process.until("both faults", |process| {
         let log = process.log();

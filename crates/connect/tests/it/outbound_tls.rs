@@ -143,7 +143,8 @@ async fn an_endless_answer_is_not_read_to_its_end() {
     stream.write_all(b"HTTP/1.1 500 No\r\ncontent-length: 99999999999\r\n\r\n").await.unwrap();
     // What the sockets hold is sent as well. In the five seconds that a request may take it would be gigabytes.
     let mut sent_bytes = 0;
-    while stream.write_all(&[b'x'; 65_536]).await.is_ok() {
+    let chunk = vec![b'x'; 65_536];
+    while stream.write_all(&chunk).await.is_ok() {
         sent_bytes += 65_536;
         assert!(sent_bytes < 64 << 20, "it reads on and on");
     }
