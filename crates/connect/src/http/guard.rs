@@ -9,8 +9,7 @@ mod failures;
 mod passwords;
 mod tokens;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::Json;
@@ -30,8 +29,8 @@ use crate::Secret;
 use bucket::Bucket;
 use credentials::Credentials;
 use failures::Failures;
-use passwords::Passwords;
 pub use passwords::check_hash as check_password_hash;
+use passwords::{Checked, Passwords};
 use tokens::Tokens;
 
 /// Headers of every answer that has none of its own of that name: what a browser may do with it.
@@ -152,34 +151,42 @@ impl Guard {
         let checked = match Credentials::of(headers) {
             Credentials::None => Err(Refusal::NoCredentials),
             Credentials::Bearer(token) if rules.tokens.contains(token) => Ok(()),
-            Credentials::Malformed | Credentials::Bearer(_) => Err(Refusal::WrongCredentials),
+            Credentials::Malformed | Credentials::Bearer(_) => {
+                self.failures.add(client.ip(), options.failures, Instant::now());
+                Err(Refusal::WrongCredentials)
+            }
             Credentials::Basic { user, password } => {
-                self.log_in(&options.users, user, password, client, &rules).await
+                self.log_in(&rules, user, password, client.ip()).await
             }
         };
-        checked.map_err(|refusal| {
-            if refusal == Refusal::WrongCredentials {
-                self.failures.add(client.ip(), options.failures, Instant::now());
-            }
-            self.refuse(refusal, &rules)
-        })
+        checked.map_err(|refusal| self.refuse(refusal, &rules))
     }
 
     async fn log_in(
         &self,
-        users: &BTreeMap<String, Secret>,
+        rules: &Rules,
         user: String,
         password: Secret,
-        client: SocketAddr,
-        rules: &Rules,
+        client: IpAddr,
     ) -> Result<(), Refusal> {
-        let failures = rules.options.failures;
-        let may_try = || !self.failures.are_too_many(client.ip(), failures, Instant::now());
-        match self.passwords.check(users, user, password, may_try).await {
-            passwords::Checked::Right => Ok(()),
-            passwords::Checked::Wrong => Err(Refusal::WrongCredentials),
-            passwords::Checked::NotTried => Err(Refusal::TooManyFailures),
-            passwords::Checked::Busy => Err(Refusal::Busy),
+        let rate = rules.options.failures;
+        // Each attempt counts as failed until it has not: nobody may guess and go away before the answer.
+        let may_try = || {
+            let may = !self.failures.are_too_many(client, rate, Instant::now());
+            if may {
+                self.failures.add(client, rate, Instant::now());
+            }
+            may
+        };
+        match self.passwords.check(&rules.options.users, user, password, may_try).await {
+            Checked::Known => Ok(()),
+            Checked::Right => {
+                self.failures.take_back(client, rate);
+                Ok(())
+            }
+            Checked::Wrong => Err(Refusal::WrongCredentials),
+            Checked::NotTried => Err(Refusal::TooManyFailures),
+            Checked::Busy => Err(Refusal::Busy),
         }
     }
 

@@ -23,6 +23,11 @@ impl Bucket {
         has_one
     }
 
+    /// Gives one back that was taken.
+    pub(super) fn give_back(&mut self, rate: Rate) {
+        self.full_at = self.full_at.and_then(|at| at.checked_sub(rate.interval));
+    }
+
     /// Whether there is none at `now`.
     pub(super) fn is_empty(&self, rate: Rate, now: Instant) -> bool {
         let missing = self.full_at.map(|at| at.saturating_duration_since(now));
@@ -58,6 +63,8 @@ mod tests {
         assert!(!bucket.take(rate, at(9)));
         assert!(bucket.take(rate, at(10)));
         assert!(!bucket.take(rate, at(10)));
+        bucket.give_back(rate);
+        assert!(bucket.take(rate, at(10)) && !bucket.take(rate, at(10)));
         assert!(!bucket.is_full(at(39)) && bucket.is_full(at(40)));
         assert_eq!([99; 4].map(|second| bucket.take(rate, at(second))), [true, true, true, false]);
     }

@@ -22,6 +22,13 @@ impl Failures {
         self.0.lock().get(&network(client)).is_some_and(|bucket| bucket.is_empty(rate, now))
     }
 
+    /// Takes back a failure of `client` that was counted in advance.
+    pub(super) fn take_back(&self, client: IpAddr, rate: Rate) {
+        if let Some(bucket) = self.0.lock().get_mut(&network(client)) {
+            bucket.give_back(rate);
+        }
+    }
+
     /// Counts a failure of `client`.
     pub(super) fn add(&self, client: IpAddr, rate: Rate, now: Instant) {
         let mut buckets = self.0.lock();

@@ -2,11 +2,12 @@
 //!
 //! bcrypt is slow on purpose, so it runs once for each user's right password; after that a keyed digest of
 //! user, hash and password is recognised. The parts are framed by their lengths: joined by a separator, whoever
-//! reads the hash could forge a key (CVE-2022-46146). One bcrypt runs at a time, and an unknown user costs the
-//! same as a wrong password.
+//! reads the hash could forge a key (CVE-2022-46146). One bcrypt runs at a time, also when clients go away before it
+//! has ended, and an unknown user costs the same as a wrong password.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bcrypt::HashParts;
@@ -31,9 +32,11 @@ const PASSWORD_BYTES_MAX: usize = 72;
 /// What became of an attempt to log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Checked {
-    /// The password is that of the user.
+    /// The password is known to be that of the user.
+    Known,
+    /// An attempt has shown that it is.
     Right,
-    /// It is not, or there is no such user.
+    /// An attempt has shown that it is not, or there is no such user.
     Wrong,
     /// The client had failed too often by the time it was its turn.
     NotTried,
@@ -65,7 +68,7 @@ pub(super) struct Passwords {
     key: [u8; 64],
     /// Tags of right passwords, oldest first.
     known: Mutex<VecDeque<Tag>>,
-    turn: Semaphore,
+    turn: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
 
@@ -77,12 +80,13 @@ impl Passwords {
         Ok(Self {
             key,
             known: Mutex::default(),
-            turn: Semaphore::new(1),
+            turn: Arc::new(Semaphore::new(1)),
             waiting: AtomicUsize::new(0),
         })
     }
 
-    /// Whether `password` is that of `user`, one of `users`. `may_try` is asked when it is this attempt's turn.
+    /// Whether `password` is that of `user`, one of `users`. `may_try` is asked when it is this attempt's turn; if it
+    /// says so there is an attempt, whatever becomes of whoever waits for it.
     pub(super) async fn check(
         &self,
         users: &BTreeMap<String, Secret>,
@@ -94,23 +98,28 @@ impl Passwords {
         let known_user = users.get(&user);
         let stand_in =
             || users.values().max_by_key(|hash| hash.expose().get(4..6).map(str::to_owned));
-        let Some(hash) = known_user.or_else(stand_in) else { return Checked::Wrong };
+        let Some(hash) = known_user.or_else(stand_in) else {
+            return if may_try() { Checked::Wrong } else { Checked::NotTried };
+        };
         let tag = self.tag(&[&user, hash.expose(), password.expose()]);
         if known_user.is_some() && self.knows(&tag) {
-            return Checked::Right;
+            return Checked::Known;
         }
         let Some(_waits) = Waits::begin(&self.waiting) else { return Checked::Busy };
-        let Ok(_turn) = self.turn.acquire().await else { return Checked::Busy };
+        let Ok(turn) = Arc::clone(&self.turn).acquire_owned().await else { return Checked::Busy };
         // Somebody with the same password may have been before.
         if known_user.is_some() && self.knows(&tag) {
-            return Checked::Right;
+            return Checked::Known;
         }
         if !may_try() {
             return Checked::NotTried;
         }
         let fits = password.expose().len() <= PASSWORD_BYTES_MAX;
         let hash = hash.clone();
-        let verify = move || bcrypt::verify(password.expose(), hash.expose()).unwrap_or(false);
+        let verify = move || {
+            let _turn = turn;
+            bcrypt::verify(password.expose(), hash.expose()).unwrap_or(false)
+        };
         // A panic within is nobody's log-in.
         let verified = tokio::task::spawn_blocking(verify).await.unwrap_or(false);
         if verified && fits && known_user.is_some() {

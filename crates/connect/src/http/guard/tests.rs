@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::header::AUTHORIZATION;
@@ -67,6 +68,26 @@ async fn a_client_that_guesses_is_made_to_wait_and_nobody_else_is() {
     let stats = guard.stats();
     let refused = |index: usize| stats.refused[index].load(std::sync::atomic::Ordering::Relaxed);
     assert_eq!((refused(1), refused(2)), (3, 1));
+}
+
+#[tokio::test]
+async fn who_guesses_and_goes_away_has_guessed_and_who_is_right_has_not() {
+    let hash = Secret::new(bcrypt::hash("secret", 4).unwrap());
+    let guard = guard(|options| {
+        options.users.insert("user".to_owned(), hash);
+        options.failures = Rate { burst: 1, interval: Duration::from_hours(1) };
+    });
+    // user:secret
+    assert_eq!(status(&guard, "/", "Basic dXNlcjpzZWNyZXQ=", CLIENT).await, 200);
+    // user:wrong
+    let mut guess = Box::pin(status(&guard, "/", "Basic dXNlcjp3cm9uZw==", CLIENT));
+    let begun = std::future::poll_fn(|context| {
+        assert!(guess.as_mut().poll(context).is_pending());
+        std::task::Poll::Ready(())
+    });
+    begun.await;
+    drop(guess);
+    assert_eq!(status(&guard, "/", "Basic dXNlcjp3cm9uZw==", CLIENT).await, 503);
 }
 
 #[tokio::test]

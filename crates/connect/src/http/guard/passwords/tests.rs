@@ -1,4 +1,3 @@
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::*;
@@ -21,8 +20,8 @@ async fn check(passwords: &Passwords, users: &BTreeMap<String, Secret>, who: [&s
 async fn the_right_password_logs_in_and_no_other() {
     let passwords = Passwords::new().unwrap();
     let users = users(&[("a", &hash_of("secret", 4)), ("b", &hash_of("other", 4))]);
-    for _ in 0..2 {
-        assert_eq!(check(&passwords, &users, ["a", "secret"]).await, Checked::Right);
+    for right in [Checked::Right, Checked::Known] {
+        assert_eq!(check(&passwords, &users, ["a", "secret"]).await, right);
         for wrong in [["a", "Secret"], ["a", ""], ["a", "other"], ["b", "secret"], ["c", "secret"]]
         {
             assert_eq!(check(&passwords, &users, wrong).await, Checked::Wrong, "{wrong:?}");
@@ -41,7 +40,7 @@ async fn a_known_password_takes_no_turn_and_an_unknown_user_does() {
     let barred = |user: &str, password: &str| {
         passwords.check(&users, user.to_owned(), Secret::new(password), || false)
     };
-    assert_eq!(barred("a", "secret").await, Checked::Right);
+    assert_eq!(barred("a", "secret").await, Checked::Known);
     assert_eq!(barred("a", "wrong").await, Checked::NotTried);
     assert_eq!(barred("nobody", "secret").await, Checked::NotTried);
 }
@@ -117,6 +116,21 @@ async fn one_is_checked_at_a_time_and_not_too_many_wait() {
         assert_eq!(task.await.unwrap(), Checked::NotTried);
     }
     assert_eq!(passwords.waiting.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn who_goes_away_keeps_the_turn_until_the_check_has_ended() {
+    let passwords = Passwords::new().unwrap();
+    let users = users(&[("a", &hash_of("secret", 12))]);
+    let mut checking = Box::pin(check(&passwords, &users, ["a", "wrong"]));
+    let begun = std::future::poll_fn(|context| {
+        assert!(checking.as_mut().poll(context).is_pending());
+        std::task::Poll::Ready(())
+    });
+    begun.await;
+    drop(checking);
+    assert_eq!(passwords.turn.available_permits(), 0);
+    _ = passwords.turn.acquire().await.unwrap();
 }
 
 #[tokio::test]
