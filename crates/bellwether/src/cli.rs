@@ -90,7 +90,7 @@ const RUN_HELP: &str = "\
 Examples:
   bellwether run
   bellwether run --config /etc/bellwether/bellwether.yml
-  bellwether run --listen 0.0.0.0:2355 --data-dir /var/lib/bellwether";
+  bellwether run --listen 127.0.0.1:2355 --data-dir /var/lib/bellwether";
 
 const DEMO_HELP: &str = "\
 Examples:

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use bellwether_connect::http::ServerLimits;
+use bellwether_connect::http::{Guard, ServerLimits, serve};
 use bellwether_connect::source::remote_write::Receiver;
 use bellwether_runtime::{Clock, EventSink, Handle, News, Options, Runtime};
 use bellwether_series::Timestamp;
@@ -21,7 +21,8 @@ use crate::health::Pulse;
 use crate::health::watch::{self, HealthWatch};
 use crate::http;
 use crate::outlets::Outlets;
-use crate::run::live::LiveConfig;
+use crate::run::live::{LiveConfig, ReloadError, Reloaded};
+use crate::run::web::{self, LiveWeb};
 
 /// Longest wait for requests in progress at the end.
 const DRAIN_MAX: Duration = Duration::from_secs(3);
@@ -38,6 +39,8 @@ pub(crate) struct App {
     pub(crate) outlets: Arc<Outlets>,
     pub(crate) health_watch: HealthWatch,
     pub(crate) live: LiveConfig,
+    pub(crate) web: LiveWeb,
+    pub(crate) guard: Arc<Guard>,
     pub(crate) started_at: jiff::Timestamp,
     pub(crate) pulse: Pulse,
     /// Wall-clock time of the last request that could be decoded, in milliseconds; 0 before the first.
@@ -49,6 +52,16 @@ impl App {
     /// Whether requests are welcome.
     pub(crate) fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
+    }
+
+    /// Reads the configuration again, that of the web included. Blocks for as long as the engine's queue is full.
+    ///
+    /// # Errors
+    /// When the old configuration stays in force.
+    pub(crate) fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let reloaded = self.live.reload(&self.engine, &self.outlets.alertmanagers);
+        self.web.reload(&self.guard);
+        reloaded
     }
 
     /// Wall-clock time of the last request that could be decoded.
@@ -68,6 +81,7 @@ pub(crate) struct Service {
     runtime: Runtime,
     server: JoinHandle<()>,
     watch: JoinHandle<()>,
+    web: JoinHandle<()>,
     shutdown: CancellationToken,
 }
 
@@ -83,12 +97,18 @@ impl Service {
         sinks: Vec<Arc<dyn EventSink>>,
     ) -> anyhow::Result<Self> {
         let listen = config.server.listen;
+        let guard = Guard::new(config.security.clone()).context("cannot start the server")?;
+        let guard = Arc::new(guard);
+        if !config.server.is_local() && !config.security.authenticates() {
+            tracing::warn!(address = %listen, "whoever can reach this address may do everything");
+        }
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen: address=`{listen}`"))?;
         let address = listener.local_addr().context("cannot listen")?;
-        let external_url =
-            config.server.external_url.clone().unwrap_or_else(|| default_external_url(address));
+        let scheme = if config.security.tls.is_some() { "https" } else { "http" };
+        let external_url = config.server.external_url.clone();
+        let external_url = external_url.unwrap_or_else(|| default_external_url(scheme, address));
         let instance = url_host(&external_url).to_owned();
         config.alertmanagers.external_url = Some(external_url);
         let outlets = Arc::new(Outlets::start(&config, sinks)?);
@@ -117,6 +137,8 @@ impl Service {
             receiver: Arc::new(receiver),
             outlets,
             health_watch: HealthWatch::new(config.health, instance),
+            web: LiveWeb::new(config.server.clone()),
+            guard: Arc::clone(&guard),
             live: LiveConfig::new(args, config),
             started_at: jiff::Timestamp::now(),
             pulse: Pulse::default(),
@@ -124,15 +146,15 @@ impl Service {
             ready: AtomicBool::new(true),
         });
         let shutdown = CancellationToken::new();
-        let serving =
-            bellwether_connect::http::serve(listener, http::router(&app), limits, shutdown.clone());
+        let serving = serve(listener, http::router(&app), limits, guard, shutdown.clone());
         let server = tokio::spawn(async move {
             if let Err(error) = serving.await {
                 tracing::error!(%error, "HTTP server ended");
             }
         });
         let watch = tokio::spawn(watch::watch(Arc::clone(&app), shutdown.clone()));
-        Ok(Self { app, address, runtime, server, watch, shutdown })
+        let web = tokio::spawn(web::follow(Arc::clone(&app), shutdown.clone()));
+        Ok(Self { app, address, runtime, server, watch, web, shutdown })
     }
 
     /// Ends everything in the order of the data: no new requests, those in progress, the engine, the
@@ -144,6 +166,7 @@ impl Service {
         _ = self.server.await;
         // It has ended by then: it waits for nobody.
         _ = self.watch.await;
+        _ = self.web.await;
         let engine = tokio::task::spawn_blocking(|| self.runtime.stop());
         if tokio::time::timeout(ENGINE_STOP_MAX, engine).await.is_err() {
             tracing::warn!("the engine did not finish in time");
@@ -188,13 +211,13 @@ impl Clock for WallClock {
 }
 
 /// Where people find a server that listens on `address`.
-fn default_external_url(address: SocketAddr) -> String {
+fn default_external_url(scheme: &str, address: SocketAddr) -> String {
     if !address.ip().is_unspecified() {
-        return format!("http://{address}");
+        return format!("{scheme}://{address}");
     }
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = if host.trim().is_empty() { "localhost" } else { host.trim() };
-    format!("http://{host}:{}", address.port())
+    format!("{scheme}://{host}:{}", address.port())
 }
 
 #[cfg(test)]
@@ -209,7 +232,7 @@ mod tests {
 
     #[test]
     fn links_lead_to_where_it_listens() {
-        let url = |address: &str| default_external_url(address.parse().unwrap());
+        let url = |address: &str| default_external_url("http", address.parse().unwrap());
         assert_eq!(url("127.0.0.1:2355"), "http://127.0.0.1:2355");
         assert_eq!(url("[::1]:2355"), "http://[::1]:2355");
         let anywhere = url("0.0.0.0:2355");

@@ -1,26 +1,47 @@
-//! An HTTP/1.1 server that no client can hold up.
+//! An HTTP server that no client can hold up and nobody enters who may not.
 //!
 //! `axum::serve` sets no timeout at all, and hyper's own header timeout knows nothing of a slow body or
 //! of a client that never reads its answer. So the accept loop is ours: each connection is always in one
 //! phase with a deadline, and when that passes the socket is closed. At the cap on connections, the one
 //! that has waited longest without a request makes room for the next.
+//!
+//! A [`Guard`] says whether there is TLS and who may come in. HTTP/2 is spoken over TLS only, where both sides
+//! agree on it before the first byte of a request.
 
 mod connection;
+mod guard;
+mod options;
 mod pool;
+mod stats;
+mod streams;
+mod tls;
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use connection::{Connection, WatchedStream};
+use connection::{Connection, Phase, WatchedStream};
 use pool::Pool;
+use streams::Streams;
+
+pub use guard::{Guard, check_password_hash};
+pub use options::{
+    ClientAuth, OPEN_PATHS, Rate, SecurityError, SecurityOptions, TlsOptions, TlsVersion,
+};
+pub use stats::{CLOSE_REASONS, REFUSALS, ServerStats};
 
 /// Largest request head, and the read buffer of a connection, in bytes.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -31,7 +52,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 /// How long a client may take, and how many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerLimits {
-    /// From connecting, or from the first byte of a later request, to the end of the request's head.
+    /// From connecting to the end of the TLS handshake.
+    pub handshake: Duration,
+    /// From connecting (with TLS: from the end of the handshake), or from the first byte of a later request, to the end of the request's head.
     pub head: Duration,
     /// From the end of the head to the end of the body.
     pub body: Duration,
@@ -42,6 +65,9 @@ pub struct ServerLimits {
     /// Most connections at a time. At the cap the oldest one that waits for a request is closed for a
     /// new one; when all are being served the new one waits.
     pub connections_max: usize,
+    /// Most connections of one address at a time. At the cap its oldest one that waits for a request is closed
+    /// for a new one; when all are being served the new one is closed.
+    pub connections_per_address_max: usize,
     /// How long requests in progress may take to end after shutdown began.
     pub drain: Duration,
 }
@@ -49,18 +75,20 @@ pub struct ServerLimits {
 impl Default for ServerLimits {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
             response: Duration::from_mins(1),
             idle: Duration::from_mins(1),
             connections_max: 512,
+            connections_per_address_max: 256,
             drain: Duration::from_secs(10),
         }
     }
 }
 
-/// Serves `app` on `listener` until `shutdown` is cancelled; then closes idle connections, lets requests
-/// in progress end within `limits.drain`, and returns.
+/// Serves `app` on `listener` to whom `guard` admits until `shutdown` is cancelled; then closes idle connections,
+/// lets requests in progress end within `limits.drain`, and returns.
 ///
 /// Every request carries [`ConnectInfo`](axum::extract::ConnectInfo) with the address of its client. A
 /// failure to accept one connection is survived.
@@ -71,18 +99,24 @@ pub async fn serve(
     listener: TcpListener,
     app: Router,
     limits: ServerLimits,
+    guard: Arc<Guard>,
     shutdown: CancellationToken,
 ) -> io::Result<()> {
     tracing::debug!(address = %listener.local_addr()?, "serving HTTP");
-    let pool = Arc::new(Pool::new(limits.connections_max));
+    let pool = Arc::new(Pool::new(limits.connections_max, limits.connections_per_address_max));
     let tasks = TaskTracker::new();
     let overdue = CancellationToken::new();
-    let accepting = accept(&listener, &pool, |stream, client, slot| {
-        let connection = Arc::new(Connection::new(limits, client));
+    let server = Server { app, guard, shutdown: shutdown.clone(), overdue: overdue.clone() };
+    let accepting = accept(&listener, &pool, server.guard.stats(), |stream, client, slot| {
+        let phase =
+            if server.guard.rules().tls().is_some() { Phase::Handshake } else { Phase::Head };
+        let connection = Arc::new(Connection::new(limits, client, phase));
         let admitted = pool.insert(slot, Arc::clone(&connection));
-        let (app, shutdown, overdue) = (app.clone(), shutdown.clone(), overdue.clone());
+        let server = server.clone();
         tasks.spawn(async move {
-            serve_connection(stream, app, &connection, &shutdown, &overdue).await;
+            server.guard.stats().connections.fetch_add(1, Ordering::Relaxed);
+            server.serve_connection(stream, &connection).await;
+            server.guard.stats().connections.fetch_sub(1, Ordering::Relaxed);
             drop(admitted);
         });
     });
@@ -104,14 +138,16 @@ pub async fn serve(
 async fn accept(
     listener: &TcpListener,
     pool: &Arc<Pool>,
+    stats: &ServerStats,
     start: impl Fn(TcpStream, SocketAddr, pool::Slot),
 ) {
     loop {
         match listener.accept().await {
-            Ok((stream, client)) => {
+            Ok((stream, client)) if pool.allows(client.ip().to_canonical()) => {
                 let slot = pool.slot().await;
                 start(stream, client, slot);
             }
+            Ok(_) => stats.count_refused_address(),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_RETRY).await;
@@ -120,40 +156,99 @@ async fn accept(
     }
 }
 
-async fn serve_connection(
-    stream: TcpStream,
+/// What all connections share.
+#[derive(Clone)]
+struct Server {
     app: Router,
-    connection: &Arc<Connection>,
-    shutdown: &CancellationToken,
-    overdue: &CancellationToken,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "cannot set TCP_NODELAY");
-    }
-    let service = hyper::service::service_fn(|request| connection.call(&app, request));
-    let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None) // `Connection` keeps the time
-        .max_buf_size(HEAD_BYTES_MAX)
-        .serve_connection(
-            TokioIo::new(WatchedStream::new(stream, Arc::clone(connection))),
-            service,
-        );
-    let mut served = std::pin::pin!(served);
-    let mut draining = false;
-    loop {
-        tokio::select! {
-            result = served.as_mut() => {
-                if let Err(error) = result {
-                    tracing::debug!(%error, "connection failed");
-                }
-                return;
+    guard: Arc<Guard>,
+    shutdown: CancellationToken,
+    /// Cancelled when requests in progress have had their time.
+    overdue: CancellationToken,
+}
+
+impl Server {
+    async fn serve_connection(&self, stream: TcpStream, connection: &Arc<Connection>) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "cannot set TCP_NODELAY");
+        }
+        let Some(tls) = self.guard.rules().tls().cloned() else {
+            return self.serve_http1(stream, connection).await;
+        };
+        let handshake = TlsAcceptor::from(tls).accept(stream);
+        let stream = tokio::select! {
+            stream = handshake => stream,
+            () = connection.expired() => {
+                return self.guard.stats().count_closed(connection.phase());
             }
-            () = connection.expired() => return,
-            () = overdue.cancelled() => return,
-            () = shutdown.cancelled(), if !draining => {
-                draining = true;
-                served.as_mut().graceful_shutdown();
+            () = self.shutdown.cancelled() => return,
+        };
+        match stream {
+            Ok(stream) => {
+                connection.step(Phase::Handshake, Phase::Head);
+                if stream.get_ref().1.alpn_protocol() == Some(tls::ALPN_HTTP2) {
+                    self.serve_http2(stream, connection).await;
+                } else {
+                    self.serve_http1(stream, connection).await;
+                }
+            }
+            Err(error) => {
+                self.guard.stats().handshakes_failed.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(client = %connection.client(), %error, "TLS handshake failed");
+            }
+        }
+    }
+
+    async fn serve_http1<S>(&self, stream: S, connection: &Arc<Connection>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let service = service_fn(|request| connection.call(&self.app, &self.guard, request));
+        let served = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(None) // `Connection` keeps the time
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(
+                TokioIo::new(WatchedStream::new(stream, Arc::clone(connection))),
+                service,
+            );
+        self.drive(served, http1::Connection::graceful_shutdown, connection).await;
+    }
+
+    async fn serve_http2<S>(&self, stream: S, connection: &Arc<Connection>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let streams = Streams::new(Arc::clone(connection));
+        let service = service_fn(|request| {
+            Arc::clone(&streams).call(self.app.clone(), Arc::clone(&self.guard), request)
+        });
+        let served = streams::builder().serve_connection(TokioIo::new(stream), service);
+        self.drive(served, http2::Connection::graceful_shutdown, connection).await;
+    }
+
+    /// Serves a connection until it ends, its time is over, or everything ends.
+    async fn drive<C>(&self, served: C, end: impl Fn(Pin<&mut C>), connection: &Connection)
+    where
+        C: Future<Output = Result<(), hyper::Error>>,
+    {
+        let mut served = std::pin::pin!(served);
+        let mut draining = false;
+        loop {
+            tokio::select! {
+                result = served.as_mut() => {
+                    if let Err(error) = result {
+                        tracing::debug!(%error, "connection failed");
+                    }
+                    return;
+                }
+                () = connection.expired() => {
+                    return self.guard.stats().count_closed(connection.phase());
+                }
+                () = self.overdue.cancelled() => return,
+                () = self.shutdown.cancelled(), if !draining => {
+                    draining = true;
+                    end(served.as_mut());
+                }
             }
         }
     }

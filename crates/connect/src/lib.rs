@@ -12,10 +12,11 @@
 
 pub mod http;
 mod outbound;
+mod pem;
 mod secret;
 pub mod sink;
 pub mod source;
 mod text;
 
-pub use outbound::{Endpoint, EndpointError};
+pub use outbound::{Authorization, ClientTls, Endpoint, EndpointError};
 pub use secret::Secret;

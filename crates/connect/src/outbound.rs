@@ -2,80 +2,31 @@
 
 mod answer;
 mod backoff;
+mod endpoint;
+mod route;
 
-use std::fmt;
 use std::time::Duration;
 
+use reqwest::header::{AUTHORIZATION, HOST, HeaderValue};
 use reqwest::{Client, RequestBuilder, Url, redirect};
 use rustls::crypto::{CryptoProvider, ring};
 
-use crate::Secret;
+use route::Route;
 
 pub(crate) use answer::{answer_text, describe, describe_answer, retry_after};
 pub(crate) use backoff::Backoff;
+pub use endpoint::{Authorization, ClientTls, Endpoint, EndpointError};
 
-/// A server to send to, and how to log in to it.
-///
-/// Debug shows nothing of the URL but scheme, host and port: the rest may hold a token.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Endpoint {
-    /// URL, `http` or `https`, without user information and fragment. Sinks that add a path of their own
-    /// to it take none with a query either.
-    pub url: String,
-    /// User name and password.
-    pub basic_auth: Option<(String, Secret)>,
-    /// Bearer token; not together with `basic_auth`.
-    pub bearer: Option<Secret>,
-}
-
-impl fmt::Debug for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origin = Url::parse(&self.url).map(|url| url.origin().ascii_serialization());
-        f.debug_struct("Endpoint")
-            .field("origin", &origin.as_deref().unwrap_or("none"))
-            .field("basic_auth", &self.basic_auth)
-            .field("bearer", &self.bearer)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Why nothing can be sent to an endpoint.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EndpointError {
-    /// The URL is unusable. It is not repeated here since it may hold a password.
-    #[error("URL to send to is invalid: {fault}")]
-    Url {
-        /// What is wrong with it.
-        fault: &'static str,
-    },
-    /// A credential is unusable.
-    #[error("credentials to send with are invalid: {fault}")]
-    Credentials {
-        /// What is wrong with them.
-        fault: &'static str,
-    },
-    /// The HTTP client cannot be built, for want of TLS root certificates most likely.
-    #[error("cannot build the HTTP client")]
-    Client {
-        /// What the client says.
-        source: reqwest::Error,
-    },
-}
-
-/// The way to one endpoint. It follows no redirect and uses no proxy.
+/// The way to one endpoint. It follows no redirect, and uses no proxy but the endpoint's.
 pub(crate) struct Outbound {
     http: Client,
+    endpoint: Endpoint,
     url: Url,
     shown_url: String,
     timeout: Duration,
-    credentials: Option<Credentials>,
-}
-
-#[derive(PartialEq)]
-enum Credentials {
-    Basic(String, Secret),
-    Bearer(Secret),
+    route: Route,
+    /// The whole `Authorization` header, marked as sensitive.
+    authorization: Option<HeaderValue>,
 }
 
 impl Outbound {
@@ -86,7 +37,7 @@ impl Outbound {
         path_suffix: &str,
         timeout: Duration,
     ) -> Result<Self, EndpointError> {
-        let given = checked_url(&endpoint.url)?;
+        let given = endpoint.checked_url()?;
         let mut shown = given.clone();
         shown.set_query(None);
         let shown_url = shown.as_str().trim_end_matches('/').to_owned();
@@ -98,19 +49,22 @@ impl Outbound {
             Url::parse(&format!("{shown_url}{path_suffix}"))
                 .map_err(|_| EndpointError::Url { fault: "no path can be added to it" })?
         };
-        let credentials = credentials(endpoint)?;
-        let http = http_client(&url, timeout).map_err(|source| EndpointError::Client { source })?;
-        Ok(Self { http, url, shown_url, timeout, credentials })
+        endpoint.check()?;
+        let route = Route::new(&url, &endpoint.tls)?;
+        let authorization = endpoint.authorization_header()?;
+        let http = http_client(endpoint, &url, &route, timeout)?;
+        let endpoint = endpoint.clone();
+        Ok(Self { http, endpoint, url, shown_url, timeout, route, authorization })
     }
 
     /// A POST with the credentials; what is sent and which headers go with it is up to the caller.
     pub(crate) fn post(&self) -> RequestBuilder {
-        let request = self.http.post(self.url.clone());
-        match &self.credentials {
-            Some(Credentials::Basic(user, password)) => {
-                request.basic_auth(user, Some(password.expose()))
-            }
-            Some(Credentials::Bearer(token)) => request.bearer_auth(token.expose()),
+        let mut request = self.http.post(self.route.url().clone());
+        if let Some(host) = self.route.host() {
+            request = request.header(HOST, host.clone());
+        }
+        match &self.authorization {
+            Some(value) => request.header(AUTHORIZATION, value.clone()),
             None => request,
         }
     }
@@ -125,9 +79,9 @@ impl Outbound {
         self.url.origin().ascii_serialization()
     }
 
-    /// Whether `other` logs in to the same place as the same user.
+    /// Whether `other` logs in to the same place as the same user, in the same way.
     pub(crate) fn is_same_user(&self, other: &Self) -> bool {
-        self.url == other.url && self.credentials == other.credentials
+        self.endpoint == other.endpoint
     }
 
     /// Whether there is no difference to `other`.
@@ -136,38 +90,12 @@ impl Outbound {
     }
 }
 
-fn checked_url(url: &str) -> Result<Url, EndpointError> {
-    let invalid = |fault| EndpointError::Url { fault };
-    let url = Url::parse(url).map_err(|_| invalid("it cannot be parsed"))?;
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(invalid("it is neither http nor https"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(invalid("it holds user information, use basic_auth"));
-    }
-    if url.fragment().is_some() {
-        return Err(invalid("it holds a fragment"));
-    }
-    Ok(url)
-}
-
-fn credentials(endpoint: &Endpoint) -> Result<Option<Credentials>, EndpointError> {
-    let invalid = |fault| Err(EndpointError::Credentials { fault });
-    match (&endpoint.basic_auth, &endpoint.bearer) {
-        (Some(_), Some(_)) => invalid("both a password and a token are given"),
-        (None, Some(token)) if token.expose().bytes().any(|byte| byte.is_ascii_control()) => {
-            invalid("the token holds a control character, a line break perhaps")
-        }
-        (None, Some(token)) => Ok(Some(Credentials::Bearer(token.clone()))),
-        (Some((user, _)), None) if user.contains(':') => invalid("the user name holds a colon"),
-        (Some((user, password)), None) => {
-            Ok(Some(Credentials::Basic(user.clone(), password.clone())))
-        }
-        (None, None) => Ok(None),
-    }
-}
-
-fn http_client(url: &Url, timeout: Duration) -> Result<Client, reqwest::Error> {
+fn http_client(
+    endpoint: &Endpoint,
+    url: &Url,
+    route: &Route,
+    timeout: Duration,
+) -> Result<Client, EndpointError> {
     if CryptoProvider::get_default().is_none() {
         // Without one reqwest panics, even for plain HTTP. Losing a race against another caller is fine.
         let _ = ring::default_provider().install_default();
@@ -179,16 +107,20 @@ fn http_client(url: &Url, timeout: Duration) -> Result<Client, reqwest::Error> {
         .timeout(timeout)
         .connect_timeout(timeout)
         .tcp_nodelay(true);
-    if url.scheme() == "http" {
+    if let Some(proxy) = endpoint.proxy()? {
+        builder = builder.proxy(proxy);
+    } else if url.scheme() == "http" {
         // A container without root certificates is no reason to fail where none are needed.
         builder = builder.tls_certs_only([]);
     }
-    builder.build()
+    let builder = route.apply(endpoint.tls.apply(builder)?);
+    builder.build().map_err(|source| EndpointError::Client { source })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Secret;
 
     fn outbound(url: &str, path_suffix: &str) -> Result<Outbound, EndpointError> {
         let endpoint = Endpoint { url: url.to_owned(), ..Endpoint::default() };
@@ -238,12 +170,18 @@ mod tests {
     fn contradictory_or_broken_credentials_are_refused_and_not_shown() {
         let canary = || Secret::new("canary");
         let basic = |user: &str| Some((user.to_owned(), canary()));
-        for (basic_auth, bearer) in [
-            (basic("user"), Some(canary())),
+        let token = |scheme: &str, credentials| {
+            Some(Authorization { scheme: scheme.to_owned(), credentials })
+        };
+        for (basic_auth, authorization) in [
+            (basic("user"), token("Bearer", canary())),
             (basic("a:b"), None),
-            (None, Some(Secret::new("canary\n"))),
+            (None, token("Bearer", Secret::new("canary\n"))),
+            (None, token("Basic", canary())),
+            (None, token("a b", canary())),
         ] {
-            let endpoint = Endpoint { url: "http://127.0.0.1".to_owned(), basic_auth, bearer };
+            let url = "http://127.0.0.1".to_owned();
+            let endpoint = Endpoint { url, basic_auth, authorization, ..Endpoint::default() };
             let error = Outbound::new(&endpoint, "", Duration::from_secs(1)).err().unwrap();
             assert!(!format!("{error} {error:?}").contains("canary"));
         }
@@ -254,9 +192,59 @@ mod tests {
         let endpoint = Endpoint {
             url: "http://a/canary?canary".to_owned(),
             basic_auth: Some(("user".to_owned(), Secret::new("canary"))),
-            bearer: Some(Secret::new("canary")),
+            authorization: Some(Authorization::bearer(Secret::new("canary"))),
+            tls: ClientTls {
+                ca_pem: Some("canary".to_owned()),
+                identity: Some(("canary".to_owned(), Secret::new("canary"))),
+                ..ClientTls::default()
+            },
+            proxy_url: Some("http://canary".to_owned()),
         };
         let printed = format!("{endpoint:?}");
         assert!(printed.contains("http://a") && !printed.contains("canary"), "{printed}");
+    }
+
+    #[test]
+    fn another_server_name_changes_what_is_asked_for_and_not_where() {
+        let with = |url: &str, name: &str| {
+            let tls = ClientTls { server_name: Some(name.to_owned()), ..ClientTls::default() };
+            let endpoint = Endpoint { url: url.to_owned(), tls, ..Endpoint::default() };
+            Outbound::new(&endpoint, "/x", Duration::from_secs(1))
+        };
+        let outbound = with("https://10.0.0.1:9093/am", "am.example").unwrap();
+        let request = outbound.post().build().unwrap();
+        assert_eq!(request.url().as_str(), "https://am.example:9093/am/x");
+        assert_eq!(request.headers()[HOST], "10.0.0.1:9093");
+        assert_eq!(outbound.shown_url(), "https://10.0.0.1:9093/am");
+        assert!(with("https://10.0.0.1", "10.0.0.2").is_err());
+        assert!(with("http://10.0.0.1", "am.example").is_err());
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let https = || Endpoint { url: "https://a".to_owned(), ..Endpoint::default() };
+        https().check().unwrap();
+        let proxied = |url: &str| Endpoint { proxy_url: Some(url.to_owned()), ..https() };
+        proxied("http://proxy:3128").check().unwrap();
+        for bad in ["proxy:3128", "socks5://proxy", "http://u:canary@proxy"] {
+            let error = proxied(bad).check().unwrap_err();
+            assert!(matches!(error, EndpointError::Proxy { .. }), "{error}");
+            assert!(!format!("{error} {error:?}").contains("canary"));
+        }
+        let tls = ClientTls { insecure_skip_verify: true, ..ClientTls::default() };
+        let plain = Endpoint { url: "http://a".to_owned(), tls, ..Endpoint::default() };
+        assert!(matches!(plain.check().unwrap_err(), EndpointError::Url { .. }));
+        let tls = ClientTls { server_name: Some("b".to_owned()), ..ClientTls::default() };
+        let both = Endpoint { tls, ..proxied("http://proxy:3128") };
+        assert!(matches!(both.check().unwrap_err(), EndpointError::ServerName { .. }));
+        for pem in ["canary", "-----BEGIN CERTIFICATE-----\ncanary\n-----END CERTIFICATE-----"] {
+            let ca = ClientTls { ca_pem: Some(pem.to_owned()), ..ClientTls::default() };
+            let identity = Some((pem.to_owned(), Secret::new(pem)));
+            let identity = ClientTls { identity, ..ClientTls::default() };
+            for tls in [ca, identity] {
+                let error = Endpoint { tls, ..https() }.check().unwrap_err();
+                assert!(!format!("{error} {error:?}").contains("canary"), "{error}");
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Words in a key that announce a secret.
-const SECRET_WORDS: [&str; 10] = [
+const SECRET_WORDS: [&str; 11] = [
     "pass",
     "pasw",
     "pwd",
@@ -14,6 +14,7 @@ const SECRET_WORDS: [&str; 10] = [
     "api_key",
     "apikey",
     "private",
+    "basic_auth_users",
 ];
 
 /// `source` with the same length and lines, secrets replaced by asterisks: what stands at `spans`, what
@@ -53,7 +54,8 @@ fn secret_key(line: &str) -> Option<usize> {
         let before = line[..colon].trim_end_matches([' ', '"', '\'']);
         let word = |c: char| !(c.is_alphanumeric() || c == '_' || c == '-');
         let key = before.rsplit(word).next().unwrap_or_default().to_lowercase();
-        let secret = SECRET_WORDS.iter().any(|word| key.contains(word)) && !key.ends_with("_file");
+        let announces = key == "key" || SECRET_WORDS.iter().any(|word| key.contains(word));
+        let secret = announces && !key.ends_with("_file");
         secret.then_some(colon + 1)
     })
 }
@@ -105,6 +107,14 @@ mod tests {
         assert_eq!(mask("url: http://h/x?sig=a # why?", &[]), "url: http://h/******* # why?");
         assert_eq!(mask("url: http://h:1 # why?", &[]), "url: http://h:1 # why?");
         assert_eq!(mask("url: 'http://h/x' # why?", &[]), "url: 'http://h/*' # why?");
+    }
+
+    #[test]
+    fn hashes_and_keys_of_a_server_are_masked() {
+        let source = "basic_auth_users:\n  me: $2y$a\ntls:\n  key: |\n    abc\n  key_file: b\n";
+        let masked = mask(source, &[]);
+        let expected = "basic_auth_users:\n  *********\ntls:\n  key: *\n    ***\n  key_file: b\n";
+        assert_eq!(masked, expected);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod build;
 mod digest;
+mod exposure;
 mod fault;
 mod mask;
 mod preset;
@@ -15,13 +16,14 @@ mod shape;
 mod text;
 mod tree;
 mod url;
+pub mod web;
 
 use std::collections::HashMap;
 use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use bellwether_connect::http::ServerLimits;
+use bellwether_connect::http::{SecurityOptions, ServerLimits};
 use bellwether_connect::sink::alertmanager::AlertmanagerOptions;
 use bellwether_connect::sink::gauges::GaugesOptions;
 use bellwether_connect::sink::webhook::WebhookOptions;
@@ -29,9 +31,10 @@ use bellwether_engine::Settings;
 use bellwether_eventlog::{EventLogOptions, JsonLinesOptions};
 use bellwether_wire::remote_write::Limits;
 
+pub use exposure::Exposed;
 pub use fault::{Fault, Faults};
 pub use preset::{PRESETS, Preset};
-pub use schema::{json_schema, key_paths};
+pub use schema::{json_schema, key_paths, web_json_schema, web_key_paths};
 
 /// Largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -41,6 +44,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 pub struct Config {
     /// The HTTP server.
     pub server: ServerConfig,
+    /// What the server asks of its clients.
+    pub security: SecurityOptions,
     /// Folder for what must survive a restart; a relative one is relative to the working directory.
     pub data_dir: PathBuf,
     /// Bounds on one remote-write request.
@@ -72,6 +77,10 @@ pub struct ServerConfig {
     /// `http` or `https` URL under which people reach this server, without a slash at its end; `None` for
     /// the address it listens on.
     pub external_url: Option<String>,
+    /// The file that [`Config::security`] was read from.
+    pub web_config_file: Option<PathBuf>,
+    /// Whether everybody who can reach `listen` may do everything.
+    pub allow_unauthenticated: bool,
     /// How long a client may take, and how many there may be.
     pub limits: ServerLimits,
 }
@@ -164,6 +173,9 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
     },
+    /// Others can reach the address to listen on, and nobody has to log in. To be decided by whoever starts it.
+    #[error(transparent)]
+    Exposed(#[from] Exposed),
     /// The file can be read and says something wrong. To be corrected by whoever wrote it.
     #[error(transparent)]
     Invalid(#[from] Faults),
@@ -179,19 +191,17 @@ impl Config {
         let Some(path) = path else {
             return Ok(Self::parse("", "defaults", Path::new("."), &HashMap::new())?);
         };
-        let text = read(path)?;
+        let text = text_of(path)?;
         let folder = path.parent().unwrap_or(Path::new("."));
-        let variables = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Ok(Self::parse(&text, &path.display().to_string(), folder, &variables)?)
+        Ok(Self::parse(&text, &path.display().to_string(), folder, &environment())?)
     }
 
     /// Reads the configuration that `text` is. `name` is what reports call it, `folder` is where
     /// relative `*_file` keys start, `variables` replace `${NAME}`.
     ///
     /// # Errors
-    /// When anything in it is wrong.
+    /// When anything in it is wrong. Of the file that `server.web_config_file` names faults are told when this one has
+    /// none.
     pub fn parse(
         text: &str,
         name: &str,
@@ -199,8 +209,9 @@ impl Config {
         variables: &HashMap<String, String>,
     ) -> Result<Self, Faults> {
         let mut faults = fault::Collector::new(text);
-        let config = build::config(text, folder, variables, &mut faults);
-        match (faults.finish(name), config) {
+        let mut web_faults = None;
+        let config = build::config(text, folder, variables, &mut faults, &mut web_faults);
+        match (faults.finish(name).or(web_faults), config) {
             (None, Some(config)) => Ok(config),
             (Some(faults), _) => Err(faults),
             (None, None) => unreachable!("what has no fault has a configuration"),
@@ -208,8 +219,15 @@ impl Config {
     }
 }
 
+/// The variables of this process' environment that are text.
+fn environment() -> HashMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
 /// The text of the file at `path`.
-fn read(path: &Path) -> Result<String, ConfigError> {
+fn text_of(path: &Path) -> Result<String, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();

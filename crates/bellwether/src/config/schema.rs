@@ -6,11 +6,16 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::fault::join;
-use super::raw::{RawConfig, RawPreset};
+use super::raw::{RawConfig, RawPreset, RawWeb};
 
 /// The JSON Schema of the configuration file, for editors and for ourselves.
 pub fn json_schema() -> Value {
     schema_of::<RawConfig>("bellwether")
+}
+
+/// The JSON Schema of the web configuration file.
+pub fn web_json_schema() -> Value {
+    schema_of::<RawWeb>("web configuration of bellwether")
 }
 
 /// The JSON Schema of a preset.
@@ -88,6 +93,11 @@ pub(super) fn keys(root: &Value) -> Vec<(String, &Value)> {
 /// Every key there is, as a path such as `rules[].alert.for`.
 pub fn key_paths() -> Vec<String> {
     keys(&json_schema()).into_iter().map(|(path, _)| path).collect()
+}
+
+/// Every key of the web configuration file, as a path.
+pub fn web_key_paths() -> Vec<String> {
+    keys(&web_json_schema()).into_iter().map(|(path, _)| path).collect()
 }
 
 fn collect<'a>(

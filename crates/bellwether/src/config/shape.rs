@@ -10,11 +10,20 @@ use super::schema::{keys, resolve};
 use super::text::Unit;
 use super::tree::{Entry, Node, NodeValue, Scalar};
 
-/// Keys that once were, and what to write instead.
-const FORMER_KEYS: [(&str, &str); 1] = [(
-    "log.anomalies",
-    "this became `sinks.stdout`: write `sinks: { stdout: text }` for true, `sinks: { stdout: off }` for false",
-)];
+/// Keys that once were, or are elsewhere, and what to write instead.
+const FORMER_KEYS: [(&str, &str); 4] = [
+    (
+        "log.anomalies",
+        "this became `sinks.stdout`: write `sinks: { stdout: text }` for true, `sinks: { stdout: off }` for false",
+    ),
+    ("tls_server_config.cipher_suites", ONLY_GOOD_ONES),
+    ("tls_server_config.curve_preferences", ONLY_GOOD_ONES),
+    ("tls_server_config.prefer_server_cipher_suites", ONLY_GOOD_ONES),
+];
+
+/// Other servers leave this to the operator.
+const ONLY_GOOD_ONES: &str =
+    "remove it: none that is not considered safe is offered, in a sensible order";
 
 /// What of `node` fits `root`, a schema, as JSON.
 pub(super) fn fit(root: &Value, node: &Node, faults: &mut Collector<'_>) -> Value {
@@ -89,6 +98,11 @@ impl<'a> Fit<'a, '_, '_> {
                         object.insert(key.clone(), value);
                     }
                 }
+                None if schema.get("additionalProperties").is_some_and(Value::is_object) => {
+                    if let Some(value) = self.node(&schema["additionalProperties"], value, &field) {
+                        object.insert(key.clone(), value);
+                    }
+                }
                 None => self.unknown(schema, entries, path, key, value),
             }
         }
@@ -105,7 +119,11 @@ impl<'a> Fit<'a, '_, '_> {
             .filter(|name| entries.iter().all(|entry| entry.key != *name))
             .collect();
         let mut secret = true;
-        let is_secret = |member: &Value| resolve(self.root, member).get("writeOnly").is_some();
+        let is_secret = |member: &Value| {
+            let member = resolve(self.root, member);
+            let each = member.get("additionalProperties").map(|each| resolve(self.root, each));
+            [Some(member), each].into_iter().flatten().any(|part| part.get("writeOnly").is_some())
+        };
         let former = FORMER_KEYS.iter().find(|(former, _)| *former == join(path, key));
         let mend = if let Some((_, mend)) = former {
             secret = false;

@@ -19,7 +19,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use super::exposition::{Families, prometheus_text};
-use super::{outlet_metrics as outlets, process::process_metrics};
+use super::{outlet_metrics as outlets, process::process_metrics, server_metrics as server};
 use crate::health::Health;
 use crate::logging;
 use crate::service::App;
@@ -56,6 +56,7 @@ impl Collector for OwnMetrics {
         let families = &mut Families(encoder);
         let decided = app.engine.stats().decided();
         general(families, app)?;
+        server::metrics(families, app)?;
         received(families, app.receiver.stats())?;
         judged(families, &decided)?;
         engine(families, app, &decided)?;

@@ -7,6 +7,7 @@ mod metrics;
 mod outlet_metrics;
 mod process;
 mod reload;
+mod server_metrics;
 
 use std::sync::Arc;
 

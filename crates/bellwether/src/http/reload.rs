@@ -20,7 +20,7 @@ pub(super) async fn reload(
     if !is_local(client, &headers) {
         return (StatusCode::FORBIDDEN, "from this machine only\n".to_owned());
     }
-    let reload = move || app.live.reload(&app.engine, &app.outlets.alertmanagers);
+    let reload = move || app.reload();
     match tokio::task::spawn_blocking(reload).await {
         Ok(Ok(reloaded)) => (StatusCode::OK, format!("{reloaded}\n")),
         Ok(Err(ReloadError::Stopping)) | Err(_) => {

@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigError};
 /// command line says.
 ///
 /// # Errors
-/// When the file is not a valid configuration.
+/// When the file is not a valid configuration, or others could come in without logging in.
 pub(crate) fn load(args: &RunArgs) -> Result<Config, ConfigError> {
     let mut config = Config::load(args.config.as_deref())?;
     if let Some(listen) = args.listen {
@@ -24,6 +24,8 @@ pub(crate) fn load(args: &RunArgs) -> Result<Config, ConfigError> {
     if let Some(data_dir) = &args.data_dir {
         config.data_dir.clone_from(data_dir);
     }
+    // Once more, for the command line may have changed the address.
+    config.server.check_exposure(&config.security)?;
     Ok(config)
 }
 

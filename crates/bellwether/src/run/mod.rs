@@ -4,6 +4,7 @@ mod announce;
 mod data_dir;
 pub(crate) mod live;
 mod signals;
+pub(crate) mod web;
 
 use std::process;
 use std::sync::Arc;
@@ -71,5 +72,5 @@ async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
 /// Reads the configuration again in the background; how it went is in the log.
 fn reload(app: &Arc<App>) {
     let app = Arc::clone(app);
-    tokio::task::spawn_blocking(move || app.live.reload(&app.engine, &app.outlets.alertmanagers));
+    tokio::task::spawn_blocking(move || app.reload());
 }

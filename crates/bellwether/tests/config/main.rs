@@ -7,12 +7,14 @@
 mod outputs;
 mod presets;
 mod reference;
+mod web;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use bellwether::config::{Config, Faults, json_schema, key_paths};
+use bellwether_connect::Endpoint;
 use serde_json::Value;
 
 /// Cargo runs tests in the folder of their package.
@@ -163,8 +165,8 @@ fn the_schema_takes_what_the_command_takes() {
 #[test]
 fn the_full_files_name_every_key() {
     let mut named = Vec::new();
-    // Detectors that are no default cannot stand in the file that has the defaults.
-    for name in ["full", "detectors"] {
+    // What excludes a default, or another key, cannot stand in the file that has the defaults.
+    for name in ["full", "detectors", "endpoints"] {
         paths(&as_json(&root().join(format!("fixtures/config/good/{name}.yml"))), "", &mut named);
     }
     let missing: Vec<_> = key_paths().into_iter().filter(|path| !named.contains(path)).collect();
@@ -195,6 +197,7 @@ fn the_full_file_names_the_defaults() {
     assert_eq!(full.engine.rules.remove(0).detectors, default.engine.rules[0].detectors);
     assert_eq!(&*full.engine.groups.remove(0).name, "OddRank");
     full.server.external_url = None;
+    full.server.web_config_file = None;
     full.alertmanagers.external_url = None;
     full.alertmanagers.targets.clear();
     full.gauges.targets.clear();
@@ -286,8 +289,12 @@ fn secrets_come_from_files_and_the_environment_and_stay_hidden() {
     let [first, second] = config.alertmanagers.targets.as_slice() else { panic!("{config:?}") };
     let (username, password) = first.basic_auth.as_ref().unwrap();
     assert_eq!((username.as_str(), password.expose()), ("bellwether", "not-a-real-password"));
-    assert_eq!(second.bearer.as_ref().unwrap().expose(), "not-a-real-token");
+    assert_eq!(token_of(second), "not-a-real-token");
     assert!(!format!("{config:?}").contains("not-a-real"));
+}
+
+fn token_of(endpoint: &Endpoint) -> &str {
+    endpoint.authorization.as_ref().unwrap().credentials.expose()
 }
 
 #[test]
@@ -295,8 +302,7 @@ fn a_secret_that_looks_like_a_number_is_kept_as_it_is() {
     let numeric = HashMap::from([("TOKEN".to_owned(), "0012_0".to_owned())]);
     let yaml = "alerting:\n  alertmanagers:\n    - url: http://a\n      bearer_token: ${TOKEN}\n";
     let config = Config::parse(yaml, "test.yml", Path::new("."), &numeric).unwrap();
-    let token = config.alertmanagers.targets[0].bearer.as_ref().unwrap();
-    assert_eq!(token.expose(), "0012_0");
+    assert_eq!(token_of(&config.alertmanagers.targets[0]), "0012_0");
 }
 
 #[test]

@@ -57,9 +57,9 @@ fn secrets_of_webhooks_and_gauges_stay_hidden() {
     for webhook in [file, variable] {
         assert_eq!(webhook.secret.as_ref().unwrap().expose(), "not-a-real-key");
     }
-    let bearers: Vec<_> =
-        config.gauges.targets.iter().filter_map(|target| target.bearer.as_ref()).collect();
-    assert!(bearers.iter().all(|token| token.expose() == "not-a-real-token"));
+    let targets = config.gauges.targets.iter();
+    let bearers: Vec<_> = targets.filter_map(|target| target.authorization.as_ref()).collect();
+    assert!(bearers.iter().all(|bearer| bearer.credentials.expose() == "not-a-real-token"));
     assert_eq!(bearers.len(), 2);
     assert!(!format!("{config:?}").contains("not-a-real"));
 }

@@ -33,7 +33,8 @@ pub(crate) fn post_remote_write(
     exchange(address, &head, body)
 }
 
-fn exchange(address: SocketAddr, head: &str, body: &[u8]) -> io::Result<Answer> {
+/// Sends `head`, whose lines all end, a `Host` line, and `body`.
+pub(crate) fn exchange(address: SocketAddr, head: &str, body: &[u8]) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;

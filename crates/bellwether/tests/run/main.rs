@@ -13,6 +13,8 @@ mod poll;
 #[expect(dead_code, reason = "shared with a test that needs more of it")]
 mod process;
 mod reload;
+mod secure;
+mod security;
 mod server;
 mod sinks;
 

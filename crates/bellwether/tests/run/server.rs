@@ -105,6 +105,11 @@ impl Server {
         http::get(self.address, path).unwrap()
     }
 
+    /// The answer to a request with `head`, whose lines all end, and no body.
+    pub(crate) fn request(&self, head: &str) -> Answer {
+        http::exchange(self.address, head, &[]).unwrap()
+    }
+
     pub(crate) fn json(&self, path: &str) -> Value {
         let answer = self.get(path);
         assert_eq!(answer.status, 200, "{}", answer.body);

@@ -13,18 +13,21 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::response::Response;
 use bytes::Bytes;
+use hyper::Request;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
 use super::ServerLimits;
+use super::guard::Guard;
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Both sides agree on keys.
+    Handshake,
     /// The head of a request is awaited.
     Head,
     /// The body of a request is being read.
@@ -56,6 +59,7 @@ struct State {
 impl State {
     fn enter(phase: Phase, limits: &ServerLimits) -> Self {
         let allowed = match phase {
+            Phase::Handshake => Some(limits.handshake),
             Phase::Head => Some(limits.head),
             Phase::Body => Some(limits.body),
             Phase::Response => Some(limits.response),
@@ -68,8 +72,13 @@ impl State {
 }
 
 impl Connection {
-    pub(super) fn new(limits: ServerLimits, client: SocketAddr) -> Self {
-        Self { limits, client, state: watch::Sender::new(State::enter(Phase::Head, &limits)) }
+    /// A connection of `client` that begins with `phase`.
+    pub(super) fn new(limits: ServerLimits, client: SocketAddr, phase: Phase) -> Self {
+        Self { limits, client, state: watch::Sender::new(State::enter(phase, &limits)) }
+    }
+
+    pub(super) fn client(&self) -> SocketAddr {
+        self.client
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -79,6 +88,27 @@ impl Connection {
     /// Lets [`Self::expired`] return now.
     pub(super) fn expire(&self) {
         self.state.send_replace(State::enter(Phase::Expired, &self.limits));
+    }
+
+    /// Lets [`Self::expired`] return now, for want of time in `phase`.
+    pub(super) fn expire_in(&self, phase: Phase) {
+        self.state.send_replace(State { phase, deadline: Some(Instant::now()) });
+    }
+
+    /// One of several requests on this connection, as if it were a connection of its own.
+    pub(super) fn stream(&self) -> Self {
+        Self::new(self.limits, self.client, Phase::Body)
+    }
+
+    /// Ends it, whatever it is doing.
+    pub(super) fn end(&self) {
+        self.state.send_replace(State::enter(Phase::Idle, &self.limits));
+    }
+
+    /// Waits until it is idle.
+    pub(super) async fn ended(&self) {
+        // The sender lives as long as `self`, so this ends with the phase only.
+        _ = self.state.subscribe().wait_for(|state| state.phase == Phase::Idle).await;
     }
 
     /// Waits until the deadline of the current phase, whichever that is by then, has passed.
@@ -100,7 +130,7 @@ impl Connection {
     }
 
     /// Moves on to phase `to` if the current phase is `from`.
-    fn step(&self, from: Phase, to: Phase) {
+    pub(super) fn step(&self, from: Phase, to: Phase) {
         self.state.send_if_modified(|state| {
             let moves = state.phase == from;
             if moves {
@@ -114,7 +144,8 @@ impl Connection {
     pub(super) async fn call(
         self: &Arc<Self>,
         app: &Router,
-        request: hyper::Request<Incoming>,
+        guard: &Guard,
+        request: Request<Incoming>,
     ) -> Result<Response, Infallible> {
         // Pipelined requests are parsed from what was read before, without passing through `Head`.
         self.step(Phase::Idle, Phase::Body);
@@ -122,7 +153,13 @@ impl Connection {
         let mut request = request
             .map(|body| Body::new(TrackedBody::new(body, self, Phase::Body, Phase::Handling)));
         request.extensions_mut().insert(ConnectInfo(self.client));
-        let response = app.clone().oneshot(request).await?;
+        let (parts, body) = request.into_parts();
+        let admitted = guard.admit(parts.uri.path(), &parts.headers, self.client).await;
+        let mut response = match admitted {
+            Ok(()) => app.clone().oneshot(Request::from_parts(parts, body)).await?,
+            Err(refusal) => refusal,
+        };
+        guard.finish(response.headers_mut());
         self.step(Phase::Body, Phase::Response);
         self.step(Phase::Handling, Phase::Response);
         Ok(response
@@ -178,18 +215,18 @@ impl<B> Drop for TrackedBody<B> {
 }
 
 /// A socket that notices the first byte of a new request.
-pub(super) struct WatchedStream {
-    stream: TcpStream,
+pub(super) struct WatchedStream<S> {
+    stream: S,
     connection: Arc<Connection>,
 }
 
-impl WatchedStream {
-    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+impl<S> WatchedStream<S> {
+    pub(super) fn new(stream: S, connection: Arc<Connection>) -> Self {
         Self { stream, connection }
     }
 }
 
-impl AsyncRead for WatchedStream {
+impl<S: AsyncRead + Unpin> AsyncRead for WatchedStream<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -204,7 +241,7 @@ impl AsyncRead for WatchedStream {
     }
 }
 
-impl AsyncWrite for WatchedStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

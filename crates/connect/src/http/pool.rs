@@ -1,6 +1,7 @@
 //! The cap on connections, and who makes room at it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -21,22 +22,36 @@ pub(super) struct Pool {
     slots: Arc<Semaphore>,
     open: Mutex<BTreeMap<u64, Arc<Connection>>>,
     next_id: AtomicU64,
+    per_address_max: usize,
+    /// How many each address has; those that are being closed are still counted.
+    per_address: Mutex<HashMap<IpAddr, usize>>,
 }
 
 /// Keeps a connection's place; gives it back when dropped.
 pub(super) struct Admitted {
     pool: Arc<Pool>,
     id: u64,
+    address: IpAddr,
     _slot: Slot,
 }
 
 impl Pool {
-    pub(super) fn new(connections_max: usize) -> Self {
+    pub(super) fn new(connections_max: usize, per_address_max: usize) -> Self {
         Self {
             slots: Arc::new(Semaphore::new(connections_max.clamp(1, Semaphore::MAX_PERMITS))),
             open: Mutex::default(),
             next_id: AtomicU64::new(0),
+            per_address_max,
+            per_address: Mutex::default(),
         }
+    }
+
+    /// Whether `address` may have one more connection. At its cap one of its own that waits for a request
+    /// makes room; when all of them are being served it may not.
+    pub(super) fn allows(&self, address: IpAddr) -> bool {
+        let has = self.per_address.lock().get(&address).copied().unwrap_or_default();
+        has < self.per_address_max
+            || self.evict(|connection| connection.client().ip().to_canonical() == address)
     }
 
     /// Waits for a place; at the cap, closes a connection that waits for a request to make one.
@@ -45,7 +60,7 @@ impl Pool {
             if let Ok(slot) = Arc::clone(&self.slots).try_acquire_owned() {
                 return slot;
             }
-            self.evict();
+            self.evict(|_| true);
             let freed = Arc::clone(&self.slots).acquire_owned();
             if let Ok(Ok(slot)) = tokio::time::timeout(EVICT_AGAIN, freed).await {
                 return slot;
@@ -55,24 +70,39 @@ impl Pool {
 
     pub(super) fn insert(self: &Arc<Self>, slot: Slot, connection: Arc<Connection>) -> Admitted {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let address = connection.client().ip().to_canonical();
         self.open.lock().insert(id, connection);
-        Admitted { pool: Arc::clone(self), id, _slot: slot }
+        *self.per_address.lock().entry(address).or_default() += 1;
+        Admitted { pool: Arc::clone(self), id, address, _slot: slot }
     }
 
-    /// Closes the oldest connection without a whole request head; if there is none, the oldest idle one.
-    fn evict(&self) {
+    /// Of those that `may` be closed, closes the oldest one without a whole request head; if there is none, the
+    /// oldest idle one. Answers whether there was one.
+    fn evict(&self, may: impl Fn(&Connection) -> bool) -> bool {
         let mut open = self.open.lock();
-        let oldest_in =
-            |phase| open.iter().find(|(_, conn)| conn.phase() == phase).map(|(&id, _)| id);
-        let victim = oldest_in(Phase::Head).or_else(|| oldest_in(Phase::Idle));
-        if let Some(connection) = victim.and_then(|id| open.remove(&id)) {
+        let oldest_in = |phases: &[Phase]| {
+            let waits = |conn: &Connection| phases.contains(&conn.phase()) && may(conn);
+            open.iter().find(|(_, conn)| waits(conn)).map(|(&id, _)| id)
+        };
+        let victim =
+            oldest_in(&[Phase::Handshake, Phase::Head]).or_else(|| oldest_in(&[Phase::Idle]));
+        let victim = victim.and_then(|id| open.remove(&id));
+        if let Some(connection) = &victim {
             connection.expire();
         }
+        victim.is_some()
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.pool.open.lock().remove(&self.id);
+        let mut per_address = self.pool.per_address.lock();
+        if let Some(has) = per_address.get_mut(&self.address) {
+            *has -= 1;
+            if *has == 0 {
+                per_address.remove(&self.address);
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Json, Router};
 use bellwether_connect::http::ServerLimits;
 use bellwether_connect::sink::alertmanager::{AlertmanagerOptions, Alertmanagers};
-use bellwether_connect::{Endpoint, Secret};
+use bellwether_connect::{Authorization, Endpoint, Secret};
 use bellwether_detect::Severity;
 use bellwether_engine::{ChangeKind, Event};
 use http_body_util::BodyExt;
@@ -253,10 +253,18 @@ async fn credentials_prefix_and_content_type_are_sent() {
     let basic = Endpoint {
         basic_auth: Some(("user".to_owned(), Secret::new("pass"))),
         url: url.clone(),
-        bearer: None,
+        ..Endpoint::default()
     };
-    let bearer = Endpoint { basic_auth: None, url, bearer: Some(Secret::new("token")) };
-    for (target, expected) in [(basic, "Basic dXNlcjpwYXNz"), (bearer, "Bearer token")] {
+    let other = |scheme: &str| {
+        let (scheme, credentials) = (scheme.to_owned(), Secret::new("token"));
+        let authorization = Some(Authorization { scheme, credentials });
+        Endpoint { url: url.clone(), authorization, ..Endpoint::default() }
+    };
+    for (target, expected) in [
+        (basic, "Basic dXNlcjpwYXNz"),
+        (other("Bearer"), "Bearer token"),
+        (other("ApiKey"), "ApiKey token"),
+    ] {
         let options = AlertmanagerOptions { targets: vec![target], ..options(&[]) };
         let alertmanagers = Alertmanagers::start(options).unwrap();
         alertmanagers.publish(&firing("a"));
@@ -321,7 +329,7 @@ async fn another_password_is_used_at_once_and_a_bad_option_changes_nothing() {
     let (fake, server) = Fake::start(Mood::Well).await;
     let with_token = |token: &str| {
         let mut options = options(&[&server]);
-        options.targets[0].bearer = Some(Secret::new(token));
+        options.targets[0].authorization = Some(Authorization::bearer(Secret::new(token)));
         options
     };
     let alertmanagers = Alertmanagers::start(with_token("old")).unwrap();

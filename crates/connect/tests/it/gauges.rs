@@ -22,7 +22,7 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{PATIENCE, Server, until};
+use crate::support::{PATIENCE, Server, open_guard, until};
 
 const HOUR_MS: u64 = 3_600_000;
 const STALE: f64 = f64::from_bits(STALE_NAN_BITS);
@@ -303,7 +303,7 @@ async fn what_was_judged_while_the_server_was_down_arrives_when_it_is_up() {
     let fake = Arc::new(Fake::default());
     let listener = TcpListener::bind(gone.address).await.unwrap();
     let stop = CancellationToken::new();
-    tokio::spawn(serve(listener, fake.router(), ServerLimits::default(), stop));
+    tokio::spawn(serve(listener, fake.router(), ServerLimits::default(), open_guard(), stop));
     until("both are taken", || gauges.stats().targets[0].sent_samples == 8).await;
     assert_eq!(fake.surprises("a"), [(1_000, 0.5), (2_000, 0.5)]);
 }

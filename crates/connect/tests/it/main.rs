@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
 
 mod alertmanager;
+mod authority;
 mod gauges;
+mod guard;
+mod outbound_tls;
 mod remote_write;
 mod server;
+mod server_tls;
 mod support;
 mod webhook;

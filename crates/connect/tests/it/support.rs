@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use bellwether_connect::http::{ServerLimits, serve};
+use bellwether_connect::http::{Guard, SecurityOptions, ServerLimits, serve};
 use bellwether_detect::Severity;
 use bellwether_engine::{ChangeKind, Event, FORMAT_VERSION, SignalKind};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
@@ -19,20 +19,34 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// A server on a free port of loopback; it stops when dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    pub(crate) guard: Arc<Guard>,
     pub(crate) stop: CancellationToken,
     pub(crate) task: JoinHandle<std::io::Result<()>>,
 }
 
 impl Server {
     pub(crate) async fn start(app: Router, limits: ServerLimits) -> Self {
-        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), app, limits)
+        Self::guarded(app, limits, open_guard()).await
     }
 
     pub(crate) fn on(listener: TcpListener, app: Router, limits: ServerLimits) -> Self {
+        Self::guarded_on(listener, app, limits, open_guard())
+    }
+
+    pub(crate) async fn guarded(app: Router, limits: ServerLimits, guard: Arc<Guard>) -> Self {
+        Self::guarded_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), app, limits, guard)
+    }
+
+    fn guarded_on(
+        listener: TcpListener,
+        app: Router,
+        limits: ServerLimits,
+        guard: Arc<Guard>,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let task = tokio::spawn(serve(listener, app, limits, stop.clone()));
-        Self { address, stop, task }
+        let serving = serve(listener, app, limits, Arc::clone(&guard), stop.clone());
+        Self { address, guard, stop, task: tokio::spawn(serving) }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -44,6 +58,11 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.stop.cancel();
     }
+}
+
+/// A guard that lets everybody in.
+pub(crate) fn open_guard() -> Arc<Guard> {
+    Arc::new(Guard::new(SecurityOptions::default()).unwrap())
 }
 
 /// An HTTP client without retries.

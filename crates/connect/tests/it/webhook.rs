@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bellwether_connect::http::ServerLimits;
 use bellwether_connect::sink::webhook::{Webhook, WebhookError, WebhookOptions};
-use bellwether_connect::{Endpoint, Secret};
+use bellwether_connect::{Authorization, Endpoint, Secret};
 use bellwether_detect::Severity;
 use bellwether_engine::{ChangeKind, Event};
 use bellwether_runtime::EventSink;
@@ -199,7 +199,7 @@ async fn an_event_is_posted_as_its_json_with_id_kind_time_and_signature() {
 async fn credentials_are_sent_and_without_a_secret_nothing_is_signed() {
     let (receiver, server) = Receiver::start([]).await;
     let mut options = options(server.url(""));
-    options.endpoint.bearer = Some(Secret::new("token"));
+    options.endpoint.authorization = Some(Authorization::bearer(Secret::new("token")));
     let webhook = Webhook::start(options).unwrap();
     publish(&webhook, &["a"]);
     until("delivered", || webhook.stats().delivered_events == 1).await;
@@ -376,7 +376,7 @@ async fn no_secret_shows_in_options_errors_or_statistics() {
         secret: Some(Secret::new("canary")),
         ..options(server.url("/canary?token=canary"))
     };
-    webhook_options.endpoint.bearer = Some(Secret::new("canary"));
+    webhook_options.endpoint.authorization = Some(Authorization::bearer(Secret::new("canary")));
     assert!(!format!("{webhook_options:?}").contains("canary"));
     let webhook = Webhook::start_with_pause(webhook_options.clone(), FOREVER).unwrap();
     for requests in 1..=2 {

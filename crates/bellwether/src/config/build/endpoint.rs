@@ -1,16 +1,10 @@
-//! Servers to send to, and the secrets to log in to them.
+//! Servers to send to.
 
-use std::fs::File;
-use std::io::Read;
-
-use bellwether_connect::{Endpoint, Secret};
+use bellwether_connect::{Authorization, Endpoint, Secret};
 
 use super::Builder;
-use crate::config::raw::{RawBasicAuth, RawEndpoint, RawWebhook};
+use crate::config::raw::{RawAuthorization, RawBasicAuth, RawEndpoint, RawTlsConfig, RawWebhook};
 use crate::config::url;
-
-/// Largest file of a secret, in bytes.
-const SECRET_BYTES_MAX: u64 = 64 << 10;
 
 /// A server as it is written.
 pub(super) struct Written<'a> {
@@ -18,16 +12,21 @@ pub(super) struct Written<'a> {
     pub basic_auth: Option<&'a RawBasicAuth>,
     pub bearer_token: Option<&'a Secret>,
     pub bearer_token_file: Option<&'a str>,
+    pub authorization: Option<&'a RawAuthorization>,
+    pub tls_config: Option<&'a RawTlsConfig>,
+    pub proxy_url: Option<&'a str>,
 }
 
 impl<'a> From<&'a RawEndpoint> for Written<'a> {
     fn from(raw: &'a RawEndpoint) -> Self {
-        let RawEndpoint { url, basic_auth, bearer_token, bearer_token_file } = raw;
         Self {
-            url: url.as_deref(),
-            basic_auth: basic_auth.as_ref(),
-            bearer_token: bearer_token.as_ref(),
-            bearer_token_file: bearer_token_file.as_deref(),
+            url: raw.url.as_deref(),
+            basic_auth: raw.basic_auth.as_ref(),
+            bearer_token: raw.bearer_token.as_ref(),
+            bearer_token_file: raw.bearer_token_file.as_deref(),
+            authorization: raw.authorization.as_ref(),
+            tls_config: raw.tls_config.as_ref(),
+            proxy_url: raw.proxy_url.as_deref(),
         }
     }
 }
@@ -39,6 +38,9 @@ impl<'a> From<&'a RawWebhook> for Written<'a> {
             basic_auth: raw.basic_auth.as_ref(),
             bearer_token: raw.bearer_token.as_ref(),
             bearer_token_file: raw.bearer_token_file.as_deref(),
+            authorization: raw.authorization.as_ref(),
+            tls_config: raw.tls_config.as_ref(),
+            proxy_url: raw.proxy_url.as_deref(),
         }
     }
 }
@@ -108,13 +110,28 @@ impl Builder<'_, '_> {
             Some(basic) => Some(self.basic_auth(&format!("{field}.basic_auth"), basic)?),
             None => None,
         };
-        let bearer = if has_bearer {
-            let (token, file) = (raw.bearer_token, raw.bearer_token_file);
-            Some(self.header_secret(field, "bearer_token", token, file)?)
-        } else {
-            None
+        let has_other = has_bearer || raw.basic_auth.is_some();
+        if has_other && raw.authorization.is_some() {
+            let message = "there is another way to log in besides `authorization`";
+            self.faults.value(&format!("{field}.authorization"), message, "keep one of them");
+        }
+        let authorization = match raw.authorization {
+            Some(raw) => Some(self.authorization(&format!("{field}.authorization"), raw)?),
+            None if has_bearer => {
+                let (token, file) = (raw.bearer_token, raw.bearer_token_file);
+                let token = self.header_secret(field, "bearer_token", token, file)?;
+                Some(Authorization::bearer(token))
+            }
+            None => None,
         };
-        Some(Endpoint { url: url?.ok()?, basic_auth, bearer })
+        let tls = match raw.tls_config {
+            Some(raw) => self.client_tls(&format!("{field}.tls_config"), raw)?,
+            None => bellwether_connect::ClientTls::default(),
+        };
+        let proxy_url = raw.proxy_url.map(str::to_owned);
+        let endpoint = Endpoint { url: url?.ok()?, basic_auth, authorization, tls, proxy_url };
+        self.check_endpoint(field, &endpoint);
+        Some(endpoint)
     }
 
     fn basic_auth(&mut self, field: &str, raw: &RawBasicAuth) -> Option<(String, Secret)> {
@@ -129,84 +146,19 @@ impl Builder<'_, '_> {
         Some((name.to_owned(), password))
     }
 
-    /// A [`Self::secret`] that is sent in a header.
-    fn header_secret(
-        &mut self,
-        field: &str,
-        key: &str,
-        direct: Option<&Secret>,
-        file: Option<&str>,
-    ) -> Option<Secret> {
-        let (found_at, secret) = self.secret(field, key, direct, file)?;
-        if secret.expose().is_empty() || secret.expose().chars().any(char::is_control) {
-            let mend = "it must be one line of text that is not empty";
-            self.faults.value(&found_at, "the secret cannot be sent in a header", mend);
+    fn authorization(&mut self, field: &str, raw: &RawAuthorization) -> Option<Authorization> {
+        let RawAuthorization { r#type, credentials, credentials_file } = raw;
+        let credentials = self.header_secret(
+            field,
+            "credentials",
+            credentials.as_ref(),
+            credentials_file.as_deref(),
+        )?;
+        let authorization = Authorization { scheme: r#type.clone(), credentials };
+        if !authorization.has_usable_scheme() {
+            let mend = "write one word such as `Bearer`; `Basic` is `basic_auth`";
+            self.faults.value(&format!("{field}.type"), "this cannot be a scheme", mend);
         }
-        Some(secret)
-    }
-
-    /// A [`Self::secret`] that requests are signed with.
-    pub(super) fn signing_key(
-        &mut self,
-        field: &str,
-        key: &str,
-        direct: Option<&Secret>,
-        file: Option<&str>,
-    ) -> Option<Secret> {
-        let (found_at, secret) = self.secret(field, key, direct, file)?;
-        if secret.expose().trim().is_empty() {
-            let mend = "write a long random one, for example from `openssl rand -hex 32`";
-            self.faults.value(&found_at, "the secret is empty", mend);
-        }
-        Some(secret)
-    }
-
-    /// The secret that stands at `key` or in the file that `key` with `_file` names, and which of them it is.
-    fn secret(
-        &mut self,
-        field: &str,
-        key: &str,
-        direct: Option<&Secret>,
-        file: Option<&str>,
-    ) -> Option<(String, Secret)> {
-        let key_field = format!("{field}.{key}");
-        let file_field = format!("{field}.{key}_file");
-        match (direct, file) {
-            (Some(secret), None) => Some((key_field, secret.clone())),
-            (None, Some(file)) => match self.read_secret(file) {
-                Ok(secret) => Some((file_field, secret)),
-                Err((message, mend)) => {
-                    self.faults.value(&file_field, message, mend);
-                    None
-                }
-            },
-            (Some(_), Some(_)) => {
-                let message = format!("there are both `{key}` and `{key}_file`");
-                self.faults.value(&file_field, message, "keep one of them");
-                None
-            }
-            (None, None) => {
-                let message = format!("there is neither `{key}` nor `{key}_file`");
-                let mend = format!("add one, for example `{key}_file: /etc/bellwether/{key}`");
-                self.faults.value(&key_field, message, mend);
-                None
-            }
-        }
-    }
-
-    /// The content of a secret's file, without the line break at its end.
-    fn read_secret(&self, file: &str) -> Result<Secret, (String, &'static str)> {
-        let mut text = String::new();
-        let read = File::open(self.folder.join(file))
-            .and_then(|file| file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text));
-        if let Err(error) = read {
-            let mend =
-                "create it, or let this user read it; a relative path starts at this file's folder";
-            return Err((format!("the file cannot be read: {}", error.kind()), mend));
-        }
-        if text.len() as u64 > SECRET_BYTES_MAX {
-            return Err(("the file is too large for a secret".to_owned(), "it may hold 64 KiB"));
-        }
-        Ok(Secret::new(text.trim_end_matches(['\n', '\r'])))
+        Some(authorization)
     }
 }

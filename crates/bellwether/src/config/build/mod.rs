@@ -1,11 +1,9 @@
 //! From the raw structs to the effective configuration: the checks that a schema cannot express.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use bellwether_connect::http::ServerLimits;
 use bellwether_engine::{Budget, DeepTier, Ordering, Rule, Selection, SeriesLimits, Settings};
 use bellwether_series::{LabelLimits, Matchers};
 use bellwether_signal::{SelectorError, parse_selector};
@@ -13,22 +11,25 @@ use bellwether_wire::remote_write::Limits;
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::{DefaultMessageFormatter, Error, MessageFormatter};
 
-use super::fault::Collector;
-use super::raw::{
-    RawConfig, RawLog, RawLogFormat, RawLogLevel, RawRemoteWrite, RawRuntime, RawServer,
-};
+use super::fault::{Collector, Faults};
+use super::raw::{RawConfig, RawLog, RawLogFormat, RawLogLevel, RawRemoteWrite, RawRuntime};
 use super::{
-    Config, HealthConfig, LogConfig, LogFormat, RuntimeConfig, ServerConfig, digest, schema, shape,
-    tree, url,
+    Config, HealthConfig, LogConfig, LogFormat, RuntimeConfig, digest, schema, shape, tree,
 };
 
 mod alerting;
 mod calendar;
+mod client_tls;
 mod endpoint;
 mod groups;
 mod outputs;
 mod presets;
 mod rules;
+mod secret;
+mod server;
+mod web;
+
+pub(super) use web::web;
 
 /// Most `${NAME}` without a value that are reported.
 const MISSING_VARIABLES_MAX: usize = 100;
@@ -36,12 +37,14 @@ const MISSING_VARIABLES_MAX: usize = 100;
 /// What stands in for a variable without a value. Whatever is wrong with it is not reported.
 const STAND_IN: &str = "0";
 
-/// The configuration that `text` is, or `None` and why in `faults`.
+/// The configuration that `text` is, or `None` and why in `faults`, or in `web_faults` for the file that
+/// `server.web_config_file` names.
 pub(super) fn config(
     text: &str,
     folder: &Path,
     variables: &HashMap<String, String>,
     faults: &mut Collector<'_>,
+    web_faults: &mut Option<Faults>,
 ) -> Option<Config> {
     let node = document(text, variables.clone(), faults)?;
     faults.locate(&node, "");
@@ -53,7 +56,7 @@ pub(super) fn config(
         faults.value("", "the file does not fit the schema", mend);
         return None;
     };
-    Builder { faults, folder }.config(&raw)
+    Builder { faults, folder, variables, web_faults }.config(&raw)
 }
 
 fn set_it(variable: &str) -> String {
@@ -162,11 +165,15 @@ fn aliases_too_large() -> (String, &'static str) {
 struct Builder<'a, 'b> {
     faults: &'a mut Collector<'b>,
     folder: &'a Path,
+    variables: &'a HashMap<String, String>,
+    /// What is wrong with the web configuration file.
+    web_faults: &'a mut Option<Faults>,
 }
 
 impl Builder<'_, '_> {
     fn config(&mut self, raw: &RawConfig) -> Option<Config> {
         let server = self.server(&raw.server);
+        let security = self.security(&raw.server, server.as_ref());
         if raw.data_dir.trim().is_empty() {
             let mend = "for example `./bellwether-data`";
             self.faults.value("data_dir", "the folder has no name", mend);
@@ -185,6 +192,7 @@ impl Builder<'_, '_> {
         alertmanagers.external_url.clone_from(&server.external_url);
         Some(Config {
             server,
+            security: security?,
             data_dir: raw.data_dir.clone().into(),
             remote_write: remote_write(&raw.remote_write),
             runtime: runtime(&raw.runtime),
@@ -198,25 +206,6 @@ impl Builder<'_, '_> {
                 history_max: raw.health.history_max,
             },
             log: log(&raw.log),
-        })
-    }
-
-    fn server(&mut self, raw: &RawServer) -> Option<ServerConfig> {
-        let listen = raw.listen.parse::<SocketAddr>();
-        if listen.is_err() {
-            let mend =
-                "write an IP address and a port, for example `127.0.0.1:2355` or `[::]:2355`";
-            self.faults.value("server.listen", "this is not an address to listen on", mend);
-        }
-        let external_url = raw.external_url.as_deref().map(url::base);
-        if let Some(Err((message, mend))) = external_url {
-            self.faults.value("server.external_url", message, mend);
-        }
-        let connections_max = raw.connections_max;
-        Some(ServerConfig {
-            listen: listen.ok()?,
-            external_url: external_url.and_then(Result::ok),
-            limits: ServerLimits { connections_max, ..ServerLimits::default() },
         })
     }
 

@@ -59,7 +59,12 @@ fn expand(preset: &Preset, defaults: &RawDefaults, fallback: &Rule) -> Result<Ex
         faults.locate(&node, "");
         let json = shape::fit(&schema::preset_schema(), &node, &mut faults);
         if let Ok(RawPreset { signals, rules }) = serde_json::from_value(json) {
-            let mut builder = Builder { faults: &mut faults, folder: Path::new(".") };
+            let mut builder = Builder {
+                faults: &mut faults,
+                folder: Path::new("."),
+                variables: &HashMap::new(),
+                web_faults: &mut None,
+            };
             expansion.rules = builder.rules(defaults, fallback, &rules);
             expansion.exclude = builder.selectors("signals.exclude", &signals.exclude);
         } else {

@@ -12,9 +12,10 @@ mod gauges;
 mod health;
 mod preset;
 mod rules;
+mod server;
 mod sinks;
+mod web;
 
-use bellwether_connect::http::ServerLimits;
 use bellwether_engine::{Ordering, SeriesLimits};
 use bellwether_series::LabelLimits;
 use bellwether_wire::remote_write::Limits;
@@ -25,12 +26,16 @@ pub(super) use alerting::RawAlerting;
 pub(super) use calendar::{RawCalendar, RawMaintenance, RawTimeInterval, RawTimeRange};
 pub(super) use deep::{RawDeep, RawGroupRule, RawGroups};
 pub(super) use detectors::{RawApproach, RawDetector};
-pub(super) use endpoint::{RawBasicAuth, RawEndpoint};
+pub(super) use endpoint::{RawAuthorization, RawBasicAuth, RawEndpoint, RawTlsConfig};
 pub(super) use gauges::RawGauges;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
 pub(super) use preset::{RawPreset, RawPresets};
 pub(super) use rules::{RawAlert, RawDefaultDeviation, RawDefaults, RawDeviation, RawRule};
+pub(super) use server::RawServer;
 pub(super) use sinks::{RawEventLog, RawJsonLines, RawSinks, RawWebhook};
+pub(super) use web::{
+    RawClientAuthType, RawHttpHeaders, RawRate, RawTlsServer, RawTlsVersion, RawWeb,
+};
 
 use super::text::{BytesText, DurationText};
 
@@ -114,31 +119,6 @@ impl Default for RawConfig {
             health: RawHealth::default(),
             log: RawLog::default(),
         }
-    }
-}
-
-/// The HTTP server: receiver, API and health.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-#[schemars(rename = "Server")]
-pub(super) struct RawServer {
-    /// Address and port to listen on. `--listen` on the command line wins.
-    #[schemars(example = &"127.0.0.1:2355", example = &"0.0.0.0:2355")]
-    #[schemars(extend("x-type" = "address and port"))]
-    pub listen: String,
-    /// URL under which people reach this server; alerts link to it. Without it, the address it listens on.
-    #[schemars(example = &"http://bellwether.example:2355")]
-    #[schemars(extend("x-type" = "URL"))]
-    pub external_url: Option<String>,
-    /// Most connections at a time.
-    #[schemars(range(min = 1, max = 100_000))]
-    pub connections_max: usize,
-}
-
-impl Default for RawServer {
-    fn default() -> Self {
-        let ServerLimits { connections_max, .. } = ServerLimits::default();
-        Self { listen: "127.0.0.1:2355".to_owned(), external_url: None, connections_max }
     }
 }
 

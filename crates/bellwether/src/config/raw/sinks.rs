@@ -5,7 +5,7 @@ use bellwether_detect::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RawBasicAuth;
+use super::{RawAuthorization, RawBasicAuth, RawTlsConfig};
 use crate::config::StdoutFormat;
 use crate::config::text::{BytesText, DurationText, SecretText};
 
@@ -150,6 +150,15 @@ pub(in crate::config) struct RawWebhook {
     #[schemars(example = &"/etc/bellwether/token")]
     #[schemars(extend("x-type" = "path"))]
     pub bearer_token_file: Option<String>,
+    /// What is sent as `Authorization`, instead of both: of another scheme than Bearer, say.
+    pub authorization: Option<RawAuthorization>,
+    /// Of an `https` URL, whom to trust and who we are.
+    pub tls_config: Option<RawTlsConfig>,
+    /// `http` or `https` URL of a proxy, without user name and password. None is used without it, whatever the
+    /// environment says.
+    #[schemars(example = &"http://proxy:3128")]
+    #[schemars(extend("x-type" = "URL"))]
+    pub proxy_url: Option<String>,
 }
 
 impl Default for RawWebhook {
@@ -164,6 +173,9 @@ impl Default for RawWebhook {
             basic_auth: None,
             bearer_token: None,
             bearer_token_file: None,
+            authorization: None,
+            tls_config: None,
+            proxy_url: None,
         }
     }
 }

@@ -1,0 +1,74 @@
+//! The HTTP server, as it is written.
+
+use std::time::Duration;
+
+use bellwether_connect::http::ServerLimits;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::text::DurationText;
+
+/// The HTTP server: receiver, API and health.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Server")]
+pub(in crate::config) struct RawServer {
+    /// Address and port to listen on. `--listen` on the command line wins. One that others can reach is refused
+    /// unless `web_config_file` makes them log in, or `allow_unauthenticated` is true.
+    #[schemars(example = &"127.0.0.1:2355", example = &"0.0.0.0:2355")]
+    #[schemars(extend("x-type" = "address and port"))]
+    pub listen: String,
+    /// URL under which people reach this server; alerts link to it. Without it, the address it listens on.
+    #[schemars(example = &"http://bellwether.example:2355")]
+    #[schemars(extend("x-type" = "URL"))]
+    pub external_url: Option<String>,
+    /// File that says whether there is TLS and who may come in, see docs/web-configuration.md. It is read again when
+    /// it changes. Relative to the folder of this file.
+    #[schemars(example = &"/etc/bellwether/web.yml")]
+    #[schemars(extend("x-type" = "path"))]
+    pub web_config_file: Option<String>,
+    /// Whether everybody who can reach `listen` may do everything, because something in front of it sees to who can: a
+    /// proxy, a network policy, a port published on the loopback only.
+    pub allow_unauthenticated: bool,
+    /// Most connections at a time.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub connections_max: usize,
+    /// Most connections of one address at a time.
+    #[schemars(range(min = 1, max = 100_000))]
+    pub connections_per_address_max: usize,
+    /// Longest TLS handshake.
+    #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "10m"))]
+    pub handshake_timeout: DurationText,
+    /// Longest time until the head of a request is there.
+    #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "10m"))]
+    pub head_timeout: DurationText,
+    /// Longest time from there until its body is there.
+    #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "10m"))]
+    pub body_timeout: DurationText,
+    /// Longest time until a client has read its answer.
+    #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "10m"))]
+    pub response_timeout: DurationText,
+    /// Longest time between two requests of a connection.
+    #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "10m"))]
+    pub idle_timeout: DurationText,
+}
+
+impl Default for RawServer {
+    fn default() -> Self {
+        let limits = ServerLimits::default();
+        let written = |time: Duration| DurationText::from_ms(time.as_millis() as i64);
+        Self {
+            listen: "127.0.0.1:2355".to_owned(),
+            external_url: None,
+            web_config_file: None,
+            allow_unauthenticated: false,
+            connections_max: limits.connections_max,
+            connections_per_address_max: limits.connections_per_address_max,
+            handshake_timeout: written(limits.handshake),
+            head_timeout: written(limits.head),
+            body_timeout: written(limits.body),
+            response_timeout: written(limits.response),
+            idle_timeout: written(limits.idle),
+        }
+    }
+}

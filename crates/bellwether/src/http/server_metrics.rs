@@ -1,0 +1,41 @@
+//! Own figures about the HTTP server: who is connected, who was refused.
+
+use std::fmt;
+use std::sync::atomic::Ordering;
+
+use bellwether_connect::http::{CLOSE_REASONS, REFUSALS};
+
+use super::exposition::Families;
+use crate::service::App;
+
+pub(super) fn metrics(families: &mut Families<'_>, app: &App) -> fmt::Result {
+    let stats = app.guard.stats();
+    families.gauge(
+        "bellwether_http_connections",
+        "Open connections",
+        stats.connections.load(Ordering::Relaxed) as f64,
+    )?;
+    let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    families.counters(
+        "bellwether_http_connections_closed",
+        "Connections closed because their time was over or another one needed the room",
+        "reason",
+        CLOSE_REASONS.iter().zip(stats.closed.iter().map(load)),
+    )?;
+    families.counter(
+        "bellwether_http_handshakes_failed",
+        "TLS handshakes that failed",
+        &load(&stats.handshakes_failed),
+    )?;
+    families.counters(
+        "bellwether_http_requests_refused",
+        "Requests refused before anybody looked at them",
+        "reason",
+        REFUSALS.iter().zip(stats.refused.iter().map(load)),
+    )?;
+    families.gauge(
+        "bellwether_web_config_last_reload_successful",
+        "Whether the last attempt to read the web configuration succeeded",
+        f64::from(u8::from(app.web.is_current())),
+    )
+}

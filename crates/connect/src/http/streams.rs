@@ -1,0 +1,94 @@
+//! HTTP/2: many requests on one connection, each with deadlines of its own.
+//!
+//! A request that takes too long ends the whole connection: it is the client that is slow, whatever the request.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use super::HEAD_BYTES_MAX;
+use super::connection::{Connection, Phase};
+use super::guard::Guard;
+
+/// Most requests at a time on one connection.
+const STREAMS_MAX: u32 = 100;
+/// Most resets of requests that nobody has looked at yet (CVE-2023-44487).
+const RESETS_WAITING_MAX: usize = 20;
+
+/// A server side of HTTP/2 with every bound that it has.
+pub(super) fn builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_pending_accept_reset_streams(RESETS_WAITING_MAX)
+        .max_header_list_size(HEAD_BYTES_MAX as u32);
+    builder
+}
+
+/// A connection and the requests on it. The connection is idle while there are none.
+pub(super) struct Streams {
+    connection: Arc<Connection>,
+    active: AtomicUsize,
+}
+
+impl Streams {
+    pub(super) fn new(connection: Arc<Connection>) -> Arc<Self> {
+        Arc::new(Self { connection, active: AtomicUsize::new(0) })
+    }
+
+    /// Answers one request.
+    pub(super) async fn call(
+        self: Arc<Self>,
+        app: Router,
+        guard: Arc<Guard>,
+        request: Request<Incoming>,
+    ) -> Result<Response, Infallible> {
+        let stream = Arc::new(self.connection.stream());
+        let ends = EndsUnanswered(Some(Arc::clone(&stream)));
+        tokio::spawn(self.watch(Arc::clone(&stream)));
+        let response = stream.call(&app, &guard, request).await;
+        ends.answered();
+        response
+    }
+
+    /// Keeps the time of a request.
+    async fn watch(self: Arc<Self>, stream: Arc<Connection>) {
+        if self.active.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.connection.step(Phase::Head, Phase::Handling);
+            self.connection.step(Phase::Idle, Phase::Handling);
+        }
+        tokio::select! {
+            () = stream.expired() => self.connection.expire_in(stream.phase()),
+            () = stream.ended() => {}
+        }
+        if self.active.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.connection.step(Phase::Handling, Phase::Idle);
+        }
+    }
+}
+
+/// Ends a request whose handler is given up, because the client has reset it say.
+struct EndsUnanswered(Option<Arc<Connection>>);
+
+impl EndsUnanswered {
+    /// From now on the answer's body says when it ends.
+    fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for EndsUnanswered {
+    fn drop(&mut self) {
+        if let Some(stream) = &self.0 {
+            stream.end();
+        }
+    }
+}
