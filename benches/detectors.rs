@@ -175,7 +175,7 @@ fn around(bench: &mut Bench<'_>) {
     for value in &mut bench.values {
         *value = -(1.0 - noise.uniform()).log10();
     }
-    let prior = Prior { slope: 1.0, rows: 3000.0 };
+    let prior = Prior { slope: 1.0, rows: 3000.0, steadiness: 0.0 };
     let mut ladders = [Ladder::new(&prior); SERIES];
     bench.each("ladder", SERIES, |slot, surprise| {
         ladders[slot].observe(surprise.value, 1.0, &prior)
