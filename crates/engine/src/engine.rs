@@ -42,6 +42,13 @@ impl Shard {
         shards
     }
 
+    /// The partition of that number, if it is one of its own.
+    pub fn partition(&self, number: u8) -> Option<&Partition> {
+        let number = usize::from(number);
+        let owned = number % self.stride == self.first;
+        owned.then(|| self.partitions.get(number / self.stride)).flatten()
+    }
+
     /// Does the work of one record at record time `elapsed_ms`, leaving `work` empty.
     pub fn apply(&mut self, elapsed_ms: i64, work: &mut Work, outputs: &mut Outputs) {
         for partition in &mut self.partitions {

@@ -17,31 +17,30 @@ pub struct AlertFigures {
     pub firing: [u64; 3],
 }
 
-/// Remembers which alerts fire: at most one for each episode that is not over.
+/// Remembers which alerts fire, with the newest event of each: at most one for each episode that is not over.
 #[derive(Debug, Default)]
 pub(crate) struct AlertBook {
-    firing: BTreeMap<Fingerprint, Severity>,
+    firing: BTreeMap<Fingerprint, Event>,
 }
 
 impl AlertBook {
-    /// The book of an engine that was restored: the alerts that fire in it, as
-    /// [`AlertCap::told`](bellwether_engine::AlertCap::told) lists them. They are counted as firing in `figures`; what had fired before is
-    /// not, since that is counted from the start of the process.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for a runtime that restores"))]
-    pub(crate) fn of(
-        firing: impl Iterator<Item = (Fingerprint, Severity)>,
-        figures: &mut AlertFigures,
-    ) -> Self {
-        let firing: BTreeMap<_, _> = firing.collect();
-        for &severity in firing.values() {
-            figures.firing[severity as usize] += 1;
+    /// The book that held `firing`. They are counted as firing in `figures`; that they fired is not, since that is counted
+    /// from the start of the process.
+    pub(crate) fn of(firing: Vec<Event>, figures: &mut AlertFigures) -> Self {
+        for event in &firing {
+            figures.firing[event.severity as usize] += 1;
         }
-        Self { firing }
+        Self { firing: firing.into_iter().map(|event| (event.episode_id, event)).collect() }
+    }
+
+    /// The newest event of each alert that fires.
+    pub(crate) fn firing(&self) -> impl Iterator<Item = &Event> {
+        self.firing.values()
     }
 
     /// Takes an event that has passed the cap into account.
     pub(crate) fn enter(&mut self, event: &Event, figures: &mut AlertFigures) {
-        let before = self.firing.get(&event.episode_id).copied();
+        let before = self.firing.get(&event.episode_id).map(|event| event.severity);
         let after = match event.change {
             ChangeKind::Firing | ChangeKind::Escalated if event.alert => Some(event.severity),
             ChangeKind::Resolved => None,
@@ -63,7 +62,7 @@ impl AlertBook {
         }
         if let Some(after) = after {
             figures.firing[after as usize] += 1;
-            self.firing.insert(event.episode_id, after);
+            self.firing.insert(event.episode_id, event.clone());
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What sources hand to the runtime and what they get back.
 
+use std::sync::Arc;
+
 use bellwether_engine::Outcome;
 use bellwether_series::Timestamp;
 use bellwether_wire::remote_write::WriteRequest;
@@ -11,20 +13,38 @@ pub struct Request {
     pub write: WriteRequest,
     /// Wall-clock time of receipt; the only `now` that the engine ever sees.
     pub received_at: Timestamp,
+    /// What the journal keeps of it; a runtime without a journal needs none.
+    pub received: Option<Received>,
 }
 
-/// Called once, on the sequencer's thread, when a request has been sequenced.
-pub type Reply = Box<dyn FnOnce(Outcome) + Send>;
+/// A request as it was received, for the journal.
+#[derive(Debug)]
+pub struct Received {
+    /// Who sent it, as far as is known: an address.
+    pub source: Arc<str>,
+    /// The body, still compressed.
+    pub body: Vec<u8>,
+}
+
+/// Called once, on a thread of the runtime, when it is clear what became of a request.
+pub type Reply = Box<dyn FnOnce(Result<Outcome, SubmitError>) + Send>;
 
 /// Why a request was not taken at all. The sender is told to try again later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SubmitError {
-    /// The queue to the sequencer is full.
+    /// The queue to the recorder is full.
     #[error("queue is full")]
     Full,
     /// The runtime is stopping.
     #[error("engine is stopping")]
     Stopping,
+    /// What was learned before is still being read.
+    #[error("engine is recovering")]
+    Recovering,
+    /// The journal cannot be written, or has no room for so large a request.
+    #[error("journal cannot be written")]
+    Unrecorded,
 }
 
 /// Where sources put their requests.

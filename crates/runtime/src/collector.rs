@@ -3,15 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bellwether_engine::{AlertCap, Counts, Event, Gauge, Outputs, Settings};
-use crossbeam_channel::Receiver;
+use bellwether_engine::{AlertCap, Counts, Event, Gauge, Outputs, Settings, StateError};
+use crossbeam_channel::{Receiver, Sender};
 
-use crate::alerts::AlertBook;
+use crate::alerts::{AlertBook, AlertFigures};
+use crate::sequencer::{Part, Position};
 use crate::stats::Stats;
 
 /// What a record brought; never nothing at all. With any number of shards it is the same.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct News {
+    /// Whether it is news.
+    pub told: Told,
     /// Changes of alerts, in log order.
     pub events: Vec<Event>,
     /// News of series whose gauges are exported: see [`Settings::gauges`]. By fingerprint; those of a series in
@@ -19,11 +22,35 @@ pub struct News {
     pub gauges: Vec<Gauge>,
 }
 
+/// Whether what is told was told before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// For the first time.
+    First,
+    /// Perhaps for the second time: by a record of the journal that a process before this one may have told of. Ids are the
+    /// same.
+    Again,
+    /// For the second time: alerts that were firing when this process began, and still do.
+    Standing,
+}
+
 /// Hears the news, record by record, on the collector's thread. Must not block for long.
 pub type OnNews = Box<dyn FnMut(News) + Send>;
 
+/// What the collector is told.
+#[expect(clippy::large_enum_variant, reason = "nearly every message is a record")]
+pub(crate) enum ToCollector {
+    Record(Header),
+    Save { at: Position, part: Sender<Part<Vec<u8>>> },
+    Barrier(Sender<()>),
+    /// Tells of the alerts that stand.
+    Standing,
+}
+
 /// What the collector must know of a record besides what the shards make of it.
 pub(crate) struct Header {
+    pub(crate) sequence: u64,
+    pub(crate) is_replayed: bool,
     pub(crate) elapsed_ms: i64,
     pub(crate) counts: Counts,
     pub(crate) arrived: Option<Instant>,
@@ -37,20 +64,128 @@ pub(crate) struct Done {
     pub(crate) state_bytes: usize,
 }
 
+/// The collector's state.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    cap: AlertCap,
+    book: AlertBook,
+    /// Records below this were told of before the state was saved.
+    seen_below: u64,
+}
+
+/// What a collector has to say of a record.
+pub(crate) struct Collected {
+    pub(crate) events: Vec<Event>,
+    pub(crate) gauges: Vec<Gauge>,
+    pub(crate) counts: Counts,
+}
+
+impl Collector {
+    /// A collector that has seen nothing.
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        Self { cap: AlertCap::new(settings), book: AlertBook::default(), seen_below: 0 }
+    }
+
+    /// Takes in what all shards made of a record; `None` of one that was told of before.
+    pub(crate) fn take(
+        &mut self,
+        header: &Header,
+        mut outputs: Outputs,
+        figures: &mut AlertFigures,
+    ) -> Option<Collected> {
+        if header.sequence < self.seen_below {
+            return None;
+        }
+        if let Some(settings) = &header.settings {
+            self.cap.configure(settings);
+        }
+        outputs.counts.add(&header.counts);
+        outputs.sort();
+        let Outputs { events, gauges, counts, .. } = outputs;
+        let events = self.cap.apply(events, header.elapsed_ms);
+        for event in &events {
+            self.book.enter(event, figures);
+        }
+        Some(Collected { events, gauges, counts })
+    }
+
+    /// Records with a lower sequence were told of before the state was saved.
+    pub(crate) fn seen_below(&self) -> u64 {
+        self.seen_below
+    }
+
+    /// The newest event of each alert that fires.
+    pub(crate) fn firing(&self) -> impl Iterator<Item = &Event> {
+        self.book.firing()
+    }
+
+    /// Its state: a number, so many bytes of the cap's, and the firing alerts' events as JSON.
+    pub(crate) fn save(&self) -> Vec<u8> {
+        let mut cap = Vec::new();
+        self.cap.save(&mut cap);
+        let firing: Vec<&Event> = self.book.firing().collect();
+        // Events are made of what JSON can say.
+        let firing = serde_json::to_vec(&firing).unwrap_or_default();
+        [&(cap.len() as u32).to_le_bytes()[..], &cap, &firing].concat()
+    }
+
+    /// The collector that was saved as `bytes` under these `settings`, after all records below `seen_below`.
+    pub(crate) fn restore(
+        settings: Arc<Settings>,
+        bytes: &[u8],
+        seen_below: u64,
+        figures: &mut AlertFigures,
+    ) -> Result<Self, CollectorError> {
+        let (cap_bytes, rest) = bytes.split_first_chunk::<4>().ok_or(CollectorError::Short)?;
+        let (cap, firing) = rest
+            .split_at_checked(u32::from_le_bytes(*cap_bytes) as usize)
+            .ok_or(CollectorError::Short)?;
+        let cap = AlertCap::restore(settings, cap)?;
+        let book = AlertBook::of(serde_json::from_slice(firing)?, figures);
+        Ok(Self { cap, book, seen_below })
+    }
+}
+
+/// Why bytes are no state of a collector.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CollectorError {
+    #[error("it is cut short")]
+    Short,
+    #[error(transparent)]
+    Cap(#[from] StateError),
+    #[error("firing alerts cannot be read: {0}")]
+    Firing(#[from] serde_json::Error),
+}
+
 /// Puts records together again, in order, until the other threads are gone.
-pub(crate) fn collect(
-    mut cap: AlertCap,
-    headers: &Receiver<Header>,
+pub(crate) fn run(
+    mut collector: Collector,
+    messages: &Receiver<ToCollector>,
     dones: &[Receiver<Done>],
     stats: &Stats,
     mut on_news: OnNews,
 ) {
-    let mut alerts = AlertBook::default();
-    for header in headers {
-        if let Some(settings) = &header.settings {
-            cap.configure(settings);
-        }
-        let mut outputs = Outputs { counts: header.counts, ..Outputs::default() };
+    for message in messages {
+        let header = match message {
+            ToCollector::Record(header) => header,
+            // Whoever asked may have stopped waiting.
+            ToCollector::Save { at, part } => {
+                _ = part.send(Part { at, content: collector.save() });
+                continue;
+            }
+            ToCollector::Barrier(done) => {
+                _ = done.send(());
+                continue;
+            }
+            ToCollector::Standing => {
+                let events: Vec<_> = collector.firing().cloned().collect();
+                if !events.is_empty() {
+                    on_news(News { told: Told::Standing, events, gauges: Vec::new() });
+                }
+                continue;
+            }
+        };
+        let mut outputs = Outputs::default();
         let (mut open_episodes, mut state_bytes) = (0, 0);
         for done in dones {
             let Ok(mut done) = done.recv() else { return };
@@ -60,23 +195,25 @@ pub(crate) fn collect(
             open_episodes += done.open_episodes;
             state_bytes += done.state_bytes;
         }
-        outputs.sort();
-        let Outputs { events, gauges, counts, .. } = outputs;
-        let events = cap.apply(events, header.elapsed_ms);
+        let mut news = None;
         stats.decide(|decided| {
-            decided.counts.add(&counts);
             decided.open_episodes = open_episodes;
             decided.state_bytes = state_bytes;
-            for event in &events {
-                decided.events[event.severity as usize] += 1;
-                alerts.enter(event, &mut decided.alerts);
-            }
             if let Some(arrived) = header.arrived {
                 decided.observe_latency(arrived.elapsed());
             }
+            news = collector.take(&header, outputs, &mut decided.alerts);
+            if let Some(news) = &news {
+                decided.counts.add(&news.counts);
+                for event in &news.events {
+                    decided.events[event.severity as usize] += 1;
+                }
+            }
         });
+        let Some(Collected { events, gauges, .. }) = news else { continue };
         if !events.is_empty() || !gauges.is_empty() {
-            on_news(News { events, gauges });
+            let told = if header.is_replayed { Told::Again } else { Told::First };
+            on_news(News { told, events, gauges });
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The engine on threads: sequencer, shards, collector.
+//! The engine on threads: recorder, sequencer, shards, collector, checkpointer.
 //!
 //! `run` and `replay` both stand on it. Standard threads and channels, no async, no sockets; time comes in
 //! through [`Clock`]. [`journal`] and [`checkpoint`] are what survives a restart, on files behind [`storage`].
@@ -6,19 +6,28 @@
 mod alerts;
 mod api;
 pub mod checkpoint;
+mod checkpointer;
 mod collector;
+mod durability;
 mod format;
 pub mod journal;
+mod recorder;
+mod recovery;
 mod runtime;
+mod sequencer;
+mod shard;
 mod sink;
 mod stats;
 pub mod storage;
+pub mod stored;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use alerts::AlertFigures;
-pub use api::{Clock, Ingest, Reply, Request, SubmitError};
-pub use collector::{News, OnNews};
+pub use api::{Clock, Ingest, Received, Reply, Request, SubmitError};
+pub use checkpointer::NoCheckpoint;
+pub use collector::{News, OnNews, Told};
+pub use durability::{Durability, Phase, Recovery, RecoveryError, Settle};
 pub use runtime::{HEARTBEAT, Handle, Options, Runtime, Wanted};
 pub use sink::{EventSink, SinkStats};
-pub use stats::{Decided, LATENCY_BOUNDS_SECONDS, Stats};
+pub use stats::{Decided, Kept, LATENCY_BOUNDS_SECONDS, Stats};

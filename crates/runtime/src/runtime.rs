@@ -1,29 +1,34 @@
-//! The threads: one sequencer, shards, one collector.
+//! The threads: recorder, sequencer, shards, collector, and the checkpointer beside them.
 //!
 //! ```text
-//! submit ─▶ [queue] ─▶ sequencer ─▶ [queue] ─▶ shard 0 … n ─▶ [queue] ─▶ collector ─▶ news
-//!            bounded   (Intake)      bounded   (Partitions)    bounded   (AlertCap)
+//! submit ─▶ [queue] ─▶ recorder ─▶ [queue] ─▶ sequencer ─▶ [queue] ─▶ shard 0 … n ─▶ [queue] ─▶ collector ─▶ news
+//!            bounded   (Journal)    bounded   (Intake)      bounded   (Partitions)    bounded   (AlertCap)
 //! ```
 //!
-//! Every queue is bounded. When a shard cannot keep up the sequencer waits, its queue fills, and sources hear
-//! [`SubmitError::Full`]: overload is refused at the door. The collector puts the outputs of a
+//! Every queue is bounded. When a shard cannot keep up the sequencer waits, then the recorder, its queue fills, and sources
+//! hear [`SubmitError::Full`]: overload is refused at the door. The collector puts the outputs of a
 //! record together in one order, whatever the number of shards.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bellwether_detect::Tables;
-use bellwether_engine::{
-    AlertCap, Intake, Outputs, Partition, Record, RecordBody, SeriesView, Settings, Shard, Work,
-};
+use bellwether_engine::{PARTITIONS, SeriesView, Settings, Shard};
 use bellwether_series::LabelSet;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use parking_lot::RwLock;
 
 use crate::api::{Clock, Ingest, Reply, Request, SubmitError};
-use crate::collector::{Done, Header, OnNews, collect};
+use crate::checkpointer::{AskedNow, Checkpointer, NoCheckpoint};
+use crate::collector::{self, OnNews, ToCollector};
+use crate::durability::{Durability, Phase, Recovery, RecoveryError};
+use crate::recorder::{Log, Recorder, ToRecorder};
+use crate::recovery::{Kept, State, Tail};
+use crate::sequencer::{self, Outlets, Sequenced, Sequencer, ToSequencer};
+use crate::shard;
 use crate::stats::Stats;
+use crate::storage::Reserve;
+use crate::stored::{self, StoredBody};
 
 /// Records that may wait for a shard or for the collector.
 const RECORDS_IN_FLIGHT_MAX: usize = 16;
@@ -35,7 +40,7 @@ pub const HEARTBEAT: Duration = Duration::from_secs(10);
 pub struct Options {
     /// Shard threads: 1 to 64.
     pub shards: usize,
-    /// Requests that may wait for the sequencer.
+    /// Requests that may wait for the recorder.
     pub queue_requests_max: usize,
     /// When nothing is recorded for this long, a heartbeat is: [`HEARTBEAT`], but for tests.
     pub heartbeat: Duration,
@@ -46,22 +51,11 @@ pub struct Options {
 /// Chooses series by their labels.
 pub type Wanted = Arc<dyn Fn(&LabelSet) -> bool + Send + Sync>;
 
-#[expect(clippy::large_enum_variant, reason = "nearly every message is a request")]
-enum ToSequencer {
-    Request { request: Request, reply: Reply, arrived: Instant },
-    Configure(Arc<Settings>),
-    View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
-}
-
-enum ToShard {
-    Work { elapsed_ms: i64, work: Work },
-    View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
-}
-
 /// A running engine. Dropping it without [`Runtime::stop`] leaves its threads to end by themselves.
 pub struct Runtime {
     handle: Handle,
-    threads: Vec<JoinHandle<()>>,
+    recorder: JoinHandle<()>,
+    recovered: Receiver<Result<Recovery, RecoveryError>>,
 }
 
 /// What sources and operators hold of a running engine. Cheap to clone.
@@ -71,26 +65,37 @@ pub struct Handle {
     stats: Arc<Stats>,
 }
 
-/// The way to the sequencer. Once it is closed nothing gets in any more, and the sequencer ends when it
-/// has finished what was in by then.
+/// The way to the recorder and to the checkpointer. Once it is closed nothing gets in any more, and they end when they
+/// have finished what was in by then.
 #[derive(Clone)]
-struct Door(Arc<RwLock<Option<Sender<ToSequencer>>>>);
+pub(crate) struct Door(Arc<RwLock<Option<Ways>>>);
+
+struct Ways {
+    to_recorder: Sender<ToRecorder>,
+    to_checkpointer: Sender<AskedNow>,
+}
 
 impl Door {
     /// Hands a message over without blocking.
-    fn try_send(&self, message: ToSequencer) -> Result<(), SubmitError> {
-        let sender = self.0.read();
-        sender.as_ref().ok_or(SubmitError::Stopping)?.try_send(message).map_err(|error| match error
-        {
+    fn try_send(&self, message: ToRecorder) -> Result<(), SubmitError> {
+        let ways = self.0.read();
+        let ways = ways.as_ref().ok_or(SubmitError::Stopping)?;
+        ways.to_recorder.try_send(message).map_err(|error| match error {
             TrySendError::Full(_) => SubmitError::Full,
             TrySendError::Disconnected(_) => SubmitError::Stopping,
         })
     }
 
     /// Hands a message over as soon as there is room. Nobody else waits for that.
-    fn send(&self, message: ToSequencer) -> Result<(), SubmitError> {
-        let sender = self.0.read().clone().ok_or(SubmitError::Stopping)?;
-        sender.send(message).map_err(|_| SubmitError::Stopping)
+    pub(crate) fn send(&self, message: ToRecorder) -> Result<(), SubmitError> {
+        let to_recorder = self.0.read().as_ref().map(|ways| ways.to_recorder.clone());
+        to_recorder.ok_or(SubmitError::Stopping)?.send(message).map_err(|_| SubmitError::Stopping)
+    }
+
+    fn ask_checkpointer(&self, asked: AskedNow) -> Result<(), NoCheckpoint> {
+        let ways = self.0.read();
+        let ways = ways.as_ref().ok_or(NoCheckpoint::Stopping)?;
+        ways.to_checkpointer.send(asked).map_err(|_| NoCheckpoint::Stopping)
     }
 
     fn close(&self) {
@@ -99,7 +104,7 @@ impl Door {
 }
 
 impl Runtime {
-    /// Starts the threads.
+    /// Starts an engine that forgets everything when it ends.
     ///
     /// # Errors
     /// When the system refuses a thread.
@@ -109,45 +114,49 @@ impl Runtime {
         clock: Arc<dyn Clock>,
         on_news: OnNews,
     ) -> std::io::Result<Self> {
-        let shards = options.shards.clamp(1, bellwether_engine::PARTITIONS);
-        let intake = Intake::new(Arc::clone(settings), options.hash_seed);
-        let stats = Arc::new(Stats::default());
-        stats.observe_intake(&intake);
-        let (to_sequencer, from_sources) = bounded(options.queue_requests_max.max(1));
-        let (to_collector, headers) = bounded(RECORDS_IN_FLIGHT_MAX);
-        let (recycle, recycled) = unbounded();
-        let tables = Tables::default();
-        let mut threads = Vec::new();
-        let (mut to_shards, mut dones) = (Vec::new(), Vec::new());
-        for index in 0..shards {
-            let (to_shard, work) = bounded(RECORDS_IN_FLIGHT_MAX);
-            let (done, from_shard) = bounded(RECORDS_IN_FLIGHT_MAX);
-            to_shards.push(to_shard);
-            dones.push(from_shard);
-            let shard = Shard::new(settings, &tables, index, shards);
-            let recycle = recycle.clone();
-            threads.push(spawn(&format!("shard-{index}"), move || {
-                run_shard(shard, &work, &done, &recycle);
-            })?);
+        let runtime = Self::open(settings, options, clock, on_news, None)?;
+        match runtime.recovered() {
+            Err(RecoveryError::Threads(error)) => Err(error),
+            _ => Ok(runtime),
         }
-        let sequencer = Sequencer {
-            intake,
+    }
+
+    /// Starts an engine that goes on where the last one ended that kept what `durability` names. Until it has caught up,
+    /// requests are refused; [`Runtime::recovered`] waits for that.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub fn open(
+        settings: &Arc<Settings>,
+        options: Options,
+        clock: Arc<dyn Clock>,
+        on_news: OnNews,
+        durability: Option<Durability>,
+    ) -> std::io::Result<Self> {
+        let stats = Arc::new(Stats::default());
+        let (to_recorder, messages) = bounded(options.queue_requests_max.max(1));
+        let (to_checkpointer, asked) = unbounded();
+        let door = Door(Arc::new(RwLock::new(Some(Ways { to_recorder, to_checkpointer }))));
+        let handle = Handle { door, stats };
+        let (done, recovered) = bounded(1);
+        let start = Start {
+            settings: Arc::clone(settings),
+            options,
             clock,
-            heartbeat: options.heartbeat,
-            to_shards,
-            to_collector,
-            recycled,
-            work: Vec::new(),
-            stats: Arc::clone(&stats),
+            durability,
+            door: handle.door.clone(),
+            stats: Arc::clone(&handle.stats),
         };
-        threads.push(spawn("sequencer", move || sequencer.run(&from_sources))?);
-        let cap = AlertCap::new(Arc::clone(settings));
-        let collector_stats = Arc::clone(&stats);
-        threads.push(spawn("collector", move || {
-            collect(cap, &headers, &dones, &collector_stats, on_news);
-        })?);
-        let door = Door(Arc::new(RwLock::new(Some(to_sequencer))));
-        Ok(Self { handle: Handle { door, stats }, threads })
+        let recorder = spawn("recorder", move || start.run(&messages, asked, on_news, &done))?;
+        Ok(Self { handle, recorder, recovered })
+    }
+
+    /// Blocks until the engine has caught up with what was kept: what was found. Once; later calls find nothing.
+    ///
+    /// # Errors
+    /// When the state of before cannot be had. The engine has ended then.
+    pub fn recovered(&self) -> Result<Recovery, RecoveryError> {
+        self.recovered.recv().unwrap_or_else(|_| Ok(Recovery::default()))
     }
 
     /// What sources and operators hold.
@@ -157,11 +166,10 @@ impl Runtime {
 
     /// Finishes every request that was taken, then ends the threads. Later requests are refused.
     pub fn stop(self) {
-        self.handle.door.close();
-        for thread in self.threads {
-            // A panic has been printed by then; there is nobody left to tell.
-            _ = thread.join();
-        }
+        let Self { handle, recorder, .. } = self;
+        handle.door.close();
+        // A panic has been printed by then; there is nobody left to tell.
+        _ = recorder.join();
     }
 }
 
@@ -171,7 +179,7 @@ impl Handle {
     /// # Errors
     /// When the runtime is stopping.
     pub fn configure(&self, settings: Arc<Settings>) -> Result<(), SubmitError> {
-        self.door.send(ToSequencer::Configure(settings))
+        self.door.send(ToRecorder::Configure(settings))
     }
 
     /// At most `limit` of the series for which `wanted` holds, in order of their labels. Blocks until the
@@ -181,11 +189,21 @@ impl Handle {
     /// When the runtime is stopping.
     pub fn view(&self, wanted: Wanted, limit: usize) -> Result<Vec<SeriesView>, SubmitError> {
         let (views, answers) = unbounded();
-        self.door.send(ToSequencer::View { wanted, limit, views })?;
+        self.door.send(ToRecorder::View { wanted, limit, views })?;
         let mut all: Vec<SeriesView> = answers.iter().flatten().collect();
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
         all.truncate(limit);
         Ok(all)
+    }
+
+    /// Makes a checkpoint now, and waits for it: its generation.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn checkpoint(&self) -> Result<u64, NoCheckpoint> {
+        let (asked, answer) = bounded(1);
+        self.door.ask_checkpointer(asked)?;
+        answer.recv().unwrap_or(Err(NoCheckpoint::Stopping))
     }
 
     /// The runtime's own figures.
@@ -196,7 +214,12 @@ impl Handle {
 
 impl Ingest for Handle {
     fn submit(&self, request: Request, reply: Reply) -> Result<(), SubmitError> {
-        let message = ToSequencer::Request { request, reply, arrived: Instant::now() };
+        match self.stats.phase() {
+            Phase::Ready => {}
+            Phase::Restoring | Phase::Replaying { .. } => return Err(SubmitError::Recovering),
+            Phase::Unrecorded => return Err(SubmitError::Unrecorded),
+        }
+        let message = ToRecorder::Request { request, reply, arrived: Instant::now() };
         self.stats.enqueued();
         self.door.try_send(message).inspect_err(|_| self.stats.dequeued())
     }
@@ -206,127 +229,168 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Jo
     thread::Builder::new().name(name.to_owned()).spawn(body)
 }
 
-struct Sequencer {
-    intake: Intake,
+/// What the recorder's thread begins with: it recovers, starts the other threads, catches up, and records.
+struct Start {
+    settings: Arc<Settings>,
+    options: Options,
     clock: Arc<dyn Clock>,
-    heartbeat: Duration,
-    to_shards: Vec<Sender<ToShard>>,
-    to_collector: Sender<Header>,
-    recycled: Receiver<Work>,
-    work: Vec<Work>,
+    durability: Option<Durability>,
+    door: Door,
     stats: Arc<Stats>,
 }
 
-impl Sequencer {
-    fn run(mut self, from_sources: &Receiver<ToSequencer>) {
-        // Questions make no record, so they must not put the heartbeat off.
-        let mut next_heartbeat = Instant::now() + self.heartbeat;
-        loop {
-            let message = from_sources.recv_deadline(next_heartbeat);
-            if !matches!(message, Ok(ToSequencer::View { .. })) {
-                next_heartbeat = Instant::now() + self.heartbeat;
-            }
-            let alive = match message {
-                Ok(ToSequencer::Request { request, reply, arrived }) => {
-                    self.stats.dequeued();
-                    self.request(&request, reply, arrived)
-                }
-                Ok(ToSequencer::Configure(settings)) => {
-                    let body = RecordBody::Configuration(Arc::clone(&settings));
-                    self.record(body, None, Some(settings))
-                }
-                Ok(ToSequencer::View { wanted, limit, views }) => self.view(&wanted, limit, &views),
-                Err(RecvTimeoutError::Timeout) => self.record(RecordBody::Heartbeat, None, None),
-                Err(RecvTimeoutError::Disconnected) => false,
-            };
-            if !alive {
-                return;
-            }
-        }
-    }
-
-    fn request(&mut self, request: &Request, reply: Reply, arrived: Instant) -> bool {
-        let record =
-            Record { received_at: request.received_at, body: RecordBody::Request(&request.write) };
-        let routed = self.apply(&record);
-        let outcome = routed.outcome.clone();
-        let alive = self.dispatch(&routed, Some(arrived), None);
-        reply(outcome);
-        alive
-    }
-
-    fn record(
-        &mut self,
-        body: RecordBody<'_>,
-        arrived: Option<Instant>,
-        settings: Option<Arc<Settings>>,
-    ) -> bool {
-        let routed = self.apply(&Record { received_at: self.clock.now(), body });
-        self.dispatch(&routed, arrived, settings)
-    }
-
-    fn apply(&mut self, record: &Record<'_>) -> bellwether_engine::Routed {
-        while self.work.len() < self.to_shards.len() {
-            self.work.push(self.recycled.try_recv().unwrap_or_default());
-        }
-        let routed = self.intake.apply(record, &mut self.work);
-        self.stats.sequenced(&routed.outcome, &self.intake);
-        routed
-    }
-
-    /// Hands the work of a record out; false when the other threads are gone.
-    fn dispatch(
-        &mut self,
-        routed: &bellwether_engine::Routed,
-        arrived: Option<Instant>,
-        settings: Option<Arc<Settings>>,
-    ) -> bool {
-        let elapsed_ms = routed.elapsed_ms;
-        let header = Header { elapsed_ms, counts: routed.counts, arrived, settings };
-        if self.to_collector.send(header).is_err() {
-            return false;
-        }
-        self.to_shards
-            .iter()
-            .zip(self.work.drain(..))
-            .all(|(shard, work)| shard.send(ToShard::Work { elapsed_ms, work }).is_ok())
-    }
-
-    fn view(&self, wanted: &Wanted, limit: usize, views: &Sender<Vec<SeriesView>>) -> bool {
-        self.to_shards.iter().all(|shard| {
-            let (wanted, views) = (Arc::clone(wanted), views.clone());
-            shard.send(ToShard::View { wanted, limit, views }).is_ok()
-        })
-    }
+/// The other threads.
+struct Threads {
+    to_sequencer: Sender<ToSequencer>,
+    to_collector: Sender<ToCollector>,
+    handles: Vec<JoinHandle<()>>,
 }
 
-fn run_shard(
-    mut shard: Shard,
-    messages: &Receiver<ToShard>,
-    done: &Sender<Done>,
-    recycle: &Sender<Work>,
-) {
-    for message in messages {
-        match message {
-            ToShard::Work { elapsed_ms, mut work } => {
-                let mut outputs = Outputs::default();
-                shard.apply(elapsed_ms, &mut work, &mut outputs);
-                // When the sequencer has stopped, nobody wants the buffers back.
-                _ = recycle.send(work);
-                let partitions = shard.partitions();
-                let open_episodes = partitions.iter().map(Partition::open_episodes).sum();
-                let state_bytes = partitions.iter().map(Partition::state_bytes).sum();
-                if done.send(Done { outputs, open_episodes, state_bytes }).is_err() {
-                    return;
+impl Start {
+    fn run(
+        self,
+        messages: &Receiver<ToRecorder>,
+        asked: Receiver<AskedNow>,
+        on_news: OnNews,
+        recovered: &Sender<Result<Recovery, RecoveryError>>,
+    ) {
+        match self.begin(asked, on_news) {
+            Ok((found, recorder, handles)) => {
+                // Whoever started it may not want to know.
+                _ = recovered.send(Ok(found));
+                recorder.run(messages);
+                for handle in handles {
+                    _ = handle.join();
                 }
             }
-            ToShard::View { wanted, limit, views } => {
-                let partitions = shard.partitions();
-                let chosen =
-                    partitions.iter_mut().flat_map(|p| p.view(&*wanted, limit)).take(limit);
-                // Whoever asked may have stopped waiting.
-                _ = views.send(chosen.collect());
+            Err(error) => {
+                self.door.close();
+                _ = recovered.send(Err(error));
             }
         }
+    }
+
+    fn begin(
+        &self,
+        asked: Receiver<AskedNow>,
+        on_news: OnNews,
+    ) -> Result<(Recovery, Recorder, Vec<JoinHandle<()>>), RecoveryError> {
+        let begun = Instant::now();
+        let hash_seed = self.options.hash_seed;
+        let Some(durability) = &self.durability else {
+            let state = State::new(&self.settings, hash_seed, 1);
+            let threads = self.threads(state, on_news)?;
+            self.stats.set_phase(Phase::Ready);
+            return Ok((Recovery::default(), self.recorder(None, 1, &threads), threads.handles));
+        };
+        let Kept { state, checkpoints, journal, mut tail, figures } =
+            Kept::open(durability, &self.settings, hash_seed)?;
+        self.stats.decide(|decided| decided.alerts = figures);
+        let mut in_force = Some(Arc::clone(&state.settings)).filter(|_| tail.found.generation.is_some());
+        let mut threads = self.threads(state, on_news)?;
+        self.catch_up(&mut tail, &threads, &mut in_force)?;
+        // Whoever is told is told of what stands now, not of what stood then.
+        if threads.to_collector.send(ToCollector::Standing).is_err() {
+            self.stats.set_phase(Phase::Unrecorded);
+        }
+        let log = Log {
+            journal,
+            storage: Arc::clone(&durability.storage),
+            reserve: Reserve::new(durability.reserve),
+            sync: durability.journal.sync,
+        };
+        let mut recorder = self.recorder(Some(log), tail.end, &threads);
+        match in_force {
+            Some(settings) if settings.digest == self.settings.digest && settings.gauges == self.settings.gauges => {
+                recorder.restate(stored::encode_settings(&settings));
+            }
+            _ => recorder.waiting = Some(Arc::clone(&self.settings)),
+        }
+        recorder.begin();
+        let checkpointer = Checkpointer {
+            checkpoints,
+            every: durability.checkpoint_every,
+            settle: Arc::clone(&durability.settle),
+            clock: Arc::clone(&self.clock),
+            door: self.door.clone(),
+            stats: Arc::clone(&self.stats),
+        };
+        threads.handles.push(spawn("checkpointer", move || checkpointer.run(&asked))?);
+        self.stats.set_phase(Phase::Ready);
+        Ok((Recovery { took: begun.elapsed(), ..tail.found }, recorder, threads.handles))
+    }
+
+    /// Applies the records that come after the state, and waits until they are done with.
+    fn catch_up(
+        &self,
+        tail: &mut Tail,
+        threads: &Threads,
+        in_force: &mut Option<Arc<Settings>>,
+    ) -> Result<(), RecoveryError> {
+        let of = tail.end.saturating_sub(tail.first);
+        self.stats.set_phase(Phase::Replaying { records: 0, of });
+        while let Some((sequence, received_at, body)) = tail.next()? {
+            if let StoredBody::Configuration(settings) = &body {
+                *in_force = Some(Arc::clone(settings));
+            }
+            let record = Sequenced { sequence, received_at, body, caller: None, is_replayed: true };
+            if threads.to_sequencer.send(ToSequencer::Record(record)).is_err() {
+                return Ok(());
+            }
+            let records = (sequence + 1).saturating_sub(tail.first);
+            self.stats.set_phase(Phase::Replaying { records, of });
+        }
+        let (done, all_done) = bounded(1);
+        if threads.to_sequencer.send(ToSequencer::Barrier(done)).is_ok() {
+            _ = all_done.recv();
+        }
+        Ok(())
+    }
+
+    fn recorder(&self, log: Option<Log>, next: u64, threads: &Threads) -> Recorder {
+        Recorder {
+            log,
+            next,
+            settings: Arc::clone(&self.settings),
+            waiting: None,
+            clock: Arc::clone(&self.clock),
+            heartbeat: self.options.heartbeat,
+            to_sequencer: threads.to_sequencer.clone(),
+            stats: Arc::clone(&self.stats),
+            group: Vec::new(),
+        }
+    }
+
+    fn threads(&self, state: State, on_news: OnNews) -> std::io::Result<Threads> {
+        let State { settings, intake, next, partitions, done_below, collector } = state;
+        self.stats.observe_intake(&intake);
+        let shards = self.options.shards.clamp(1, PARTITIONS);
+        let (to_sequencer, records) = bounded(RECORDS_IN_FLIGHT_MAX);
+        let (to_collector, headers) = bounded(RECORDS_IN_FLIGHT_MAX);
+        let (recycle, recycled) = unbounded();
+        let (mut to_shards, mut dones, mut handles) = (Vec::new(), Vec::new(), Vec::new());
+        for (index, shard) in Shard::deal(partitions, shards).into_iter().enumerate() {
+            let (to_shard, work) = bounded(RECORDS_IN_FLIGHT_MAX);
+            let (done, from_shard) = bounded(RECORDS_IN_FLIGHT_MAX);
+            to_shards.push(to_shard);
+            dones.push(from_shard);
+            let recycle = recycle.clone();
+            handles.push(spawn(&format!("shard-{index}"), move || {
+                shard::run(shard, &work, &done, &recycle);
+            })?);
+        }
+        let sequencer = Sequencer::new(intake, settings, next, done_below);
+        let outlets = Outlets {
+            to_shards,
+            to_collector: to_collector.clone(),
+            recycled,
+            stats: Arc::clone(&self.stats),
+        };
+        handles.push(spawn("sequencer", move || sequencer::run(sequencer, &records, &outlets))?);
+        let stats = Arc::clone(&self.stats);
+        handles.push(spawn("collector", move || {
+            collector::run(collector, &headers, &dones, &stats, on_news);
+        })?);
+        Ok(Threads { to_sequencer, to_collector, handles })
     }
 }

@@ -1,12 +1,17 @@
 //! The runtime's own figures, for `/metrics` and `/health`.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::fmt::Display;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bellwether_engine::{Counts, Intake, Outcome, RejectReason};
+use bellwether_series::Timestamp;
 use parking_lot::Mutex;
 
 use crate::alerts::AlertFigures;
+use crate::checkpointer::NoCheckpoint;
+use crate::durability::Phase;
+use crate::journal::JournalFigures;
 
 /// Upper bounds of the latency buckets, in seconds; one more bucket takes what is slower.
 pub const LATENCY_BOUNDS_SECONDS: [f64; 12] =
@@ -25,6 +30,29 @@ pub struct Stats {
     /// The bits of an `f64`.
     firing_threshold: AtomicU64,
     decided: Mutex<Decided>,
+    phase: AtomicU8,
+    /// Records of the journal that were replayed, of so many.
+    replayed: [AtomicU64; 2],
+    kept: Mutex<Kept>,
+}
+
+/// How what must survive a restart is doing.
+#[derive(Debug, Clone, Default)]
+pub struct Kept {
+    /// The journal; all zero where there is none.
+    pub journal: JournalFigures,
+    /// What went wrong last with it, if it has not gone well since.
+    pub journal_error: Option<String>,
+    /// Checkpoints made since the start.
+    pub checkpoints: u64,
+    /// Attempts at one that failed.
+    pub checkpoint_failures: u64,
+    /// What went wrong with the last attempt, if it failed.
+    pub checkpoint_error: Option<String>,
+    /// Wall-clock time of the newest one that this process made.
+    pub checkpoint_at: Option<Timestamp>,
+    /// How long the last attempt took.
+    pub checkpoint_took: Duration,
 }
 
 /// What the collector knows once all shards are done with a record.
@@ -71,6 +99,70 @@ impl Stats {
         self.series.store(intake.series(), Ordering::Relaxed);
         self.watched.store(intake.watched(), Ordering::Relaxed);
         self.firing_threshold.store(intake.firing_threshold().to_bits(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_phase(&self, phase: Phase) {
+        let number = match phase {
+            Phase::Restoring => 0,
+            Phase::Replaying { records, of } => {
+                for (known, now) in self.replayed.iter().zip([records, of]) {
+                    known.store(now, Ordering::Relaxed);
+                }
+                1
+            }
+            Phase::Ready => 2,
+            Phase::Unrecorded => 3,
+        };
+        self.phase.store(number, Ordering::Relaxed);
+    }
+
+    pub(crate) fn observe_journal(&self, figures: JournalFigures) {
+        let mut kept = self.kept.lock();
+        kept.journal = figures;
+        if !figures.failed {
+            kept.journal_error = None;
+        }
+    }
+
+    pub(crate) fn journal_failed(&self, error: &dyn Display) {
+        self.kept.lock().journal_error = Some(error.to_string());
+    }
+
+    pub(crate) fn checkpointed(
+        &self,
+        made: &Result<u64, NoCheckpoint>,
+        took: Duration,
+        at: Timestamp,
+    ) {
+        let mut kept = self.kept.lock();
+        kept.checkpoint_took = took;
+        kept.checkpoint_error = made.as_ref().err().map(ToString::to_string);
+        match made {
+            Ok(_) => {
+                kept.checkpoints += 1;
+                kept.checkpoint_at = Some(at);
+            }
+            Err(_) => kept.checkpoint_failures += 1,
+        }
+    }
+
+    /// How far the runtime is.
+    pub fn phase(&self) -> Phase {
+        let replayed = || self.replayed.each_ref().map(|count| count.load(Ordering::Relaxed));
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Restoring,
+            1 => {
+                let [records, of] = replayed();
+                Phase::Replaying { records, of }
+            }
+            2 => Phase::Ready,
+            _ => Phase::Unrecorded,
+        }
+    }
+
+    /// How what must survive a restart is doing.
+    pub fn kept(&self) -> Kept {
+        self.kept.lock().clone()
     }
 
     pub(crate) fn decide(&self, update: impl FnOnce(&mut Decided)) {

@@ -1,0 +1,116 @@
+//! What must survive a restart: how it is kept, and how its recovery goes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether_engine::StateError;
+
+use crate::checkpoint::{CheckpointError, CheckpointOptions, Rejected, Section};
+use crate::journal::{Gap, JournalError, JournalOptions, ReadError, TornTail};
+use crate::storage::{ReserveOptions, Storage};
+use crate::stored::StoredError;
+
+/// Blocks until everybody who must have what was told so far has it for good; false when that takes too long.
+pub type Settle = Arc<dyn Fn() -> bool + Send + Sync>;
+
+/// How what must survive a restart is kept.
+#[derive(Clone)]
+pub struct Durability {
+    /// Where.
+    pub storage: Arc<dyn Storage>,
+    /// The journal.
+    pub journal: JournalOptions,
+    /// The checkpoints.
+    pub checkpoints: CheckpointOptions,
+    /// From one checkpoint to the next.
+    pub checkpoint_every: Duration,
+    /// What is removed when the disk is full.
+    pub reserve: ReserveOptions,
+    /// Asked before a checkpoint counts: events before it are not made again.
+    pub settle: Settle,
+    /// Makes identities of segments unknown to senders; differs between processes.
+    pub id_seed: u64,
+}
+
+/// What was found at the start.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    /// The generation of the checkpoint that was read; `None` when there was none.
+    pub generation: Option<u64>,
+    /// Newer checkpoints that are not valid.
+    pub rejected: Vec<Rejected>,
+    /// Records of the journal that were applied.
+    pub records: u64,
+    /// What a crash left half written; it was never acknowledged as durable.
+    pub torn_tail: Option<TornTail>,
+    /// Damage: records that are missing.
+    pub gaps: Vec<Gap>,
+    /// Records that verify and cannot be understood: sequence and reason.
+    pub unreadable: Vec<(u64, StoredError)>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Why the state of before cannot be had. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecoveryError {
+    /// The journal cannot be opened. Look after the disk.
+    #[error("journal cannot be opened: {0}")]
+    Journal(#[from] JournalError),
+    /// The journal cannot be read. Look after the disk.
+    #[error("journal cannot be read: {0}")]
+    Read(#[from] ReadError),
+    /// The checkpoints cannot be read. Look after the disk, or start the version that wrote them.
+    #[error("checkpoints cannot be read: {0}")]
+    Checkpoint(#[from] CheckpointError),
+    /// A checkpoint verifies and has no such section.
+    #[error("checkpoint has no part `{section:?}`: generation=`{generation}`")]
+    Missing {
+        /// Of the checkpoint.
+        generation: u64,
+        /// What it lacks.
+        section: Section,
+    },
+    /// A checkpoint verifies and holds what this program cannot read. Start the version that wrote it, or move it away.
+    #[error("checkpoint cannot be understood: generation=`{generation}`, part=`{section:?}`: {source}")]
+    State {
+        /// Of the checkpoint.
+        generation: u64,
+        /// Where.
+        section: Section,
+        /// Why.
+        source: StateError,
+    },
+    /// The configuration or the alerts of a checkpoint cannot be read.
+    #[error("checkpoint cannot be understood: generation=`{generation}`, part=`{section:?}`: {reason}")]
+    Content {
+        /// Of the checkpoint.
+        generation: u64,
+        /// Where.
+        section: Section,
+        /// Why.
+        reason: String,
+    },
+    /// The system refuses a thread.
+    #[error("cannot start threads: {0}")]
+    Threads(#[from] std::io::Error),
+}
+
+/// How far the runtime is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The newest checkpoint is being read.
+    Restoring,
+    /// The journal is being read: so many of so many records.
+    Replaying {
+        /// Applied, or on their way.
+        records: u64,
+        /// Of these.
+        of: u64,
+    },
+    /// It takes requests.
+    Ready,
+    /// It takes none: the journal cannot be written at present.
+    Unrecorded,
+}

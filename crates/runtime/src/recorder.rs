@@ -1,0 +1,364 @@
+//! The recorder: gives everything that happens its place in the order, and writes it to the journal before anybody
+//! acts on it or acknowledges it.
+//!
+//! What waits at the same time is written as one group. When the journal cannot be written, requests are refused, time stands
+//! still for the engine, and it is tried again every second; a configuration waits until it succeeds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bellwether_engine::{RecordKind, SeriesView, Settings};
+use bellwether_series::Timestamp;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use crate::api::{Clock, Received, Reply, Request, SubmitError};
+use crate::durability::Phase;
+use crate::journal::{Journal, JournalError, RequestFormat, RequestHeader, SyncPolicy};
+use crate::runtime::Wanted;
+use crate::sequencer::{Caller, Save, Sequenced, ToSequencer};
+use crate::stats::Stats;
+use crate::storage::{Reserve, Storage};
+use crate::stored::{self, StoredBody};
+
+/// Messages that are written as one group.
+const GROUP_MESSAGES_MAX: usize = 64;
+/// While the journal cannot be written it is tried again this often.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+
+/// What the recorder is told.
+#[expect(clippy::large_enum_variant, reason = "nearly every message is a request")]
+pub(crate) enum ToRecorder {
+    Request { request: Request, reply: Reply, arrived: Instant },
+    Configure(Arc<Settings>),
+    View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
+    Save(Save),
+    /// Makes durable what was committed, then says so.
+    Sync(Sender<Result<(), JournalError>>),
+    /// A checkpoint that counts covers all records below this.
+    Covered(u64),
+}
+
+/// The journal, and what belongs to it.
+pub(crate) struct Log {
+    pub(crate) journal: Journal,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) reserve: Reserve,
+    pub(crate) sync: SyncPolicy,
+}
+
+/// The recorder's state.
+pub(crate) struct Recorder {
+    /// `None` where nothing survives.
+    pub(crate) log: Option<Log>,
+    /// The sequence of the next record, while there is no journal to say it.
+    pub(crate) next: u64,
+    pub(crate) settings: Arc<Settings>,
+    /// A configuration that could not be recorded yet.
+    pub(crate) waiting: Option<Arc<Settings>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) heartbeat: Duration,
+    pub(crate) to_sequencer: Sender<ToSequencer>,
+    pub(crate) stats: Arc<Stats>,
+    /// What is on its way to the sequencer once the group is written.
+    pub(crate) group: Vec<ToSequencer>,
+}
+
+impl Recorder {
+    /// Records what the configuration is, if it is another than before.
+    pub(crate) fn begin(&mut self) {
+        if let Some(settings) = self.waiting.take() {
+            self.record(StoredBody::Configuration(settings));
+        }
+        self.commit();
+    }
+
+    /// Records until nobody is left who could tell it anything, or the sequencer is gone.
+    pub(crate) fn run(mut self, messages: &Receiver<ToRecorder>) {
+        let started = Instant::now();
+        // Questions make no record, so they must not put the heartbeat off.
+        let mut next_heartbeat = started + self.heartbeat;
+        let mut next_retry = started;
+        loop {
+            let until = if self.has_failed() { next_retry } else { next_heartbeat };
+            let mut alive = match messages.recv_deadline(self.sync_due(started).min(until)) {
+                Ok(message) => {
+                    if message.is_recorded() {
+                        next_heartbeat = Instant::now() + self.heartbeat;
+                    }
+                    self.take(message)
+                }
+                Err(RecvTimeoutError::Timeout) => true,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            for message in messages.try_iter().take(GROUP_MESSAGES_MAX - 1) {
+                alive &= self.take(message);
+            }
+            let now = Instant::now();
+            if self.has_failed() && now >= next_retry {
+                next_retry = now + RETRY_EVERY;
+                self.retry();
+            } else if !self.has_failed() && now >= next_heartbeat {
+                next_heartbeat = now + self.heartbeat;
+                alive &= self.record(StoredBody::Heartbeat);
+            }
+            alive &= self.commit();
+            self.sync_if_due(started);
+            if !alive {
+                return;
+            }
+        }
+        if let Some(log) = &mut self.log
+            && let Err(error) = log.journal.sync()
+        {
+            self.stats.journal_failed(&error);
+        }
+    }
+
+    /// Takes a message; false when the sequencer is gone.
+    fn take(&mut self, message: ToRecorder) -> bool {
+        match message {
+            ToRecorder::Request { request, reply, arrived } => {
+                self.stats.dequeued();
+                self.request(request, Caller { reply, arrived })
+            }
+            ToRecorder::Configure(settings) => {
+                if self.has_failed() {
+                    self.waiting = Some(settings);
+                    return true;
+                }
+                self.record(StoredBody::Configuration(settings))
+            }
+            ToRecorder::View { wanted, limit, views } => {
+                self.group.push(ToSequencer::View { wanted, limit, views });
+                true
+            }
+            ToRecorder::Save(save) => {
+                self.group.push(ToSequencer::Save(save));
+                true
+            }
+            // Whoever asked may have stopped waiting for it.
+            ToRecorder::Sync(done) => {
+                let alive = self.commit();
+                let synced = self.log.as_mut().map_or(Ok(()), |log| log.journal.sync());
+                if let Err(error) = &synced {
+                    self.failed(error);
+                }
+                _ = done.send(synced);
+                alive
+            }
+            ToRecorder::Covered(below) => {
+                self.covered(below);
+                true
+            }
+        }
+    }
+
+    fn request(&mut self, request: Request, caller: Caller) -> bool {
+        let Request { write, received_at, received } = request;
+        let placed = match &received {
+            _ if self.log.is_none() => Ok(self.count()),
+            Some(received) => self.append_request(received_at, received),
+            None => Err(SubmitError::Unrecorded),
+        };
+        match placed {
+            Ok(sequence) => {
+                self.enter(sequence, received_at, StoredBody::Request(write), Some(caller))
+            }
+            Err(error) => {
+                (caller.reply)(Err(error));
+                true
+            }
+        }
+    }
+
+    /// Records something that happens now.
+    fn record(&mut self, body: StoredBody) -> bool {
+        let received_at = self.clock.now();
+        let (kind, payload) = match &body {
+            StoredBody::Configuration(settings) => {
+                (RecordKind::Configuration, stored::encode_settings(settings))
+            }
+            StoredBody::Request(_) | StoredBody::Heartbeat => (RecordKind::Heartbeat, Vec::new()),
+        };
+        match self.append(kind, received_at, &[&payload]) {
+            Ok(sequence) => {
+                if let StoredBody::Configuration(settings) = &body {
+                    self.settings = Arc::clone(settings);
+                    self.restate(payload);
+                }
+                self.enter(sequence, received_at, body, None)
+            }
+            Err(_) => {
+                if let StoredBody::Configuration(settings) = body {
+                    self.waiting = Some(settings);
+                }
+                true
+            }
+        }
+    }
+
+    fn append_request(
+        &mut self,
+        received_at: Timestamp,
+        received: &Received,
+    ) -> Result<u64, SubmitError> {
+        let settings = Arc::clone(&self.settings);
+        let header = RequestHeader {
+            format: RequestFormat::RemoteWrite1,
+            tenant: &settings.tenant,
+            source: &received.source,
+        };
+        let mut head = Vec::with_capacity(64);
+        header.encode(&mut head).map_err(|_| SubmitError::Unrecorded)?;
+        self.append(RecordKind::Request, received_at, &[&head, &received.body])
+            .map_err(|_| SubmitError::Unrecorded)
+    }
+
+    /// Appends to the group, after writing it if it is full.
+    fn append(
+        &mut self,
+        kind: RecordKind,
+        received_at: Timestamp,
+        payload: &[&[u8]],
+    ) -> Result<u64, JournalError> {
+        let Some(log) = &mut self.log else { return Ok(self.count()) };
+        match log.journal.append(kind as u8, received_at, payload) {
+            Err(JournalError::GroupFull { .. }) => {
+                self.commit();
+                let Some(log) = &mut self.log else { return Ok(self.count()) };
+                log.journal.append(kind as u8, received_at, payload)
+            }
+            other => other,
+        }
+    }
+
+    fn count(&mut self) -> u64 {
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// What the sequencer hears of once the group is written. Without a journal, that is at once.
+    fn enter(
+        &mut self,
+        sequence: u64,
+        received_at: Timestamp,
+        body: StoredBody,
+        caller: Option<Caller>,
+    ) -> bool {
+        let record = Sequenced { sequence, received_at, body, caller, is_replayed: false };
+        self.group.push(ToSequencer::Record(record));
+        self.log.is_some() || self.commit()
+    }
+
+    /// Writes the group, and hands it on if that succeeds; else refuses its requests. False when the sequencer is gone.
+    fn commit(&mut self) -> bool {
+        let written = self.log.as_mut().map_or(Ok(()), |log| {
+            if log.journal.is_failed() { Ok(()) } else { log.journal.commit() }
+        });
+        if let Err(error) = &written {
+            self.failed(error);
+        }
+        let is_written = written.is_ok();
+        let group = std::mem::take(&mut self.group);
+        group.into_iter().all(|message| match message {
+            ToSequencer::Record(record) if !is_written => {
+                if let Some(caller) = record.caller {
+                    (caller.reply)(Err(SubmitError::Unrecorded));
+                }
+                if let StoredBody::Configuration(settings) = record.body {
+                    self.waiting = Some(settings);
+                }
+                true
+            }
+            message => self.to_sequencer.send(message).is_ok(),
+        })
+    }
+
+    fn has_failed(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.journal.is_failed())
+    }
+
+    fn failed(&mut self, error: &JournalError) {
+        self.stats.set_phase(Phase::Unrecorded);
+        self.stats.journal_failed(error);
+        if let Some(log) = &mut self.log
+            && error.is_disk_full()
+            && let Err(error) = log.reserve.release(&*log.storage)
+        {
+            self.stats.journal_failed(&error);
+        }
+        self.report();
+    }
+
+    /// Tries to begin another segment.
+    fn retry(&mut self) {
+        let now = self.clock.now();
+        let Some(log) = &mut self.log else { return };
+        if let Err(error) = log.journal.recover_from_failure(now) {
+            self.stats.journal_failed(&error);
+            return;
+        }
+        self.stats.set_phase(Phase::Ready);
+        if let Some(settings) = self.waiting.take() {
+            self.record(StoredBody::Configuration(settings));
+        } else {
+            self.record(StoredBody::Heartbeat);
+        }
+    }
+
+    /// What each new segment says again.
+    pub(crate) fn restate(&mut self, settings: Vec<u8>) {
+        if let Some(log) = &mut self.log
+            && let Err(error) = log.journal.set_preamble(settings)
+        {
+            self.stats.journal_failed(&error);
+        }
+    }
+
+    fn covered(&mut self, below: u64) {
+        let now = self.clock.now();
+        let Some(log) = &mut self.log else { return };
+        if let Err(error) = log.journal.retain(below, now) {
+            self.stats.journal_failed(&error);
+        }
+        if !log.journal.is_failed()
+            && let Err(error) = log.reserve.refill(&*log.storage)
+        {
+            self.stats.journal_failed(&error);
+        }
+        self.report();
+    }
+
+    /// When the interval of the sync policy asks for the next look.
+    fn sync_due(&self, started: Instant) -> Instant {
+        match self.log.as_ref().map(|log| log.sync) {
+            Some(SyncPolicy::Interval { interval_ms }) => {
+                Instant::now() + Duration::from_millis(interval_ms.max(1))
+            }
+            _ => started + Duration::from_secs(u64::from(u32::MAX)),
+        }
+    }
+
+    fn sync_if_due(&mut self, started: Instant) {
+        if let Some(log) = &mut self.log
+            && !log.journal.is_failed()
+            && let Err(error) = log.journal.sync_if_due(started.elapsed().as_millis() as u64)
+        {
+            self.failed(&error);
+        }
+        self.report();
+    }
+
+    fn report(&self) {
+        if let Some(log) = &self.log {
+            self.stats.observe_journal(log.journal.figures());
+        }
+    }
+}
+
+impl ToRecorder {
+    /// Whether it becomes a record.
+    fn is_recorded(&self) -> bool {
+        matches!(self, Self::Request { .. } | Self::Configure(_))
+    }
+}

@@ -1,0 +1,190 @@
+//! Recovery: the state of the newest valid checkpoint, and the records of the journal that come after it.
+
+use std::sync::Arc;
+
+use bellwether_detect::Tables;
+use bellwether_engine::{Intake, PARTITIONS, Partition, Settings};
+use bellwether_series::Timestamp;
+
+use crate::alerts::AlertFigures;
+use crate::checkpoint::{Checkpoint, Checkpoints, Position, Section};
+use crate::collector::Collector;
+use crate::durability::{Durability, Recovery, RecoveryError};
+use crate::journal::{Entry, Journal, ReadFrom, Reader};
+use crate::stored::{self, StoredBody};
+
+/// What the threads begin with.
+pub(crate) struct State {
+    /// The configuration that it stands under.
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) intake: Intake,
+    /// Records with a lower sequence have been seen by the intake.
+    pub(crate) next: u64,
+    pub(crate) partitions: Vec<Partition>,
+    /// And by each partition.
+    pub(crate) done_below: [u64; PARTITIONS],
+    pub(crate) collector: Collector,
+}
+
+impl State {
+    /// Of an engine that has seen nothing; its first record is `next`.
+    pub(crate) fn new(settings: &Arc<Settings>, hash_seed: u64, next: u64) -> Self {
+        let tables = Tables::default();
+        let partition = || Partition::new(Arc::clone(settings), tables.clone());
+        Self {
+            settings: Arc::clone(settings),
+            intake: Intake::new(Arc::clone(settings), hash_seed),
+            next,
+            partitions: std::iter::repeat_with(partition).take(PARTITIONS).collect(),
+            done_below: [0; PARTITIONS],
+            collector: Collector::new(Arc::clone(settings)),
+        }
+    }
+
+    /// As `checkpoint` has it.
+    fn read(
+        checkpoint: &Checkpoint,
+        hash_seed: u64,
+        figures: &mut AlertFigures,
+    ) -> Result<Self, RecoveryError> {
+        let generation = checkpoint.generation();
+        let read = |section| {
+            let content = checkpoint.read(section)?;
+            content.ok_or(RecoveryError::Missing { generation, section })
+        };
+        let at = |section| {
+            let found = checkpoint.sections().find(|(other, ..)| *other == section);
+            match found {
+                Some((_, Position::Journal { covered_below }, _)) => Ok(*covered_below),
+                _ => Err(RecoveryError::Missing { generation, section }),
+            }
+        };
+        let not_understood = |section| move |source| RecoveryError::State { generation, section, source };
+        let unreadable = |section, reason| RecoveryError::Content { generation, section, reason };
+        let section = Section::Configuration;
+        let settings = stored::decode_settings(&read(section)?)
+            .map_err(|error| unreadable(section, error.to_string()))?;
+        let section = Section::Intake;
+        let intake = Intake::restore(Arc::clone(&settings), hash_seed, &read(section)?)
+            .map_err(not_understood(section))?;
+        let next = at(section)?;
+        let (tables, mut done_below) = (Tables::default(), [0; PARTITIONS]);
+        let mut partitions = Vec::with_capacity(PARTITIONS);
+        for (number, below) in done_below.iter_mut().enumerate() {
+            let section = Section::Partition(number as u16);
+            let content = read(section)?;
+            let partition = Partition::restore(Arc::clone(&settings), tables.clone(), &content)
+                .map_err(not_understood(section))?;
+            partitions.push(partition);
+            *below = at(section)?;
+        }
+        let section = Section::Collector;
+        let content = read(section)?;
+        let collector =
+            Collector::restore(Arc::clone(&settings), &content, at(section)?, figures)
+                .map_err(|error| unreadable(section, error.to_string()))?;
+        Ok(Self { settings, intake, next, partitions, done_below, collector })
+    }
+}
+
+/// What was kept, opened.
+pub(crate) struct Kept {
+    pub(crate) state: State,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) journal: Journal,
+    pub(crate) tail: Tail,
+    pub(crate) figures: AlertFigures,
+}
+
+impl Kept {
+    /// Opens what `durability` names: the state of the newest valid checkpoint, or of an engine under `settings` that
+    /// has seen nothing.
+    pub(crate) fn open(
+        durability: &Durability,
+        settings: &Arc<Settings>,
+        hash_seed: u64,
+    ) -> Result<Self, RecoveryError> {
+        let storage = &durability.storage;
+        let mut checkpoints = Checkpoints::open(Arc::clone(storage), durability.checkpoints.clone())?;
+        let (checkpoint, rejected) = checkpoints.newest_valid()?;
+        let mut figures = AlertFigures::default();
+        let (state, generation) = match &checkpoint {
+            Some(checkpoint) => {
+                let state = State::read(checkpoint, hash_seed, &mut figures)?;
+                (state, Some(checkpoint.generation()))
+            }
+            None => (State::new(settings, hash_seed, 1), None),
+        };
+        // No sequence that some part of the state has seen may be given out again.
+        let seen_below = state.done_below.iter().copied().max().unwrap_or(0).max(state.next);
+        let (journal, opened) = Journal::open(
+            Arc::clone(storage),
+            durability.journal.clone(),
+            seen_below.max(state.collector.seen_below()),
+            durability.id_seed,
+        )?;
+        let reader = Reader::open(
+            Arc::clone(storage),
+            &durability.journal.folder,
+            if generation.is_some() { ReadFrom::Sequence(state.next) } else { ReadFrom::Oldest },
+        )?;
+        let found = Recovery {
+            generation,
+            rejected,
+            torn_tail: opened.torn_tail,
+            ..Recovery::default()
+        };
+        let tail = Tail {
+            reader: reader.below(opened.next_sequence),
+            first: state.next,
+            end: opened.next_sequence,
+            restates: generation.is_none(),
+            found,
+        };
+        Ok(Self { state, checkpoints, journal, tail, figures })
+    }
+}
+
+/// The records of the journal that come after the state.
+pub(crate) struct Tail {
+    reader: Reader,
+    pub(crate) first: u64,
+    /// The sequence after the last of them.
+    pub(crate) end: u64,
+    /// What a segment restates is news.
+    restates: bool,
+    /// What is found on the way.
+    pub(crate) found: Recovery,
+}
+
+impl Tail {
+    /// The next record, with its sequence. Damage is remembered and passed over.
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Timestamp, StoredBody)>, RecoveryError> {
+        for entry in &mut self.reader {
+            let record = match entry? {
+                Entry::Gap(gap) => {
+                    self.found.gaps.push(gap);
+                    self.restates = true;
+                    continue;
+                }
+                Entry::Record(record) => record,
+            };
+            let is_news = std::mem::replace(&mut self.restates, false) || !record.restated;
+            if !is_news {
+                continue;
+            }
+            match stored::decode(&record) {
+                // A restated configuration has the sequence of the record behind it.
+                Ok((at, body)) if record.restated => {
+                    return Ok(Some((record.sequence.saturating_sub(1), at, body)));
+                }
+                Ok((at, body)) => {
+                    self.found.records += 1;
+                    return Ok(Some((record.sequence, at, body)));
+                }
+                Err(error) => self.found.unreadable.push((record.sequence, error)),
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,217 @@
+//! The sequencer: decides about each record in order, and hands its work to the shards.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bellwether_engine::{
+    Intake, IntakeState, PARTITIONS, Record, RecordBody, Routed, SeriesView, Settings, Work,
+};
+use bellwether_series::Timestamp;
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::api::Reply;
+use crate::collector::{Header, ToCollector};
+use crate::runtime::Wanted;
+use crate::shard::ToShard;
+use crate::stats::Stats;
+use crate::stored::StoredBody;
+
+/// A record with its place in the order.
+pub(crate) struct Sequenced {
+    pub(crate) sequence: u64,
+    pub(crate) received_at: Timestamp,
+    pub(crate) body: StoredBody,
+    /// Whoever waits for it.
+    pub(crate) caller: Option<Caller>,
+    /// Whether it was read from the journal.
+    pub(crate) is_replayed: bool,
+}
+
+/// Whoever waits for what becomes of a request.
+pub(crate) struct Caller {
+    pub(crate) reply: Reply,
+    pub(crate) arrived: Instant,
+}
+
+/// What the sequencer is told.
+#[expect(clippy::large_enum_variant, reason = "nearly every message is a record")]
+pub(crate) enum ToSequencer {
+    Record(Sequenced),
+    View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
+    Save(Save),
+    /// Answered when all records before it are done with.
+    Barrier(Sender<()>),
+}
+
+/// Asks for one part of the state.
+pub(crate) enum Save {
+    Intake(Sender<Part<(IntakeState, Arc<Settings>)>>),
+    Partition(u8, Sender<Part<Vec<u8>>>),
+    Collector(Sender<Part<Vec<u8>>>),
+}
+
+/// A part of the state, as it is after some record.
+pub(crate) struct Part<T> {
+    pub(crate) at: Position,
+    pub(crate) content: T,
+}
+
+/// Where in the order of records a part of the state stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Position {
+    /// Records with a lower sequence are in it, and no others.
+    pub(crate) below: u64,
+    /// Configurations that were applied since the start.
+    pub(crate) configurations: u64,
+}
+
+/// The sequencer's state.
+pub(crate) struct Sequencer {
+    intake: Intake,
+    settings: Arc<Settings>,
+    at: Position,
+    /// Below these sequences partitions have done their work already; empty once all have caught up.
+    done_below: Vec<u64>,
+    work: Vec<Work>,
+}
+
+impl Sequencer {
+    /// A sequencer of `shards` shards, whose next record is `next`. Partition `p` was saved when all below
+    /// `done_below[p]` was done.
+    pub(crate) fn new(
+        intake: Intake,
+        settings: Arc<Settings>,
+        next: u64,
+        done_below: [u64; PARTITIONS],
+    ) -> Self {
+        let at = Position { below: next, configurations: 0 };
+        Self { intake, settings, at, done_below: done_below.to_vec(), work: Vec::new() }
+    }
+
+    /// Decides about a record, and leaves what each shard must do in `work`, one for each.
+    pub(crate) fn apply(
+        &mut self,
+        sequence: u64,
+        received_at: Timestamp,
+        body: &StoredBody,
+        work: &mut [Work],
+    ) -> Routed {
+        let body = match body {
+            StoredBody::Request(write) => RecordBody::Request(write),
+            StoredBody::Heartbeat => RecordBody::Heartbeat,
+            StoredBody::Configuration(settings) => {
+                self.settings = Arc::clone(settings);
+                self.at.configurations += 1;
+                RecordBody::Configuration(Arc::clone(settings))
+            }
+        };
+        let routed = self.intake.apply(&Record { received_at, body }, work);
+        self.at.below = sequence + 1;
+        if !self.done_below.is_empty() {
+            let shards = work.len();
+            for (partition, &below) in self.done_below.iter().enumerate() {
+                if sequence < below {
+                    work[partition % shards].leave_out(partition as u8);
+                }
+            }
+            if self.done_below.iter().all(|&below| below <= sequence + 1) {
+                self.done_below = Vec::new();
+            }
+        }
+        routed
+    }
+
+    /// Its state, and where it stands.
+    pub(crate) fn save(&self) -> Part<(IntakeState, Arc<Settings>)> {
+        Part { at: self.at, content: (self.intake.save(), Arc::clone(&self.settings)) }
+    }
+
+    /// Where it stands.
+    pub(crate) fn position(&self) -> Position {
+        self.at
+    }
+
+    /// The intake, for its counts.
+    pub(crate) fn intake(&self) -> &Intake {
+        &self.intake
+    }
+}
+
+/// The sequencer's channels.
+pub(crate) struct Outlets {
+    pub(crate) to_shards: Vec<Sender<ToShard>>,
+    pub(crate) to_collector: Sender<ToCollector>,
+    pub(crate) recycled: Receiver<Work>,
+    pub(crate) stats: Arc<Stats>,
+}
+
+/// Sequences until the recorder is gone or the other threads are.
+pub(crate) fn run(mut sequencer: Sequencer, messages: &Receiver<ToSequencer>, outlets: &Outlets) {
+    for message in messages {
+        let alive = match message {
+            ToSequencer::Record(record) => outlets.record(&mut sequencer, record),
+            ToSequencer::View { wanted, limit, views } => outlets.view(&wanted, limit, &views),
+            ToSequencer::Save(save) => outlets.save(&sequencer, save),
+            ToSequencer::Barrier(done) => {
+                outlets.to_collector.send(ToCollector::Barrier(done)).is_ok()
+            }
+        };
+        if !alive {
+            return;
+        }
+    }
+}
+
+impl Outlets {
+    /// False when the other threads are gone.
+    fn record(&self, sequencer: &mut Sequencer, record: Sequenced) -> bool {
+        let Sequenced { sequence, received_at, body, caller, is_replayed } = record;
+        let mut work = std::mem::take(&mut sequencer.work);
+        work.resize_with(self.to_shards.len(), || self.recycled.try_recv().unwrap_or_default());
+        let routed = sequencer.apply(sequence, received_at, &body, &mut work);
+        self.stats.sequenced(&routed.outcome, sequencer.intake());
+        let settings = match body {
+            StoredBody::Configuration(settings) => Some(settings),
+            StoredBody::Request(_) | StoredBody::Heartbeat => None,
+        };
+        let (elapsed_ms, arrived) = (routed.elapsed_ms, caller.as_ref().map(|caller| caller.arrived));
+        let header =
+            Header { sequence, is_replayed, elapsed_ms, counts: routed.counts, arrived, settings };
+        let alive = self.to_collector.send(ToCollector::Record(header)).is_ok()
+            && self
+                .to_shards
+                .iter()
+                .zip(work.drain(..))
+                .all(|(shard, work)| shard.send(ToShard::Work { elapsed_ms, work }).is_ok());
+        sequencer.work = work;
+        if let Some(Caller { reply, .. }) = caller {
+            reply(Ok(routed.outcome));
+        }
+        alive
+    }
+
+    fn view(&self, wanted: &Wanted, limit: usize, views: &Sender<Vec<SeriesView>>) -> bool {
+        self.to_shards.iter().all(|shard| {
+            let (wanted, views) = (Arc::clone(wanted), views.clone());
+            shard.send(ToShard::View { wanted, limit, views }).is_ok()
+        })
+    }
+
+    /// Whoever asked may have stopped waiting for it.
+    fn save(&self, sequencer: &Sequencer, save: Save) -> bool {
+        let at = sequencer.position();
+        match save {
+            Save::Intake(part) => {
+                _ = part.send(sequencer.save());
+                true
+            }
+            Save::Partition(partition, part) => {
+                let shard = usize::from(partition) % self.to_shards.len();
+                self.to_shards[shard].send(ToShard::Save { partition, at, part }).is_ok()
+            }
+            Save::Collector(part) => {
+                self.to_collector.send(ToCollector::Save { at, part }).is_ok()
+            }
+        }
+    }
+}

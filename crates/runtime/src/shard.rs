@@ -1,0 +1,54 @@
+//! A shard's thread: judges the samples of its partitions.
+
+use bellwether_engine::{Outputs, Partition, SeriesView, Shard, Work};
+use crossbeam_channel::{Receiver, Sender};
+
+use crate::collector::Done;
+use crate::runtime::Wanted;
+use crate::sequencer::{Part, Position};
+
+/// What a shard is told.
+pub(crate) enum ToShard {
+    Work { elapsed_ms: i64, work: Work },
+    View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
+    Save { partition: u8, at: Position, part: Sender<Part<Vec<u8>>> },
+}
+
+/// Works until the sequencer is gone or the collector is.
+pub(crate) fn run(
+    mut shard: Shard,
+    messages: &Receiver<ToShard>,
+    done: &Sender<Done>,
+    recycle: &Sender<Work>,
+) {
+    for message in messages {
+        match message {
+            ToShard::Work { elapsed_ms, mut work } => {
+                let mut outputs = Outputs::default();
+                shard.apply(elapsed_ms, &mut work, &mut outputs);
+                // When the sequencer has stopped, nobody wants the buffers back.
+                _ = recycle.send(work);
+                let partitions = shard.partitions();
+                let open_episodes = partitions.iter().map(Partition::open_episodes).sum();
+                let state_bytes = partitions.iter().map(Partition::state_bytes).sum();
+                if done.send(Done { outputs, open_episodes, state_bytes }).is_err() {
+                    return;
+                }
+            }
+            // Whoever asked may have stopped waiting.
+            ToShard::View { wanted, limit, views } => {
+                let partitions = shard.partitions();
+                let chosen =
+                    partitions.iter_mut().flat_map(|p| p.view(&*wanted, limit)).take(limit);
+                _ = views.send(chosen.collect());
+            }
+            ToShard::Save { partition, at, part } => {
+                if let Some(partition) = shard.partition(partition) {
+                    let mut content = Vec::new();
+                    partition.save(&mut content);
+                    _ = part.send(Part { at, content });
+                }
+            }
+        }
+    }
+}
