@@ -13,6 +13,7 @@ mod runtime;
 mod sink;
 mod stats;
 pub mod storage;
+pub mod stored;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
