@@ -19,7 +19,8 @@ use crate::subspace::GroupSubspace;
 pub const JOINT_SIGNALS_MAX: usize = 96;
 
 /// A detector of groups.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum GroupSpec {
     /// [`GroupSubspace`].
     Subspace,

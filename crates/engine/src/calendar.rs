@@ -5,13 +5,14 @@
 
 mod clock;
 mod interval;
+mod saved;
 mod windows;
 mod zone;
 
 use std::sync::Arc;
 
 use bellwether_series::{LabelSet, Matchers, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::clock::Clock;
 pub use self::interval::{DaysOfMonth, Months, TimeInterval, TimeRange, Weekdays, Years};
@@ -20,7 +21,8 @@ use self::windows::Windows;
 pub use self::zone::Zone;
 
 /// Time zone, holidays and maintenance.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Calendar {
     /// The zone whose hours and days the profiles of signals follow.
     pub zone: Zone,
@@ -53,7 +55,8 @@ impl Calendar {
 }
 
 /// A day that is like a Sunday.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "saved::Holiday")]
 pub struct Holiday {
     /// The only year; `None` for every year.
     year: Option<i16>,
@@ -82,7 +85,8 @@ impl Holiday {
 }
 
 /// Planned work on some series: what they do meanwhile is neither judged nor learned from.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Maintenance {
     /// What people call it.
     pub name: Arc<str>,
@@ -99,7 +103,8 @@ impl Maintenance {
 }
 
 /// When maintenance takes place.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "saved::MaintenanceTime")]
 pub enum MaintenanceTime {
     /// Once.
     Once {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bellwether_detect::group::GroupSpec;
 use bellwether_series::{LabelSet, METRIC_NAME, Matchers};
+use serde::{Deserialize, Serialize};
 
 /// Name of the alerts that a group raises for which no configured rule has another.
 pub const GROUP_RULE: &str = "GroupAnomaly";
@@ -11,7 +12,8 @@ pub const GROUP_RULE: &str = "GroupAnomaly";
 const GROUP_METRIC: &str = "group";
 
 /// How series become groups, and how these are judged.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GroupRule {
     /// Name of the rule and of its alerts; no other rule has it.
     pub name: Arc<str>,

@@ -1,10 +1,14 @@
 //! What the operator decided, parsed and valid: everything that the engine's behaviour depends on
 //! besides its input.
 
+mod saved;
+
 use std::sync::Arc;
 
 use bellwether_detect::{DetectorSpec, Direction, MinDeviation};
 use bellwether_series::{Fingerprint, LabelLimits, LabelSet, Matchers, Timestamp};
+
+use serde::{Deserialize, Serialize};
 
 use crate::calendar::Calendar;
 use crate::event::FORMAT_VERSION;
@@ -14,7 +18,10 @@ use crate::group_rule::GroupRule;
 pub const DEFAULT_RULE: &str = "MetricAnomaly";
 
 /// Everything that decides what the engine makes of its input.
-#[derive(Debug, Clone)]
+///
+/// It is saved in the journal, so that a replay has it: what is read back is checked, and unknown keys are refused.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
 pub struct Settings {
     /// Order of samples within a series.
     pub ordering: Ordering,
@@ -111,7 +118,8 @@ impl Settings {
 }
 
 /// Order of samples within a series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Ordering {
     /// How far behind the newest sample of its series, in event time, a sample may arrive. 0 takes
     /// samples in order only; above 0 a sample is held until its series has passed it.
@@ -129,7 +137,8 @@ impl Default for Ordering {
 }
 
 /// Bounds on series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct SeriesLimits {
     /// Most series known at a time, watched or not.
     pub active_max: usize,
@@ -154,7 +163,8 @@ impl Default for SeriesLimits {
 
 /// Which series are watched: those that some `include` matches (all, if there is none) and no
 /// `exclude` does.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Selection {
     /// Series to watch; empty means every series.
     pub include: Vec<Matchers>,
@@ -171,7 +181,8 @@ impl Selection {
 }
 
 /// How a set of series is judged and alerted on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Rule {
     /// Name of the rule and of its alerts.
     pub name: Arc<str>,
@@ -201,7 +212,8 @@ impl Default for Rule {
 }
 
 /// How much the series of a rule matter; shifts severity by a step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Importance {
     /// One step less severe.
     Low,
@@ -213,7 +225,8 @@ pub enum Importance {
 }
 
 /// When an anomaly becomes an alert and when that is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AlertPolicy {
     /// How long, in event time, the surprise must stay over the threshold before the alert fires. Each
     /// sample counts for its series' own interval, so a series sampled less often fires at once.
@@ -231,7 +244,8 @@ impl Default for AlertPolicy {
 }
 
 /// How many false alarms may be raised; firing thresholds follow from it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Budget {
     /// False alarms a day, all series together.
     pub per_day: f64,
@@ -248,7 +262,8 @@ impl Default for Budget {
 }
 
 /// Detectors of the deep tier know more and take more memory, so they judge as many series as there is memory for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct DeepTier {
     /// Bytes for their states. Each partition has an equal part of it and gives it to series in the order in which
     /// they come; a series that finds none left is judged by the base tier alone until it is admitted again.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use regex::{Regex, RegexBuilder};
+use serde::{Deserialize, Serialize};
 
 use crate::LabelSet;
 
@@ -11,16 +12,20 @@ const PATTERN_BYTES_MAX: usize = 1024;
 /// Largest accepted compiled pattern, in bytes.
 const PROGRAM_BYTES_MAX: usize = 1 << 20;
 
-/// How a matcher compares.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How a matcher compares. Saved as PromQL writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MatchOp {
     /// `=`
+    #[serde(rename = "=")]
     Equal,
     /// `!=`
+    #[serde(rename = "!=")]
     NotEqual,
     /// `=~`, anchored at both ends
+    #[serde(rename = "=~")]
     Regex,
     /// `!~`, anchored at both ends
+    #[serde(rename = "!~")]
     NotRegex,
 }
 
@@ -42,12 +47,36 @@ pub enum MatcherError {
 }
 
 /// One comparison of a label with a value. A label that is absent compares as the empty string.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "SavedMatcher", into = "SavedMatcher")]
 pub struct Matcher {
     label: String,
     op: MatchOp,
     value: String,
     pattern: Option<Regex>,
+}
+
+/// A [`Matcher`] as it is saved: by its parts, because PromQL cannot say every value and no empty selector.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SavedMatcher {
+    label: String,
+    op: MatchOp,
+    value: String,
+}
+
+impl From<Matcher> for SavedMatcher {
+    fn from(Matcher { label, op, value, pattern: _ }: Matcher) -> Self {
+        Self { label, op, value }
+    }
+}
+
+impl TryFrom<SavedMatcher> for Matcher {
+    type Error = MatcherError;
+
+    fn try_from(SavedMatcher { label, op, value }: SavedMatcher) -> Result<Self, MatcherError> {
+        Self::new(label, op, value)
+    }
 }
 
 impl Matcher {
@@ -109,7 +138,7 @@ impl fmt::Display for Matcher {
 }
 
 /// Matchers that must all hold; none at all holds for every series.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Matchers(Vec<Matcher>);
 
 impl Matchers {

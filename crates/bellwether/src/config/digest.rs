@@ -105,3 +105,39 @@ fn rule(rule: &Rule) -> Value {
         format!("{importance:?}"),
     ])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::Config;
+
+    /// A value for every variable that the files name.
+    fn variables() -> HashMap<String, String> {
+        let names =
+            ["ALERTMANAGER_HOST", "ALERTMANAGER_PASSWORD", "ALERTMANAGER_TOKEN", "WEBHOOK_KEY"];
+        names.into_iter().map(|name| (name.to_owned(), "value".to_owned())).collect()
+    }
+
+    #[test]
+    fn settings_that_were_saved_are_the_same_and_have_the_same_digest() {
+        let folder = Path::new("../../fixtures/config/good");
+        let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let is_file = |path: &std::path::PathBuf| path.extension().is_some_and(|e| e == "yml");
+        let files: Vec<_> = paths.filter(is_file).collect();
+        assert!(files.len() > 10);
+        for path in files {
+            let text = fs::read_to_string(&path).unwrap();
+            let name = path.display().to_string();
+            let config = Config::parse(&text, &name, folder, &variables())
+                .unwrap_or_else(|faults| panic!("{faults}"));
+            let json = serde_json::to_string(&config.engine).unwrap();
+            let read: Settings = serde_json::from_str(&json).unwrap();
+            assert_eq!(read, config.engine, "{name}");
+            assert_eq!(digest(&read), *config.engine.digest, "{name}");
+        }
+    }
+}

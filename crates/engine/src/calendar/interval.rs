@@ -7,8 +7,9 @@
 use std::ops::RangeInclusive;
 
 use jiff::civil::{Date, DateTime};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::saved;
 use super::zone::Zone;
 
 const WEEKDAYS: [&str; 7] =
@@ -30,7 +31,8 @@ const MONTHS: [&str; 12] = [
 const DAY_MINUTES: u16 = 24 * 60;
 
 /// Times that are in all of its lists; a list that is empty takes every time.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TimeInterval {
     /// Times of day.
     pub times: Vec<TimeRange>,
@@ -48,33 +50,42 @@ pub struct TimeInterval {
 
 /// From one minute of the day to another, which is left out: 0 to 1440. Wraps past midnight if it ends before it
 /// begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "saved::TimeRange")]
 pub struct TimeRange {
     start: u16,
     end: u16,
 }
 
 /// Days of the week, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "saved::Range<u8>")]
 pub struct Weekdays(u8, u8);
 
 /// Days of the month, both ends included: 1 to 31, or -31 to -1 from its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "saved::Range<i8>")]
 pub struct DaysOfMonth(i8, i8);
 
 /// Months, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "saved::Range<u8>")]
 pub struct Months(u8, u8);
 
 /// Years, both ends included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "saved::Range<i16>")]
 pub struct Years(i16, i16);
 
 impl TimeRange {
     /// The range between two texts such as `09:30` and `24:00`; `None` when one is no time of day or both are equal.
     pub fn parse(start: &str, end: &str) -> Option<Self> {
-        let (start, end) = (minute_of_day(start)?, minute_of_day(end)?);
-        (start != end && start < DAY_MINUTES).then_some(Self { start, end })
+        Self::new(minute_of_day(start)?, minute_of_day(end)?)
+    }
+
+    /// The range between two minutes of the day.
+    pub(super) fn new(start: u16, end: u16) -> Option<Self> {
+        (start != end && start < DAY_MINUTES && end <= DAY_MINUTES).then_some(Self { start, end })
     }
 
     fn wraps(self) -> bool {
@@ -100,6 +111,11 @@ impl Weekdays {
         range(text, day).map(|(first, last)| Self(first, last))
     }
 
+    /// The days between two, counted from Sunday, which is 0.
+    pub(super) fn new(first: u8, last: u8) -> Option<Self> {
+        (first < 7 && last < 7).then_some(Self(first, last))
+    }
+
     fn takes(self, date: Date) -> bool {
         is_between(date.weekday().to_sunday_zero_offset() as u8, self.0, self.1)
     }
@@ -115,6 +131,12 @@ impl Months {
         range(text, month).map(|(first, last)| Self(first, last))
     }
 
+    /// The months between two, counted from January, which is 1.
+    pub(super) fn new(first: u8, last: u8) -> Option<Self> {
+        let is_month = |month| (1..=12).contains(&month);
+        (is_month(first) && is_month(last)).then_some(Self(first, last))
+    }
+
     fn takes(self, date: Date) -> bool {
         is_between(date.month() as u8, self.0, self.1)
     }
@@ -124,7 +146,12 @@ impl Years {
     /// The years that a text such as `2026` or `2026:2028` names.
     pub fn parse(text: &str) -> Option<Self> {
         let (first, last) = range(text, |text| number(text, 1..=9999))?;
-        (first <= last).then_some(Self(first, last))
+        Self::new(first, last)
+    }
+
+    /// The years between two, of 1 to 9999.
+    pub(super) fn new(first: i16, last: i16) -> Option<Self> {
+        (1 <= first && first <= last && last <= 9999).then_some(Self(first, last))
     }
 
     fn takes(self, date: Date) -> bool {
@@ -135,7 +162,16 @@ impl Years {
 impl DaysOfMonth {
     /// The days that a text such as `1:5`, `15` or `-3:-1` names.
     pub fn parse(text: &str) -> Option<Self> {
-        let (first, last) = range(text, |text| number(text, -31..=31).filter(|&day| day != 0))?;
+        let (first, last) = range(text, |text| number(text, -31..=31))?;
+        Self::new(first, last)
+    }
+
+    /// The days between two, counted from 1, or backwards from -1.
+    pub(super) fn new(first: i8, last: i8) -> Option<Self> {
+        let is_day = |day| day != 0 && (-31..=31).contains(&day);
+        if !is_day(first) || !is_day(last) {
+            return None;
+        }
         // A range from the end to the beginning has days in some months and none in others.
         let from_the_start = |day: i8| if day < 0 { 32 + day } else { day };
         let is_ordered = from_the_start(first) <= from_the_start(last) && (first > 0 || last < 0);
