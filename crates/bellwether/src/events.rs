@@ -115,6 +115,11 @@ impl EventStore {
         tier.push_back((number, event));
     }
 
+    /// Whether an event of that id is kept.
+    pub(crate) fn has(&self, event: &Event) -> bool {
+        self.kept.lock().events().any(|(_, kept)| kept.id == event.id)
+    }
+
     /// The wanted events, newest first.
     pub(crate) fn newest(&self, wanted: &Wanted) -> Vec<Arc<Event>> {
         let kept = self.kept.lock();

@@ -9,7 +9,7 @@ use bellwether_connect::sink::gauges::Gauges;
 use bellwether_connect::sink::webhook::Webhook;
 use bellwether_engine::{Event, Gauge};
 use bellwether_eventlog::{EventLog, EventLogOptions, JsonLines, JsonLinesOptions};
-use bellwether_runtime::{EventSink, SinkStats};
+use bellwether_runtime::{EventSink, SinkStats, Told};
 use parking_lot::Mutex;
 
 use crate::config::Config;
@@ -66,15 +66,30 @@ impl Outlets {
         })
     }
 
-    /// Tells everybody. Never blocks.
-    pub(crate) fn publish(&self, event: Event) {
+    /// Tells everybody, as far as it is news to them. Never blocks but for the first event that is told again: then
+    /// sinks look up what they have.
+    pub(crate) fn publish(&self, told: Told, event: Event) {
         let _in_turn = self.telling.lock();
-        self.alertmanagers.publish(&event);
+        // Alertmanagers are told what stands; what happened before is of no use to them.
+        if told != Told::Again {
+            self.alertmanagers.publish(&event);
+        }
         let event = Arc::new(event);
         for sink in &self.sinks {
-            sink.publish(&event);
+            match told {
+                Told::First => sink.publish(&event),
+                Told::Again => sink.publish_again(&event),
+                Told::Standing => {}
+            }
         }
-        self.events.push(event);
+        if told != Told::Standing || !self.events.has(&event) {
+            self.events.push(event);
+        }
+    }
+
+    /// Blocks until all sinks that keep events have what they were told, for `limit` each at the most; whether they have.
+    pub(crate) fn settle(&self, limit: Duration) -> bool {
+        self.sinks.iter().all(|sink| sink.settle(limit))
     }
 
     /// Tells who wants gauges. Never blocks.

@@ -9,7 +9,12 @@ use std::time::Duration;
 use anyhow::Context;
 use bellwether_connect::http::{Guard, ServerLimits, serve};
 use bellwether_connect::source::remote_write::Receiver;
-use bellwether_runtime::{Clock, EventSink, Handle, News, Options, Runtime};
+use bellwether_runtime::checkpoint::Rejected;
+use bellwether_runtime::journal::{Gap, TornTail};
+use bellwether_runtime::storage::DiskStorage;
+use bellwether_runtime::{
+    Clock, Durability, EventSink, Handle, News, Options, Phase, Recovery, Runtime,
+};
 use bellwether_series::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -28,6 +33,10 @@ use crate::run::web::{self, LiveWeb};
 const DRAIN_MAX: Duration = Duration::from_secs(3);
 /// Longest wait for the engine to finish what it has taken.
 const ENGINE_STOP_MAX: Duration = Duration::from_secs(3);
+/// Longest wait for a sink's files before a checkpoint.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
+/// While it recovers it says so this often.
+const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 /// Longest wait for Alertmanagers and sinks to take the last changes.
 const OUTLETS_STOP_MAX: Duration = Duration::from_secs(2);
 
@@ -51,7 +60,7 @@ pub(crate) struct App {
 impl App {
     /// Whether requests are welcome.
     pub(crate) fn is_ready(&self) -> bool {
-        self.ready.load(Ordering::Relaxed)
+        self.ready.load(Ordering::Relaxed) && self.engine.stats().phase() == Phase::Ready
     }
 
     /// Reads the configuration again, that of the web included. Blocks for as long as the engine's queue is full.
@@ -79,6 +88,8 @@ pub(crate) struct Service {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     runtime: Runtime,
+    /// Whether what it learns survives.
+    keeps: bool,
     server: JoinHandle<()>,
     watch: JoinHandle<()>,
     web: JoinHandle<()>,
@@ -118,13 +129,15 @@ impl Service {
             heartbeat: bellwether_runtime::HEARTBEAT,
             hash_seed: RandomState::new().build_hasher().finish(),
         };
-        let runtime = Runtime::start(
+        let runtime = Runtime::open(
             &Arc::new(config.engine.clone()),
             options,
             Arc::new(WallClock),
             Box::new(tell(Arc::clone(&outlets))),
+            durability(&config, &outlets),
         )
         .context("cannot start the engine's threads")?;
+        let keeps = config.durability.is_some();
         let last_received_ms = Arc::new(AtomicI64::new(0));
         let receiver = receiver(&config, runtime.handle(), Arc::clone(&last_received_ms));
         let limits = ServerLimits {
@@ -154,7 +167,30 @@ impl Service {
         });
         let watch = tokio::spawn(watch::watch(Arc::clone(&app), shutdown.clone()));
         let web = tokio::spawn(web::follow(Arc::clone(&app), shutdown.clone()));
-        Ok(Self { app, address, runtime, server, watch, web, shutdown })
+        Ok(Self { app, address, runtime, keeps, server, watch, web, shutdown })
+    }
+
+    /// Waits until the engine goes on where the last one ended, and says in the log how far it is.
+    ///
+    /// # Errors
+    /// When that cannot be had.
+    pub(crate) async fn recover(&self) -> anyhow::Result<()> {
+        let recovering = self.runtime.recovering();
+        let mut recovered = tokio::task::spawn_blocking(move || recovering.wait());
+        let mut ticks = tokio::time::interval(PROGRESS_EVERY);
+        ticks.tick().await;
+        let found = loop {
+            tokio::select! {
+                found = &mut recovered => break found,
+                _ = ticks.tick() => log_progress(self.app.engine.stats().phase()),
+            }
+        };
+        let found = found.context("recovery ended early")?;
+        let found = found.context("what was learned before cannot be read")?;
+        if self.keeps {
+            log_recovery(&found);
+        }
+        Ok(())
     }
 
     /// Ends everything in the order of the data: no new requests, those in progress, the engine, the
@@ -175,11 +211,66 @@ impl Service {
     }
 }
 
+/// What of `config` survives a restart.
+fn durability(config: &Config, outlets: &Arc<Outlets>) -> Option<Durability> {
+    let durability = config.durability.clone()?;
+    let outlets = Arc::clone(outlets);
+    Some(Durability {
+        storage: Arc::new(DiskStorage::new(&config.data_dir)),
+        journal: durability.journal,
+        checkpoints: durability.checkpoints,
+        checkpoint_every: Duration::from_millis(durability.checkpoint_every_ms.max(1) as u64),
+        reserve: durability.reserve,
+        settle: Arc::new(move || outlets.settle(SETTLE_MAX)),
+        id_seed: RandomState::new().build_hasher().finish(),
+    })
+}
+
+/// Says in the log how far the recovery is.
+fn log_progress(phase: Phase) {
+    match phase {
+        Phase::Restoring => tracing::info!("reading the newest checkpoint"),
+        Phase::Replaying { records, of } => tracing::info!(records, of, "reading the journal"),
+        Phase::Ready | Phase::Unrecorded => {}
+    }
+}
+
+/// Says in the log what was found.
+fn log_recovery(found: &Recovery) {
+    let Recovery { generation, rejected, records, torn_tail, gaps, unreadable, took } = found;
+    for Rejected { file, reason, .. } in rejected {
+        tracing::error!(file, %reason, "checkpoint is not valid, the one before it is taken");
+    }
+    if let Some(TornTail { file, offset, bytes }) = torn_tail {
+        tracing::warn!(
+            file,
+            offset,
+            bytes,
+            "journal ends within a record, which a crash cut short"
+        );
+    }
+    for gap in gaps {
+        let Gap { file, offset, first_missing, missing, .. } = gap;
+        tracing::error!(
+            file,
+            offset,
+            first_missing,
+            missing,
+            "journal is damaged, records are missing"
+        );
+    }
+    for (sequence, reason) in unreadable {
+        tracing::error!(sequence, %reason, "journal holds what this version does not understand");
+    }
+    let took_ms = took.as_millis() as u64;
+    tracing::info!(generation, records, took_ms, "recovered");
+}
+
 /// Tells everybody what the engine says.
 fn tell(outlets: Arc<Outlets>) -> impl FnMut(News) + Send {
     move |news| {
         for event in news.events {
-            outlets.publish(event);
+            outlets.publish(news.told, event);
         }
         if !news.gauges.is_empty() {
             outlets.publish_gauges(news.gauges);

@@ -18,6 +18,7 @@ use parquet::errors::ParquetError;
 
 use crate::day::{Day, OurFile, days_in, files_of, part_name, unfinished_name};
 use crate::guard::hold_panic;
+use crate::known::Known;
 use crate::table;
 use crate::worker::{Pace, Worker, Write};
 
@@ -42,7 +43,10 @@ pub struct EventLogOptions {
 }
 
 /// Keeps events in Parquet files that can be read at any time.
-pub struct EventLog(Worker);
+pub struct EventLog {
+    worker: Worker,
+    known: Known,
+}
 
 impl EventLog {
     /// Starts the sink; `name` is what metrics call it. A folder that cannot be made is no error here: it is
@@ -52,27 +56,40 @@ impl EventLog {
     /// When the thread cannot be started.
     pub fn start(name: &str, options: EventLogOptions) -> io::Result<Self> {
         let queue_events_max = options.queue_events_max;
+        let known = Known::at(options.folder.clone());
         let interval = Duration::from_millis(options.flush_interval_ms);
         let pace = Pace { interval, events_max: (queue_events_max / 2).max(1) };
-        Worker::start(name, queue_events_max, pace, Log::new(options, PART_ROWS_MAX)).map(Self)
+        let log = Log::new(options, PART_ROWS_MAX);
+        let worker = Worker::start(name, queue_events_max, pace, log)?;
+        Ok(Self { worker, known })
     }
 }
 
 impl EventSink for EventLog {
     fn name(&self) -> &str {
-        self.0.name()
+        self.worker.name()
     }
 
     fn publish(&self, event: &Arc<Event>) {
-        self.0.publish(event);
+        self.worker.publish(event);
+    }
+
+    fn publish_again(&self, event: &Arc<Event>) {
+        if !self.known.has(event) {
+            self.worker.publish(event);
+        }
+    }
+
+    fn settle(&self, limit: Duration) -> bool {
+        self.worker.settle(limit)
     }
 
     fn stats(&self) -> SinkStats {
-        self.0.stats()
+        self.worker.stats()
     }
 
     fn close(&self, limit: Duration) {
-        self.0.close(limit);
+        self.worker.close(limit);
     }
 }
 

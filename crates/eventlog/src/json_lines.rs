@@ -12,6 +12,7 @@ use std::time::Duration;
 use bellwether_engine::Event;
 use bellwether_runtime::{EventSink, SinkStats};
 
+use crate::known::Known;
 use crate::rotated::{folder_of, rotated_name, rotated_numbers};
 use crate::worker::{Pace, Worker, Write};
 
@@ -30,7 +31,10 @@ pub struct JsonLinesOptions {
 }
 
 /// Appends events to a file, one a line.
-pub struct JsonLines(Worker);
+pub struct JsonLines {
+    worker: Worker,
+    known: Known,
+}
 
 impl JsonLines {
     /// Starts the sink; `name` is what metrics call it. A file that cannot be opened is no error here: it is
@@ -40,27 +44,39 @@ impl JsonLines {
     /// When the thread cannot be started.
     pub fn start(name: &str, options: JsonLinesOptions) -> io::Result<Self> {
         let queue_events_max = options.queue_events_max;
+        let known = Known::at(options.path.clone());
         let pace = Pace { interval: Duration::ZERO, events_max: 1 };
         let writer = Lines { options, open: None };
-        Worker::start(name, queue_events_max, pace, writer).map(Self)
+        let worker = Worker::start(name, queue_events_max, pace, writer)?;
+        Ok(Self { worker, known })
     }
 }
 
 impl EventSink for JsonLines {
     fn name(&self) -> &str {
-        self.0.name()
+        self.worker.name()
     }
 
     fn publish(&self, event: &Arc<Event>) {
-        self.0.publish(event);
+        self.worker.publish(event);
+    }
+
+    fn publish_again(&self, event: &Arc<Event>) {
+        if !self.known.has(event) {
+            self.worker.publish(event);
+        }
+    }
+
+    fn settle(&self, limit: Duration) -> bool {
+        self.worker.settle(limit)
     }
 
     fn stats(&self) -> SinkStats {
-        self.0.stats()
+        self.worker.stats()
     }
 
     fn close(&self, limit: Duration) {
-        self.0.close(limit);
+        self.worker.close(limit);
     }
 }
 
@@ -140,7 +156,9 @@ impl OpenFile {
 
     /// Appends all of `lines` or, as far as that can be helped, nothing: they will be tried again.
     fn append(&mut self, lines: &[u8]) -> io::Result<()> {
-        if let Err(error) = self.file.write_all(lines) {
+        // Durable before it counts: a checkpoint may stand on it.
+        let written = self.file.write_all(lines).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
             _ = self.file.set_len(self.bytes);
             return Err(error);
         }

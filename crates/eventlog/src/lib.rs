@@ -10,6 +10,7 @@ mod day;
 mod event_log;
 mod guard;
 mod json_lines;
+mod known;
 mod read;
 mod rotated;
 mod table;

@@ -52,6 +52,8 @@ struct State {
     in_hand_events: usize,
     stats: SinkStats,
     close_by: Option<Instant>,
+    /// Somebody waits for what is queued.
+    is_urgent: bool,
     ended: bool,
 }
 
@@ -113,6 +115,21 @@ impl Worker {
         }
     }
 
+    /// Has what is queued written at once and waits for it, for `limit` at the most; whether it is.
+    pub(crate) fn settle(&self, limit: Duration) -> bool {
+        let by = Instant::now() + limit.min(CLOSE_MAX);
+        let mut state = self.shared.state.lock();
+        state.is_urgent = true;
+        self.shared.changed.notify_all();
+        while state.waiting_events() > 0 && !state.ended {
+            if self.shared.changed.wait_until(&mut state, by).timed_out() {
+                break;
+            }
+        }
+        state.is_urgent = false;
+        state.waiting_events() == 0
+    }
+
     /// Asks for the end and waits for it, for `limit` at the most: a thread that hangs in a system call is
     /// left behind.
     pub(crate) fn close(&self, limit: Duration) {
@@ -171,6 +188,7 @@ impl Shared {
                 }
                 (None, Some(backoff)) => Some(last.at + backoff),
                 (None, None) if state.queue.is_empty() => None,
+                (None, None) if state.is_urgent => Some(now),
                 (None, None) if state.queue.len() >= self.pace.events_max => Some(now),
                 (None, None) => Some(last.at + self.pace.interval),
             };
@@ -211,6 +229,7 @@ impl Shared {
                 stats.last_error = Some(error.to_string());
             }
         }
+        self.changed.notify_all();
     }
 
     fn end(&self, name: &str) {

@@ -127,9 +127,8 @@ mod tests {
     fn a_book_that_is_opened_again_knows_what_fires_and_follows_it_to_its_end() {
         let (warning, critical) =
             (event(1, Firing, Warning, true), event(2, Firing, Critical, true));
-        let told = [&warning, &critical].map(|event| (event.episode_id, event.severity));
         let mut figures = AlertFigures::default();
-        let mut book = AlertBook::of(told.into_iter(), &mut figures);
+        let mut book = AlertBook::of(vec![warning, critical], &mut figures);
         assert_eq!(figures, AlertFigures { firing: [0, 1, 1], ..AlertFigures::default() });
         for resolved in [event(1, Resolved, Warning, true), event(2, Resolved, Critical, true)] {
             book.enter(&resolved, &mut figures);

@@ -41,7 +41,10 @@ pub type OnNews = Box<dyn FnMut(News) + Send>;
 #[expect(clippy::large_enum_variant, reason = "nearly every message is a record")]
 pub(crate) enum ToCollector {
     Record(Header),
-    Save { at: Position, part: Sender<Part<Vec<u8>>> },
+    Save {
+        at: Position,
+        part: Sender<Part<Vec<u8>>>,
+    },
     Barrier(Sender<()>),
     /// Tells of the alerts that stand.
     Standing,

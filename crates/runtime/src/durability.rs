@@ -73,7 +73,9 @@ pub enum RecoveryError {
         section: Section,
     },
     /// A checkpoint verifies and holds what this program cannot read. Start the version that wrote it, or move it away.
-    #[error("checkpoint cannot be understood: generation=`{generation}`, part=`{section:?}`: {source}")]
+    #[error(
+        "checkpoint cannot be understood: generation=`{generation}`, part=`{section:?}`: {source}"
+    )]
     State {
         /// Of the checkpoint.
         generation: u64,
@@ -83,7 +85,9 @@ pub enum RecoveryError {
         source: StateError,
     },
     /// The configuration or the alerts of a checkpoint cannot be read.
-    #[error("checkpoint cannot be understood: generation=`{generation}`, part=`{section:?}`: {reason}")]
+    #[error(
+        "checkpoint cannot be understood: generation=`{generation}`, part=`{section:?}`: {reason}"
+    )]
     Content {
         /// Of the checkpoint.
         generation: u64,

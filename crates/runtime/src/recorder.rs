@@ -28,9 +28,17 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// What the recorder is told.
 #[expect(clippy::large_enum_variant, reason = "nearly every message is a request")]
 pub(crate) enum ToRecorder {
-    Request { request: Request, reply: Reply, arrived: Instant },
+    Request {
+        request: Request,
+        reply: Reply,
+        arrived: Instant,
+    },
     Configure(Arc<Settings>),
-    View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
+    View {
+        wanted: Wanted,
+        limit: usize,
+        views: Sender<Vec<SeriesView>>,
+    },
     Save(Save),
     /// Makes durable what was committed, then says so.
     Sync(Sender<Result<(), JournalError>>),

@@ -59,7 +59,8 @@ impl State {
                 _ => Err(RecoveryError::Missing { generation, section }),
             }
         };
-        let not_understood = |section| move |source| RecoveryError::State { generation, section, source };
+        let not_understood =
+            |section| move |source| RecoveryError::State { generation, section, source };
         let unreadable = |section, reason| RecoveryError::Content { generation, section, reason };
         let section = Section::Configuration;
         let settings = stored::decode_settings(&read(section)?)
@@ -80,9 +81,8 @@ impl State {
         }
         let section = Section::Collector;
         let content = read(section)?;
-        let collector =
-            Collector::restore(Arc::clone(&settings), &content, at(section)?, figures)
-                .map_err(|error| unreadable(section, error.to_string()))?;
+        let collector = Collector::restore(Arc::clone(&settings), &content, at(section)?, figures)
+            .map_err(|error| unreadable(section, error.to_string()))?;
         Ok(Self { settings, intake, next, partitions, done_below, collector })
     }
 }
@@ -105,7 +105,8 @@ impl Kept {
         hash_seed: u64,
     ) -> Result<Self, RecoveryError> {
         let storage = &durability.storage;
-        let mut checkpoints = Checkpoints::open(Arc::clone(storage), durability.checkpoints.clone())?;
+        let mut checkpoints =
+            Checkpoints::open(Arc::clone(storage), durability.checkpoints.clone())?;
         let (checkpoint, rejected) = checkpoints.newest_valid()?;
         let mut figures = AlertFigures::default();
         let (state, generation) = match &checkpoint {
@@ -128,12 +129,8 @@ impl Kept {
             &durability.journal.folder,
             if generation.is_some() { ReadFrom::Sequence(state.next) } else { ReadFrom::Oldest },
         )?;
-        let found = Recovery {
-            generation,
-            rejected,
-            torn_tail: opened.torn_tail,
-            ..Recovery::default()
-        };
+        let found =
+            Recovery { generation, rejected, torn_tail: opened.torn_tail, ..Recovery::default() };
         let tail = Tail {
             reader: reader.below(opened.next_sequence),
             first: state.next,

@@ -115,14 +115,14 @@ impl Runtime {
         on_news: OnNews,
     ) -> std::io::Result<Self> {
         let runtime = Self::open(settings, options, clock, on_news, None)?;
-        match runtime.recovered() {
+        match runtime.recovering().wait() {
             Err(RecoveryError::Threads(error)) => Err(error),
             _ => Ok(runtime),
         }
     }
 
     /// Starts an engine that goes on where the last one ended that kept what `durability` names. Until it has caught up,
-    /// requests are refused; [`Runtime::recovered`] waits for that.
+    /// requests are refused; [`Runtime::recovering`] waits for that.
     ///
     /// # Errors
     /// When the system refuses a thread.
@@ -151,12 +151,9 @@ impl Runtime {
         Ok(Self { handle, recorder, recovered })
     }
 
-    /// Blocks until the engine has caught up with what was kept: what was found. Once; later calls find nothing.
-    ///
-    /// # Errors
-    /// When the state of before cannot be had. The engine has ended then.
-    pub fn recovered(&self) -> Result<Recovery, RecoveryError> {
-        self.recovered.recv().unwrap_or_else(|_| Ok(Recovery::default()))
+    /// To wait until the engine has caught up with what was kept.
+    pub fn recovering(&self) -> Recovering {
+        Recovering(self.recovered.clone())
     }
 
     /// What sources and operators hold.
@@ -170,6 +167,19 @@ impl Runtime {
         handle.door.close();
         // A panic has been printed by then; there is nobody left to tell.
         _ = recorder.join();
+    }
+}
+
+/// An engine that catches up with what was kept.
+pub struct Recovering(Receiver<Result<Recovery, RecoveryError>>);
+
+impl Recovering {
+    /// Blocks until it has: what was found. Whoever waits first is told, others find nothing.
+    ///
+    /// # Errors
+    /// When the state of before cannot be had. The engine has ended then.
+    pub fn wait(self) -> Result<Recovery, RecoveryError> {
+        self.0.recv().unwrap_or_else(|_| Ok(Recovery::default()))
     }
 }
 
@@ -286,7 +296,8 @@ impl Start {
         let Kept { state, checkpoints, journal, mut tail, figures } =
             Kept::open(durability, &self.settings, hash_seed)?;
         self.stats.decide(|decided| decided.alerts = figures);
-        let mut in_force = Some(Arc::clone(&state.settings)).filter(|_| tail.found.generation.is_some());
+        let mut in_force =
+            Some(Arc::clone(&state.settings)).filter(|_| tail.found.generation.is_some());
         let mut threads = self.threads(state, on_news)?;
         self.catch_up(&mut tail, &threads, &mut in_force)?;
         // Whoever is told is told of what stands now, not of what stood then.
@@ -301,7 +312,10 @@ impl Start {
         };
         let mut recorder = self.recorder(Some(log), tail.end, &threads);
         match in_force {
-            Some(settings) if settings.digest == self.settings.digest && settings.gauges == self.settings.gauges => {
+            Some(settings)
+                if settings.digest == self.settings.digest
+                    && settings.gauges == self.settings.gauges =>
+            {
                 recorder.restate(stored::encode_settings(&settings));
             }
             _ => recorder.waiting = Some(Arc::clone(&self.settings)),

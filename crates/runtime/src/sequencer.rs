@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bellwether_engine::{
-    Intake, IntakeState, PARTITIONS, Record, RecordBody, Routed, SeriesView, Settings, Work,
+    Intake, IntakeState, PARTITIONS, Record, Routed, SeriesView, Settings, Work,
 };
 use bellwether_series::Timestamp;
 use crossbeam_channel::{Receiver, Sender};
@@ -37,7 +37,11 @@ pub(crate) struct Caller {
 #[expect(clippy::large_enum_variant, reason = "nearly every message is a record")]
 pub(crate) enum ToSequencer {
     Record(Sequenced),
-    View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
+    View {
+        wanted: Wanted,
+        limit: usize,
+        views: Sender<Vec<SeriesView>>,
+    },
     Save(Save),
     /// Answered when all records before it are done with.
     Barrier(Sender<()>),
@@ -96,15 +100,11 @@ impl Sequencer {
         body: &StoredBody,
         work: &mut [Work],
     ) -> Routed {
-        let body = match body {
-            StoredBody::Request(write) => RecordBody::Request(write),
-            StoredBody::Heartbeat => RecordBody::Heartbeat,
-            StoredBody::Configuration(settings) => {
-                self.settings = Arc::clone(settings);
-                self.at.configurations += 1;
-                RecordBody::Configuration(Arc::clone(settings))
-            }
-        };
+        if let StoredBody::Configuration(settings) = body {
+            self.settings = Arc::clone(settings);
+            self.at.configurations += 1;
+        }
+        let body = body.as_record_body();
         let routed = self.intake.apply(&Record { received_at, body }, work);
         self.at.below = sequence + 1;
         if !self.done_below.is_empty() {
@@ -174,7 +174,8 @@ impl Outlets {
             StoredBody::Configuration(settings) => Some(settings),
             StoredBody::Request(_) | StoredBody::Heartbeat => None,
         };
-        let (elapsed_ms, arrived) = (routed.elapsed_ms, caller.as_ref().map(|caller| caller.arrived));
+        let (elapsed_ms, arrived) =
+            (routed.elapsed_ms, caller.as_ref().map(|caller| caller.arrived));
         let header =
             Header { sequence, is_replayed, elapsed_ms, counts: routed.counts, arrived, settings };
         let alive = self.to_collector.send(ToCollector::Record(header)).is_ok()
@@ -209,9 +210,7 @@ impl Outlets {
                 let shard = usize::from(partition) % self.to_shards.len();
                 self.to_shards[shard].send(ToShard::Save { partition, at, part }).is_ok()
             }
-            Save::Collector(part) => {
-                self.to_collector.send(ToCollector::Save { at, part }).is_ok()
-            }
+            Save::Collector(part) => self.to_collector.send(ToCollector::Save { at, part }).is_ok(),
         }
     }
 }

@@ -16,6 +16,18 @@ pub trait EventSink: Send + Sync {
     /// Events come in log order.
     fn publish(&self, event: &Arc<Event>);
 
+    /// Takes an event over that a process before this one may have published: see [`Told::Again`](crate::Told::Again). A sink
+    /// that can look up what it has already leaves it out then.
+    fn publish_again(&self, event: &Arc<Event>) {
+        self.publish(event);
+    }
+
+    /// Blocks until what was published is where it must survive, for `limit` at the most; whether it is. A sink that
+    /// keeps nothing has nothing to wait for.
+    fn settle(&self, _limit: Duration) -> bool {
+        true
+    }
+
     /// How it is doing.
     fn stats(&self) -> SinkStats;
 

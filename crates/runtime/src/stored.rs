@@ -80,7 +80,7 @@ pub fn decode(record: &StoredRecord) -> Result<(Timestamp, StoredBody), StoredEr
         REQUEST => StoredBody::Request(decode_request(payload)?),
         HEARTBEAT if payload.is_empty() => StoredBody::Heartbeat,
         HEARTBEAT => return Err(StoredError::NotEmpty { bytes: payload.len() }),
-        CONFIGURATION => StoredBody::Configuration(Arc::new(serde_json::from_slice(payload)?)),
+        CONFIGURATION => StoredBody::Configuration(decode_settings(payload)?),
         other => return Err(StoredError::UnknownKind(other)),
     };
     Ok((record.received_at, body))
@@ -101,6 +101,14 @@ fn decode_request(payload: &[u8]) -> Result<WriteRequest, StoredError> {
             Ok(WriteRequest::decode(decompress(body, &limits)?, &limits)?)
         }
     }
+}
+
+/// The settings that [`encode_settings`] wrote.
+///
+/// # Errors
+/// `Settings`.
+pub fn decode_settings(payload: &[u8]) -> Result<Arc<Settings>, StoredError> {
+    Ok(Arc::new(serde_json::from_slice(payload)?))
 }
 
 /// `settings` as the payload of a record of kind [`RecordKind::Configuration`]. A number that is not finite, which no valid

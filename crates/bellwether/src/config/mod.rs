@@ -29,6 +29,9 @@ use bellwether_connect::sink::gauges::GaugesOptions;
 use bellwether_connect::sink::webhook::WebhookOptions;
 use bellwether_engine::Settings;
 use bellwether_eventlog::{EventLogOptions, JsonLinesOptions};
+use bellwether_runtime::checkpoint::CheckpointOptions;
+use bellwether_runtime::journal::JournalOptions;
+use bellwether_runtime::storage::ReserveOptions;
 use bellwether_wire::remote_write::Limits;
 
 pub use exposure::Exposed;
@@ -48,6 +51,8 @@ pub struct Config {
     pub security: SecurityOptions,
     /// Folder for what must survive a restart; a relative one is relative to the working directory.
     pub data_dir: PathBuf,
+    /// How what was learned survives a restart, in the data folder; `None` if it does not.
+    pub durability: Option<DurabilityConfig>,
     /// Bounds on one remote-write request.
     pub remote_write: Limits,
     /// Threads and queues.
@@ -83,6 +88,19 @@ pub struct ServerConfig {
     pub allow_unauthenticated: bool,
     /// How long a client may take, and how many there may be.
     pub limits: ServerLimits,
+}
+
+/// How what was learned survives a restart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DurabilityConfig {
+    /// The journal.
+    pub journal: JournalOptions,
+    /// The checkpoints.
+    pub checkpoints: CheckpointOptions,
+    /// From one checkpoint to the next, in milliseconds; above 0.
+    pub checkpoint_every_ms: i64,
+    /// What is removed when the disk is full.
+    pub reserve: ReserveOptions,
 }
 
 /// Threads and queues.

@@ -93,10 +93,14 @@ async fn start(args: &DemoArgs, to_judge: mpsc::Sender<Arc<Event>>) -> anyhow::R
     let run = RunArgs { listen: Some(args.listen), ..RunArgs::default() };
     let mut config = live::load(&run)?;
     // It leaves nothing behind.
+    config.durability = None;
     // Two weeks of the deep tier take a minute; the base tier takes seconds.
     config.engine.deep.memory_bytes = 0;
     config.sinks.event_log = None;
-    Service::start(run, config, vec![Arc::new(ToJudge(Mutex::new(to_judge)))]).await
+    let service =
+        Service::start(run, config, vec![Arc::new(ToJudge(Mutex::new(to_judge)))]).await?;
+    service.recover().await?;
+    Ok(service)
 }
 
 /// Tells the judge of each event.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_detect::Severity;
 use bellwether_engine::{ChangeKind, Event, HEALTH_RULE, Settings, next_own_event, own_event};
+use bellwether_runtime::Told;
 use bellwether_series::{LabelSet, METRIC_NAME, Timestamp};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -214,7 +215,7 @@ pub(crate) async fn watch(app: Arc<App>, stop: CancellationToken) {
         let health = Health::of(&app);
         let settings = app.live.engine();
         if let Some(event) = app.health_watch.look(&health, Instant::now(), at, &settings) {
-            app.outlets.publish(event);
+            app.outlets.publish(Told::First, event);
         }
     }
 }

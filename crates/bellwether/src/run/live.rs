@@ -189,6 +189,7 @@ fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
     [
         ("server", old.server != new.server),
         ("data_dir", old.data_dir != new.data_dir),
+        ("journal", old.durability != new.durability),
         ("remote_write", old.remote_write != new.remote_write),
         ("runtime", old.runtime != new.runtime),
         ("gauges", old.gauges != new.gauges),

@@ -52,6 +52,14 @@ async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
     let alertmanagers = config.alertmanagers.targets.len();
     let service = Service::start(args, config, vec![Arc::new(announcer)]).await?;
     data_dir.publish_address(service.address)?;
+    tokio::select! {
+        recovered = service.recover() => recovered?,
+        () = signals.stop() => {
+            data_dir.withdraw_address();
+            tracing::warn!("stopped while it recovered");
+            process::exit(EXIT_INTERRUPTED);
+        }
+    }
     tracing::info!(address = %service.address, rules, alertmanagers, "ready");
     while signals.next().await == Asked::Reload {
         reload(&service.app);

@@ -13,17 +13,18 @@ mod body;
 mod headers;
 mod stats;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::Method;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::request::Parts;
+use axum::http::{Extensions, Method};
 use axum::response::Response;
 use axum::routing::any;
 use bellwether_engine::Outcome;
-use bellwether_runtime::{Ingest, Request as IngestRequest};
+use bellwether_runtime::{Ingest, Received, Request as IngestRequest, SubmitError};
 use bellwether_series::Timestamp;
 use bellwether_wire::remote_write::{DecodeError, Limits, WriteRequest, decompress};
 use tokio::sync::{Semaphore, oneshot};
@@ -62,7 +63,7 @@ impl Receiver {
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
         let decodes_max = decodes_max.clamp(1, Semaphore::MAX_PERMITS);
-        let body_bytes_max = limits.body_bytes_max.max(limits.decoded_bytes_max);
+        let body_bytes_max = limits.body_bytes_max.saturating_add(limits.decoded_bytes_max);
         Self {
             ingest,
             decode_slots: Arc::new(Semaphore::new(decodes_max)),
@@ -86,7 +87,8 @@ impl Receiver {
             body::discard(body, self.limits.body_bytes_max).await;
             return refusal;
         }
-        self.receive(body, retry_attempt).await.unwrap_or_else(|refusal| refusal)
+        let source = source_of(&head.extensions);
+        self.receive(body, source, retry_attempt).await.unwrap_or_else(|refusal| refusal)
     }
 
     /// Everything that can be refused before the body is read.
@@ -101,7 +103,12 @@ impl Receiver {
         headers::check_content_encoding(&head.headers).map_err(Answer::Unsupported)
     }
 
-    async fn receive(&self, body: Body, retry_attempt: u32) -> Result<Answer, Answer> {
+    async fn receive(
+        &self,
+        body: Body,
+        source: Arc<str>,
+        retry_attempt: u32,
+    ) -> Result<Answer, Answer> {
         let unavailable = |why| Answer::unavailable(why, retry_attempt);
         let refuse = |error| match error {
             ReadError::Undecodable(error) => self.undecodable(&error),
@@ -126,8 +133,7 @@ impl Receiver {
             let decoded = tokio::task::spawn_blocking(work).await;
             decoded.map_err(|_| unavailable("decoder is stopping"))?
         };
-        let (write, share) = decoded.map_err(refuse)?;
-        self.submit(write, share, retry_attempt).await
+        self.submit(decoded.map_err(refuse)?, source, retry_attempt).await
     }
 
     fn undecodable(&self, error: &DecodeError) -> Answer {
@@ -135,42 +141,55 @@ impl Receiver {
         Answer::Invalid(Invalid::request(&error.to_string()))
     }
 
-    /// Hands `write` to the engine, which takes `share` of the memory until it has answered.
+    /// Hands a request from `source` to the engine. It takes its share of the memory until that has answered.
     async fn submit(
         &self,
-        write: WriteRequest,
-        share: Share,
+        decoded: Decoded,
+        source: Arc<str>,
         retry_attempt: u32,
     ) -> Result<Answer, Answer> {
+        let Decoded { write, body, share } = decoded;
         self.stats.count_received(&write);
         let mut invalid = Invalid::parts(&write);
-        let request = IngestRequest { write, received_at: (self.clock)() };
+        let received = Some(Received { source, body });
+        let request = IngestRequest { write, received_at: (self.clock)(), received };
         let (sender, receiver) = oneshot::channel();
         let stats = Arc::clone(&self.stats);
         // Counted here and not below: the sender may have hung up by then.
-        let reply = Box::new(move |outcome: Outcome| {
+        let reply = Box::new(move |result: Result<Outcome, SubmitError>| {
             drop(share);
-            stats.count_outcome(&outcome);
-            let _ = sender.send(outcome);
+            if let Ok(outcome) = &result {
+                stats.count_outcome(outcome);
+            }
+            let _ = sender.send(result);
         });
-        self.ingest
-            .submit(request, reply)
-            .map_err(|error| Answer::unavailable(&error.to_string(), retry_attempt))?;
-        let outcome = receiver.await;
-        let outcome =
-            outcome.map_err(|_| Answer::unavailable("engine is stopping", retry_attempt))?;
+        let refuse = |error: SubmitError| Answer::unavailable(&error.to_string(), retry_attempt);
+        self.ingest.submit(request, reply).map_err(refuse)?;
+        let outcome = receiver.await.unwrap_or(Err(SubmitError::Stopping)).map_err(refuse)?;
         invalid.add(&outcome);
         Ok(if invalid.is_empty() { Answer::Written } else { Answer::Invalid(invalid) })
     }
 }
 
-/// The request in `body`, and the share of the memory that it takes.
-fn decode(body: HeldBody, limits: &Limits) -> Result<(WriteRequest, Share), ReadError> {
+/// A request as it came and as it was understood, and the share of the memory that both take.
+struct Decoded {
+    write: WriteRequest,
+    body: Vec<u8>,
+    share: Share,
+}
+
+fn decode(body: HeldBody, limits: &Limits) -> Result<Decoded, ReadError> {
     let decoded = decompress(&body, limits).map_err(ReadError::Undecodable)?;
-    let mut share = body.into_share();
-    share.resize(decoded.len())?;
+    let (body, mut share) = body.into_parts();
+    share.resize(body.len() + decoded.len())?;
     let write = WriteRequest::decode(decoded, limits).map_err(ReadError::Undecodable)?;
-    Ok((write, share))
+    Ok(Decoded { write, body, share })
+}
+
+/// The address that a request came from, if the server says it.
+fn source_of(extensions: &Extensions) -> Arc<str> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>();
+    peer.map_or_else(|| Arc::from(""), |ConnectInfo(peer)| Arc::from(peer.to_string()))
 }
 
 /// The endpoints of `receiver`, at [`PATHS`].

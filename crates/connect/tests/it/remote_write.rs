@@ -38,11 +38,11 @@ impl Ingest for FakeIngest {
         let accepted_samples = request.write.sample_count() as u64;
         let mut outcome = Outcome { accepted_samples, ..Outcome::default() };
         match self.behaviour {
-            Behaviour::Accept => reply(outcome),
+            Behaviour::Accept => reply(Ok(outcome)),
             Behaviour::RejectOneOfThree => {
                 outcome.accepted_samples = 2;
                 outcome.reject(RejectReason::InvalidLabels, 1, || "no\nname".to_owned());
-                reply(outcome);
+                reply(Ok(outcome));
             }
             Behaviour::Full => return Err(SubmitError::Full),
             Behaviour::ForgetReply => drop(reply),

@@ -85,7 +85,9 @@ pub(crate) fn through_the_runtime(
         Runtime::start(settings, options, Arc::clone(&clock) as _, on_news).expect("threads");
     for (received_at, write) in requests {
         clock.0.store(received_at.as_ms(), Ordering::SeqCst);
-        let taken = runtime.handle().submit(Request { write, received_at }, Box::new(|_| {}));
+        let taken = runtime
+            .handle()
+            .submit(Request { write, received_at, received: None }, Box::new(|_| {}));
         assert_ne!(taken, Err(SubmitError::Full), "the queue takes all requests");
     }
     runtime.stop();

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use bellwether_engine::{Event, Gauge, Settings};
-use bellwether_runtime::{Clock, HEARTBEAT, News, OnNews, Options, Request, Runtime};
+use bellwether_runtime::{
+    Clock, Durability, HEARTBEAT, News, OnNews, Options, Request, Runtime, Told as How,
+};
 use bellwether_series::{LabelSet, MatchOp, Matcher, Matchers, Timestamp};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
 
@@ -23,6 +25,12 @@ pub(crate) fn labels(series: usize) -> LabelSet {
 /// What is received at a minute: every series once. From minute 120 on one series after the other is ten
 /// times as large for a quarter of an hour.
 pub(crate) fn request(step: usize) -> Request {
+    let (write, received_at, _) = request_body(step);
+    Request { write, received_at, received: None }
+}
+
+/// The same with its encoding, not compressed.
+pub(crate) fn request_body(step: usize) -> (WriteRequest, Timestamp, Vec<u8>) {
     let timestamp = START.plus_ms(step as i64 * 60_000);
     let mut builder = WriteRequestBuilder::default();
     for series in 0..SERIES {
@@ -32,8 +40,9 @@ pub(crate) fn request(step: usize) -> Request {
         let value = factor * (100.0 + series as f64 + noise as f64 / 25.0);
         builder.series(&labels(series), &[RawSample { timestamp, value }]);
     }
-    let write = WriteRequest::decode(builder.encode(), &Limits::default()).expect("a request");
-    Request { write, received_at: timestamp }
+    let body = builder.encode();
+    let write = WriteRequest::decode(body.clone(), &Limits::default()).expect("a request");
+    (write, timestamp, body)
 }
 
 pub(crate) fn options(shards: usize) -> Options {
@@ -64,6 +73,17 @@ pub(crate) fn start_with(settings: Settings, options: Options, on_news: OnNews) 
     Runtime::start(&Arc::new(settings), options, Arc::new(StoppedClock), on_news).expect("threads")
 }
 
+/// A runtime whose state survives.
+pub(crate) fn start_durable(
+    settings: Settings,
+    options: Options,
+    on_news: OnNews,
+    durability: Durability,
+) -> Runtime {
+    let clock = Arc::new(StoppedClock);
+    Runtime::open(&Arc::new(settings), options, clock, on_news, Some(durability)).expect("threads")
+}
+
 /// What a runtime told so far.
 #[derive(Clone, Default)]
 pub(crate) struct Told(Arc<Mutex<Vec<News>>>);
@@ -76,6 +96,17 @@ impl Told {
 
     pub(crate) fn events(&self) -> Vec<Event> {
         self.0.lock().expect("no panic").iter().flat_map(|news| news.events.clone()).collect()
+    }
+
+    /// All but what stands.
+    pub(crate) fn first_and_again(&self) -> Vec<Event> {
+        [How::First, How::Again].into_iter().flat_map(|how| self.of(how)).collect()
+    }
+
+    pub(crate) fn of(&self, how: How) -> Vec<Event> {
+        let told = self.0.lock().expect("no panic");
+        let told = told.iter().filter(|news| news.told == how);
+        told.flat_map(|news| news.events.clone()).collect()
     }
 
     pub(crate) fn gauges(&self) -> Vec<Gauge> {

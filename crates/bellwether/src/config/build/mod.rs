@@ -20,6 +20,7 @@ use super::{
 mod alerting;
 mod calendar;
 mod client_tls;
+mod durability;
 mod endpoint;
 mod groups;
 mod outputs;
@@ -194,6 +195,7 @@ impl Builder<'_, '_> {
             server,
             security: security?,
             data_dir: raw.data_dir.clone().into(),
+            durability: durability::durability(&raw.journal, &raw.checkpoints),
             remote_write: remote_write(&raw.remote_write),
             runtime: runtime(&raw.runtime),
             engine,

@@ -7,6 +7,7 @@ mod alerting;
 mod calendar;
 mod deep;
 mod detectors;
+mod durability;
 mod endpoint;
 mod gauges;
 mod health;
@@ -26,6 +27,7 @@ pub(super) use alerting::RawAlerting;
 pub(super) use calendar::{RawCalendar, RawMaintenance, RawTimeInterval, RawTimeRange};
 pub(super) use deep::{RawDeep, RawGroupRule, RawGroups};
 pub(super) use detectors::{RawApproach, RawDetector};
+pub(super) use durability::{RawCheckpoints, RawJournal, RawSync};
 pub(super) use endpoint::{RawAuthorization, RawBasicAuth, RawEndpoint, RawTlsConfig};
 pub(super) use gauges::RawGauges;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
@@ -53,6 +55,10 @@ pub(super) struct RawConfig {
     /// keys it is relative to the working directory.
     #[schemars(extend("x-type" = "path"))]
     pub data_dir: String,
+    /// The journal in the data folder: every record, on disk before it is acknowledged.
+    pub journal: RawJournal,
+    /// Checkpoints in the data folder: all that was learned, so that a restart goes on from there.
+    pub checkpoints: RawCheckpoints,
     /// Bounds on one remote-write request that is received, checked before memory is taken. A request beyond one
     /// of them is refused as a whole.
     pub remote_write: RawRemoteWrite,
@@ -102,6 +108,8 @@ impl Default for RawConfig {
             preset: RawPresets::default(),
             server: RawServer::default(),
             data_dir: "./bellwether-data".to_owned(),
+            journal: RawJournal::default(),
+            checkpoints: RawCheckpoints::default(),
             remote_write: RawRemoteWrite::default(),
             labels: RawLabels::default(),
             series: RawSeries::default(),

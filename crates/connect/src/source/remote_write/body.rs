@@ -76,9 +76,9 @@ impl HeldBody {
         Ok(())
     }
 
-    /// Forgets the body; what is made of it may take its share.
-    pub(super) fn into_share(self) -> Share {
-        self.share
+    /// The body, and its share.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Share) {
+        (self.bytes, self.share)
     }
 }
 
@@ -152,7 +152,7 @@ mod tests {
         let budget = BodyBudget::new(5);
         let first = read(Body::from("0123"), 4, &budget).await.unwrap();
         assert!(matches!(read(Body::from("45"), 4, &budget).await, Err(ReadError::NoMemory)));
-        let mut share = first.into_share();
+        let (_, mut share) = first.into_parts();
         assert!(matches!(read(Body::from("45"), 4, &budget).await, Err(ReadError::NoMemory)));
         share.resize(3).unwrap();
         assert!(read(Body::from("45"), 4, &budget).await.is_ok());

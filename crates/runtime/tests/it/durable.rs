@@ -1,0 +1,197 @@
+//! What survives: whoever goes on from the files of a process that was stopped at any moment tells the same events.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use bellwether_engine::{Event, Outcome, Settings};
+use bellwether_runtime::checkpoint::CheckpointOptions;
+use bellwether_runtime::journal::JournalOptions;
+use bellwether_runtime::storage::{DiskStorage, ReserveOptions};
+use bellwether_runtime::{
+    Durability, Ingest, NoCheckpoint, Phase, Received, Recovery, Request, Runtime, SubmitError,
+    Told,
+};
+use bellwether_wire::remote_write::compress;
+use tempfile::TempDir;
+
+use crate::support::{STEPS, Told as Log, options, request_body, start_durable};
+
+fn durability(folder: &Path) -> Durability {
+    Durability {
+        storage: Arc::new(DiskStorage::new(folder)),
+        journal: JournalOptions { segment_bytes_max: 20_000, ..JournalOptions::default() },
+        checkpoints: CheckpointOptions::default(),
+        checkpoint_every: Duration::from_secs(3600),
+        reserve: ReserveOptions { bytes_max: 1 << 16, ..ReserveOptions::default() },
+        settle: Arc::new(|| true),
+        id_seed: 5,
+    }
+}
+
+fn open(folder: &Path, shards: usize, log: &Log) -> (Runtime, Recovery) {
+    let runtime =
+        start_durable(Settings::default(), options(shards), log.listener(), durability(folder));
+    let found = runtime.recovering().wait().expect("what was kept can be read");
+    assert_eq!(runtime.handle().stats().phase(), Phase::Ready);
+    (runtime, found)
+}
+
+/// Sends a step, and waits for what becomes of it.
+fn send(runtime: &Runtime, step: usize) -> Result<Outcome, SubmitError> {
+    let (write, received_at, body) = request_body(step);
+    let received = Some(Received { source: Arc::from("test"), body: compress(&body) });
+    let (reply, answer) = mpsc::channel();
+    let reply = Box::new(move |outcome| reply.send(outcome).expect("somebody waits"));
+    runtime.handle().submit(Request { write, received_at, received }, reply)?;
+    answer.recv().expect("an answer")
+}
+
+/// The folder as it is now: what a process leaves that is killed.
+fn copy(folder: &Path) -> TempDir {
+    let copy = tempfile::tempdir().expect("a folder");
+    for part in ["journal", "checkpoint"] {
+        let Ok(files) = fs::read_dir(folder.join(part)) else { continue };
+        fs::create_dir(copy.path().join(part)).expect("a folder");
+        for file in files {
+            let file = file.expect("a file");
+            fs::copy(file.path(), copy.path().join(part).join(file.file_name())).expect("a copy");
+        }
+    }
+    copy
+}
+
+/// What was told, once each, by id.
+fn by_id(events: impl IntoIterator<Item = Event>) -> BTreeMap<String, String> {
+    let mut told = BTreeMap::new();
+    for event in events {
+        let text = format!("{event:?}");
+        let before = told.insert(event.id.clone(), text.clone());
+        assert!(before.is_none_or(|before| before == text), "one id, two events: {text}");
+    }
+    told
+}
+
+fn undisturbed() -> BTreeMap<String, String> {
+    let (log, folder) = (Log::default(), tempfile::tempdir().expect("a folder"));
+    let (runtime, _) = open(folder.path(), 2, &log);
+    for step in 0..STEPS {
+        send(&runtime, step).expect("taken");
+    }
+    runtime.stop();
+    assert!(log.events().len() > 12);
+    by_id(log.events())
+}
+
+#[test]
+fn whoever_is_stopped_anywhere_goes_on_as_if_nothing_had_happened() {
+    let expected = undisturbed();
+    for (round, (checkpoint, stop)) in
+        [(None, 150), (Some(100), 130), (Some(140), 141), (Some(199), 230)].into_iter().enumerate()
+    {
+        let (log, folder) = (Log::default(), tempfile::tempdir().expect("a folder"));
+        let (runtime, found) = open(folder.path(), 1 + round, &log);
+        assert_eq!((found.generation, found.records), (None, 0));
+        for step in 0..stop {
+            send(&runtime, step).expect("taken");
+            if checkpoint == Some(step) {
+                assert_eq!(runtime.handle().checkpoint().expect("a checkpoint"), 1);
+            }
+        }
+        let left = copy(folder.path());
+        runtime.stop();
+        let (runtime, found) = open(left.path(), 5 - round, &log);
+        assert_eq!(found.generation, checkpoint.map(|_| 1));
+        // The first record is the configuration.
+        let after = checkpoint.map_or(0, |step| step + 1) as u64;
+        assert_eq!(found.records, stop as u64 - after + u64::from(checkpoint.is_none()));
+        for step in stop..STEPS {
+            send(&runtime, step).expect("taken");
+        }
+        runtime.stop();
+        assert!(by_id(log.first_and_again()) == expected, "round {round}");
+    }
+}
+
+#[test]
+fn what_was_told_before_a_checkpoint_is_not_told_again_but_what_stands() {
+    let (log, folder) = (Log::default(), tempfile::tempdir().expect("a folder"));
+    let (runtime, _) = open(folder.path(), 2, &log);
+    // The first fault is from minute 120 on.
+    for step in 0..130 {
+        send(&runtime, step).expect("taken");
+    }
+    runtime.handle().checkpoint().expect("a checkpoint");
+    let left = copy(folder.path());
+    runtime.stop();
+    let firing = by_id(log.first_and_again().into_iter().filter(|event| event.alert));
+    assert!(!firing.is_empty());
+    let again = Log::default();
+    let (runtime, _) = open(left.path(), 3, &again);
+    runtime.stop();
+    assert_eq!(again.first_and_again().len(), 0);
+    let standing = by_id(again.of(Told::Standing));
+    assert!(!standing.is_empty() && standing.iter().all(|(id, text)| firing.get(id) == Some(text)));
+}
+
+#[test]
+fn a_damaged_newest_checkpoint_is_named_and_the_one_before_it_taken() {
+    let (log, folder) = (Log::default(), tempfile::tempdir().expect("a folder"));
+    let (runtime, _) = open(folder.path(), 2, &log);
+    for step in 0..STEPS {
+        send(&runtime, step).expect("taken");
+        if [120, 180].contains(&step) {
+            runtime.handle().checkpoint().expect("a checkpoint");
+        }
+        if step == 200 {
+            let left = copy(folder.path());
+            let newest = left.path().join("checkpoint/00000000000000000002.checkpoint");
+            let mut bytes = fs::read(&newest).expect("a checkpoint");
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(&newest, bytes).expect("room");
+            let told = Log::default();
+            let (again, found) = open(left.path(), 2, &told);
+            assert_eq!((found.generation, found.records), (Some(1), 80));
+            assert_eq!(found.rejected.len(), 1);
+            for step in 201..STEPS {
+                send(&again, step).expect("taken");
+            }
+            again.stop();
+            let expected = undisturbed();
+            let again = by_id(told.first_and_again());
+            assert!(again.iter().all(|(id, text)| expected.get(id) == Some(text)));
+            assert!(expected.keys().rev().any(|id| again.contains_key(id)));
+        }
+    }
+    runtime.stop();
+}
+
+#[test]
+fn a_journal_that_cannot_be_written_refuses_and_goes_on_when_it_can() {
+    let (log, folder) = (Log::default(), tempfile::tempdir().expect("a folder"));
+    let storage = bellwether_runtime::testing::FaultyStorage::new(3);
+    let durability = Durability { storage: Arc::new(storage.clone()), ..durability(folder.path()) };
+    let runtime = start_durable(Settings::default(), options(2), log.listener(), durability);
+    runtime.recovering().wait().expect("nothing to recover");
+    for step in 0..100 {
+        send(&runtime, step).expect("taken");
+    }
+    storage.fail_from(0, std::io::ErrorKind::StorageFull);
+    assert_eq!(send(&runtime, 100), Err(SubmitError::Unrecorded));
+    assert_eq!(runtime.handle().stats().phase(), Phase::Unrecorded);
+    assert_eq!(send(&runtime, 100), Err(SubmitError::Unrecorded));
+    assert!(runtime.handle().stats().kept().journal_error.is_some());
+    assert!(matches!(runtime.handle().checkpoint(), Err(NoCheckpoint::Checkpoint(_))));
+    storage.heal();
+    while runtime.handle().stats().phase() != Phase::Ready {
+        std::thread::yield_now();
+    }
+    for step in 100..STEPS {
+        send(&runtime, step).expect("taken");
+    }
+    runtime.stop();
+    assert!(by_id(log.first_and_again()) == undisturbed());
+}
