@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_connect::sink::alertmanager::TargetStats;
 use bellwether_connect::sink::gauges;
-use bellwether_runtime::SinkStats;
+use bellwether_runtime::{Kept, Phase, SinkStats};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -94,6 +94,15 @@ struct Vitals {
     /// With the name of each.
     sinks: Vec<(String, SinkStats)>,
     gauge_targets: Vec<gauges::TargetStats>,
+    /// `None` where nothing survives.
+    durable: Option<Durable>,
+}
+
+/// How what survives a restart is doing.
+#[derive(Debug, Clone)]
+struct Durable {
+    phase: Phase,
+    kept: Kept,
 }
 
 fn vitals(app: &App) -> Vitals {
@@ -112,6 +121,7 @@ fn vitals(app: &App) -> Vitals {
         alertmanagers: app.outlets.alertmanagers.stats(),
         sinks: app.outlets.sink_stats(),
         gauge_targets: app.outlets.gauges.stats().targets,
+        durable: app.is_durable.then(|| Durable { phase: stats.phase(), kept: stats.kept() }),
     }
 }
 
@@ -121,6 +131,10 @@ fn assess(vitals: &Vitals) -> Health {
         ("engine".to_owned(), engine(vitals)),
         ("state".to_owned(), state(vitals)),
     ]);
+    if let Some(durable) = &vitals.durable {
+        checks.insert("journal".to_owned(), journal(durable));
+        checks.insert("checkpoints".to_owned(), checkpoints(&durable.kept));
+    }
     let alertmanagers: Vec<Check> =
         vitals.alertmanagers.iter().map(|target| alertmanager(target, vitals)).collect();
     // Who is not reached is no loss as long as somebody is.
@@ -161,6 +175,37 @@ fn source(vitals: &Vitals) -> Check {
         Status::Healthy
     };
     check(status, message)
+}
+
+fn journal(Durable { phase, kept }: &Durable) -> Check {
+    let (status, message) = match (phase, &kept.journal_error) {
+        (Phase::Restoring, _) => {
+            (Status::Critical, "the newest checkpoint is being read".to_owned())
+        }
+        (Phase::Replaying { records, of }, _) => {
+            (Status::Critical, format!("it is being read: records=`{records}`, of=`{of}`"))
+        }
+        (Phase::Unrecorded, error) => {
+            let error = error.as_deref().unwrap_or("no reason is known");
+            (Status::Critical, format!("it cannot be written, requests are refused: {error}"))
+        }
+        (Phase::Ready, Some(error)) => (Status::Degraded, error.clone()),
+        (Phase::Ready, None) => (Status::Healthy, "it is written".to_owned()),
+    };
+    Check { status, message }
+}
+
+fn checkpoints(kept: &Kept) -> Check {
+    match &kept.checkpoint_error {
+        Some(error) => Check {
+            status: Status::Degraded,
+            message: format!("the last one failed, the journal grows: {error}"),
+        },
+        None => Check {
+            status: Status::Healthy,
+            message: format!("made since the start: {}", kept.checkpoints),
+        },
+    }
 }
 
 fn engine(vitals: &Vitals) -> Check {

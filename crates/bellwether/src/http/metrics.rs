@@ -19,7 +19,10 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use super::exposition::{Families, prometheus_text};
-use super::{outlet_metrics as outlets, process::process_metrics, server_metrics as server};
+use super::{
+    kept_metrics as kept, outlet_metrics as outlets, process::process_metrics,
+    server_metrics as server,
+};
 use crate::health::Health;
 use crate::logging;
 use crate::service::App;
@@ -61,6 +64,7 @@ impl Collector for OwnMetrics {
         judged(families, &decided)?;
         engine(families, app, &decided)?;
         budget(families, app, &decided)?;
+        kept::metrics(families, app.engine.stats())?;
         health(families, app)?;
         outlets::metrics(families, &app.outlets)?;
         process_metrics(families, app.started_at)

@@ -3,6 +3,7 @@
 mod api;
 mod exposition;
 mod health;
+mod kept_metrics;
 mod metrics;
 mod outlet_metrics;
 mod process;

@@ -273,7 +273,7 @@ async fn requests_that_wait_for_the_engine_count_against_the_memory_for_bodies()
 
     let replies = std::mem::take(&mut *fixture.ingest.replies.lock());
     for reply in replies {
-        reply(Outcome::default());
+        reply(Ok(Outcome::default()));
     }
     for answer in waiting {
         assert_eq!(answer.await.unwrap().unwrap().status(), 204);
