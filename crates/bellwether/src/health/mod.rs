@@ -64,8 +64,13 @@ impl Health {
 pub(crate) struct Pulse(Mutex<Option<(u64, Instant)>>);
 
 impl Pulse {
+    /// Forgets what was seen: for now no records are due.
+    fn rest(&self) {
+        *self.0.lock() = None;
+    }
+
     /// How long the number of records has been what it is now, as far as anybody has looked.
-    pub(crate) fn stalled(&self, records: u64) -> Duration {
+    fn stalled(&self, records: u64) -> Duration {
         let mut last = self.0.lock();
         match *last {
             Some((before, since)) if before == records => since.elapsed(),
@@ -105,6 +110,16 @@ struct Durable {
     kept: Kept,
 }
 
+/// How long the engine has done nothing although it should have: while it recovers, or nothing can be recorded, nothing is due.
+pub(crate) fn stalled(app: &App) -> Duration {
+    let stats = app.engine.stats();
+    if stats.phase() == Phase::Ready {
+        return app.pulse.stalled(stats.records());
+    }
+    app.pulse.rest();
+    Duration::ZERO
+}
+
 fn vitals(app: &App) -> Vitals {
     let stats = app.engine.stats();
     Vitals {
@@ -112,7 +127,7 @@ fn vitals(app: &App) -> Vitals {
         started_ms: app.started_at.as_millisecond(),
         ready: app.is_ready(),
         last_received_ms: app.last_received().map(jiff::Timestamp::as_millisecond),
-        stalled: app.pulse.stalled(stats.records()),
+        stalled: stalled(app),
         queue_depth: stats.queue_depth(),
         queue_max: app.queue_requests_max,
         series: stats.series(),
