@@ -7,17 +7,17 @@
 //! came after the previous one last time, then by a keyed hash of the bytes, verified by comparison.
 //! Labels are looked at once, when a series is created.
 
+mod families;
 mod state;
 mod work;
 
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use bellwether_series::{Fingerprint, LabelError, LabelSet, Timestamp};
 use bellwether_signal::{FamilyKind, SeriesKind, series_kind};
-use bellwether_wire::remote_write::{MetricType, RawSample, WriteRequest};
+use bellwether_wire::remote_write::{RawSample, WriteRequest};
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 use hashbrown::HashTable;
@@ -408,35 +408,6 @@ impl Intake {
         }
     }
 
-    /// Remembers what families are. The first word about a family stays, so that two exporters that
-    /// disagree do not take turns in resetting each other's series.
-    fn learn_metadata(&mut self, request: &WriteRequest, work: &mut [Work], outcome: &mut Outcome) {
-        let mut learned = BTreeSet::new();
-        for metadata in request.metadata() {
-            let kind = match metadata.kind {
-                MetricType::Counter => FamilyKind::Counter,
-                MetricType::Gauge | MetricType::Info | MetricType::StateSet => FamilyKind::Gauge,
-                MetricType::Histogram | MetricType::GaugeHistogram => FamilyKind::Histogram,
-                MetricType::Summary => FamilyKind::Summary,
-                MetricType::Unknown => continue,
-            };
-            if self.families.contains_key(metadata.family) {
-                continue;
-            }
-            if self.families.len() >= self.settings.series.metadata_max
-                || metadata.family.len() > self.settings.series.labels.value_bytes_max
-            {
-                outcome.refused_families += 1;
-                continue;
-            }
-            Arc::make_mut(&mut self.families).insert(metadata.family.into(), kind);
-            learned.insert(metadata.family);
-        }
-        if !learned.is_empty() {
-            self.reconsider(|name| depends_on(name, &learned), work);
-        }
-    }
-
     /// Forgets series from which nothing was received for longer than their time to live.
     fn sweep(&mut self, work: &mut [Work]) {
         let oldest_ms = self.elapsed_ms - self.settings.series.time_to_live_ms;
@@ -465,16 +436,6 @@ impl Intake {
             work[shard].inputs.push((partition as u8, Input::Share(each)));
         }
     }
-}
-
-/// Whether the kind of the series called `name` depends on any of these families.
-fn depends_on(name: &str, families: &BTreeSet<&str>) -> bool {
-    let depends = Cell::new(false);
-    series_kind(name, |family| {
-        depends.set(depends.get() || families.contains(family));
-        None
-    });
-    depends.get()
 }
 
 /// The partition that owns a routing key: its first six bits.

@@ -1,5 +1,5 @@
 use bellwether_series::{MatchOp, Matcher, Matchers};
-use bellwether_wire::remote_write::WriteRequestBuilder;
+use bellwether_wire::remote_write::{MetricType, WriteRequestBuilder};
 
 use super::*;
 use crate::settings::{Rule, Selection};
