@@ -22,6 +22,7 @@ mod calendar;
 mod client_tls;
 mod endpoint;
 mod groups;
+mod ha;
 mod outputs;
 mod presets;
 mod rules;
@@ -237,6 +238,7 @@ impl Builder<'_, '_> {
                     total_bytes_max: labels.total_bytes_max.bytes() as usize,
                 },
             },
+            ha: self.ha(&raw.ha),
             selection: Selection {
                 include: self.selectors("signals.include", &signals.include),
                 exclude,

@@ -9,6 +9,7 @@ mod deep;
 mod detectors;
 mod endpoint;
 mod gauges;
+mod ha;
 mod health;
 mod preset;
 mod rules;
@@ -28,6 +29,7 @@ pub(super) use deep::{RawDeep, RawGroupRule, RawGroups};
 pub(super) use detectors::{RawApproach, RawDetector};
 pub(super) use endpoint::{RawAuthorization, RawBasicAuth, RawEndpoint, RawTlsConfig};
 pub(super) use gauges::RawGauges;
+pub(super) use ha::RawHa;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
 pub(super) use preset::{RawPreset, RawPresets};
 pub(super) use rules::{RawAlert, RawDefaultDeviation, RawDefaults, RawDeviation, RawRule};
@@ -61,6 +63,9 @@ pub(super) struct RawConfig {
     pub labels: RawLabels,
     /// Bounds on series.
     pub series: RawSeries,
+    /// Highly available pairs: senders that write the same series under labels of their own. One replica of each cluster is
+    /// elected; what the others send is counted and left out.
+    pub ha: RawHa,
     /// Order of samples within a series.
     pub ordering: RawOrdering,
     /// Threads and queues.
@@ -105,6 +110,7 @@ impl Default for RawConfig {
             remote_write: RawRemoteWrite::default(),
             labels: RawLabels::default(),
             series: RawSeries::default(),
+            ha: RawHa::default(),
             ordering: RawOrdering::default(),
             runtime: RawRuntime::default(),
             signals: RawSignals::default(),
