@@ -5,19 +5,23 @@
 //!
 //! A series that is known is recognised by its label bytes alone: first by guessing that it is the one that
 //! came after the previous one last time, then by a keyed hash of the bytes, verified by comparison.
-//! Labels are looked at once, when a series is created.
+//! Labels are looked at once, when a series is created. What a replica of a pair writes is recognised in the
+//! same way, by an alias of the series that is meant.
 
+mod aliases;
+mod clusters;
+mod families;
+mod lookup;
+mod replicas;
 mod state;
 mod work;
 
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::BuildHasher;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_series::{Fingerprint, LabelError, LabelSet, Timestamp};
+use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use bellwether_signal::{FamilyKind, SeriesKind, series_kind};
-use bellwether_wire::remote_write::{MetricType, RawSample, WriteRequest};
+use bellwether_wire::remote_write::{RawSample, WriteRequest};
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 use hashbrown::HashTable;
@@ -30,6 +34,10 @@ use crate::record::{Record, RecordBody, RecordClock};
 use crate::settings::Settings;
 use crate::threshold::{Shares, firing_threshold, shortest_for_ms};
 use crate::units::{Party, Units};
+
+use self::aliases::Aliases;
+use self::clusters::Clusters;
+use self::lookup::hash;
 
 pub use self::state::IntakeState;
 pub(crate) use self::state::free_places;
@@ -70,6 +78,8 @@ pub struct Intake {
     watched: usize,
     shares: Shares,
     units: Units,
+    clusters: Clusters,
+    aliases: Aliases,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,6 +88,9 @@ struct Entry {
     seen_ms: i64,
     fate: Fate,
 }
+
+/// Why a series is refused, with words for the sender.
+type Refusal = (RejectReason, String);
 
 /// What happens to the samples of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -123,6 +136,8 @@ impl Intake {
             watched: 0,
             shares,
             units,
+            clusters: Clusters::default(),
+            aliases: Aliases::default(),
         }
     }
 
@@ -193,11 +208,9 @@ impl Intake {
                 });
                 continue;
             }
-            match self.find_or_create(series.labels, work) {
-                Ok(index) => {
-                    self.guess = index + 1;
-                    self.take(index, series.samples, newest, work, routed);
-                }
+            match self.recognise(series.labels, work, routed) {
+                Ok(Some(index)) => self.take(index, series.samples, newest, work, routed),
+                Ok(None) => Self::leave_out(series.samples, newest, routed),
                 Err((reason, message)) => {
                     routed.outcome.reject(reason, samples, || message);
                 }
@@ -237,51 +250,7 @@ impl Intake {
         }
     }
 
-    /// The entry of the series with these label bytes, created if it is new and may be.
-    #[inline]
-    fn find_or_create(
-        &mut self,
-        wire: &[u8],
-        work: &mut [Work],
-    ) -> Result<usize, (RejectReason, String)> {
-        if let Some(Some(entry)) = self.entries.get(self.guess)
-            && entry.labels.as_wire() == wire
-        {
-            return Ok(self.guess);
-        }
-        match self.find(wire) {
-            Some(index) => Ok(index),
-            None => self.create(wire, work),
-        }
-    }
-
-    fn find(&self, wire: &[u8]) -> Option<usize> {
-        let is_same = |&index: &u32| {
-            let entry = self.entries.get(index as usize).and_then(Option::as_ref);
-            entry.is_some_and(|entry| entry.labels.as_wire() == wire)
-        };
-        self.table.find(self.hash(wire), is_same).map(|&index| index as usize)
-    }
-
-    fn hash(&self, wire: &[u8]) -> u64 {
-        self.hasher.hash_one(wire)
-    }
-
-    #[cold]
-    fn create(&mut self, wire: &[u8], work: &mut [Work]) -> Result<usize, (RejectReason, String)> {
-        let labels = LabelSet::from_wire(wire, &self.settings.series.labels).map_err(|error| {
-            let reason = match error {
-                LabelError::TooMany { .. } | LabelError::TooLong { .. } => RejectReason::LabelLimit,
-                _ => RejectReason::InvalidLabels,
-            };
-            (reason, error.to_string())
-        })?;
-        // A sender that does not sort its labels, or sends empty ones, is found by the canonical form.
-        if labels.as_wire() != wire
-            && let Some(index) = self.find(labels.as_wire())
-        {
-            return Ok(index);
-        }
+    fn create(&mut self, labels: LabelSet, work: &mut [Work]) -> Result<usize, Refusal> {
         let limit = self.settings.series.active_max;
         if self.table.len() >= limit {
             let message =
@@ -300,7 +269,7 @@ impl Intake {
         let (entries, hasher) = (&self.entries, &self.hasher);
         let hash = |&index: &u32| {
             let entry = entries.get(index as usize).and_then(Option::as_ref);
-            entry.map_or(0, |entry| hasher.hash_one(entry.labels.as_wire()))
+            entry.map_or(0, |entry| hash(hasher, entry.labels.as_wire()))
         };
         self.table.insert_unique(hash(&index), index, hash);
         Ok(index as usize)
@@ -374,6 +343,7 @@ impl Intake {
     }
 
     fn configure(&mut self, settings: &Arc<Settings>, work: &mut [Work]) {
+        self.reconsider_replicas(settings, work);
         if !self.settings.groups_alike(settings) {
             self.dismiss_all(work);
         }
@@ -408,50 +378,29 @@ impl Intake {
         }
     }
 
-    /// Remembers what families are. The first word about a family stays, so that two exporters that
-    /// disagree do not take turns in resetting each other's series.
-    fn learn_metadata(&mut self, request: &WriteRequest, work: &mut [Work], outcome: &mut Outcome) {
-        let mut learned = BTreeSet::new();
-        for metadata in request.metadata() {
-            let kind = match metadata.kind {
-                MetricType::Counter => FamilyKind::Counter,
-                MetricType::Gauge | MetricType::Info | MetricType::StateSet => FamilyKind::Gauge,
-                MetricType::Histogram | MetricType::GaugeHistogram => FamilyKind::Histogram,
-                MetricType::Summary => FamilyKind::Summary,
-                MetricType::Unknown => continue,
-            };
-            if self.families.contains_key(metadata.family) {
-                continue;
-            }
-            if self.families.len() >= self.settings.series.metadata_max
-                || metadata.family.len() > self.settings.series.labels.value_bytes_max
-            {
-                outcome.refused_families += 1;
-                continue;
-            }
-            Arc::make_mut(&mut self.families).insert(metadata.family.into(), kind);
-            learned.insert(metadata.family);
-        }
-        if !learned.is_empty() {
-            self.reconsider(|name| depends_on(name, &learned), work);
-        }
-    }
-
     /// Forgets series from which nothing was received for longer than their time to live.
     fn sweep(&mut self, work: &mut [Work]) {
         let oldest_ms = self.elapsed_ms - self.settings.series.time_to_live_ms;
         for index in 0..self.entries.len() {
-            if self.entries[index].as_ref().is_none_or(|entry| entry.seen_ms >= oldest_ms) {
-                continue;
+            if self.entries[index].as_ref().is_some_and(|entry| entry.seen_ms < oldest_ms) {
+                self.forget(index, work);
             }
-            let Some(entry) = self.entries[index].take() else { continue };
-            let hash = self.hash(entry.labels.as_wire());
-            if let Ok(found) = self.table.find_entry(hash, |&other| other as usize == index) {
-                found.remove();
-            }
-            self.free.push(index as u32);
-            self.dismiss(&entry.labels, entry.fate, work);
         }
+        if self.clusters.forget_idle(oldest_ms) {
+            self.aliases.clear();
+        }
+        self.aliases.sweep(self.elapsed_ms, &self.entries);
+    }
+
+    /// Forgets the series in entry `index`. Whoever calls this sees to it that no alias leads there any more.
+    fn forget(&mut self, index: usize, work: &mut [Work]) {
+        let Some(entry) = self.entries[index].take() else { return };
+        let hash = hash(&self.hasher, entry.labels.as_wire());
+        if let Ok(found) = self.table.find_entry(hash, |&other| other as usize == index) {
+            found.remove();
+        }
+        self.free.push(index as u32);
+        self.dismiss(&entry.labels, entry.fate, work);
     }
 
     fn update_shares(&mut self, work: &mut [Work]) {
@@ -465,16 +414,6 @@ impl Intake {
             work[shard].inputs.push((partition as u8, Input::Share(each)));
         }
     }
-}
-
-/// Whether the kind of the series called `name` depends on any of these families.
-fn depends_on(name: &str, families: &BTreeSet<&str>) -> bool {
-    let depends = Cell::new(false);
-    series_kind(name, |family| {
-        depends.set(depends.get() || families.contains(family));
-        None
-    });
-    depends.get()
 }
 
 /// The partition that owns a routing key: its first six bits.

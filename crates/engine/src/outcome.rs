@@ -10,14 +10,21 @@ pub enum RejectReason {
     LabelLimit,
     /// The limit on active series is reached and the series is new.
     SeriesLimit,
+    /// The limit on clusters of replicas is reached and the series is of a new one.
+    ClusterLimit,
     /// The sample is further ahead of its receipt than `ordering.future_max` allows.
     Future,
 }
 
 impl RejectReason {
     /// Every reason, in the order of [`RejectReason::index`].
-    pub const ALL: [Self; 4] =
-        [Self::InvalidLabels, Self::LabelLimit, Self::SeriesLimit, Self::Future];
+    pub const ALL: [Self; 5] = [
+        Self::InvalidLabels,
+        Self::LabelLimit,
+        Self::SeriesLimit,
+        Self::ClusterLimit,
+        Self::Future,
+    ];
 
     /// The word used in metrics and error bodies.
     pub const fn as_str(self) -> &'static str {
@@ -25,6 +32,7 @@ impl RejectReason {
             Self::InvalidLabels => "invalid_labels",
             Self::LabelLimit => "label_limit",
             Self::SeriesLimit => "series_limit",
+            Self::ClusterLimit => "cluster_limit",
             Self::Future => "future_timestamp",
         }
     }

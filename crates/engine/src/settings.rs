@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Calendar;
 use crate::event::FORMAT_VERSION;
 use crate::group_rule::GroupRule;
+use crate::ha::HaPairs;
 
 /// Name of the rule that judges what no configured rule matches, and of the alerts it raises.
 pub const DEFAULT_RULE: &str = "MetricAnomaly";
@@ -27,6 +28,8 @@ pub struct Settings {
     pub ordering: Ordering,
     /// Bounds on series.
     pub series: SeriesLimits,
+    /// Senders that write the same series.
+    pub ha: HaPairs,
     /// Which series are watched.
     pub selection: Selection,
     /// How they are judged: the first rule that matches a series is its rule. The last one matches
@@ -54,6 +57,7 @@ impl Default for Settings {
         Self {
             ordering: Ordering::default(),
             series: SeriesLimits::default(),
+            ha: HaPairs::default(),
             selection: Selection::default(),
             rules: vec![Rule::default()],
             budget: Budget::default(),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bellwether_engine::{
-    AlertPolicy, Budget, Calendar, DeepTier, GroupRule, Maintenance, Ordering, Rule, Selection,
-    SeriesLimits, Settings, Zone,
+    AlertPolicy, Budget, Calendar, DeepTier, GroupRule, HaPairs, Maintenance, Ordering, Rule,
+    Selection, SeriesLimits, Settings, Zone,
 };
 use bellwether_series::{Fingerprint, LabelLimits, Matchers};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ pub(super) fn digest(settings: &Settings) -> String {
     let Settings {
         ordering,
         series,
+        ha,
         selection,
         rules,
         budget,
@@ -49,6 +50,9 @@ pub(super) fn digest(settings: &Settings) -> String {
     if let (Some(calendar), Value::Array(parts)) = (calendar_parts(calendar), &mut canonical) {
         parts.push(calendar);
     }
+    if let (Some(ha), Value::Array(parts)) = (ha_part(ha), &mut canonical) {
+        parts.push(ha);
+    }
     let mut text = Fingerprint::of_parts(&[canonical.to_string().as_bytes()]).to_string();
     text.truncate(16);
     text
@@ -69,6 +73,16 @@ fn calendar_parts(calendar: &Calendar) -> Option<Value> {
         json!([name.as_ref(), texts(matchers), times])
     };
     Some(json!([zone, holidays, maintenance.iter().map(window).collect::<Vec<_>>()]))
+}
+
+/// `None` for pairs as they are by default.
+fn ha_part(ha: &HaPairs) -> Option<Value> {
+    if *ha == HaPairs::default() {
+        return None;
+    }
+    let HaPairs { cluster_labels, replica_labels, failover_ms, clusters_max } = ha;
+    let names = |labels: &[Arc<str>]| labels.iter().map(ToString::to_string).collect::<Vec<_>>();
+    Some(json!(["ha", names(cluster_labels), names(replica_labels), failover_ms, clusters_max]))
 }
 
 /// Only labels where nothing else is said, as it was when nothing else could be.

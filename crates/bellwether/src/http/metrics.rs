@@ -159,6 +159,11 @@ fn judged(families: &mut Families<'_>, decided: &Decided) -> fmt::Result {
             "Series admitted for which the deep tier had no memory left",
             counts.deep_refused,
         ),
+        (
+            "ha_failovers",
+            "Times that another replica of a cluster was elected because the one before was silent",
+            counts.failovers,
+        ),
         ("group_series_refused", "Series admitted whose group was full", counts.group_refused),
     ] {
         families.counter(&format!("bellwether_{name}"), help, &count)?;

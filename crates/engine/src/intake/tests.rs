@@ -1,7 +1,10 @@
+mod replicas;
+
 use bellwether_series::{MatchOp, Matcher, Matchers};
-use bellwether_wire::remote_write::WriteRequestBuilder;
+use bellwether_wire::remote_write::{MetricType, WriteRequestBuilder};
 
 use super::*;
+use crate::ha::HaPairs;
 use crate::settings::{Rule, Selection};
 use crate::testing::{MINUTE_MS, decode, raw_request, request, series};
 

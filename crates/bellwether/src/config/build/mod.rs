@@ -23,6 +23,7 @@ mod client_tls;
 mod durability;
 mod endpoint;
 mod groups;
+mod ha;
 mod outputs;
 mod presets;
 mod rules;
@@ -239,6 +240,7 @@ impl Builder<'_, '_> {
                     total_bytes_max: labels.total_bytes_max.bytes() as usize,
                 },
             },
+            ha: self.ha(&raw.ha),
             selection: Selection {
                 include: self.selectors("signals.include", &signals.include),
                 exclude,

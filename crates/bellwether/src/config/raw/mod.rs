@@ -10,6 +10,7 @@ mod detectors;
 mod durability;
 mod endpoint;
 mod gauges;
+mod ha;
 mod health;
 mod preset;
 mod rules;
@@ -30,6 +31,7 @@ pub(super) use detectors::{RawApproach, RawDetector};
 pub(super) use durability::{RawCheckpoints, RawJournal, RawSync};
 pub(super) use endpoint::{RawAuthorization, RawBasicAuth, RawEndpoint, RawTlsConfig};
 pub(super) use gauges::RawGauges;
+pub(super) use ha::RawHa;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
 pub(super) use preset::{RawPreset, RawPresets};
 pub(super) use rules::{RawAlert, RawDefaultDeviation, RawDefaults, RawDeviation, RawRule};
@@ -67,6 +69,9 @@ pub(super) struct RawConfig {
     pub labels: RawLabels,
     /// Bounds on series.
     pub series: RawSeries,
+    /// Highly available pairs: senders that write the same series under labels of their own. One replica of each cluster is
+    /// elected; what the others send is counted and left out.
+    pub ha: RawHa,
     /// Order of samples within a series.
     pub ordering: RawOrdering,
     /// Threads and queues.
@@ -113,6 +118,7 @@ impl Default for RawConfig {
             remote_write: RawRemoteWrite::default(),
             labels: RawLabels::default(),
             series: RawSeries::default(),
+            ha: RawHa::default(),
             ordering: RawOrdering::default(),
             runtime: RawRuntime::default(),
             signals: RawSignals::default(),
