@@ -24,12 +24,15 @@ impl Intake {
             self.guess += 1;
             return Ok(Some(self.guess - 1));
         }
+        if let Some(recalled) = self.recall(None, wire) {
+            return Ok(recalled);
+        }
         let hash = hash(&self.hasher, wire);
         if let Some(index) = self.find(hash, wire) {
             self.guess = index + 1;
             return Ok(Some(index));
         }
-        match self.recall(hash, wire) {
+        match self.recall(Some(hash), wire) {
             Some(recalled) => Ok(recalled),
             None => self.read(wire, work, routed),
         }

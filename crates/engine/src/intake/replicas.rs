@@ -5,7 +5,6 @@ use bellwether_wire::remote_write::RawSample;
 
 use super::aliases::Alias;
 use super::clusters::Clusters;
-use super::lookup::hash;
 use super::{Intake, Refusal, Routed, Work};
 use crate::outcome::RejectReason;
 use crate::outputs::DropReason;
@@ -15,11 +14,15 @@ use crate::settings::Settings;
 const ALIASES_PER_SERIES: usize = 2;
 
 impl Intake {
-    /// The entry of the series that these label bytes of a replica mean, as far as it is remembered; `Some(None)` if
-    /// the replica is not elected, `None` if nothing is remembered that holds.
+    /// The entry of the series that an alias with these label bytes means; `Some(None)` if its replica is not elected, `None` if
+    /// nothing is remembered that holds. `hash` is that of the bytes; without it only the alias that is expected is
+    /// looked at.
     #[inline]
-    pub(super) fn recall(&mut self, hash: u64, wire: &[u8]) -> Option<Option<usize>> {
-        let alias = self.aliases.find(hash, wire)?;
+    pub(super) fn recall(&mut self, hash: Option<u64>, wire: &[u8]) -> Option<Option<usize>> {
+        let alias = match hash {
+            None => self.aliases.next(wire)?,
+            Some(hash) => self.aliases.find(hash, wire)?,
+        };
         alias.used_ms = self.elapsed_ms;
         let failover_ms = self.settings.ha.failover_ms;
         self.clusters.hear_again(alias.standing, self.elapsed_ms, failover_ms)?;
@@ -56,8 +59,7 @@ impl Intake {
         let series = index.map(|index| index as u32);
         let alias = Alias { wire: wire.into(), standing, series, used_ms: self.elapsed_ms };
         let aliases_max = self.settings.series.active_max.saturating_mul(ALIASES_PER_SERIES);
-        let (aliases, hasher) = (&mut self.aliases, &self.hasher);
-        aliases.put(alias, aliases_max, |wire| hash(hasher, wire));
+        self.aliases.put(alias, aliases_max, &self.hasher);
         Ok(index)
     }
 
