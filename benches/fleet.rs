@@ -56,6 +56,7 @@ impl Fleet {
     }
 
     /// The same fleet as the replica `name` of a pair writes it.
+    #[must_use]
     pub fn written_by(&self, name: &str) -> Self {
         let written = |labels: &LabelSet| {
             let pairs = labels.iter().chain([("__replica__", name)]);

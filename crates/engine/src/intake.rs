@@ -37,7 +37,7 @@ use crate::units::{Party, Units};
 
 use self::aliases::Aliases;
 use self::clusters::Clusters;
-use self::lookup::hash;
+use self::lookup::{Recognised, hash};
 
 pub use self::state::IntakeState;
 pub(crate) use self::state::free_places;
@@ -209,8 +209,10 @@ impl Intake {
                 continue;
             }
             match self.recognise(series.labels, work, routed) {
-                Ok(Some(index)) => self.take(index, series.samples, newest, work, routed),
-                Ok(None) => Self::leave_out(series.samples, newest, routed),
+                Ok(Recognised::Series(index)) => {
+                    self.take(index, series.samples, newest, work, routed);
+                }
+                Ok(Recognised::Unelected) => Self::leave_out(series.samples, newest, routed),
                 Err((reason, message)) => {
                     routed.outcome.reject(reason, samples, || message);
                 }
