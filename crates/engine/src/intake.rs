@@ -12,6 +12,7 @@ mod aliases;
 mod clusters;
 mod families;
 mod lookup;
+mod per_metric;
 mod replicas;
 mod state;
 mod work;
@@ -38,6 +39,7 @@ use crate::units::{Party, Units};
 use self::aliases::Aliases;
 use self::clusters::Clusters;
 use self::lookup::{Recognised, hash};
+use self::per_metric::PerMetric;
 
 pub use self::state::IntakeState;
 pub(crate) use self::state::free_places;
@@ -78,6 +80,7 @@ pub struct Intake {
     watched: usize,
     shares: Shares,
     units: Units,
+    per_metric: PerMetric,
     clusters: Clusters,
     aliases: Aliases,
 }
@@ -121,6 +124,7 @@ impl Intake {
     pub fn new(settings: Arc<Settings>, hash_seed: u64) -> Self {
         let shares = Shares::of(&settings.budget, 0, 0);
         let units = Units::new(&settings.groups);
+        let per_metric = PerMetric::of(settings.series.per_metric_max, std::iter::empty());
         Self {
             settings,
             hasher: SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed()),
@@ -136,6 +140,7 @@ impl Intake {
             watched: 0,
             shares,
             units,
+            per_metric,
             clusters: Clusters::default(),
             aliases: Aliases::default(),
         }
@@ -259,6 +264,14 @@ impl Intake {
                 format!("limit on active series is reached: limit=`{limit}`, series=`{labels}`");
             return Err((RejectReason::SeriesLimit, message));
         }
+        if self.per_metric.is_full(&labels) {
+            let limit = self.settings.series.per_metric_max;
+            let message = format!(
+                "limit on series of one metric is reached: limit=`{limit}`, series=`{labels}`"
+            );
+            return Err((RejectReason::MetricLimit, message));
+        }
+        self.per_metric.enter(&labels);
         let fate = self.admit(&labels, work);
         let entry = Some(Entry { labels, seen_ms: self.elapsed_ms, fate });
         let index = if let Some(index) = self.free.pop() {
@@ -351,6 +364,7 @@ impl Intake {
         }
         self.settings = Arc::clone(settings);
         self.count_units();
+        self.count_per_metric();
         for partition in 0..PARTITIONS {
             let shard = partition % work.len();
             work[shard].inputs.push((partition as u8, Input::Configure(Arc::clone(settings))));
@@ -368,6 +382,12 @@ impl Intake {
             }
         }
         self.units = units;
+    }
+
+    /// Counts anew: another limit may be in force.
+    fn count_per_metric(&mut self) {
+        let series = self.entries.iter().flatten().map(|entry| &entry.labels);
+        self.per_metric = PerMetric::of(self.settings.series.per_metric_max, series);
     }
 
     /// Every series begins anew, where its new group is kept.
@@ -402,6 +422,7 @@ impl Intake {
             found.remove();
         }
         self.free.push(index as u32);
+        self.per_metric.withdraw(&entry.labels);
         self.dismiss(&entry.labels, entry.fate, work);
     }
 
