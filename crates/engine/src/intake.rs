@@ -10,8 +10,10 @@
 
 mod aliases;
 mod clusters;
+mod configuration;
 mod families;
 mod lookup;
+mod per_metric;
 mod replicas;
 mod state;
 mod work;
@@ -37,7 +39,8 @@ use crate::units::{Party, Units};
 
 use self::aliases::Aliases;
 use self::clusters::Clusters;
-use self::lookup::hash;
+use self::lookup::{Recognised, hash};
+use self::per_metric::PerMetric;
 
 pub use self::state::IntakeState;
 pub(crate) use self::state::free_places;
@@ -78,6 +81,7 @@ pub struct Intake {
     watched: usize,
     shares: Shares,
     units: Units,
+    per_metric: PerMetric,
     clusters: Clusters,
     aliases: Aliases,
 }
@@ -121,6 +125,7 @@ impl Intake {
     pub fn new(settings: Arc<Settings>, hash_seed: u64) -> Self {
         let shares = Shares::of(&settings.budget, 0, 0);
         let units = Units::new(&settings.groups);
+        let per_metric = PerMetric::of(settings.series.per_metric_max, std::iter::empty());
         Self {
             settings,
             hasher: SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed()),
@@ -136,6 +141,7 @@ impl Intake {
             watched: 0,
             shares,
             units,
+            per_metric,
             clusters: Clusters::default(),
             aliases: Aliases::default(),
         }
@@ -209,8 +215,10 @@ impl Intake {
                 continue;
             }
             match self.recognise(series.labels, work, routed) {
-                Ok(Some(index)) => self.take(index, series.samples, newest, work, routed),
-                Ok(None) => Self::leave_out(series.samples, newest, routed),
+                Ok(Recognised::Series(index)) => {
+                    self.take(index, series.samples, newest, work, routed);
+                }
+                Ok(Recognised::Unelected) => Self::leave_out(series.samples, newest, routed),
                 Err((reason, message)) => {
                     routed.outcome.reject(reason, samples, || message);
                 }
@@ -257,6 +265,14 @@ impl Intake {
                 format!("limit on active series is reached: limit=`{limit}`, series=`{labels}`");
             return Err((RejectReason::SeriesLimit, message));
         }
+        if self.per_metric.is_full(&labels) {
+            let limit = self.settings.series.per_metric_max;
+            let message = format!(
+                "limit on series of one metric is reached: limit=`{limit}`, series=`{labels}`"
+            );
+            return Err((RejectReason::MetricLimit, message));
+        }
+        self.per_metric.enter(&labels);
         let fate = self.admit(&labels, work);
         let entry = Some(Entry { labels, seen_ms: self.elapsed_ms, fate });
         let index = if let Some(index) = self.free.pop() {
@@ -318,66 +334,6 @@ impl Intake {
         }
     }
 
-    /// Decides anew about every known series whose name is `affected`; those about which nothing changes
-    /// keep their state.
-    fn reconsider(&mut self, affected: impl Fn(&str) -> bool, work: &mut [Work]) {
-        for index in 0..self.entries.len() {
-            let Some(entry) = &self.entries[index] else { continue };
-            if !affected(entry.labels.metric_name()) {
-                continue;
-            }
-            let (labels, old) = (entry.labels.clone(), entry.fate);
-            let unchanged = match (old, self.judge(&labels)) {
-                (Fate::Watched { kind, .. }, Ok(new_kind)) => kind == new_kind,
-                (Fate::Dropped(reason), Err(new_reason)) => reason == new_reason,
-                _ => false,
-            };
-            if !unchanged {
-                self.dismiss(&labels, old, work);
-                let fate = self.admit(&labels, work);
-                if let Some(entry) = &mut self.entries[index] {
-                    entry.fate = fate;
-                }
-            }
-        }
-    }
-
-    fn configure(&mut self, settings: &Arc<Settings>, work: &mut [Work]) {
-        self.reconsider_replicas(settings, work);
-        if !self.settings.groups_alike(settings) {
-            self.dismiss_all(work);
-        }
-        self.settings = Arc::clone(settings);
-        self.count_units();
-        for partition in 0..PARTITIONS {
-            let shard = partition % work.len();
-            work[shard].inputs.push((partition as u8, Input::Configure(Arc::clone(settings))));
-        }
-        self.reconsider(|_| true, work);
-        self.update_shares(work);
-    }
-
-    /// Counts anew: other series are named by other rules.
-    fn count_units(&mut self) {
-        let mut units = Units::new(&self.settings.groups);
-        for entry in self.entries.iter().flatten() {
-            if matches!(entry.fate, Fate::Watched { .. }) {
-                units.enter(Party::of(&self.settings, &entry.labels));
-            }
-        }
-        self.units = units;
-    }
-
-    /// Every series begins anew, where its new group is kept.
-    fn dismiss_all(&mut self, work: &mut [Work]) {
-        for index in 0..self.entries.len() {
-            let Some(entry) = &mut self.entries[index] else { continue };
-            let fate = std::mem::replace(&mut entry.fate, Fate::Dropped(DropReason::Excluded));
-            let labels = entry.labels.clone();
-            self.dismiss(&labels, fate, work);
-        }
-    }
-
     /// Forgets series from which nothing was received for longer than their time to live.
     fn sweep(&mut self, work: &mut [Work]) {
         let oldest_ms = self.elapsed_ms - self.settings.series.time_to_live_ms;
@@ -400,6 +356,7 @@ impl Intake {
             found.remove();
         }
         self.free.push(index as u32);
+        self.per_metric.withdraw(&entry.labels);
         self.dismiss(&entry.labels, entry.fate, work);
     }
 

@@ -146,6 +146,8 @@ impl Default for Ordering {
 pub struct SeriesLimits {
     /// Most series known at a time, watched or not.
     pub active_max: usize,
+    /// Most series of one metric name known at a time; 0 is no limit.
+    pub per_metric_max: usize,
     /// A series from which nothing was received for this long is forgotten.
     pub time_to_live_ms: i64,
     /// Most metric families whose metadata is remembered.
@@ -158,6 +160,7 @@ impl Default for SeriesLimits {
     fn default() -> Self {
         Self {
             active_max: 1_000_000,
+            per_metric_max: 0,
             time_to_live_ms: 24 * 3_600_000,
             metadata_max: 100_000,
             labels: LabelLimits::default(),

@@ -29,7 +29,7 @@ pub(super) fn digest(settings: &Settings) -> String {
         digest: _,
     } = settings;
     let Ordering { lateness_ms, future_max_ms, held_samples_max } = ordering;
-    let SeriesLimits { active_max, time_to_live_ms, metadata_max, labels } = series;
+    let SeriesLimits { active_max, per_metric_max, time_to_live_ms, metadata_max, labels } = series;
     let LabelLimits { labels_max, name_bytes_max, value_bytes_max, total_bytes_max } = labels;
     let Selection { include, exclude } = selection;
     let Budget { per_day, per_series_per_day, cap_per_day } = budget;
@@ -52,6 +52,9 @@ pub(super) fn digest(settings: &Settings) -> String {
     }
     if let (Some(ha), Value::Array(parts)) = (ha_part(ha), &mut canonical) {
         parts.push(ha);
+    }
+    if let (1.., Value::Array(parts)) = (*per_metric_max, &mut canonical) {
+        parts.push(json!(["per_metric_max", per_metric_max]));
     }
     let mut text = Fingerprint::of_parts(&[canonical.to_string().as_bytes()]).to_string();
     text.truncate(16);

@@ -272,6 +272,10 @@ fn the_digest_follows_the_meaning_and_not_the_text() {
     ];
     let digests: BTreeSet<_> = groups.into_iter().map(with).chain([plain.clone()]).collect();
     assert_eq!(digests.len(), groups.len() + 1);
+    let limited = |max: u8| {
+        digest(&format!("rules: [{{ name: A, match: up }}]\nseries: {{ per_metric_max: {max} }}"))
+    };
+    assert!(plain == limited(0) && plain != limited(1) && limited(1) != limited(2));
     let with = |ha: &str| digest(&format!("rules: [{{ name: A, match: up }}]\nha: {{ {ha} }}"));
     assert_eq!(plain, with("failover: 30000ms, clusters_max: 1000"));
     let pairs = [

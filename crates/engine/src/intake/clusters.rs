@@ -95,7 +95,9 @@ impl Clusters {
             return false;
         }
         *self = Self::default();
-        kept.into_iter().for_each(|elected| _ = self.add(elected));
+        for elected in kept {
+            self.add(elected);
+        }
         true
     }
 

@@ -8,28 +8,39 @@ use foldhash::quality::SeedableRandomState;
 use super::{Intake, Refusal, Routed, Work};
 use crate::outcome::RejectReason;
 
+/// What label bytes mean.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Recognised {
+    /// The series in this entry.
+    Series(usize),
+    /// Whatever a replica wrote that is not elected.
+    Unelected,
+}
+
 impl Intake {
-    /// The entry of the series with these label bytes, created if it is new and may be; `None` if a replica wrote them that is
-    /// not elected.
+    /// What these label bytes mean. A series is created if it is new and may be.
     #[inline]
     pub(super) fn recognise(
         &mut self,
         wire: &[u8],
         work: &mut [Work],
         routed: &mut Routed,
-    ) -> Result<Option<usize>, Refusal> {
+    ) -> Result<Recognised, Refusal> {
         if let Some(Some(entry)) = self.entries.get(self.guess)
             && entry.labels.as_wire() == wire
         {
             self.guess += 1;
-            return Ok(Some(self.guess - 1));
+            return Ok(Recognised::Series(self.guess - 1));
+        }
+        if let Some(recalled) = self.recall(None, wire) {
+            return Ok(recalled);
         }
         let hash = hash(&self.hasher, wire);
         if let Some(index) = self.find(hash, wire) {
             self.guess = index + 1;
-            return Ok(Some(index));
+            return Ok(Recognised::Series(index));
         }
-        match self.recall(hash, wire) {
+        match self.recall(Some(hash), wire) {
             Some(recalled) => Ok(recalled),
             None => self.read(wire, work, routed),
         }
@@ -50,7 +61,7 @@ impl Intake {
         wire: &[u8],
         work: &mut [Work],
         routed: &mut Routed,
-    ) -> Result<Option<usize>, Refusal> {
+    ) -> Result<Recognised, Refusal> {
         let labels = LabelSet::from_wire(wire, &self.settings.series.labels).map_err(|error| {
             let reason = match error {
                 LabelError::TooMany { .. } | LabelError::TooLong { .. } => RejectReason::LabelLimit,
@@ -61,7 +72,7 @@ impl Intake {
         if let Some(replica) = self.settings.ha.replica(&labels) {
             return self.hear_replica((wire, &labels), replica, work, routed);
         }
-        self.find_or_create(labels, work).map(Some)
+        self.find_or_create(labels, work).map(Recognised::Series)
     }
 
     pub(super) fn find_or_create(

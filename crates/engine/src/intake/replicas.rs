@@ -5,7 +5,7 @@ use bellwether_wire::remote_write::RawSample;
 
 use super::aliases::Alias;
 use super::clusters::Clusters;
-use super::lookup::hash;
+use super::lookup::Recognised;
 use super::{Intake, Refusal, Routed, Work};
 use crate::outcome::RejectReason;
 use crate::outputs::DropReason;
@@ -15,26 +15,28 @@ use crate::settings::Settings;
 const ALIASES_PER_SERIES: usize = 2;
 
 impl Intake {
-    /// The entry of the series that these label bytes of a replica mean, as far as it is remembered; `Some(None)` if
-    /// the replica is not elected, `None` if nothing is remembered that holds.
+    /// What an alias with these label bytes means; `None` if nothing is remembered that holds. `hash` is that of the bytes; without it only the alias that is expected is
+    /// looked at.
     #[inline]
-    pub(super) fn recall(&mut self, hash: u64, wire: &[u8]) -> Option<Option<usize>> {
-        let alias = self.aliases.find(hash, wire)?;
+    pub(super) fn recall(&mut self, hash: Option<u64>, wire: &[u8]) -> Option<Recognised> {
+        let alias = match hash {
+            None => self.aliases.next(wire)?,
+            Some(hash) => self.aliases.find(hash, wire)?,
+        };
         alias.used_ms = self.elapsed_ms;
         let failover_ms = self.settings.ha.failover_ms;
         self.clusters.hear_again(alias.standing, self.elapsed_ms, failover_ms)?;
-        Some(alias.series.map(|index| index as usize))
+        Some(meaning(alias.series))
     }
 
-    /// The entry of the series that a replica wrote with these `labels`, created if it is new and may be; `None` if the replica
-    /// is not elected.
+    /// What a replica means that wrote these `labels`. A series is created if it is new and may be.
     pub(super) fn hear_replica(
         &mut self,
         (wire, labels): (&[u8], &LabelSet),
         replica: &str,
         work: &mut [Work],
         routed: &mut Routed,
-    ) -> Result<Option<usize>, Refusal> {
+    ) -> Result<Recognised, Refusal> {
         let ha = &self.settings.ha;
         let heard = self.clusters.hear(ha.cluster(labels), replica, self.elapsed_ms, ha);
         let Some((standing, takes_over)) = heard else {
@@ -45,20 +47,18 @@ impl Intake {
             return Err((RejectReason::ClusterLimit, message));
         };
         routed.counts.failovers += u64::from(takes_over);
-        let index = if standing.is_elected {
+        let series = if standing.is_elected {
             let identity = ha.identity(labels);
             let identity =
                 identity.map_err(|error| (RejectReason::InvalidLabels, error.to_string()))?;
-            Some(self.find_or_create(identity, work)?)
+            Some(self.find_or_create(identity, work)? as u32)
         } else {
             None
         };
-        let series = index.map(|index| index as u32);
         let alias = Alias { wire: wire.into(), standing, series, used_ms: self.elapsed_ms };
         let aliases_max = self.settings.series.active_max.saturating_mul(ALIASES_PER_SERIES);
-        let (aliases, hasher) = (&mut self.aliases, &self.hasher);
-        aliases.put(alias, aliases_max, |wire| hash(hasher, wire));
-        Ok(index)
+        self.aliases.put(alias, aliases_max, &self.hasher);
+        Ok(meaning(series))
     }
 
     /// Counts the samples of a replica that is not elected.
@@ -91,4 +91,8 @@ impl Intake {
             }
         }
     }
+}
+
+fn meaning(series: Option<u32>) -> Recognised {
+    series.map_or(Recognised::Unelected, |index| Recognised::Series(index as usize))
 }

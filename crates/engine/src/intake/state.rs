@@ -80,6 +80,7 @@ impl Intake {
         reader.check(intake.slots_are_sound(), "not every slot is either taken or free, once")?;
         intake.watched = intake.watched_labels().count();
         intake.count_units();
+        intake.count_per_metric();
         reader.part("clusters");
         let saved: Vec<Elected> = reader.take()?;
         let is_known = |(name, _, heard_ms): &Elected| {

@@ -231,6 +231,7 @@ impl Builder<'_, '_> {
             },
             series: SeriesLimits {
                 active_max: series.active_max,
+                per_metric_max: series.per_metric_max,
                 time_to_live_ms: series.time_to_live.ms(),
                 metadata_max: series.metadata_max,
                 labels: LabelLimits {

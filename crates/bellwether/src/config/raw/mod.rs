@@ -213,6 +213,9 @@ pub(super) struct RawSeries {
     /// Most series known at a time, watched or not; further ones are refused.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub active_max: usize,
+    /// Most series of one metric name known at a time; further ones are refused. 0 is no limit.
+    #[schemars(range(min = 0, max = 100_000_000))]
+    pub per_metric_max: usize,
     /// A series from which nothing was received for this long is forgotten.
     #[schemars(extend("x-minimum" = "1m", "x-maximum" = "1y"))]
     pub time_to_live: DurationText,
@@ -226,6 +229,7 @@ impl Default for RawSeries {
         let limits = SeriesLimits::default();
         Self {
             active_max: limits.active_max,
+            per_metric_max: limits.per_metric_max,
             time_to_live: DurationText::from_ms(limits.time_to_live_ms),
             metadata_max: limits.metadata_max,
         }
