@@ -188,21 +188,17 @@ impl Recorder {
             }
             StoredBody::Request(_) | StoredBody::Heartbeat => (RecordKind::Heartbeat, Vec::new()),
         };
-        match self.append(kind, received_at, &[&payload]) {
-            Ok(sequence) => {
-                if let StoredBody::Configuration(settings) = &body {
-                    self.settings = Arc::clone(settings);
-                    self.restate(payload);
-                }
-                self.enter(sequence, received_at, body, None)
+        let Ok(sequence) = self.append(kind, received_at, &[&payload]) else {
+            if let StoredBody::Configuration(settings) = body {
+                self.waiting = Some(settings);
             }
-            Err(_) => {
-                if let StoredBody::Configuration(settings) = body {
-                    self.waiting = Some(settings);
-                }
-                true
-            }
+            return true;
+        };
+        if let StoredBody::Configuration(settings) = &body {
+            self.settings = Arc::clone(settings);
+            self.restate(payload);
         }
+        self.enter(sequence, received_at, body, None)
     }
 
     fn append_request(

@@ -196,8 +196,11 @@ impl Handle {
     /// shards have come to it.
     ///
     /// # Errors
-    /// When the runtime is stopping.
+    /// When the runtime is stopping, or recovering.
     pub fn view(&self, wanted: Wanted, limit: usize) -> Result<Vec<SeriesView>, SubmitError> {
+        if matches!(self.stats.phase(), Phase::Restoring | Phase::Replaying { .. }) {
+            return Err(SubmitError::Recovering);
+        }
         let (views, answers) = unbounded();
         self.door.send(ToRecorder::View { wanted, limit, views })?;
         let mut all: Vec<SeriesView> = answers.iter().flatten().collect();
@@ -393,7 +396,7 @@ impl Start {
                 shard::run(shard, &work, &done, &recycle);
             })?);
         }
-        let sequencer = Sequencer::new(intake, settings, next, done_below);
+        let sequencer = Sequencer::new(intake, settings, next, &done_below);
         let outlets = Outlets {
             to_shards,
             to_collector: to_collector.clone(),
@@ -401,9 +404,9 @@ impl Start {
             stats: Arc::clone(&self.stats),
         };
         handles.push(spawn("sequencer", move || sequencer::run(sequencer, &records, &outlets))?);
-        let stats = Arc::clone(&self.stats);
+        let figures = Arc::clone(&self.stats);
         handles.push(spawn("collector", move || {
-            collector::run(collector, &headers, &dones, &stats, on_news);
+            collector::run(collector, &headers, &dones, &figures, on_news);
         })?);
         Ok(Threads { to_sequencer, to_collector, handles })
     }
