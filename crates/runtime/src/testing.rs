@@ -114,6 +114,11 @@ impl FaultyStorage {
         self.0.lock().capacity_bytes = bytes;
     }
 
+    /// Bytes that all files together have.
+    pub fn used_bytes(&self) -> u64 {
+        self.0.lock().used_bytes()
+    }
+
     /// Calls so far that change something.
     pub fn operations(&self) -> u64 {
         self.0.lock().operations
