@@ -1,0 +1,190 @@
+//! How a process starts, and what must hold once it has: it is where the model is.
+
+use std::sync::Arc;
+
+use bellwether_engine::Event;
+use bellwether_runtime::storage::{ReserveOptions, Storage};
+use bellwether_runtime::testing::Stepped;
+use bellwether_runtime::{Durability, HEARTBEAT, Options, Recovery, RecoveryError};
+use std::time::Duration;
+
+use crate::model::Model;
+use crate::simulation::Simulation;
+use crate::truth::{Truth, source};
+use crate::world::{VERSIONS, settings};
+
+/// Starts that may go wrong, one after the other.
+const ATTEMPTS: usize = 4;
+
+impl Simulation {
+    /// Starts a process, which may take several attempts, and looks whether it is where it must be.
+    pub(crate) fn open(&mut self) -> Result<(), String> {
+        let shards = self.random.choose(&[1, 1, 2, 3, 5, 16, 64]);
+        self.seen.reshards += u64::from(shards != self.shards);
+        self.shards = shards;
+        if self.random.one_in(5) {
+            self.version = self.random.below(VERSIONS);
+        }
+        if self.random.one_in(3) {
+            self.damage_newest_checkpoint();
+        }
+        for attempt in 0.. {
+            if attempt + 1 >= ATTEMPTS {
+                self.heal();
+            } else if self.plan.fault_every > 0 && self.random.one_in(6) {
+                self.order_fault();
+            }
+            self.durable.restart();
+            match self.start() {
+                Ok((process, found)) if !self.storage.has_stopped() => {
+                    return self.check_start(process, &found);
+                }
+                Ok((mut process, found)) => {
+                    self.seen.ends_in_recovery += 1;
+                    self.trace.note(format!("ended while starting {}", found.records));
+                    self.learn(process.line());
+                }
+                Err(error) if attempt + 1 < ATTEMPTS => {
+                    self.seen.ends_in_recovery += u64::from(self.storage.has_stopped());
+                    self.trace.note(format!("does not start: {error}"));
+                }
+                Err(error) => return Err(format!("does not start: {error}")),
+            }
+            self.die();
+        }
+        Ok(())
+    }
+
+    fn start(&mut self) -> Result<(Stepped, Recovery), RecoveryError> {
+        let sinks = Arc::clone(&self.sinks);
+        let on_news = Box::new(move |news| sinks.lock().hear(news));
+        let sinks = Arc::clone(&self.sinks);
+        let durability = Durability {
+            storage: Arc::new(self.storage.clone()),
+            journal: self.plan.journal.clone(),
+            checkpoints: self.plan.checkpoints.clone(),
+            checkpoint_every: Duration::from_secs(60),
+            reserve: ReserveOptions { bytes_max: 5_000, volume_percent_max: 5 },
+            settle: Arc::new(move || sinks.lock().settle()),
+            id_seed: self.random.bits(),
+        };
+        let options = Options {
+            shards: self.shards,
+            queue_requests_max: self.plan.queue_requests_max,
+            heartbeat: HEARTBEAT,
+            hash_seed: self.random.bits(),
+        };
+        self.opened_ms = self.now_ms;
+        let settings = settings(&self.plan, self.version);
+        Stepped::open(&settings, options, Arc::clone(&self.clock) as _, on_news, durability)
+    }
+
+    /// What was found is what there was; what is known by now is what the model knows.
+    fn check_start(&mut self, mut process: Stepped, found: &Recovery) -> Result<(), String> {
+        let line = process.line();
+        line.drain();
+        self.trace.note(format!(
+            "started: {:?} {} {} {}",
+            found.generation,
+            found.covered_below,
+            found.records,
+            line.committed_below()
+        ));
+        self.seen.restored += u64::from(found.generation.is_some());
+        self.seen.fallbacks += u64::from(!found.rejected.is_empty());
+        self.seen.replayed += found.records;
+        if !found.unreadable.is_empty() {
+            return Err(format!("cannot be understood: {:?}", found.unreadable));
+        }
+        let (journal, gaps) = Truth::read(&self.storage, line.committed_below())?;
+        if gaps > 0 && (self.plan.is_safe() || !self.crashed) && self.seen.gaps == 0 {
+            return Err(format!("{gaps} gaps in the journal: {found:?}"));
+        }
+        self.seen.gaps += gaps;
+        self.settle_truth(journal, found.covered_below)?;
+        self.model.advance(&self.truth)?;
+        if !self.model.is_in(&line.save()) {
+            return Err("the state after a start is not that of the model".to_owned());
+        }
+        self.check_standing()?;
+        // What was found is made durable, unless a sync had failed before.
+        self.durable.below = line.committed_below();
+        self.crashed = false;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// What counts from now on: what the checkpoint covers, and what the journal has behind it.
+    fn settle_truth(&mut self, mut journal: Truth, covered_below: u64) -> Result<(), String> {
+        let behind = journal.0.split_off(&covered_below);
+        let before = self.truth.0.split_off(&covered_below);
+        let lost: Vec<u64> = before
+            .iter()
+            .filter(|(sequence, record)| behind.get(sequence) != Some(record))
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        if let Some(&first) = lost.first() {
+            let unexplained = lost.iter().find(|&&sequence| self.durable.has(sequence));
+            if self.plan.is_safe() || !self.crashed || unexplained.is_some() {
+                return Err(format!("records are lost: {lost:?}, {:?}", self.durable));
+            }
+            self.seen.losses += 1;
+            self.trace.note(format!("lost {lost:?}"));
+            let mut old = self.truth.clone();
+            old.0.extend(before.clone());
+            let mut model = Model::new(&settings(&self.plan, 0));
+            model.advance(&old)?;
+            let mut sinks = self.sinks.lock();
+            for (id, (sequence, _)) in model.events {
+                if sequence >= first {
+                    sinks.told.remove(&id);
+                    sinks.excused.insert(id);
+                }
+            }
+            let gone = lost.iter().filter_map(|sequence| source(&before[sequence]));
+            for source in gone {
+                self.acknowledged.remove(&source);
+            }
+            self.model = Model::new(&settings(&self.plan, 0));
+        }
+        self.truth.0.extend(behind);
+        self.check_acknowledged()
+    }
+
+    pub(crate) fn check_acknowledged(&self) -> Result<(), String> {
+        let sources = self.truth.sources();
+        match self.acknowledged.iter().find(|&id| !sources.contains(id)) {
+            Some(id) => Err(format!("request {id} was acknowledged and is lost")),
+            None => Ok(()),
+        }
+    }
+
+    /// Whoever is told what stands is told what fires now.
+    fn check_standing(&mut self) -> Result<(), String> {
+        let standing = std::mem::take(&mut self.sinks.lock().standing);
+        let told = |events: Vec<&Event>| format!("{events:?}");
+        let firing = told(self.model.firing.values().collect());
+        // What was recorded at the start came after it.
+        if told(standing.iter().collect()) == firing || self.seen.configurations > 0 {
+            return Ok(());
+        }
+        Err(format!("told that these stand:\n{standing:?}\nbut firing are:\n{firing}"))
+    }
+
+    /// A bit of the newest checkpoint flips, if there is another one to fall back to.
+    fn damage_newest_checkpoint(&mut self) {
+        let Ok(files) = self.storage.list("checkpoint") else { return };
+        let mut whole: Vec<String> = files
+            .into_iter()
+            .map(|file| format!("checkpoint/{}", file.name))
+            .filter(|path| path.ends_with(".checkpoint") && !self.damaged.contains(path))
+            .collect();
+        let Some(newest) = whole.pop().filter(|_| !whole.is_empty()) else { return };
+        let Some(mut bytes) = self.storage.content(&newest) else { return };
+        let byte = self.random.below(bytes.len());
+        bytes[byte] ^= 1 << self.random.below(8);
+        self.storage.put(&newest, bytes);
+        self.trace.note(format!("{newest} is damaged"));
+        self.damaged.insert(newest);
+    }
+}
