@@ -238,7 +238,7 @@ fn log_progress(phase: Phase) {
 
 /// Says in the log what was found.
 fn log_recovery(found: &Recovery) {
-    let Recovery { generation, rejected, records, torn_tail, gaps, unreadable, took } = found;
+    let Recovery { generation, rejected, records, torn_tail, gaps, unreadable, took, .. } = found;
     for Rejected { file, reason, .. } in rejected {
         tracing::error!(file, %reason, "checkpoint is not valid, the one before it is taken");
     }
