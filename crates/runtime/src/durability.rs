@@ -120,3 +120,10 @@ pub enum Phase {
     /// It takes none: the journal cannot be written at present.
     Unrecorded,
 }
+
+impl Phase {
+    /// Whether it still catches up with what was kept.
+    pub fn is_recovering(self) -> bool {
+        matches!(self, Self::Restoring | Self::Replaying { .. })
+    }
+}

@@ -93,6 +93,7 @@ impl Recorder {
             self.record(StoredBody::Configuration(settings));
         }
         self.commit();
+        self.hold_reserve();
     }
 
     /// Records until nobody is left who could tell it anything, or the sequencer is gone.
@@ -326,6 +327,7 @@ impl Recorder {
             return;
         }
         self.stats.set_phase(Phase::Ready);
+        self.stats.journal_well();
         if let Some(settings) = self.waiting.take() {
             self.record(StoredBody::Configuration(settings));
         } else {
@@ -348,12 +350,20 @@ impl Recorder {
         if let Err(error) = log.journal.retain(below, now) {
             self.stats.journal_failed(&error);
         }
-        if !log.journal.is_failed()
-            && let Err(error) = log.reserve.refill(&*log.storage)
-        {
-            self.stats.journal_failed(&error);
-        }
+        self.hold_reserve();
         self.report();
+    }
+
+    /// Has the reserve there, if there is room for it.
+    fn hold_reserve(&mut self) {
+        let Some(log) = &mut self.log else { return };
+        if log.journal.is_failed() {
+            return;
+        }
+        match log.reserve.refill(&*log.storage) {
+            Ok(_) => self.stats.journal_well(),
+            Err(error) => self.stats.journal_failed(&error),
+        }
     }
 
     /// When it is its turn although nobody says anything: for what is due, or when the sync policy asks for a look.

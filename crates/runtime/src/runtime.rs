@@ -218,7 +218,7 @@ impl Handle {
     /// # Errors
     /// When the runtime is stopping, or recovering.
     pub fn view(&self, wanted: Wanted, limit: usize) -> Result<Vec<SeriesView>, SubmitError> {
-        if matches!(self.stats.phase(), Phase::Restoring | Phase::Replaying { .. }) {
+        if self.stats.phase().is_recovering() {
             return Err(SubmitError::Recovering);
         }
         let (views, answers) = unbounded();
