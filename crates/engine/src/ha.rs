@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 /// How replicas are recognised, and when another one is elected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct HaPairs {
     /// Labels whose values together name a cluster; one that is missing counts as empty. They stay with the series.
     pub cluster_labels: Vec<Arc<str>>,

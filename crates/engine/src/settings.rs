@@ -22,7 +22,7 @@ pub const DEFAULT_RULE: &str = "MetricAnomaly";
 ///
 /// It is saved in the journal, so that a replay has it: what is read back is checked, and unknown keys are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields, default)]
 pub struct Settings {
     /// Order of samples within a series.
     pub ordering: Ordering,
@@ -123,7 +123,7 @@ impl Settings {
 
 /// Order of samples within a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Ordering {
     /// How far behind the newest sample of its series, in event time, a sample may arrive. 0 takes
     /// samples in order only; above 0 a sample is held until its series has passed it.
@@ -142,7 +142,7 @@ impl Default for Ordering {
 
 /// Bounds on series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct SeriesLimits {
     /// Most series known at a time, watched or not.
     pub active_max: usize,
@@ -171,7 +171,7 @@ impl Default for SeriesLimits {
 /// Which series are watched: those that some `include` matches (all, if there is none) and no
 /// `exclude` does.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Selection {
     /// Series to watch; empty means every series.
     pub include: Vec<Matchers>,
@@ -189,7 +189,7 @@ impl Selection {
 
 /// How a set of series is judged and alerted on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Rule {
     /// Name of the rule and of its alerts.
     pub name: Arc<str>,
@@ -233,7 +233,7 @@ pub enum Importance {
 
 /// When an anomaly becomes an alert and when that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct AlertPolicy {
     /// How long, in event time, the surprise must stay over the threshold before the alert fires. Each
     /// sample counts for its series' own interval, so a series sampled less often fires at once.
@@ -252,7 +252,7 @@ impl Default for AlertPolicy {
 
 /// How many false alarms may be raised; firing thresholds follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Budget {
     /// False alarms a day, all series together.
     pub per_day: f64,
@@ -270,7 +270,7 @@ impl Default for Budget {
 
 /// Detectors of the deep tier know more and take more memory, so they judge as many series as there is memory for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct DeepTier {
     /// Bytes for their states. Each partition has an equal part of it and gives it to series in the order in which
     /// they come; a series that finds none left is judged by the base tier alone until it is admitted again.
