@@ -80,6 +80,11 @@ impl Tape {
         Ok(tape)
     }
 
+    /// Ends before the record with this sequence, if it is there.
+    pub(super) fn below(self, sequence: Option<u64>) -> Self {
+        Self { reader: self.reader.below(sequence.unwrap_or(u64::MAX)), ..self }
+    }
+
     /// The configuration in force: before the first record that which the engine starts with.
     pub(super) fn settings(&self) -> &Arc<Settings> {
         &self.in_force

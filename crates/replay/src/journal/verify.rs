@@ -130,9 +130,10 @@ pub fn verify_journal(
     live: Option<&mut dyn Iterator<Item = Result<Event, EventReadError>>>,
     progress: &mut dyn FnMut(usize, Progress),
 ) -> Result<Verification, JournalReplayError> {
-    let mut run = Run { folder, settings, seed, records: 0, pass: 0, progress };
+    let mut run = Run { folder, settings, seed, records: 0, below: None, pass: 0, progress };
     let (first, events, tape) = run.pass(Way::Single)?;
     run.records = first.records;
+    run.below = tape.sequences.map(|(_, last)| last + 1);
     let live = live.map(|live| LiveComparison::of(live, &events));
     let expected = events;
     let (mut results, mut differences) = (vec![first], Vec::new());
@@ -162,6 +163,8 @@ struct Run<'a> {
     seed: u64,
     /// Records of the journal; known after the first pass.
     records: u64,
+    /// What was written since the first pass begins here.
+    below: Option<u64>,
     pass: usize,
     progress: &'a mut dyn FnMut(usize, Progress),
 }
@@ -186,7 +189,7 @@ impl Run<'_> {
         way: Way,
         hear: &mut dyn FnMut(&Event),
     ) -> Result<(u64, Ended), JournalReplayError> {
-        let mut tape = Tape::open(self.folder, self.settings.cloned())?;
+        let mut tape = Tape::open(self.folder, self.settings.cloned())?.below(self.below);
         let mut machine = way.machine(tape.settings(), self.seed, self.records);
         let (mut records, mut events) = (0, Vec::new());
         let (mut sequences, mut received) = (None, None);
