@@ -46,17 +46,21 @@ pub(crate) struct Alertmanager {
 impl Alertmanager {
     /// Starts it on a free port and waits until it is ready.
     pub(crate) fn start(dir: &Path) -> Self {
-        let dir = dir.join("alertmanager");
-        fs::create_dir(&dir).unwrap();
+        Self::start_at(&dir.join("alertmanager"), SocketAddr::from(([127, 0, 0, 1], 0)))
+    }
+
+    /// Starts it at `listen`, with its data in the new folder `dir`, and waits until it is ready.
+    pub(crate) fn start_at(dir: &Path, listen: SocketAddr) -> Self {
+        fs::create_dir(dir).unwrap();
         let configuration = "route: { receiver: nobody }\nreceivers: [ { name: nobody } ]\n";
         fs::write(dir.join("alertmanager.yml"), configuration).unwrap();
         let mut process = Process::start(
             "alertmanager",
-            &dir,
-            command("prometheus-alertmanager").current_dir(&dir).args([
+            dir,
+            command("prometheus-alertmanager").current_dir(dir).args([
                 "--config.file=alertmanager.yml",
                 "--storage.path=data",
-                "--web.listen-address=127.0.0.1:0",
+                &format!("--web.listen-address={listen}"),
                 "--cluster.listen-address=",
             ]),
         );

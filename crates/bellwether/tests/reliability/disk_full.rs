@@ -1,0 +1,103 @@
+//! A full disk is said at once, survived, and over as soon as there is room.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::figures::grouped;
+use crate::journal;
+use crate::load::{Load, fleets, send_steps};
+use crate::poll::seconds;
+use crate::server::Server;
+use crate::setting;
+use crate::volume::Volume;
+
+const SENDERS: usize = 2;
+const SERIES: usize = 100;
+const VOLUME_BYTES: u64 = 128 << 20;
+/// The whole journal is kept, to be compared; it fits on the volume.
+const CONFIGURATION: &str = "checkpoints: { every: 1s }\njournal: { segment_bytes: 1MiB }";
+/// Taken in each cycle while there is room, so that there is something to lose.
+const CYCLE_REQUESTS: u64 = 100;
+const FULL_FOR: Duration = seconds(2);
+const REFUSED_MAX: Duration = seconds(1);
+const RESUMED_MAX: Duration = seconds(5);
+
+#[test]
+fn a_full_disk_loses_nothing_and_is_over_when_there_is_room() {
+    let cycles = setting::pick(5, 20);
+    let dir = tempfile::tempdir().unwrap();
+    let volume = Volume::mount(&dir.path().join("volume"), VOLUME_BYTES);
+    let fleets = fleets(SENDERS, SERIES);
+    let folder = dir.path().join("full");
+    fs::create_dir(&folder).unwrap();
+    // Only what it keeps is on the volume; its log is not, to be read when this fails.
+    symlink(volume.path(), folder.join("data")).unwrap();
+    let mut full = Server::new(&folder, CONFIGURATION);
+    full.start();
+    let load = Load::start(full.address(), &fleets);
+    let (mut slowest_refusal, mut slowest_return) = (Duration::ZERO, Duration::ZERO);
+    for _ in 0..cycles {
+        let enough = load.taken() + CYCLE_REQUESTS;
+        wait("requests to be taken", seconds(60), || load.taken() >= enough);
+
+        volume.fill();
+        let since = Instant::now();
+        // The reserve is given up now, for checkpoints; whoever fills a disk takes that too.
+        wait("a refusal", seconds(30), || {
+            volume.fill();
+            !full.is_ready()
+        });
+        slowest_refusal = slowest_refusal.max(since.elapsed());
+        let (refused_before, taken_before) = (load.failures(), load.taken());
+        while since.elapsed() < FULL_FOR {
+            volume.fill();
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert!(load.failures() > refused_before, "nothing was refused while the disk was full");
+        assert!(load.taken() < taken_before + CYCLE_REQUESTS, "a full disk took requests");
+
+        volume.free();
+        let since = Instant::now();
+        let taken = load.taken();
+        wait("a request to be taken", seconds(60), || load.taken() > taken && full.is_ready());
+        slowest_return = slowest_return.max(since.elapsed());
+    }
+    let refused = load.failures();
+    let steps = load.stop();
+    full.until_judged();
+    // What was written is what a start finds.
+    full.kill();
+    full.start();
+    full.stop();
+
+    let mut undisturbed = Server::start_in(dir.path(), "undisturbed", CONFIGURATION);
+    send_steps(undisturbed.address(), &fleets, &steps);
+    undisturbed.stop();
+    let lost = journal::lost(&full.data(), &fleets, &steps);
+    let (after, before) = (full.events(), undisturbed.events());
+    println!(
+        "reliability disk-full: cycles {cycles}, slowest refusal {slowest_refusal:.2?}, slowest return {slowest_return:.2?}, \
+         acknowledged {} samples, refused {} requests, lost {lost}, events {}, doubled {}, hash {:016x}, undisturbed {:016x}",
+        grouped((steps.iter().sum::<usize>() * SERIES) as u64),
+        grouped(refused),
+        after.count(),
+        after.doubled,
+        after.hash(),
+        before.hash(),
+    );
+    assert_eq!((lost, after.doubled), (0, 0));
+    after.assert_same_as(&before);
+    assert!(slowest_refusal <= REFUSED_MAX, "{slowest_refusal:?} until the first 503");
+    assert!(slowest_return <= RESUMED_MAX, "{slowest_return:?} until requests were taken again");
+}
+
+/// Like [`until`](crate::poll::until), and looks more often: what is measured here is short.
+fn wait(what: &str, limit: Duration, mut holds: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < limit, "waited {limit:?} in vain for {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}

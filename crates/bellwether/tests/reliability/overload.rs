@@ -1,0 +1,153 @@
+//! Ten times what it can do makes it refuse, neither die nor grow nor slow down.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::figures::{grouped, p99};
+use crate::fleet::{Fleet, LONG_AGO};
+use crate::load::introduce;
+use crate::poll::seconds;
+use crate::sender::{Answer, Sender};
+use crate::server::Server;
+use crate::setting;
+
+const CONNECTIONS: usize = 64;
+const SERIES: usize = 500;
+/// Offered, in peaks.
+const FACTOR: f64 = 10.0;
+/// Small bodies, so that the memory that they may take is small as well.
+const CONFIGURATION: &str = "remote_write: { body_bytes_max: 1MiB, decoded_bytes_max: 1MiB }";
+/// What bodies may take at most under that configuration, docs/operating.md says: twice the cores, so many bytes each,
+/// compressed and decoded; and the buffers of the connections, 64 KiB to be read and to be written each.
+fn memory_allowance_bytes() -> u64 {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    (2 * cores * (2 << 20) + CONNECTIONS * (128 << 10)) as u64
+}
+
+#[derive(Default)]
+struct Counted {
+    taken: AtomicU64,
+    refused: AtomicU64,
+    /// Refused otherwise than with 503 and `Retry-After`, or not answered.
+    wrong: AtomicU64,
+}
+
+#[test]
+fn overload_is_refused_and_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    let fleets: Vec<Fleet> = (0..CONNECTIONS)
+        .map(|sender| Fleet::new(&format!("sender{sender}"), SERIES, LONG_AGO))
+        .collect();
+    let mut server = Server::start_in(dir.path(), "overload", CONFIGURATION);
+    let address = server.address();
+    introduce(address, &fleets);
+    let mut next = vec![1; CONNECTIONS];
+    // Warm: it has seen everybody, and detectors have what they need.
+    run(address, &fleets, &mut next, seconds(setting::pick(10, 30)), None);
+    let mut peak = 0.0_f64;
+    for connections in [4, 8, 16] {
+        let fleets = &fleets[..connections];
+        let (counted, took) = run(address, fleets, &mut next, seconds(5), None);
+        peak = peak.max(counted.taken.into_inner() as f64 / took.as_secs_f64());
+    }
+    let calm = probe(address, &fleets[0], &mut next[0]);
+    let before_bytes = server.resident_bytes();
+
+    let lasting = seconds(setting::pick(20, 60));
+    let most_bytes = AtomicU64::new(0);
+    let is_over = AtomicBool::new(false);
+    let (counted, took) = thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::SeqCst) {
+                most_bytes.fetch_max(server.resident_bytes(), Ordering::SeqCst);
+                thread::sleep(Duration::from_millis(200));
+            }
+        });
+        let outcome = run(address, &fleets, &mut next, lasting, Some(peak * FACTOR));
+        is_over.store(true, Ordering::SeqCst);
+        outcome
+    });
+    let ended = Instant::now();
+    let mut after = probe(address, &fleets[0], &mut next[0]);
+    while after > 2 * calm && ended.elapsed() < seconds(30) {
+        after = probe(address, &fleets[0], &mut next[0]);
+    }
+    let recovered = ended.elapsed();
+    server.stop();
+
+    let [taken, refused, wrong] =
+        [counted.taken, counted.refused, counted.wrong].map(AtomicU64::into_inner);
+    let goodput = taken as f64 / took.as_secs_f64();
+    let offered = (taken + refused + wrong) as f64 / took.as_secs_f64();
+    let allowed = before_bytes + memory_allowance_bytes();
+    let (most_mib, allowed_mib) = (most_bytes.load(Ordering::SeqCst) >> 20, allowed >> 20);
+    println!(
+        "reliability overload: {CONNECTIONS} connections for {took:.0?}, peak {} samples/s, offered {:.1} peaks, goodput {:.0} % of \
+         the peak, refused {} requests, wrongly {wrong}, resident {most_mib} of {allowed_mib} MiB, p99 {calm:.1?} before and \
+         {after:.1?} {recovered:.1?} after",
+        grouped((peak * SERIES as f64) as u64),
+        offered / peak,
+        100.0 * goodput / peak,
+        grouped(refused),
+    );
+    assert_eq!(wrong, 0, "answers other than 204 and 503 with Retry-After");
+    assert!(refused > 0, "it was no overload");
+    assert!(goodput >= 0.8 * peak, "goodput {goodput} of {peak} requests/s");
+    assert!(most_mib <= allowed_mib, "resident {most_mib} of {allowed_mib} MiB");
+    assert!(after <= 2 * calm, "still slow after 30 s");
+}
+
+/// Sends from all `fleets` at once for `lasting`: as fast as they are answered, or `per_second` attempts of all together.
+fn run(
+    address: SocketAddr,
+    fleets: &[Fleet],
+    next: &mut [usize],
+    lasting: Duration,
+    per_second: Option<f64>,
+) -> (Counted, Duration) {
+    let counted = Counted::default();
+    let pause = per_second.map(|rate| Duration::from_secs_f64(fleets.len() as f64 / rate));
+    let started = Instant::now();
+    thread::scope(|scope| {
+        for (fleet, step) in fleets.iter().zip(next.iter_mut()) {
+            let counted = &counted;
+            scope.spawn(move || {
+                let sender = Sender::new(address);
+                let mut body = fleet.body(*step);
+                let mut due = started;
+                while started.elapsed() < lasting {
+                    let of = match sender.post(&body) {
+                        Some(Answer { status: 204, .. }) => {
+                            *step += 1;
+                            body = fleet.body(*step);
+                            &counted.taken
+                        }
+                        Some(Answer { status: 503, has_retry_after: true, .. }) => &counted.refused,
+                        _ => &counted.wrong,
+                    };
+                    of.fetch_add(1, Ordering::SeqCst);
+                    due += pause.unwrap_or_default();
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
+                }
+            });
+        }
+    });
+    (counted, started.elapsed())
+}
+
+/// The 99th percentile of a sender that is alone.
+fn probe(address: SocketAddr, fleet: &Fleet, step: &mut usize) -> Duration {
+    let sender = Sender::new(address);
+    let mut latencies: Vec<Duration> = (0..100)
+        .map(|_| {
+            let body = fleet.body(*step);
+            *step += 1;
+            let sent = Instant::now();
+            sender.deliver(&body, seconds(60));
+            sent.elapsed()
+        })
+        .collect();
+    p99(&mut latencies)
+}
