@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use bellwether_engine::Event;
+use bellwether_engine::RecordKind;
 use bellwether_runtime::storage::{ReserveOptions, Storage};
 use bellwether_runtime::testing::Stepped;
 use bellwether_runtime::{Durability, HEARTBEAT, Options, Recovery, RecoveryError};
 use std::time::Duration;
 
 use crate::model::Model;
-use crate::simulation::Simulation;
+use crate::simulation::{Durable, Simulation};
 use crate::truth::{Truth, source};
 use crate::world::{VERSIONS, settings};
 
 /// Starts that may go wrong, one after the other.
 const ATTEMPTS: usize = 4;
+const CONFIGURATION: u8 = RecordKind::Configuration as u8;
 
 impl Simulation {
     /// Starts a process, which may take several attempts, and looks whether it is where it must be.
@@ -32,17 +33,17 @@ impl Simulation {
             if attempt + 1 >= ATTEMPTS {
                 self.heal();
             } else if self.plan.fault_every > 0 && self.random.one_in(6) {
-                self.order_fault();
+                self.order_fault(6);
             }
-            self.durable.restart();
+            (self.syncs, self.failures) = (0, 0);
             match self.start() {
-                Ok((process, found)) if !self.storage.has_stopped() => {
-                    return self.check_start(process, &found);
-                }
                 Ok((mut process, found)) => {
+                    self.check_start(&mut process, &found)?;
+                    if !self.storage.has_stopped() {
+                        self.process = Some(process);
+                        return Ok(());
+                    }
                     self.seen.ends_in_recovery += 1;
-                    self.trace.note(format!("ended while starting {}", found.records));
-                    self.learn(process.line());
                 }
                 Err(error) if attempt + 1 < ATTEMPTS => {
                     self.seen.ends_in_recovery += u64::from(self.storage.has_stopped());
@@ -80,7 +81,7 @@ impl Simulation {
     }
 
     /// What was found is what there was; what is known by now is what the model knows.
-    fn check_start(&mut self, mut process: Stepped, found: &Recovery) -> Result<(), String> {
+    fn check_start(&mut self, process: &mut Stepped, found: &Recovery) -> Result<(), String> {
         let line = process.line();
         line.drain();
         self.trace.note(format!(
@@ -97,20 +98,23 @@ impl Simulation {
             return Err(format!("cannot be understood: {:?}", found.unreadable));
         }
         let (journal, gaps) = Truth::read(&self.storage, line.committed_below())?;
-        if gaps > 0 && (self.plan.is_safe() || !self.crashed) && self.seen.gaps == 0 {
+        if gaps > 0 && !self.crashed && self.seen.gaps == 0 {
             return Err(format!("{gaps} gaps in the journal: {found:?}"));
         }
         self.seen.gaps += gaps;
         self.settle_truth(journal, found.covered_below)?;
-        self.model.advance(&self.truth)?;
+        let firing = self.advance_at_start()?;
         if !self.model.is_in(&line.save()) {
             return Err("the state after a start is not that of the model".to_owned());
         }
-        self.check_standing()?;
-        // What was found is made durable, unless a sync had failed before.
-        self.durable.below = line.committed_below();
+        let standing = std::mem::take(&mut self.sinks.lock().standing);
+        let standing = format!("{:?}", standing.iter().collect::<Vec<_>>());
+        if !firing.contains(&standing) {
+            return Err(format!("told that these stand:\n{standing}\nbut firing are:\n{firing:?}"));
+        }
+        // What was found is durable, unless a sync had failed before; the configuration may have been recorded since.
+        self.durable.below = line.committed_below().saturating_sub(1);
         self.crashed = false;
-        self.process = Some(process);
         Ok(())
     }
 
@@ -124,9 +128,17 @@ impl Simulation {
             .map(|(sequence, _)| *sequence)
             .collect();
         if let Some(&first) = lost.first() {
-            let unexplained = lost.iter().find(|&&sequence| self.durable.has(sequence));
-            if self.plan.is_safe() || !self.crashed || unexplained.is_some() {
-                return Err(format!("records are lost: {lost:?}, {:?}", self.durable));
+            // What a crash of before has taken may have been in a checkpoint that is damaged now.
+            let explained = |sequence: u64| {
+                !self.durable.has(sequence)
+                    && (self.crashed || sequence < self.durable.below && self.seen.crashes > 0)
+            };
+            if !lost.iter().all(|&sequence| explained(sequence)) {
+                let Durable { below, doubtful } = &self.durable;
+                return Err(format!(
+                    "records are lost: {lost:?}, durable below {below} but for {doubtful:?}, crashed: {}",
+                    self.crashed
+                ));
             }
             self.seen.losses += 1;
             self.trace.note(format!("lost {lost:?}"));
@@ -137,15 +149,18 @@ impl Simulation {
             let mut sinks = self.sinks.lock();
             for (id, (sequence, _)) in model.events {
                 if sequence >= first {
-                    sinks.told.remove(&id);
                     sinks.excused.insert(id);
                 }
             }
             let gone = lost.iter().filter_map(|sequence| source(&before[sequence]));
-            for source in gone {
+            // Where each commit is made durable, that may happen only to what nobody was promised.
+            for source in gone.filter(|_| !self.plan.is_safe()) {
                 self.acknowledged.remove(&source);
             }
-            self.model = Model::new(&settings(&self.plan, 0));
+        }
+        if !lost.is_empty() || self.truth.0.is_empty() && behind.is_empty() {
+            // As the process does: without a record that says otherwise, it begins with what it was started with.
+            self.model = Model::new(&settings(&self.plan, self.version));
         }
         self.truth.0.extend(behind);
         self.check_acknowledged()
@@ -159,16 +174,22 @@ impl Simulation {
         }
     }
 
-    /// Whoever is told what stands is told what fires now.
-    fn check_standing(&mut self) -> Result<(), String> {
-        let standing = std::mem::take(&mut self.sinks.lock().standing);
-        let told = |events: Vec<&Event>| format!("{events:?}");
-        let firing = told(self.model.firing.values().collect());
-        // What was recorded at the start came after it.
-        if told(standing.iter().collect()) == firing || self.seen.configurations > 0 {
-            return Ok(());
+    /// Brings the model to where the process is. Says what fires then, and what fired before the last record if that is
+    /// the configuration: it may have been recorded after those were told who are told what stands.
+    fn advance_at_start(&mut self) -> Result<Vec<String>, String> {
+        let told = |model: &Model| format!("{:?}", model.firing.values().collect::<Vec<_>>());
+        let mut firing = Vec::new();
+        if let Some(last) =
+            self.truth.0.last_entry().filter(|last| last.get().kind == CONFIGURATION)
+        {
+            let (sequence, last) = last.remove_entry();
+            self.model.advance(&self.truth)?;
+            firing.push(told(&self.model));
+            self.truth.0.insert(sequence, last);
         }
-        Err(format!("told that these stand:\n{standing:?}\nbut firing are:\n{firing}"))
+        self.model.advance(&self.truth)?;
+        firing.push(told(&self.model));
+        Ok(firing)
     }
 
     /// A bit of the newest checkpoint flips, if there is another one to fall back to.
