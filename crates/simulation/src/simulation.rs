@@ -44,6 +44,8 @@ pub(crate) struct Simulation {
     pub(crate) opened_ms: u64,
     round: usize,
     pub(crate) version: usize,
+    /// The configuration that the model began with.
+    pub(crate) first_version: usize,
     pub(crate) shards: usize,
     /// Sources of requests that were acknowledged.
     pub(crate) acknowledged: BTreeSet<String>,
@@ -99,6 +101,7 @@ impl Simulation {
             opened_ms: 0,
             round: 0,
             version: 0,
+            first_version: 0,
             shards: 1,
             acknowledged: BTreeSet::new(),
             durable: Durable::default(),
@@ -272,19 +275,24 @@ impl Simulation {
         self.hear_answers();
         let figures = line.handle().stats().kept().journal;
         let (syncs, failures) = (self.syncs, self.failures);
-        let durable = &mut self.durable;
         if figures.failures > failures {
-            // Of the void group too: should the process end before it says that it is void, it is read and counts.
-            let failed = (durable.below, figures.committed_below + GROUP_MESSAGES_MAX);
-            if durable.doubtful.last() != Some(&failed) {
-                durable.doubtful.push(failed);
-            }
             self.seen.journal_failures += figures.failures - failures;
+            self.doubt(figures.committed_below);
         }
+        let durable = &mut self.durable;
         if figures.syncs > syncs {
             durable.below = durable.below.max(before);
         }
         (self.syncs, self.failures) = (figures.syncs, figures.failures);
+    }
+
+    /// A sync failed of what is below `committed_below` and not known to be durable; and of a void group behind it: should
+    /// the process end before it says that it is void, it is read and counts.
+    pub(crate) fn doubt(&mut self, committed_below: u64) {
+        let failed = (self.durable.below, committed_below + GROUP_MESSAGES_MAX);
+        if self.durable.doubtful.last() != Some(&failed) {
+            self.durable.doubtful.push(failed);
+        }
     }
 
     fn hear_answers(&mut self) {

@@ -48,6 +48,9 @@ impl Simulation {
                 Err(error) if attempt + 1 < ATTEMPTS => {
                     self.seen.ends_in_recovery += u64::from(self.storage.has_stopped());
                     self.trace.note(format!("does not start: {error}"));
+                    // A sync may have failed of what it found.
+                    let end = self.truth.0.last_key_value().map_or(0, |(&last, _)| last + 1);
+                    self.doubt(end);
                 }
                 Err(error) => return Err(format!("does not start: {error}")),
             }
@@ -127,43 +130,51 @@ impl Simulation {
             .filter(|(sequence, record)| behind.get(sequence) != Some(record))
             .map(|(sequence, _)| *sequence)
             .collect();
-        if let Some(&first) = lost.first() {
-            // What a crash of before has taken may have been in a checkpoint that is damaged now.
-            let explained = |sequence: u64| {
-                !self.durable.has(sequence)
-                    && (self.crashed || sequence < self.durable.below && self.seen.crashes > 0)
-            };
-            if !lost.iter().all(|&sequence| explained(sequence)) {
-                let Durable { below, doubtful } = &self.durable;
-                return Err(format!(
-                    "records are lost: {lost:?}, durable below {below} but for {doubtful:?}, crashed: {}",
-                    self.crashed
-                ));
-            }
-            self.seen.losses += 1;
+        // What a crash of before has taken may have been in a checkpoint that is damaged now.
+        let explained = |sequence: u64| {
+            !self.durable.has(sequence)
+                && (self.crashed || sequence < self.durable.below && self.seen.crashes > 0)
+        };
+        if !lost.iter().all(|&sequence| explained(sequence)) {
+            let (Durable { below, doubtful }, crashed) = (&self.durable, self.crashed);
+            return Err(format!(
+                "records are lost: {lost:?}, durable below {below} but for {doubtful:?}, crashed: {crashed}"
+            ));
+        }
+        // Where the first configuration is lost, what comes behind it is judged by that of the day.
+        let first =
+            if covered_below > 1 { before.first_key_value() } else { behind.first_key_value() };
+        let is_headless = first.is_none_or(|(_, record)| record.kind != CONFIGURATION);
+        let is_judged_anew =
+            covered_below == 1 && is_headless && self.version != self.first_version;
+        if !lost.is_empty() || is_judged_anew {
+            self.seen.losses += u64::from(!lost.is_empty());
             self.trace.note(format!("lost {lost:?}"));
+            let from = if is_judged_anew { 0 } else { lost[0] };
             let mut old = self.truth.clone();
             old.0.extend(before.clone());
-            let mut model = Model::new(&settings(&self.plan, 0));
-            model.advance(&old)?;
-            let mut sinks = self.sinks.lock();
-            for (id, (sequence, _)) in model.events {
-                if sequence >= first {
-                    sinks.excused.insert(id);
-                }
-            }
-            let gone = lost.iter().filter_map(|sequence| source(&before[sequence]));
+            self.excuse(&old, from)?;
             // Where each commit is made durable, that may happen only to what nobody was promised.
+            let gone = lost.iter().filter_map(|sequence| source(&before[sequence]));
             for source in gone.filter(|_| !self.plan.is_safe()) {
                 self.acknowledged.remove(&source);
             }
-        }
-        if !lost.is_empty() || self.truth.0.is_empty() && behind.is_empty() {
-            // As the process does: without a record that says otherwise, it begins with what it was started with.
-            self.model = Model::new(&settings(&self.plan, self.version));
+            if covered_below == 1 {
+                self.first_version = self.version;
+            }
+            self.model = Model::new(&settings(&self.plan, self.first_version));
         }
         self.truth.0.extend(behind);
         self.check_acknowledged()
+    }
+
+    /// Events of records from `from` on may be told otherwise the next time, because some of these are lost.
+    fn excuse(&mut self, old: &Truth, from: u64) -> Result<(), String> {
+        let mut model = Model::new(&settings(&self.plan, self.first_version));
+        model.advance(old)?;
+        let told = model.events.into_iter().filter(|(_, (sequence, _))| *sequence >= from);
+        self.sinks.lock().excused.extend(told.map(|(id, _)| id));
+        Ok(())
     }
 
     pub(crate) fn check_acknowledged(&self) -> Result<(), String> {
