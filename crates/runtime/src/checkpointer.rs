@@ -32,6 +32,9 @@ pub enum NoCheckpoint {
     /// The configuration changed while it was made.
     #[error("configuration changed meanwhile")]
     Reconfigured,
+    /// The journal failed while it was made, and has recovered.
+    #[error("journal failed meanwhile")]
+    Interrupted,
     /// A sink has not written what it was told.
     #[error("a sink has not written its events yet")]
     Unsettled,
@@ -99,6 +102,7 @@ impl Checkpointer {
     }
 
     fn try_to_make(&mut self, reach: &mut impl Reach) -> Result<u64, NoCheckpoint> {
+        let failures = self.stats.kept().journal.failures;
         let mut writer = self.checkpoints.begin(self.clock.now())?;
         gather(reach, &mut writer)?;
         if !(self.settle)() {
@@ -107,6 +111,11 @@ impl Checkpointer {
         let (done, synced) = bounded(1);
         reach.ask(ToRecorder::Sync(done))?;
         reach.wait(&synced)??;
+        // A sync that failed is not made good by a later one. Were a record lost of which the intake knows nothing and some
+        // partition does, the parts would not belong together; if it is older than all parts, they do not need it.
+        if self.stats.kept().journal.failures != failures {
+            return Err(NoCheckpoint::Interrupted);
+        }
         let checkpoint = self.checkpoints.commit(writer)?;
         self.checkpoints.prune()?;
         reach.ask(ToRecorder::Covered(self.checkpoints.covered_below()))?;

@@ -36,7 +36,7 @@ impl Simulation {
     fn check_sinks(&mut self) -> Result<(), String> {
         let mut sinks = self.sinks.lock();
         sinks.flush();
-        if let Some(fault) = sinks.fault.take() {
+        if let Some(fault) = sinks.fault() {
             return Err(fault);
         }
         let lines: BTreeMap<_, _> = sinks.file.lines.iter().map(|(id, text)| (id, text)).collect();

@@ -43,14 +43,16 @@ pub struct Failed {
     pub seed: u64,
     /// What must not be.
     pub reason: String,
+    /// What the run is like.
+    pub plan: String,
     /// What happened last.
     pub last: String,
 }
 
 impl std::fmt::Display for Failed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { seed, reason, last } = self;
-        write!(f, "{last}\nseed {seed}: {reason}\nrepeat with: ")?;
+        let Self { seed, reason, plan, last } = self;
+        write!(f, "{last}\n{plan}\nseed {seed}: {reason}\nrepeat with: ")?;
         write!(f, "cargo run --release -p bellwether-simulation -- --seeds 1 --from {seed}")
     }
 }
@@ -71,5 +73,6 @@ pub fn run(seed: u64) -> Result<Passed, Box<Failed>> {
         // What it says has been printed by then.
         Err(_) => "panicked".to_owned(),
     };
-    Err(Box::new(Failed { seed, reason, last: simulation.trace.last() }))
+    let plan = format!("{:?}", simulation.plan);
+    Err(Box::new(Failed { seed, reason, plan, last: simulation.trace.last() }))
 }

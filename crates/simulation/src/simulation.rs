@@ -21,6 +21,8 @@ use crate::world::{START, VERSIONS, World, settings};
 
 /// Things that may happen until all is said and done; more means that it never gets there.
 const ACTIONS_MAX: usize = 200_000;
+/// Records that a void group may have had.
+const GROUP_MESSAGES_MAX: u64 = 64;
 /// Things that happen in a round, about.
 const ACTIONS_PER_ROUND: i64 = 30;
 
@@ -42,11 +44,16 @@ pub(crate) struct Simulation {
     pub(crate) opened_ms: u64,
     round: usize,
     pub(crate) version: usize,
+    /// The configuration that the model began with.
+    pub(crate) first_version: usize,
     pub(crate) shards: usize,
     /// Sources of requests that were acknowledged.
     pub(crate) acknowledged: BTreeSet<String>,
     /// What is known to be on the disk for good.
     pub(crate) durable: Durable,
+    /// Of the journal of this process, as they were last.
+    pub(crate) syncs: u64,
+    pub(crate) failures: u64,
     pub(crate) crashed: bool,
     /// Checkpoints of which a bit has flipped.
     pub(crate) damaged: BTreeSet<String>,
@@ -66,16 +73,9 @@ pub(crate) struct Durable {
     pub(crate) below: u64,
     /// From and to: a sync that was to write them failed.
     pub(crate) doubtful: Vec<(u64, u64)>,
-    syncs: u64,
-    failures: u64,
 }
 
 impl Durable {
-    /// Those of a process that begins: it counts anew.
-    pub(crate) fn restart(&mut self) {
-        (self.syncs, self.failures) = (0, 0);
-    }
-
     pub(crate) fn has(&self, sequence: u64) -> bool {
         let is_doubtful = |&(from, to): &(u64, u64)| (from..to).contains(&sequence);
         sequence < self.below && !self.doubtful.iter().any(is_doubtful)
@@ -101,9 +101,12 @@ impl Simulation {
             opened_ms: 0,
             round: 0,
             version: 0,
+            first_version: 0,
             shards: 1,
             acknowledged: BTreeSet::new(),
             durable: Durable::default(),
+            syncs: 0,
+            failures: 0,
             crashed: false,
             damaged: BTreeSet::new(),
             in_checkpoint: false,
@@ -141,12 +144,12 @@ impl Simulation {
         let Some(mut process) = self.process.take() else {
             return self.open();
         };
-        if self.random.one_in(400) {
+        if self.random.one_in(200) {
             self.checkpoint(&mut process);
         } else {
             self.act(process.line());
         }
-        if let Some(fault) = self.fault.take().or_else(|| self.sinks.lock().fault.take()) {
+        if let Some(fault) = self.fault.take().or_else(|| self.sinks.lock().fault()) {
             return Err(fault);
         }
         if self.storage.has_stopped() {
@@ -198,18 +201,37 @@ impl Simulation {
 
     /// Something happens to a process that runs.
     fn act(&mut self, line: &mut Line) {
+        // While a checkpoint is made it goes on quickly, else it would take a whole run.
+        if self.in_checkpoint && self.random.one_in(2) {
+            if self.random.one_in(3) {
+                self.record(line)
+            } else {
+                self.step(line)
+            }
+            return;
+        }
         match self.random.below(100) {
             0..25 => self.pass_time(),
             25..45 => self.send(line),
             45..60 => self.record(line),
-            60..93 => {
-                let stage = self.random.below(line.stages());
-                for _ in 0..self.random.between(1, 6) {
-                    line.step(stage);
-                }
-            }
+            60..93 => self.step(line),
             93..98 => self.sinks.lock().work(self.now_ms),
             _ => self.interfere(line),
+        }
+    }
+
+    /// Some of the stages take some of their messages.
+    fn step(&mut self, line: &mut Line) {
+        if self.random.one_in(4) {
+            return line.drain();
+        }
+        let stage = match self.random.below(4) {
+            0 => 0,
+            1 => 1,
+            _ => 2 + self.random.below(line.stages() - 2),
+        };
+        for _ in 0..self.random.between(1, 6) {
+            line.step(stage);
         }
     }
 
@@ -250,21 +272,30 @@ impl Simulation {
         let messages_max = self.random.choose(&[1, 2, 5, 64]);
         let before = line.committed_below();
         line.record(messages_max, self.now_ms - self.opened_ms);
-        self.hear_answers(line);
+        self.hear_answers();
         let figures = line.handle().stats().kept().journal;
-        let durable = &mut self.durable;
-        if figures.failures > durable.failures {
-            durable.doubtful.push((durable.below, figures.committed_below));
-            self.seen.journal_failures += figures.failures - durable.failures;
+        let (syncs, failures) = (self.syncs, self.failures);
+        if figures.failures > failures {
+            self.seen.journal_failures += figures.failures - failures;
+            self.doubt(figures.committed_below);
         }
-        if figures.syncs > durable.syncs {
+        let durable = &mut self.durable;
+        if figures.syncs > syncs {
             durable.below = durable.below.max(before);
         }
-        (durable.syncs, durable.failures) = (figures.syncs, figures.failures);
+        (self.syncs, self.failures) = (figures.syncs, figures.failures);
     }
 
-    /// What the stages answer arrives too, but only the next time.
-    fn hear_answers(&mut self, line: &Line) {
+    /// A sync failed of what is below `committed_below` and not known to be durable; and of a void group behind it: should
+    /// the process end before it says that it is void, it is read and counts.
+    pub(crate) fn doubt(&mut self, committed_below: u64) {
+        let failed = (self.durable.below, committed_below + GROUP_MESSAGES_MAX);
+        if self.durable.doubtful.last() != Some(&failed) {
+            self.durable.doubtful.push(failed);
+        }
+    }
+
+    fn hear_answers(&mut self) {
         let answers = std::mem::take(&mut *self.answers.lock());
         if self.storage.has_stopped() {
             return;
@@ -284,7 +315,6 @@ impl Simulation {
                 self.senders[answer.sender].hear(&answer);
             }
         }
-        _ = line;
     }
 
     /// Something unusual.
@@ -295,7 +325,7 @@ impl Simulation {
             self.seen.jumps += 1;
             self.trace.note(format!("clock jumps {hours} h"));
         }
-        if self.random.one_in(40) {
+        if self.random.one_in(80) {
             let version = self.random.below(VERSIONS);
             if line.configure(settings(&self.plan, version)) {
                 self.version = version;
@@ -307,13 +337,14 @@ impl Simulation {
             self.heal();
         }
         if !self.is_calm && self.random.one_in(self.plan.fault_every / 50) {
-            self.order_fault();
+            let operations_max = self.random.choose(&[5, 60, 400]);
+            self.order_fault(operations_max);
         }
     }
 
     /// Something is going to fail.
-    pub(crate) fn order_fault(&mut self) {
-        let operations = self.random.below(60) as u64;
+    pub(crate) fn order_fault(&mut self, operations_max: usize) {
+        let operations = self.random.below(operations_max) as u64;
         let kind = self.random.below(5);
         self.trace.note(format!("fault {kind} after {operations}"));
         match kind {
@@ -337,6 +368,14 @@ impl Simulation {
         self.learn(process.line());
         if let Some(fault) = self.fault.take() {
             return Err(fault);
+        }
+        // Sometimes it gets to the end of what it had committed.
+        if self.random.one_in(3) {
+            process.line().drain();
+            self.model.advance(&self.truth)?;
+            if !self.model.is_in(&process.line().save()) {
+                return Err("the state at an end is not that of the model".to_owned());
+            }
         }
         self.seen.segments_removed +=
             process.line().handle().stats().kept().journal.segments_removed;

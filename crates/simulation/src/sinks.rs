@@ -24,8 +24,8 @@ pub(crate) struct Sinks {
     pub(crate) pager: Pager,
     /// Ids of events that followed from records that are lost: they may be told otherwise the next time.
     pub(crate) excused: BTreeSet<String>,
-    /// What must not happen and did.
-    pub(crate) fault: Option<String>,
+    /// Id and reason of what must not happen, unless it is excused by the time that somebody looks.
+    faults: Vec<(String, String)>,
     /// Events told again, and as standing.
     pub(crate) again: u64,
     pub(crate) standing: Vec<Event>,
@@ -39,7 +39,7 @@ impl Sinks {
             file: File::default(),
             pager: Pager::default(),
             excused: BTreeSet::new(),
-            fault: None,
+            faults: Vec::new(),
             again: 0,
             standing: Vec::new(),
             random: Random::new(seed, Purpose::Sinks),
@@ -67,10 +67,15 @@ impl Sinks {
         let before = self.told.insert(event.id.clone(), text.clone());
         if let Some(before) = before
             && before != text
-            && !self.excused.contains(&event.id)
         {
-            self.fault.get_or_insert(format!("one id, two events:\n{before}\n{text}"));
+            self.faults.push((event.id.clone(), format!("one id, two events:\n{before}\n{text}")));
         }
+    }
+
+    /// What must not happen and did since somebody looked.
+    pub(crate) fn fault(&mut self) -> Option<String> {
+        let faults = std::mem::take(&mut self.faults).into_iter();
+        faults.filter(|(id, _)| !self.excused.contains(id)).map(|(_, reason)| reason).next()
     }
 
     /// The file's worker does a little; sometimes it cannot.
@@ -92,8 +97,8 @@ impl Sinks {
         for _ in 0..count {
             let Some((told, event)) = self.file.queue.pop_front() else { return };
             let is_there = self.file.lines.iter().any(|(id, _)| *id == event.id);
-            if is_there && told == Told::First && !self.excused.contains(&event.id) {
-                self.fault.get_or_insert(format!("told twice as new: {event:?}"));
+            if is_there && told == Told::First {
+                self.faults.push((event.id.clone(), format!("told twice as new: {event:?}")));
             }
             if !is_there {
                 self.file.lines.push((event.id.clone(), format!("{event:?}")));

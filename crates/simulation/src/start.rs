@@ -2,19 +2,20 @@
 
 use std::sync::Arc;
 
-use bellwether_engine::Event;
+use bellwether_engine::RecordKind;
 use bellwether_runtime::storage::{ReserveOptions, Storage};
 use bellwether_runtime::testing::Stepped;
 use bellwether_runtime::{Durability, HEARTBEAT, Options, Recovery, RecoveryError};
 use std::time::Duration;
 
 use crate::model::Model;
-use crate::simulation::Simulation;
+use crate::simulation::{Durable, Simulation};
 use crate::truth::{Truth, source};
 use crate::world::{VERSIONS, settings};
 
 /// Starts that may go wrong, one after the other.
 const ATTEMPTS: usize = 4;
+const CONFIGURATION: u8 = RecordKind::Configuration as u8;
 
 impl Simulation {
     /// Starts a process, which may take several attempts, and looks whether it is where it must be.
@@ -32,21 +33,24 @@ impl Simulation {
             if attempt + 1 >= ATTEMPTS {
                 self.heal();
             } else if self.plan.fault_every > 0 && self.random.one_in(6) {
-                self.order_fault();
+                self.order_fault(6);
             }
-            self.durable.restart();
+            (self.syncs, self.failures) = (0, 0);
             match self.start() {
-                Ok((process, found)) if !self.storage.has_stopped() => {
-                    return self.check_start(process, &found);
-                }
                 Ok((mut process, found)) => {
+                    self.check_start(&mut process, &found)?;
+                    if !self.storage.has_stopped() {
+                        self.process = Some(process);
+                        return Ok(());
+                    }
                     self.seen.ends_in_recovery += 1;
-                    self.trace.note(format!("ended while starting {}", found.records));
-                    self.learn(process.line());
                 }
                 Err(error) if attempt + 1 < ATTEMPTS => {
                     self.seen.ends_in_recovery += u64::from(self.storage.has_stopped());
                     self.trace.note(format!("does not start: {error}"));
+                    // A sync may have failed of what it found.
+                    let end = self.truth.0.last_key_value().map_or(0, |(&last, _)| last + 1);
+                    self.doubt(end);
                 }
                 Err(error) => return Err(format!("does not start: {error}")),
             }
@@ -80,7 +84,7 @@ impl Simulation {
     }
 
     /// What was found is what there was; what is known by now is what the model knows.
-    fn check_start(&mut self, mut process: Stepped, found: &Recovery) -> Result<(), String> {
+    fn check_start(&mut self, process: &mut Stepped, found: &Recovery) -> Result<(), String> {
         let line = process.line();
         line.drain();
         self.trace.note(format!(
@@ -97,20 +101,23 @@ impl Simulation {
             return Err(format!("cannot be understood: {:?}", found.unreadable));
         }
         let (journal, gaps) = Truth::read(&self.storage, line.committed_below())?;
-        if gaps > 0 && (self.plan.is_safe() || !self.crashed) && self.seen.gaps == 0 {
+        if gaps > 0 && !self.crashed && self.seen.gaps == 0 {
             return Err(format!("{gaps} gaps in the journal: {found:?}"));
         }
         self.seen.gaps += gaps;
         self.settle_truth(journal, found.covered_below)?;
-        self.model.advance(&self.truth)?;
+        let firing = self.advance_at_start()?;
         if !self.model.is_in(&line.save()) {
             return Err("the state after a start is not that of the model".to_owned());
         }
-        self.check_standing()?;
-        // What was found is made durable, unless a sync had failed before.
-        self.durable.below = line.committed_below();
+        let standing = std::mem::take(&mut self.sinks.lock().standing);
+        let standing = format!("{:?}", standing.iter().collect::<Vec<_>>());
+        if !firing.contains(&standing) {
+            return Err(format!("told that these stand:\n{standing}\nbut firing are:\n{firing:?}"));
+        }
+        // What was found is durable, unless a sync had failed before; the configuration may have been recorded since.
+        self.durable.below = line.committed_below().saturating_sub(1);
         self.crashed = false;
-        self.process = Some(process);
         Ok(())
     }
 
@@ -123,32 +130,51 @@ impl Simulation {
             .filter(|(sequence, record)| behind.get(sequence) != Some(record))
             .map(|(sequence, _)| *sequence)
             .collect();
-        if let Some(&first) = lost.first() {
-            let unexplained = lost.iter().find(|&&sequence| self.durable.has(sequence));
-            if self.plan.is_safe() || !self.crashed || unexplained.is_some() {
-                return Err(format!("records are lost: {lost:?}, {:?}", self.durable));
-            }
-            self.seen.losses += 1;
+        // What a crash of before has taken may have been in a checkpoint that is damaged now.
+        let explained = |sequence: u64| {
+            !self.durable.has(sequence)
+                && (self.crashed || sequence < self.durable.below && self.seen.crashes > 0)
+        };
+        if !lost.iter().all(|&sequence| explained(sequence)) {
+            let (Durable { below, doubtful }, crashed) = (&self.durable, self.crashed);
+            return Err(format!(
+                "records are lost: {lost:?}, durable below {below} but for {doubtful:?}, crashed: {crashed}"
+            ));
+        }
+        // Where the first configuration is lost, what comes behind it is judged by that of the day.
+        let first =
+            if covered_below > 1 { before.first_key_value() } else { behind.first_key_value() };
+        let is_headless = first.is_none_or(|(_, record)| record.kind != CONFIGURATION);
+        let is_judged_anew =
+            covered_below == 1 && is_headless && self.version != self.first_version;
+        if !lost.is_empty() || is_judged_anew {
+            self.seen.losses += u64::from(!lost.is_empty());
             self.trace.note(format!("lost {lost:?}"));
+            let from = if is_judged_anew { 0 } else { lost[0] };
             let mut old = self.truth.clone();
             old.0.extend(before.clone());
-            let mut model = Model::new(&settings(&self.plan, 0));
-            model.advance(&old)?;
-            let mut sinks = self.sinks.lock();
-            for (id, (sequence, _)) in model.events {
-                if sequence >= first {
-                    sinks.told.remove(&id);
-                    sinks.excused.insert(id);
-                }
-            }
+            self.excuse(&old, from)?;
+            // Where each commit is made durable, that may happen only to what nobody was promised.
             let gone = lost.iter().filter_map(|sequence| source(&before[sequence]));
-            for source in gone {
+            for source in gone.filter(|_| !self.plan.is_safe()) {
                 self.acknowledged.remove(&source);
             }
-            self.model = Model::new(&settings(&self.plan, 0));
+            if covered_below == 1 {
+                self.first_version = self.version;
+            }
+            self.model = Model::new(&settings(&self.plan, self.first_version));
         }
         self.truth.0.extend(behind);
         self.check_acknowledged()
+    }
+
+    /// Events of records from `from` on may be told otherwise the next time, because some of these are lost.
+    fn excuse(&mut self, old: &Truth, from: u64) -> Result<(), String> {
+        let mut model = Model::new(&settings(&self.plan, self.first_version));
+        model.advance(old)?;
+        let told = model.events.into_iter().filter(|(_, (sequence, _))| *sequence >= from);
+        self.sinks.lock().excused.extend(told.map(|(id, _)| id));
+        Ok(())
     }
 
     pub(crate) fn check_acknowledged(&self) -> Result<(), String> {
@@ -159,16 +185,22 @@ impl Simulation {
         }
     }
 
-    /// Whoever is told what stands is told what fires now.
-    fn check_standing(&mut self) -> Result<(), String> {
-        let standing = std::mem::take(&mut self.sinks.lock().standing);
-        let told = |events: Vec<&Event>| format!("{events:?}");
-        let firing = told(self.model.firing.values().collect());
-        // What was recorded at the start came after it.
-        if told(standing.iter().collect()) == firing || self.seen.configurations > 0 {
-            return Ok(());
+    /// Brings the model to where the process is. Says what fires then, and what fired before the last record if that is
+    /// the configuration: it may have been recorded after those were told who are told what stands.
+    fn advance_at_start(&mut self) -> Result<Vec<String>, String> {
+        let told = |model: &Model| format!("{:?}", model.firing.values().collect::<Vec<_>>());
+        let mut firing = Vec::new();
+        if let Some(last) =
+            self.truth.0.last_entry().filter(|last| last.get().kind == CONFIGURATION)
+        {
+            let (sequence, last) = last.remove_entry();
+            self.model.advance(&self.truth)?;
+            firing.push(told(&self.model));
+            self.truth.0.insert(sequence, last);
         }
-        Err(format!("told that these stand:\n{standing:?}\nbut firing are:\n{firing}"))
+        self.model.advance(&self.truth)?;
+        firing.push(told(&self.model));
+        Ok(firing)
     }
 
     /// A bit of the newest checkpoint flips, if there is another one to fall back to.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hasher};
 
 /// Lines that are kept for a failure.
-const KEPT: usize = 60;
+const KEPT: usize = 200;
 
 /// What happened.
 #[derive(Default)]

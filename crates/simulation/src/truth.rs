@@ -18,12 +18,20 @@ impl Truth {
     pub(crate) fn read(storage: &FaultyStorage, below: u64) -> Result<(Self, u64), String> {
         let reader = Reader::open(Arc::new(storage.clone()), "journal", ReadFrom::Oldest);
         let reader = reader.map_err(|error| format!("journal cannot be read: {error}"))?;
-        let (mut records, mut gaps) = (BTreeMap::new(), 0);
+        let (mut records, mut gaps, mut behind_gap) = (BTreeMap::new(), 0, false);
         for entry in reader.below(below) {
             match entry.map_err(|error| format!("journal cannot be read: {error}"))? {
-                Entry::Gap(_) => gaps += 1,
-                Entry::Record(record) if record.restated => {}
-                Entry::Record(record) => _ = records.insert(record.sequence, record),
+                Entry::Gap(_) => (gaps, behind_gap) = (gaps + 1, true),
+                Entry::Record(record) if record.restated => {
+                    // It stands for what is missing before it.
+                    if behind_gap {
+                        records.insert(record.sequence - 1, record);
+                    }
+                }
+                Entry::Record(record) => {
+                    behind_gap = false;
+                    records.insert(record.sequence, record);
+                }
             }
         }
         Ok((Self(records), gaps))
@@ -32,6 +40,11 @@ impl Truth {
     /// Takes in what is in the journal of a process that runs; nothing that is known changes by that.
     pub(crate) fn learn(&mut self, found: Self) -> Result<(), String> {
         for (sequence, record) in found.0 {
+            // What it stands for may be known by a checkpoint.
+            if record.restated {
+                self.0.entry(sequence).or_insert(record);
+                continue;
+            }
             if let Some(known) = self.0.insert(sequence, record.clone())
                 && known != record
             {
