@@ -211,21 +211,17 @@ impl Recorder {
             }
             StoredBody::Request(_) | StoredBody::Heartbeat => (RecordKind::Heartbeat, Vec::new()),
         };
-        match self.append(kind, received_at, &[&payload]) {
-            Ok(sequence) => {
-                if let StoredBody::Configuration(settings) = &body {
-                    self.settings = Arc::clone(settings);
-                    self.restate(payload);
-                }
-                self.enter(sequence, received_at, body, None)
+        if let Ok(sequence) = self.append(kind, received_at, &[&payload]) {
+            if let StoredBody::Configuration(settings) = &body {
+                self.settings = Arc::clone(settings);
+                self.restate(payload);
             }
-            Err(_) => {
-                if let StoredBody::Configuration(settings) = body {
-                    self.waiting = Some(settings);
-                }
-                true
-            }
+            return self.enter(sequence, received_at, body, None);
         }
+        if let StoredBody::Configuration(settings) = body {
+            self.waiting = Some(settings);
+        }
+        true
     }
 
     fn append_request(

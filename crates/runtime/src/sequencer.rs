@@ -86,7 +86,7 @@ impl Sequencer {
         intake: Intake,
         settings: Arc<Settings>,
         next: u64,
-        done_below: [u64; PARTITIONS],
+        done_below: &[u64; PARTITIONS],
     ) -> Self {
         let at = Position { below: next, configurations: 0 };
         Self { intake, settings, at, done_below: done_below.to_vec(), work: Vec::new() }

@@ -2,7 +2,7 @@
 
 use bellwether_simulation::{Seen, run};
 
-/// So many take some ten seconds without optimisation.
+/// So many take about half a minute without optimisation.
 const SEEDS: u64 = 40;
 
 #[test]

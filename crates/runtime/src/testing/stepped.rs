@@ -248,7 +248,7 @@ mod tests {
             storage: Arc::new(storage.clone()),
             journal: JournalOptions { sync: SyncPolicy::Never, ..JournalOptions::default() },
             checkpoints: CheckpointOptions::default(),
-            checkpoint_every: Duration::from_secs(60),
+            checkpoint_every: Duration::from_mins(1),
             reserve: ReserveOptions { bytes_max: 0, ..ReserveOptions::default() },
             settle: Arc::new(|| true),
             id_seed: 1,
