@@ -26,15 +26,15 @@ pub(crate) struct Entrances {
 }
 
 impl Stages {
-    /// Spreads `state` over `shards`. Each queue has room for `in_flight_max` records, or for any number.
+    /// Spreads the state `begin_with` over `shards`. Each queue has room for `in_flight_max` records, or for any number.
     pub(crate) fn new(
-        state: State,
+        begin_with: State,
         shards: usize,
         in_flight_max: Option<usize>,
         figures: &Arc<Stats>,
         on_news: OnNews,
     ) -> (Self, Entrances) {
-        let State { settings, intake, next, partitions, done_below, collector } = state;
+        let State { settings, intake, next, partitions, done_below, collector } = begin_with;
         figures.observe_intake(&intake);
         let (to_sequencer, messages) = queue(in_flight_max);
         let (to_collector, headers) = queue(in_flight_max);

@@ -76,6 +76,6 @@ impl Simulation {
         let requests = self.truth.0.values().filter(|record| record.kind == 1).count();
         self.seen.duplicates = (requests - self.truth.sources().len()) as u64;
         let last = format!("{:?}", self.seen);
-        self.trace.note(last);
+        self.trace.note(&last);
     }
 }

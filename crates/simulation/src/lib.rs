@@ -8,6 +8,7 @@
 //!
 //! Equal seeds give equal runs: a failure names its seed, and the seed repeats it.
 
+mod act;
 mod clock;
 mod finish;
 mod model;

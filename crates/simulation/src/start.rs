@@ -47,7 +47,7 @@ impl Simulation {
                 }
                 Err(error) if attempt + 1 < ATTEMPTS => {
                     self.seen.ends_in_recovery += u64::from(self.storage.has_stopped());
-                    self.trace.note(format!("does not start: {error}"));
+                    self.trace.note(&format!("does not start: {error}"));
                     // A sync may have failed of what it found.
                     let end = self.truth.0.last_key_value().map_or(0, |(&last, _)| last + 1);
                     self.doubt(end);
@@ -67,7 +67,7 @@ impl Simulation {
             storage: Arc::new(self.storage.clone()),
             journal: self.plan.journal.clone(),
             checkpoints: self.plan.checkpoints.clone(),
-            checkpoint_every: Duration::from_secs(60),
+            checkpoint_every: Duration::from_mins(1),
             reserve: ReserveOptions { bytes_max: 5_000, volume_percent_max: 5 },
             settle: Arc::new(move || sinks.lock().settle()),
             id_seed: self.random.bits(),
@@ -87,7 +87,7 @@ impl Simulation {
     fn check_start(&mut self, process: &mut Stepped, found: &Recovery) -> Result<(), String> {
         let line = process.line();
         line.drain();
-        self.trace.note(format!(
+        self.trace.note(&format!(
             "started: {:?} {} {} {}",
             found.generation,
             found.covered_below,
@@ -149,7 +149,7 @@ impl Simulation {
             covered_below == 1 && is_headless && self.version != self.first_version;
         if !lost.is_empty() || is_judged_anew {
             self.seen.losses += u64::from(!lost.is_empty());
-            self.trace.note(format!("lost {lost:?}"));
+            self.trace.note(&format!("lost {lost:?}"));
             let from = if is_judged_anew { 0 } else { lost[0] };
             let mut old = self.truth.clone();
             old.0.extend(before.clone());
@@ -216,7 +216,7 @@ impl Simulation {
         let byte = self.random.below(bytes.len());
         bytes[byte] ^= 1 << self.random.below(8);
         self.storage.put(&newest, bytes);
-        self.trace.note(format!("{newest} is damaged"));
+        self.trace.note(&format!("{newest} is damaged"));
         self.damaged.insert(newest);
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    pub(crate) fn note(&mut self, line: String) {
+    pub(crate) fn note(&mut self, line: &str) {
         self.hasher.write(line.as_bytes());
         self.hasher.write_u8(b'\n');
         self.lines += 1;

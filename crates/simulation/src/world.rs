@@ -79,10 +79,10 @@ impl World {
             value = self.random.choose(&[f64::NAN, f64::from_bits(STALE_NAN_BITS), 1e300, -0.0]);
         }
         let far_ms = self.random.choose(&[3_600_000, 86_400_000, 900_000_000]);
-        let late_ms = -self.plan.round_ms * self.random.between(1, 3);
+        let behind_ms = -self.plan.round_ms * self.random.between(1, 3);
         let shift_ms = match self.random.below(300) {
             0 => far_ms,
-            1..15 => late_ms,
+            1..15 => behind_ms,
             _ => 0,
         };
         let mut samples = vec![RawSample { timestamp: at.plus_ms(shift_ms), value }];

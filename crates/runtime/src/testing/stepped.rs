@@ -220,3 +220,78 @@ impl Reach for Meanwhile<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::time::Duration;
+
+    use bellwether_series::Timestamp;
+
+    use super::*;
+    use crate::checkpoint::CheckpointOptions;
+    use crate::durability::Phase;
+    use crate::journal::{JournalOptions, SyncPolicy};
+    use crate::storage::ReserveOptions;
+    use crate::testing::FaultyStorage;
+
+    struct StoppedClock;
+
+    impl Clock for StoppedClock {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_ms(1_750_000_020_000)
+        }
+    }
+
+    fn open(storage: &FaultyStorage) -> Stepped {
+        let durability = Durability {
+            storage: Arc::new(storage.clone()),
+            journal: JournalOptions { sync: SyncPolicy::Never, ..JournalOptions::default() },
+            checkpoints: CheckpointOptions::default(),
+            checkpoint_every: Duration::from_mins(1),
+            reserve: ReserveOptions { bytes_max: 0, ..ReserveOptions::default() },
+            settle: Arc::new(|| true),
+            id_seed: 1,
+        };
+        let heartbeat = Duration::from_secs(10);
+        let options = Options { shards: 2, queue_requests_max: 9, heartbeat, hash_seed: 1 };
+        let settings = Arc::new(Settings::default());
+        let clock = Arc::new(StoppedClock);
+        Stepped::open(&settings, options, clock, Box::new(|_| {}), durability).expect("a start").0
+    }
+
+    #[test]
+    fn a_checkpoint_in_which_the_journal_fails_is_given_up_and_the_next_one_succeeds() {
+        let storage = FaultyStorage::new(1);
+        let mut stepped = open(&storage);
+        let mut now_ms = 0;
+        let made = stepped.checkpoint(&mut |line| {
+            if now_ms == 20_000 {
+                storage.fail_next(0, ErrorKind::Other);
+            }
+            // Each turn a heartbeat: it is what cannot be recorded.
+            now_ms += 10_000;
+            line.record(1, now_ms);
+            line.drain();
+            true
+        });
+        assert!(matches!(made, Err(NoCheckpoint::Interrupted)), "{made:?}");
+        let made = stepped.checkpoint(&mut |line| {
+            line.record(1, now_ms);
+            line.drain();
+            true
+        });
+        assert_eq!(made.expect("a checkpoint"), 2);
+    }
+
+    #[test]
+    fn whoever_cannot_record_from_the_start_is_not_ready() {
+        let storage = FaultyStorage::new(1);
+        storage.fail_from(0, ErrorKind::StorageFull);
+        let mut stepped = open(&storage);
+        assert_eq!(stepped.line().handle().stats().phase(), Phase::Unrecorded);
+        storage.heal();
+        stepped.line().record(0, 0);
+        assert_eq!(stepped.line().handle().stats().phase(), Phase::Ready);
+    }
+}
