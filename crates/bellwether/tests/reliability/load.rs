@@ -64,8 +64,7 @@ impl Load {
                     let sender = Sender::new(address);
                     let mut step = 1;
                     while !stop.load(Ordering::SeqCst) {
-                        let failed = sender.deliver(&fleet.body(step), DELIVERY_MAX);
-                        failures.fetch_add(failed, Ordering::SeqCst);
+                        sender.deliver_counting(&fleet.body(step), DELIVERY_MAX, &failures);
                         taken.fetch_add(1, Ordering::SeqCst);
                         step += 1;
                     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -59,20 +60,24 @@ impl Sender {
         })
     }
 
-    /// Sends `body` until it is taken, as Prometheus does. Says how often it was not.
+    /// Sends `body` until it is taken, as Prometheus does.
     ///
     /// # Panics
     /// When it is refused for good, or not taken within `limit`.
-    pub(crate) fn deliver(&self, body: &[u8], limit: Duration) -> u64 {
+    pub(crate) fn deliver(&self, body: &[u8], limit: Duration) {
+        self.deliver_counting(body, limit, &AtomicU64::new(0));
+    }
+
+    /// The same, and adds each time that it was not taken to `failures` at once.
+    pub(crate) fn deliver_counting(&self, body: &[u8], limit: Duration, failures: &AtomicU64) {
         let started = Instant::now();
-        let mut failures = 0;
         loop {
             match self.post(body) {
-                Some(Answer { status: 204, .. }) => return failures,
+                Some(Answer { status: 204, .. }) => return,
                 Some(Answer { status: 503, has_retry_after: true, .. }) | None => {}
                 Some(answer) => panic!("a valid request was refused: {answer:?}"),
             }
-            failures += 1;
+            failures.fetch_add(1, Ordering::SeqCst);
             assert!(started.elapsed() < limit, "not taken within {limit:?}");
             thread::sleep(PAUSE);
         }

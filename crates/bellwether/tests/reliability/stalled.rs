@@ -1,11 +1,11 @@
 //! Connections that stall are closed soon, and others hardly notice them.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::TcpSocket;
 use tokio::runtime;
 use tokio::task::JoinSet;
 
@@ -19,10 +19,10 @@ use crate::server::Server;
 const CONNECTIONS: usize = 1000;
 const GONE_MAX: Duration = seconds(15);
 const MEASURED: Duration = seconds(20);
-/// Room for all of them, so that it is their time that ends them. Those that stall in a body have 30 seconds by
-/// default, for the sake of slow networks.
-const CONFIGURATION: &str =
-    "server: { connections_max: 2000, connections_per_address_max: 2000, body_timeout: 10s }";
+/// They come from so many addresses, none of them that of the healthy sender.
+const ADDRESSES: usize = 5;
+/// Those that stall in a body have 30 seconds by default, for the sake of slow networks.
+const CONFIGURATION: &str = "server: { body_timeout: 10s }";
 const HEAD: &str = "POST /api/v1/write HTTP/1.1\r\nHost: stalled\r\nContent-Type: application/x-protobuf\r\n\
      Content-Encoding: snappy\r\nContent-Length: 1000\r\n\r\n";
 
@@ -79,14 +79,17 @@ fn stall_all(address: SocketAddr) -> Duration {
                 1 => ("", HEAD),
                 _ => (HEAD, HEAD),
             };
-            stalled.spawn(stall(address, at_once, slowly));
+            let from = Ipv4Addr::new(127, 0, 0, 2 + (index % ADDRESSES) as u8);
+            stalled.spawn(stall(from, address, at_once, slowly));
         }
         stalled.join_all().await.into_iter().max().unwrap()
     })
 }
 
-async fn stall(address: SocketAddr, at_once: &str, slowly: &str) -> Duration {
-    let stream = TcpStream::connect(address).await.unwrap();
+async fn stall(from: Ipv4Addr, to: SocketAddr, at_once: &str, slowly: &str) -> Duration {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    let stream = socket.connect(to).await.unwrap();
     let opened = Instant::now();
     let (mut reading, mut writing) = stream.into_split();
     let write = async {
