@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime;
 use tokio::task::JoinSet;
 
@@ -18,7 +18,10 @@ use crate::server::Server;
 use crate::setting;
 
 const CONNECTIONS: usize = 1000;
+const CONNECT_EVERY: Duration = Duration::from_millis(2);
 const GONE_MAX: Duration = seconds(15);
+/// Who is not closed at all is given up after this long.
+const STAYED_MAX: Duration = seconds(60);
 const MEASURED: Duration = seconds(20);
 /// They come from so many addresses, none of them that of the healthy sender.
 const ADDRESSES: usize = 5;
@@ -81,16 +84,21 @@ fn stall_all(address: SocketAddr) -> Duration {
                 _ => (HEAD, HEAD),
             };
             let from = Ipv4Addr::new(127, 0, 0, 2 + (index % ADDRESSES) as u8);
-            stalled.spawn(stall(from, address, at_once, slowly));
+            stalled.spawn(stall(connect(from, address).await, at_once, slowly));
+            // Faster than they are accepted, the system would drop some, and the server would never know them.
+            tokio::time::sleep(CONNECT_EVERY).await;
         }
         stalled.join_all().await.into_iter().max().unwrap()
     })
 }
 
-async fn stall(from: Ipv4Addr, to: SocketAddr, at_once: &str, slowly: &str) -> Duration {
+async fn connect(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((from, 0).into()).unwrap();
-    let stream = socket.connect(to).await.unwrap();
+    socket.connect(to).await.unwrap()
+}
+
+async fn stall(stream: TcpStream, at_once: &str, slowly: &str) -> Duration {
     let opened = Instant::now();
     let (mut reading, mut writing) = stream.into_split();
     let write = async {
@@ -106,6 +114,7 @@ async fn stall(from: Ipv4Addr, to: SocketAddr, at_once: &str, slowly: &str) -> D
     tokio::select! {
         _ = reading.read_to_end(&mut answer) => {}
         _ = write => {}
+        () = tokio::time::sleep(STAYED_MAX) => {}
     }
     opened.elapsed()
 }
