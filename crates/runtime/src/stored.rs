@@ -181,7 +181,7 @@ mod tests {
         assert!(matches!(fault(RecordKind::Heartbeat, b"x"), NotEmpty { bytes: 1 }));
         assert!(matches!(fault(RecordKind::Request, b""), Header(_)));
         assert!(matches!(fault(RecordKind::Request, &request[..body]), Body(_)));
-        assert!(matches!(fault(RecordKind::Configuration, b"{}"), NoSettings(_)));
+        assert!(matches!(fault(RecordKind::Configuration, br#"{"news": 1}"#), NoSettings(_)));
         let unknown = StoredRecord { kind: 99, ..record(RecordKind::Heartbeat, Vec::new()) };
         assert!(matches!(decode(&unknown), Err(UnknownKind(99))));
     }

@@ -143,7 +143,7 @@ fn what_means_nothing_is_named_with_its_place_and_passed_over() {
     let mut journal = journal(folder.path(), 1 << 20);
     write(&mut journal, HEARTBEAT, b"");
     write(&mut journal, CONTROL, b"later");
-    write(&mut journal, CONFIGURATION, b"{}");
+    write(&mut journal, CONFIGURATION, br#"{"news": 1}"#);
     write(&mut journal, HEARTBEAT, b"");
     let Summary { records, findings, .. } = replay(folder.path(), None);
     assert_eq!((records, findings.undecodable), (2, 2));
@@ -155,7 +155,7 @@ fn what_means_nothing_is_named_with_its_place_and_passed_over() {
         let at = found.offset as usize + 4;
         assert_eq!(bytes[at..at + 8], found.sequence.to_le_bytes());
     }
-    assert!(findings.first_undecodable[1].cause.contains("missing field"), "{findings:?}");
+    assert!(findings.first_undecodable[1].cause.contains("unknown field"), "{findings:?}");
 }
 
 #[test]
