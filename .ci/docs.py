@@ -32,6 +32,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,15 @@ MUST_SAY = {"# bellwether.yml": "check", "# prometheus.yml": "promtool"}
 BESIDE = "run beside bellwether"
 SERVER_SECONDS_MAX = 20
 SHELL = {"sh", "bash", "shell", "console"}
+
+
+def is_ready(address):
+    """Whether the bellwether that listens there takes requests."""
+    try:
+        with urllib.request.urlopen(f"http://{address}/ready", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
 
 
 @dataclass
@@ -222,7 +232,7 @@ class Workbench:
                                       executable=self.folder / "bin" / "bellwether")
             try:
                 address, end = folder / "data" / "listen.addr", time.monotonic() + SERVER_SECONDS_MAX
-                while not address.exists():
+                while not (address.exists() and is_ready(address.read_text(encoding="utf-8").strip())):
                     if server.poll() is not None or time.monotonic() > end:
                         return f"bellwether does not start\n{(folder / 'log').read_text()}"
                     time.sleep(0.02)

@@ -55,6 +55,16 @@ impl Fleet {
         Self { labels: (0..series).map(labels).collect() }
     }
 
+    /// The same fleet as the replica `name` of a pair writes it.
+    #[must_use]
+    pub fn written_by(&self, name: &str) -> Self {
+        let written = |labels: &LabelSet| {
+            let pairs = labels.iter().chain([("__replica__", name)]);
+            LabelSet::from_pairs(pairs).unwrap_or_else(|error| unreachable!("{error}"))
+        };
+        Self { labels: self.labels.iter().map(written).collect() }
+    }
+
     /// Number of series.
     pub fn series(&self) -> usize {
         self.labels.len()

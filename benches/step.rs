@@ -77,6 +77,19 @@ fn path(criterion: &mut Criterion) {
             black_box(intake.apply(&record, &mut work));
             work[0].clear();
         });
+        let pair = ["a", "b"].map(|name| fleet.written_by(name));
+        let mut intake = Intake::new(Arc::new(Settings::default()), 7);
+        for (replica, name) in pair.iter().zip(["the elected replica", "the other replica"]) {
+            let same_step = || vec![(0, replica.bodies(0).collect())];
+            let name = format!("decode and look-up, {name}");
+            measure(&mut group, &name, same_step, |body, step| {
+                let request = decode(body);
+                let body = RecordBody::Request(&request);
+                let record = Record { received_at: Fleet::at(step), body };
+                black_box(intake.apply(&record, &mut work));
+                work[0].clear();
+            });
+        }
         let warm = std::cell::RefCell::new(WarmEngine::new(&fleet));
         let next_steps = || warm.borrow_mut().next_steps(&fleet, STEPS_AT_A_TIME);
         measure(&mut group, "step", next_steps, |body, step| {

@@ -56,8 +56,11 @@ pub enum Command {
     Demo(DemoArgs),
     /// Run recorded history through the same engine.
     ///
-    /// Writes for every series of the corpus a file with one row for each of its rows:
-    /// timestamp,score,is_alert,is_firing.
+    /// Of a journal that `run` wrote it gives the events that `run` gave: events.jsonl, one a line, and summary.json. With
+    /// --verify it replays it in several ways that must not matter (shards, other requests, interruptions) and compares. Of
+    /// a corpus it writes for every series a file with one row for each of its rows: timestamp,score,is_alert,is_firing.
+    ///
+    /// Exit code 0: done, and with --verify nothing differs. 1: something differs, or it cannot be done. 2: wrong usage.
     #[command(after_help = REPLAY_HELP)]
     Replay(ReplayArgs),
     /// Say what fired in a day or a week, what it cost of the budget, and what to tune.
@@ -100,6 +103,10 @@ Examples:
 
 const REPLAY_HELP: &str = "\
 Examples:
+  bellwether replay bellwether-data --output results
+  bellwether replay bellwether-data --output results --config candidate.yml
+  bellwether replay --verify bellwether-data
+  bellwether replay --verify bellwether-data --events bellwether-data/events
   bellwether replay --corpus datasets/manifest.json --output results
   bellwether replay --corpus datasets/manifest.json --output results --config bellwether.yml";
 
@@ -165,15 +172,29 @@ pub struct DemoArgs {
 /// Options of `bellwether replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
-    /// Manifest of the corpus: a JSON file that lists its series and where their data is.
-    #[arg(long, value_name = "MANIFEST_JSON")]
-    pub corpus: PathBuf,
-    /// Folder for the results, one file for each series.
-    #[arg(long, value_name = "DIR")]
-    pub output: PathBuf,
-    /// Configuration file; embedded defaults without one.
+    /// A journal: the data folder of `run`, or the folder `journal` in it. It is only read.
+    #[arg(value_name = "JOURNAL", required_unless_present = "corpus")]
+    pub journal: Option<PathBuf>,
+    /// Manifest of a corpus instead of a journal: a JSON file that lists its series and where their data is.
+    #[arg(long, value_name = "MANIFEST_JSON", conflicts_with = "journal")]
+    pub corpus: Option<PathBuf>,
+    /// Folder for the results.
+    #[arg(long, value_name = "DIR", required_unless_present = "verify")]
+    pub output: Option<PathBuf>,
+    /// Configuration file, in force throughout. Without one a journal is replayed under what was in force when it was
+    /// written, and a corpus under embedded defaults.
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Replay the journal in several ways and compare what they give; no results are written.
+    #[arg(long, requires = "journal", conflicts_with_all = ["corpus", "output"])]
+    pub verify: bool,
+    /// Compare with these events, written by `run`, too: a file of JSON lines, a Parquet file, or the folder of an
+    /// event log.
+    #[arg(long, value_name = "EVENTS", requires = "verify", conflicts_with_all = ["corpus", "output"])]
+    pub events: Option<PathBuf>,
+    /// Seed of the places where --verify cuts requests and interrupts.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "verify", conflicts_with_all = ["corpus", "output"])]
+    pub seed: u64,
 }
 
 /// Options of `bellwether report`.

@@ -16,7 +16,11 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(args),
         Command::Demo(args) => demo::demo(&args),
-        Command::Replay(args) => replay::replay(&args),
+        Command::Replay(args) => match replay::replay(&args) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
         Command::Report(args) => report::report(&args),
         Command::Check(args) => match check::check(&args) {
             Ok(true) => Ok(()),

@@ -1,41 +1,50 @@
 //! `bellwether replay`: recorded history through the same engine.
 
-use std::sync::Arc;
-use std::time::Instant;
+mod corpus;
+mod journal;
+mod verify;
 
-use bellwether_replay::corpus::replay_corpus;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context;
+use bellwether_engine::Settings;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::ReplayArgs;
 use crate::config::Config;
-use crate::output;
 
-/// Replays a corpus.
+/// Replays a corpus or a journal. Says whether all is well: with `--verify` whether nothing differs.
 ///
 /// # Errors
-/// When the configuration is wrong, the corpus cannot be read or the results cannot be written.
-pub fn replay(args: &ReplayArgs) -> anyhow::Result<()> {
-    let config = Config::load(args.config.as_deref())?;
-    let started = Instant::now();
-    // Drawn on standard error, and only if that is a terminal.
-    let bar = ProgressBar::new(0).with_style(
-        ProgressStyle::with_template("{wide_bar} {pos}/{len} series, {eta} left")
-            .unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    let progress = |done: usize, total: usize| {
-        bar.set_length(total as u64);
-        bar.set_position(done as u64);
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let report =
-        replay_corpus(&args.corpus, &args.output, &Arc::new(config.engine), threads, &progress)?;
-    bar.finish_and_clear();
-    output::print(&format!(
-        "{} series, {} rows, {} alerts in {:.1} s; results in {}\n",
-        report.series,
-        report.rows,
-        report.alerts,
-        started.elapsed().as_secs_f64(),
-        args.output.display(),
-    ))
+/// When the configuration is wrong, what is to be replayed cannot be read, or the results cannot be written.
+pub fn replay(args: &ReplayArgs) -> anyhow::Result<bool> {
+    let ReplayArgs { journal, corpus, output, config, verify: _, events, seed } = args;
+    let config = config.as_deref();
+    match (journal, corpus, output) {
+        (_, Some(manifest), Some(output)) => {
+            corpus::corpus(manifest, output, config).map(|()| true)
+        }
+        (Some(folder), _, Some(output)) => {
+            journal::journal(folder, output, settings(config)?).map(|()| true)
+        }
+        (Some(folder), _, None) => {
+            verify::verify(folder, settings(config)?.as_ref(), events.as_deref(), *seed)
+        }
+        // The command line takes nothing else.
+        _ => anyhow::bail!("name a journal or a corpus"),
+    }
+}
+
+/// What the configuration file says, if there is one.
+fn settings(config: Option<&Path>) -> anyhow::Result<Option<Arc<Settings>>> {
+    let load = |path| Config::load(Some(path)).context("nothing was replayed");
+    config.map(load).transpose().map(|config| config.map(|config| Arc::new(config.engine)))
+}
+
+/// Drawn on standard error, and only if that is a terminal.
+fn bar(template: &str) -> ProgressBar {
+    ProgressBar::new(0).with_style(
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    )
 }

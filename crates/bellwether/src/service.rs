@@ -52,6 +52,8 @@ pub(crate) struct App {
     pub(crate) guard: Arc<Guard>,
     pub(crate) started_at: jiff::Timestamp,
     pub(crate) pulse: Pulse,
+    /// Whether what it learns survives.
+    pub(crate) is_durable: bool,
     /// Wall-clock time of the last request that could be decoded, in milliseconds; 0 before the first.
     last_received_ms: Arc<AtomicI64>,
     ready: AtomicBool,
@@ -88,8 +90,6 @@ pub(crate) struct Service {
     /// Where it listens.
     pub(crate) address: SocketAddr,
     runtime: Runtime,
-    /// Whether what it learns survives.
-    keeps: bool,
     server: JoinHandle<()>,
     watch: JoinHandle<()>,
     web: JoinHandle<()>,
@@ -137,7 +137,7 @@ impl Service {
             durability(&config, &outlets),
         )
         .context("cannot start the engine's threads")?;
-        let keeps = config.durability.is_some();
+        let is_durable = config.durability.is_some();
         let last_received_ms = Arc::new(AtomicI64::new(0));
         let receiver = receiver(&config, runtime.handle(), Arc::clone(&last_received_ms));
         let limits = ServerLimits {
@@ -155,6 +155,7 @@ impl Service {
             live: LiveConfig::new(args, config),
             started_at: jiff::Timestamp::now(),
             pulse: Pulse::default(),
+            is_durable,
             last_received_ms,
             ready: AtomicBool::new(true),
         });
@@ -167,7 +168,7 @@ impl Service {
         });
         let watch = tokio::spawn(watch::watch(Arc::clone(&app), shutdown.clone()));
         let web = tokio::spawn(web::follow(Arc::clone(&app), shutdown.clone()));
-        Ok(Self { app, address, runtime, keeps, server, watch, web, shutdown })
+        Ok(Self { app, address, runtime, server, watch, web, shutdown })
     }
 
     /// Waits until the engine goes on where the last one ended, and says in the log how far it is.
@@ -187,7 +188,7 @@ impl Service {
         };
         let found = found.context("recovery ended early")?;
         let found = found.context("what was learned before cannot be read")?;
-        if self.keeps {
+        if self.app.is_durable {
             log_recovery(&found);
         }
         Ok(())
@@ -237,7 +238,7 @@ fn log_progress(phase: Phase) {
 
 /// Says in the log what was found.
 fn log_recovery(found: &Recovery) {
-    let Recovery { generation, rejected, records, torn_tail, gaps, unreadable, took } = found;
+    let Recovery { generation, rejected, records, torn_tail, gaps, unreadable, took, .. } = found;
     for Rejected { file, reason, .. } in rejected {
         tracing::error!(file, %reason, "checkpoint is not valid, the one before it is taken");
     }

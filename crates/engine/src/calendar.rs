@@ -22,7 +22,7 @@ pub use self::zone::Zone;
 
 /// Time zone, holidays and maintenance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Calendar {
     /// The zone whose hours and days the profiles of signals follow.
     pub zone: Zone,

@@ -13,7 +13,7 @@ const GROUP_METRIC: &str = "group";
 
 /// How series become groups, and how these are judged.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct GroupRule {
     /// Name of the rule and of its alerts; no other rule has it.
     pub name: Arc<str>,

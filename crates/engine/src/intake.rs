@@ -5,19 +5,25 @@
 //!
 //! A series that is known is recognised by its label bytes alone: first by guessing that it is the one that
 //! came after the previous one last time, then by a keyed hash of the bytes, verified by comparison.
-//! Labels are looked at once, when a series is created.
+//! Labels are looked at once, when a series is created. What a replica of a pair writes is recognised in the
+//! same way, by an alias of the series that is meant.
 
+mod aliases;
+mod clusters;
+mod configuration;
+mod families;
+mod lookup;
+mod per_metric;
+mod replicas;
 mod state;
 mod work;
 
-use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::BuildHasher;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_series::{Fingerprint, LabelError, LabelSet, Timestamp};
+use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use bellwether_signal::{FamilyKind, SeriesKind, series_kind};
-use bellwether_wire::remote_write::{MetricType, RawSample, WriteRequest};
+use bellwether_wire::remote_write::{RawSample, WriteRequest};
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 use hashbrown::HashTable;
@@ -30,6 +36,11 @@ use crate::record::{Record, RecordBody, RecordClock};
 use crate::settings::Settings;
 use crate::threshold::{Shares, firing_threshold, shortest_for_ms};
 use crate::units::{Party, Units};
+
+use self::aliases::Aliases;
+use self::clusters::Clusters;
+use self::lookup::{Recognised, hash};
+use self::per_metric::PerMetric;
 
 pub use self::state::IntakeState;
 pub(crate) use self::state::free_places;
@@ -70,6 +81,9 @@ pub struct Intake {
     watched: usize,
     shares: Shares,
     units: Units,
+    per_metric: PerMetric,
+    clusters: Clusters,
+    aliases: Aliases,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,6 +92,9 @@ struct Entry {
     seen_ms: i64,
     fate: Fate,
 }
+
+/// Why a series is refused, with words for the sender.
+type Refusal = (RejectReason, String);
 
 /// What happens to the samples of a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +125,7 @@ impl Intake {
     pub fn new(settings: Arc<Settings>, hash_seed: u64) -> Self {
         let shares = Shares::of(&settings.budget, 0, 0);
         let units = Units::new(&settings.groups);
+        let per_metric = PerMetric::of(settings.series.per_metric_max, std::iter::empty());
         Self {
             settings,
             hasher: SeedableRandomState::with_seed(hash_seed, SharedSeed::global_fixed()),
@@ -123,6 +141,9 @@ impl Intake {
             watched: 0,
             shares,
             units,
+            per_metric,
+            clusters: Clusters::default(),
+            aliases: Aliases::default(),
         }
     }
 
@@ -193,11 +214,11 @@ impl Intake {
                 });
                 continue;
             }
-            match self.find_or_create(series.labels, work) {
-                Ok(index) => {
-                    self.guess = index + 1;
+            match self.recognise(series.labels, work, routed) {
+                Ok(Recognised::Series(index)) => {
                     self.take(index, series.samples, newest, work, routed);
                 }
+                Ok(Recognised::Unelected) => Self::leave_out(series.samples, newest, routed),
                 Err((reason, message)) => {
                     routed.outcome.reject(reason, samples, || message);
                 }
@@ -237,57 +258,21 @@ impl Intake {
         }
     }
 
-    /// The entry of the series with these label bytes, created if it is new and may be.
-    #[inline]
-    fn find_or_create(
-        &mut self,
-        wire: &[u8],
-        work: &mut [Work],
-    ) -> Result<usize, (RejectReason, String)> {
-        if let Some(Some(entry)) = self.entries.get(self.guess)
-            && entry.labels.as_wire() == wire
-        {
-            return Ok(self.guess);
-        }
-        match self.find(wire) {
-            Some(index) => Ok(index),
-            None => self.create(wire, work),
-        }
-    }
-
-    fn find(&self, wire: &[u8]) -> Option<usize> {
-        let is_same = |&index: &u32| {
-            let entry = self.entries.get(index as usize).and_then(Option::as_ref);
-            entry.is_some_and(|entry| entry.labels.as_wire() == wire)
-        };
-        self.table.find(self.hash(wire), is_same).map(|&index| index as usize)
-    }
-
-    fn hash(&self, wire: &[u8]) -> u64 {
-        self.hasher.hash_one(wire)
-    }
-
-    #[cold]
-    fn create(&mut self, wire: &[u8], work: &mut [Work]) -> Result<usize, (RejectReason, String)> {
-        let labels = LabelSet::from_wire(wire, &self.settings.series.labels).map_err(|error| {
-            let reason = match error {
-                LabelError::TooMany { .. } | LabelError::TooLong { .. } => RejectReason::LabelLimit,
-                _ => RejectReason::InvalidLabels,
-            };
-            (reason, error.to_string())
-        })?;
-        // A sender that does not sort its labels, or sends empty ones, is found by the canonical form.
-        if labels.as_wire() != wire
-            && let Some(index) = self.find(labels.as_wire())
-        {
-            return Ok(index);
-        }
+    fn create(&mut self, labels: LabelSet, work: &mut [Work]) -> Result<usize, Refusal> {
         let limit = self.settings.series.active_max;
         if self.table.len() >= limit {
             let message =
                 format!("limit on active series is reached: limit=`{limit}`, series=`{labels}`");
             return Err((RejectReason::SeriesLimit, message));
         }
+        if self.per_metric.is_full(&labels) {
+            let limit = self.settings.series.per_metric_max;
+            let message = format!(
+                "limit on series of one metric is reached: limit=`{limit}`, series=`{labels}`"
+            );
+            return Err((RejectReason::MetricLimit, message));
+        }
+        self.per_metric.enter(&labels);
         let fate = self.admit(&labels, work);
         let entry = Some(Entry { labels, seen_ms: self.elapsed_ms, fate });
         let index = if let Some(index) = self.free.pop() {
@@ -300,7 +285,7 @@ impl Intake {
         let (entries, hasher) = (&self.entries, &self.hasher);
         let hash = |&index: &u32| {
             let entry = entries.get(index as usize).and_then(Option::as_ref);
-            entry.map_or(0, |entry| hasher.hash_one(entry.labels.as_wire()))
+            entry.map_or(0, |entry| hash(hasher, entry.labels.as_wire()))
         };
         self.table.insert_unique(hash(&index), index, hash);
         Ok(index as usize)
@@ -349,109 +334,30 @@ impl Intake {
         }
     }
 
-    /// Decides anew about every known series whose name is `affected`; those about which nothing changes
-    /// keep their state.
-    fn reconsider(&mut self, affected: impl Fn(&str) -> bool, work: &mut [Work]) {
-        for index in 0..self.entries.len() {
-            let Some(entry) = &self.entries[index] else { continue };
-            if !affected(entry.labels.metric_name()) {
-                continue;
-            }
-            let (labels, old) = (entry.labels.clone(), entry.fate);
-            let unchanged = match (old, self.judge(&labels)) {
-                (Fate::Watched { kind, .. }, Ok(new_kind)) => kind == new_kind,
-                (Fate::Dropped(reason), Err(new_reason)) => reason == new_reason,
-                _ => false,
-            };
-            if !unchanged {
-                self.dismiss(&labels, old, work);
-                let fate = self.admit(&labels, work);
-                if let Some(entry) = &mut self.entries[index] {
-                    entry.fate = fate;
-                }
-            }
-        }
-    }
-
-    fn configure(&mut self, settings: &Arc<Settings>, work: &mut [Work]) {
-        if !self.settings.groups_alike(settings) {
-            self.dismiss_all(work);
-        }
-        self.settings = Arc::clone(settings);
-        self.count_units();
-        for partition in 0..PARTITIONS {
-            let shard = partition % work.len();
-            work[shard].inputs.push((partition as u8, Input::Configure(Arc::clone(settings))));
-        }
-        self.reconsider(|_| true, work);
-        self.update_shares(work);
-    }
-
-    /// Counts anew: other series are named by other rules.
-    fn count_units(&mut self) {
-        let mut units = Units::new(&self.settings.groups);
-        for entry in self.entries.iter().flatten() {
-            if matches!(entry.fate, Fate::Watched { .. }) {
-                units.enter(Party::of(&self.settings, &entry.labels));
-            }
-        }
-        self.units = units;
-    }
-
-    /// Every series begins anew, where its new group is kept.
-    fn dismiss_all(&mut self, work: &mut [Work]) {
-        for index in 0..self.entries.len() {
-            let Some(entry) = &mut self.entries[index] else { continue };
-            let fate = std::mem::replace(&mut entry.fate, Fate::Dropped(DropReason::Excluded));
-            let labels = entry.labels.clone();
-            self.dismiss(&labels, fate, work);
-        }
-    }
-
-    /// Remembers what families are. The first word about a family stays, so that two exporters that
-    /// disagree do not take turns in resetting each other's series.
-    fn learn_metadata(&mut self, request: &WriteRequest, work: &mut [Work], outcome: &mut Outcome) {
-        let mut learned = BTreeSet::new();
-        for metadata in request.metadata() {
-            let kind = match metadata.kind {
-                MetricType::Counter => FamilyKind::Counter,
-                MetricType::Gauge | MetricType::Info | MetricType::StateSet => FamilyKind::Gauge,
-                MetricType::Histogram | MetricType::GaugeHistogram => FamilyKind::Histogram,
-                MetricType::Summary => FamilyKind::Summary,
-                MetricType::Unknown => continue,
-            };
-            if self.families.contains_key(metadata.family) {
-                continue;
-            }
-            if self.families.len() >= self.settings.series.metadata_max
-                || metadata.family.len() > self.settings.series.labels.value_bytes_max
-            {
-                outcome.refused_families += 1;
-                continue;
-            }
-            Arc::make_mut(&mut self.families).insert(metadata.family.into(), kind);
-            learned.insert(metadata.family);
-        }
-        if !learned.is_empty() {
-            self.reconsider(|name| depends_on(name, &learned), work);
-        }
-    }
-
     /// Forgets series from which nothing was received for longer than their time to live.
     fn sweep(&mut self, work: &mut [Work]) {
         let oldest_ms = self.elapsed_ms - self.settings.series.time_to_live_ms;
         for index in 0..self.entries.len() {
-            if self.entries[index].as_ref().is_none_or(|entry| entry.seen_ms >= oldest_ms) {
-                continue;
+            if self.entries[index].as_ref().is_some_and(|entry| entry.seen_ms < oldest_ms) {
+                self.forget(index, work);
             }
-            let Some(entry) = self.entries[index].take() else { continue };
-            let hash = self.hash(entry.labels.as_wire());
-            if let Ok(found) = self.table.find_entry(hash, |&other| other as usize == index) {
-                found.remove();
-            }
-            self.free.push(index as u32);
-            self.dismiss(&entry.labels, entry.fate, work);
         }
+        if self.clusters.forget_idle(oldest_ms) {
+            self.aliases.clear();
+        }
+        self.aliases.sweep(self.elapsed_ms, &self.entries);
+    }
+
+    /// Forgets the series in entry `index`. Whoever calls this sees to it that no alias leads there any more.
+    fn forget(&mut self, index: usize, work: &mut [Work]) {
+        let Some(entry) = self.entries[index].take() else { return };
+        let hash = hash(&self.hasher, entry.labels.as_wire());
+        if let Ok(found) = self.table.find_entry(hash, |&other| other as usize == index) {
+            found.remove();
+        }
+        self.free.push(index as u32);
+        self.per_metric.withdraw(&entry.labels);
+        self.dismiss(&entry.labels, entry.fate, work);
     }
 
     fn update_shares(&mut self, work: &mut [Work]) {
@@ -465,16 +371,6 @@ impl Intake {
             work[shard].inputs.push((partition as u8, Input::Share(each)));
         }
     }
-}
-
-/// Whether the kind of the series called `name` depends on any of these families.
-fn depends_on(name: &str, families: &BTreeSet<&str>) -> bool {
-    let depends = Cell::new(false);
-    series_kind(name, |family| {
-        depends.set(depends.get() || families.contains(family));
-        None
-    });
-    depends.get()
 }
 
 /// The partition that owns a routing key: its first six bits.

@@ -10,14 +10,24 @@ pub enum RejectReason {
     LabelLimit,
     /// The limit on active series is reached and the series is new.
     SeriesLimit,
+    /// The limit on series of one metric is reached and the series is new.
+    MetricLimit,
+    /// The limit on clusters of replicas is reached and the series is of a new one.
+    ClusterLimit,
     /// The sample is further ahead of its receipt than `ordering.future_max` allows.
     Future,
 }
 
 impl RejectReason {
     /// Every reason, in the order of [`RejectReason::index`].
-    pub const ALL: [Self; 4] =
-        [Self::InvalidLabels, Self::LabelLimit, Self::SeriesLimit, Self::Future];
+    pub const ALL: [Self; 6] = [
+        Self::InvalidLabels,
+        Self::LabelLimit,
+        Self::SeriesLimit,
+        Self::MetricLimit,
+        Self::ClusterLimit,
+        Self::Future,
+    ];
 
     /// The word used in metrics and error bodies.
     pub const fn as_str(self) -> &'static str {
@@ -25,6 +35,8 @@ impl RejectReason {
             Self::InvalidLabels => "invalid_labels",
             Self::LabelLimit => "label_limit",
             Self::SeriesLimit => "series_limit",
+            Self::MetricLimit => "metric_limit",
+            Self::ClusterLimit => "cluster_limit",
             Self::Future => "future_timestamp",
         }
     }

@@ -27,11 +27,13 @@ pub enum DropReason {
     HistogramBucket,
     /// A metric of bellwether's own coming back.
     OwnMetric,
+    /// From a replica that is not the elected one of its cluster.
+    Replica,
 }
 
 impl DropReason {
     /// Every reason, in the order of [`DropReason::index`].
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Duplicate,
         Self::Conflict,
         Self::Late,
@@ -40,6 +42,7 @@ impl DropReason {
         Self::Excluded,
         Self::HistogramBucket,
         Self::OwnMetric,
+        Self::Replica,
     ];
 
     /// The word used in metrics.
@@ -53,6 +56,7 @@ impl DropReason {
             Self::Excluded => "excluded",
             Self::HistogramBucket => "histogram_bucket",
             Self::OwnMetric => "own_metric",
+            Self::Replica => "replica",
         }
     }
 
@@ -116,6 +120,8 @@ pub struct Counts {
     pub deep_refused: u64,
     /// Series that found their group full, each time that they were admitted.
     pub group_refused: u64,
+    /// Times that another replica of a cluster took the place of the elected one.
+    pub failovers: u64,
 }
 
 impl Counts {
@@ -136,6 +142,7 @@ impl Counts {
         self.in_maintenance += other.in_maintenance;
         self.deep_refused += other.deep_refused;
         self.group_refused += other.group_refused;
+        self.failovers += other.failovers;
     }
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Calendar;
 use crate::event::FORMAT_VERSION;
 use crate::group_rule::GroupRule;
+use crate::ha::HaPairs;
 
 /// Name of the rule that judges what no configured rule matches, and of the alerts it raises.
 pub const DEFAULT_RULE: &str = "MetricAnomaly";
@@ -21,12 +22,14 @@ pub const DEFAULT_RULE: &str = "MetricAnomaly";
 ///
 /// It is saved in the journal, so that a replay has it: what is read back is checked, and unknown keys are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(remote = "Self", deny_unknown_fields)]
+#[serde(remote = "Self", deny_unknown_fields, default)]
 pub struct Settings {
     /// Order of samples within a series.
     pub ordering: Ordering,
     /// Bounds on series.
     pub series: SeriesLimits,
+    /// Senders that write the same series.
+    pub ha: HaPairs,
     /// Which series are watched.
     pub selection: Selection,
     /// How they are judged: the first rule that matches a series is its rule. The last one matches
@@ -54,6 +57,7 @@ impl Default for Settings {
         Self {
             ordering: Ordering::default(),
             series: SeriesLimits::default(),
+            ha: HaPairs::default(),
             selection: Selection::default(),
             rules: vec![Rule::default()],
             budget: Budget::default(),
@@ -119,7 +123,7 @@ impl Settings {
 
 /// Order of samples within a series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Ordering {
     /// How far behind the newest sample of its series, in event time, a sample may arrive. 0 takes
     /// samples in order only; above 0 a sample is held until its series has passed it.
@@ -138,10 +142,12 @@ impl Default for Ordering {
 
 /// Bounds on series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct SeriesLimits {
     /// Most series known at a time, watched or not.
     pub active_max: usize,
+    /// Most series of one metric name known at a time; 0 is no limit.
+    pub per_metric_max: usize,
     /// A series from which nothing was received for this long is forgotten.
     pub time_to_live_ms: i64,
     /// Most metric families whose metadata is remembered.
@@ -154,6 +160,7 @@ impl Default for SeriesLimits {
     fn default() -> Self {
         Self {
             active_max: 1_000_000,
+            per_metric_max: 0,
             time_to_live_ms: 24 * 3_600_000,
             metadata_max: 100_000,
             labels: LabelLimits::default(),
@@ -164,7 +171,7 @@ impl Default for SeriesLimits {
 /// Which series are watched: those that some `include` matches (all, if there is none) and no
 /// `exclude` does.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Selection {
     /// Series to watch; empty means every series.
     pub include: Vec<Matchers>,
@@ -182,7 +189,7 @@ impl Selection {
 
 /// How a set of series is judged and alerted on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Rule {
     /// Name of the rule and of its alerts.
     pub name: Arc<str>,
@@ -226,7 +233,7 @@ pub enum Importance {
 
 /// When an anomaly becomes an alert and when that is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct AlertPolicy {
     /// How long, in event time, the surprise must stay over the threshold before the alert fires. Each
     /// sample counts for its series' own interval, so a series sampled less often fires at once.
@@ -245,7 +252,7 @@ impl Default for AlertPolicy {
 
 /// How many false alarms may be raised; firing thresholds follow from it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct Budget {
     /// False alarms a day, all series together.
     pub per_day: f64,
@@ -263,7 +270,7 @@ impl Default for Budget {
 
 /// Detectors of the deep tier know more and take more memory, so they judge as many series as there is memory for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct DeepTier {
     /// Bytes for their states. Each partition has an equal part of it and gives it to series in the order in which
     /// they come; a series that finds none left is judged by the base tier alone until it is admitted again.

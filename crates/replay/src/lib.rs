@@ -1,5 +1,6 @@
-//! History in, changes out: corpora, synthetic fleets, reports.
+//! History in, changes out: corpora, journals, synthetic fleets, reports.
 
 pub mod corpus;
 pub mod fleet;
+pub mod journal;
 pub mod report;

@@ -32,6 +32,9 @@ pub enum NoCheckpoint {
     /// The configuration changed while it was made.
     #[error("configuration changed meanwhile")]
     Reconfigured,
+    /// The journal failed while it was made, and has recovered.
+    #[error("journal failed meanwhile")]
+    Interrupted,
     /// A sink has not written what it was told.
     #[error("a sink has not written its events yet")]
     Unsettled,
@@ -49,13 +52,31 @@ pub(crate) struct Checkpointer {
     pub(crate) every: Duration,
     pub(crate) settle: Settle,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) door: Door,
     pub(crate) stats: Arc<Stats>,
+}
+
+/// How the checkpointer reaches the recorder, and through it everybody else.
+pub(crate) trait Reach {
+    /// Hands a message over.
+    fn ask(&mut self, message: ToRecorder) -> Result<(), NoCheckpoint>;
+
+    /// Blocks until there is an answer.
+    fn wait<T>(&mut self, answer: &Receiver<T>) -> Result<T, NoCheckpoint>;
+}
+
+impl Reach for Door {
+    fn ask(&mut self, message: ToRecorder) -> Result<(), NoCheckpoint> {
+        self.send(message).map_err(|_| NoCheckpoint::Stopping)
+    }
+
+    fn wait<T>(&mut self, answer: &Receiver<T>) -> Result<T, NoCheckpoint> {
+        answer.recv().map_err(|_| NoCheckpoint::Stopping)
+    }
 }
 
 impl Checkpointer {
     /// Makes a checkpoint whenever it is time or somebody asks, until nobody can ask any more.
-    pub(crate) fn run(mut self, asked: &Receiver<AskedNow>) {
+    pub(crate) fn run(mut self, mut door: Door, asked: &Receiver<AskedNow>) {
         let mut due = Instant::now() + self.every;
         loop {
             let whoever = match asked.recv_deadline(due) {
@@ -63,9 +84,7 @@ impl Checkpointer {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let begun = Instant::now();
-            let made = self.make();
-            self.stats.checkpointed(&made, begun.elapsed(), self.clock.now());
+            let made = self.make(&mut door);
             if let Some(whoever) = whoever {
                 // Whoever asked may have stopped waiting.
                 _ = whoever.send(made);
@@ -75,51 +94,63 @@ impl Checkpointer {
     }
 
     /// Makes a checkpoint; its generation.
-    fn make(&mut self) -> Result<u64, NoCheckpoint> {
+    pub(crate) fn make(&mut self, reach: &mut impl Reach) -> Result<u64, NoCheckpoint> {
+        let begun = Instant::now();
+        let made = self.try_to_make(reach);
+        self.stats.checkpointed(&made, begun.elapsed(), self.clock.now());
+        made
+    }
+
+    fn try_to_make(&mut self, reach: &mut impl Reach) -> Result<u64, NoCheckpoint> {
+        let failures = self.stats.kept().journal.failures;
         let mut writer = self.checkpoints.begin(self.clock.now())?;
-        self.gather(&mut writer)?;
+        gather(reach, &mut writer)?;
         if !(self.settle)() {
             return Err(NoCheckpoint::Unsettled);
         }
         let (done, synced) = bounded(1);
-        self.ask(ToRecorder::Sync(done))?;
-        synced.recv().map_err(|_| NoCheckpoint::Stopping)??;
+        reach.ask(ToRecorder::Sync(done))?;
+        reach.wait(&synced)??;
+        // A sync that failed is not made good by a later one. Were a record lost of which the intake knows nothing and some
+        // partition does, the parts would not belong together; if it is older than all parts, they do not need it.
+        if self.stats.kept().journal.failures != failures {
+            return Err(NoCheckpoint::Interrupted);
+        }
         let checkpoint = self.checkpoints.commit(writer)?;
         self.checkpoints.prune()?;
-        self.ask(ToRecorder::Covered(self.checkpoints.covered_below()))?;
+        reach.ask(ToRecorder::Covered(self.checkpoints.covered_below()))?;
         Ok(checkpoint.generation())
     }
+}
 
-    /// Writes all parts, one at a time.
-    fn gather(&self, writer: &mut Writer) -> Result<(), NoCheckpoint> {
-        let intake = self.part(Save::Intake)?;
-        let (state, settings) = intake.content;
-        let configurations = intake.at.configurations;
-        let position = Position::Journal { covered_below: intake.at.below };
-        writer.add(Section::Intake, &position, &state.encode())?;
-        drop(state);
-        writer.add(Section::Configuration, &position, &stored::encode_settings(&settings))?;
-        let mut add = |section, part: Part<Vec<u8>>| {
-            if part.at.configurations != configurations {
-                return Err(NoCheckpoint::Reconfigured);
-            }
-            let position = Position::Journal { covered_below: part.at.below };
-            Ok(writer.add(section, &position, &part.content)?)
-        };
-        for partition in 0..PARTITIONS {
-            let part = self.part(|part| Save::Partition(partition as u8, part))?;
-            add(Section::Partition(partition as u16), part)?;
+/// Writes all parts, one at a time.
+fn gather(reach: &mut impl Reach, writer: &mut Writer) -> Result<(), NoCheckpoint> {
+    let intake = part(reach, Save::Intake)?;
+    let (state, settings) = intake.content;
+    let configurations = intake.at.configurations;
+    let position = Position::Journal { covered_below: intake.at.below };
+    writer.add(Section::Intake, &position, &state.encode())?;
+    drop(state);
+    writer.add(Section::Configuration, &position, &stored::encode_settings(&settings))?;
+    let mut add = |section, part: Part<Vec<u8>>| {
+        if part.at.configurations != configurations {
+            return Err(NoCheckpoint::Reconfigured);
         }
-        add(Section::Collector, self.part(Save::Collector)?)
+        let position = Position::Journal { covered_below: part.at.below };
+        Ok(writer.add(section, &position, &part.content)?)
+    };
+    for partition in 0..PARTITIONS {
+        let part = part(reach, |part| Save::Partition(partition as u8, part))?;
+        add(Section::Partition(partition as u16), part)?;
     }
+    add(Section::Collector, part(reach, Save::Collector)?)
+}
 
-    fn part<T>(&self, save: impl FnOnce(Sender<Part<T>>) -> Save) -> Result<Part<T>, NoCheckpoint> {
-        let (part, answer) = bounded(1);
-        self.ask(ToRecorder::Save(save(part)))?;
-        answer.recv().map_err(|_| NoCheckpoint::Stopping)
-    }
-
-    fn ask(&self, message: ToRecorder) -> Result<(), NoCheckpoint> {
-        self.door.send(message).map_err(|_| NoCheckpoint::Stopping)
-    }
+fn part<T>(
+    reach: &mut impl Reach,
+    save: impl FnOnce(Sender<Part<T>>) -> Save,
+) -> Result<Part<T>, NoCheckpoint> {
+    let (part, answer) = bounded(1);
+    reach.ask(ToRecorder::Save(save(part)))?;
+    reach.wait(&answer)
 }

@@ -122,6 +122,14 @@ impl Collector {
         self.book.firing()
     }
 
+    /// The cap's state, and the firing alerts.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn parts(&self) -> (Vec<u8>, Vec<Event>) {
+        let mut cap = Vec::new();
+        self.cap.save(&mut cap);
+        (cap, self.book.firing().cloned().collect())
+    }
+
     /// Its state: a number, so many bytes of the cap's, and the firing alerts' events as JSON.
     pub(crate) fn save(&self) -> Vec<u8> {
         let mut cap = Vec::new();
@@ -160,38 +168,50 @@ pub(crate) enum CollectorError {
     Firing(#[from] serde_json::Error),
 }
 
-/// Puts records together again, in order, until the other threads are gone.
-pub(crate) fn run(
-    mut collector: Collector,
-    messages: &Receiver<ToCollector>,
-    dones: &[Receiver<Done>],
-    stats: &Stats,
-    mut on_news: OnNews,
-) {
-    for message in messages {
-        let header = match message {
-            ToCollector::Record(header) => header,
+/// The collector, and whom it hears and tells.
+pub(crate) struct CollectorStage {
+    pub(crate) collector: Collector,
+    pub(crate) messages: Receiver<ToCollector>,
+    /// Of each shard.
+    pub(crate) dones: Vec<Receiver<Done>>,
+    pub(crate) stats: Arc<Stats>,
+    pub(crate) on_news: OnNews,
+}
+
+impl CollectorStage {
+    /// Puts records together again, in order, until the other threads are gone.
+    pub(crate) fn run(mut self) {
+        while let Ok(message) = self.messages.recv() {
+            if !self.take(message) {
+                return;
+            }
+        }
+    }
+
+    /// Takes a message, for a record after waiting for what the shards make of it; false when they are gone.
+    pub(crate) fn take(&mut self, message: ToCollector) -> bool {
+        match message {
+            ToCollector::Record(header) => return self.record(&header),
             // Whoever asked may have stopped waiting.
             ToCollector::Save { at, part } => {
-                _ = part.send(Part { at, content: collector.save() });
-                continue;
+                _ = part.send(Part { at, content: self.collector.save() });
             }
-            ToCollector::Barrier(done) => {
-                _ = done.send(());
-                continue;
-            }
+            ToCollector::Barrier(done) => _ = done.send(()),
             ToCollector::Standing => {
-                let events: Vec<_> = collector.firing().cloned().collect();
+                let events: Vec<_> = self.collector.firing().cloned().collect();
                 if !events.is_empty() {
-                    on_news(News { told: Told::Standing, events, gauges: Vec::new() });
+                    (self.on_news)(News { told: Told::Standing, events, gauges: Vec::new() });
                 }
-                continue;
             }
-        };
+        }
+        true
+    }
+
+    fn record(&mut self, header: &Header) -> bool {
         let mut outputs = Outputs::default();
         let (mut open_episodes, mut state_bytes) = (0, 0);
-        for done in dones {
-            let Ok(mut done) = done.recv() else { return };
+        for done in &self.dones {
+            let Ok(mut done) = done.recv() else { return false };
             outputs.counts.add(&done.outputs.counts);
             outputs.events.append(&mut done.outputs.events);
             outputs.gauges.append(&mut done.outputs.gauges);
@@ -199,13 +219,13 @@ pub(crate) fn run(
             state_bytes += done.state_bytes;
         }
         let mut news = None;
-        stats.decide(|decided| {
+        self.stats.decide(|decided| {
             decided.open_episodes = open_episodes;
             decided.state_bytes = state_bytes;
             if let Some(arrived) = header.arrived {
                 decided.observe_latency(arrived.elapsed());
             }
-            news = collector.take(&header, outputs, &mut decided.alerts);
+            news = self.collector.take(header, outputs, &mut decided.alerts);
             if let Some(news) = &news {
                 decided.counts.add(&news.counts);
                 for event in &news.events {
@@ -213,10 +233,11 @@ pub(crate) fn run(
                 }
             }
         });
-        let Some(Collected { events, gauges, .. }) = news else { continue };
+        let Some(Collected { events, gauges, .. }) = news else { return true };
         if !events.is_empty() || !gauges.is_empty() {
             let told = if header.is_replayed { Told::Again } else { Told::First };
-            on_news(News { told, events, gauges });
+            (self.on_news)(News { told, events, gauges });
         }
+        true
     }
 }

@@ -37,6 +37,8 @@ pub struct Durability {
 pub struct Recovery {
     /// The generation of the checkpoint that was read; `None` when there was none.
     pub generation: Option<u64>,
+    /// Records with a lower sequence are in it and were not read again.
+    pub covered_below: u64,
     /// Newer checkpoints that are not valid.
     pub rejected: Vec<Rejected>,
     /// Records of the journal that were applied.
@@ -117,4 +119,11 @@ pub enum Phase {
     Ready,
     /// It takes none: the journal cannot be written at present.
     Unrecorded,
+}
+
+impl Phase {
+    /// Whether it still catches up with what was kept.
+    pub fn is_recovering(self) -> bool {
+        matches!(self, Self::Restoring | Self::Replaying { .. })
+    }
 }

@@ -401,6 +401,13 @@ impl Journal {
 
     /// Leaves the file that failed, or could not be created, for good.
     fn fail(&mut self) {
+        // What was acknowledged before it was durable must not depend on the system's leisure. Whether this succeeds, nobody
+        // can know after a sync that failed.
+        if self.unsynced && self.options.sync != SyncPolicy::EachCommit {
+            for file in self.full.iter_mut().chain(&mut self.segment.file) {
+                _ = file.sync_data();
+            }
+        }
         self.failed = true;
         self.counts.failures += 1;
         self.full = None;

@@ -17,6 +17,8 @@ mod runtime;
 mod sequencer;
 mod shard;
 mod sink;
+mod stages;
+mod start;
 mod stats;
 pub mod storage;
 pub mod stored;

@@ -69,6 +69,21 @@ pub(crate) struct Recorder {
     pub(crate) stats: Arc<Stats>,
     /// What is on its way to the sequencer once the group is written.
     pub(crate) group: Vec<ToSequencer>,
+    pub(crate) due: Due,
+}
+
+/// When something is due although nobody says so, in milliseconds since the recorder began.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Due {
+    heartbeat_ms: u64,
+    retry_ms: u64,
+}
+
+impl Due {
+    /// For a recorder that begins.
+    pub(crate) fn new(heartbeat: Duration) -> Self {
+        Self { heartbeat_ms: heartbeat.as_millis() as u64, retry_ms: 0 }
+    }
 }
 
 impl Recorder {
@@ -78,43 +93,52 @@ impl Recorder {
             self.record(StoredBody::Configuration(settings));
         }
         self.commit();
+        self.hold_reserve();
     }
 
     /// Records until nobody is left who could tell it anything, or the sequencer is gone.
     pub(crate) fn run(mut self, messages: &Receiver<ToRecorder>) {
         let started = Instant::now();
-        // Questions make no record, so they must not put the heartbeat off.
-        let mut next_heartbeat = started + self.heartbeat;
-        let mut next_retry = started;
+        let now_ms = || started.elapsed().as_millis() as u64;
         loop {
-            let until = if self.has_failed() { next_retry } else { next_heartbeat };
-            let mut alive = match messages.recv_deadline(self.sync_due(started).min(until)) {
-                Ok(message) => {
-                    if message.is_recorded() {
-                        next_heartbeat = Instant::now() + self.heartbeat;
-                    }
-                    self.take(message)
-                }
-                Err(RecvTimeoutError::Timeout) => true,
+            let until = started + Duration::from_millis(self.turn_due_ms(now_ms()));
+            let first = match messages.recv_deadline(until) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            for message in messages.try_iter().take(GROUP_MESSAGES_MAX - 1) {
-                alive &= self.take(message);
-            }
-            let now = Instant::now();
-            if self.has_failed() && now >= next_retry {
-                next_retry = now + RETRY_EVERY;
-                self.retry();
-            } else if !self.has_failed() && now >= next_heartbeat {
-                next_heartbeat = now + self.heartbeat;
-                alive &= self.record(StoredBody::Heartbeat);
-            }
-            alive &= self.commit();
-            self.sync_if_due(started);
-            if !alive {
+            let group = first.into_iter().chain(messages.try_iter()).take(GROUP_MESSAGES_MAX);
+            if !self.turn(group, now_ms()) {
                 return;
             }
         }
+        self.finish();
+    }
+
+    /// Takes messages as one group and does what is due at `now_ms`, since the start; false when the sequencer is gone.
+    pub(crate) fn turn(&mut self, group: impl Iterator<Item = ToRecorder>, now_ms: u64) -> bool {
+        let mut alive = true;
+        for message in group {
+            // Questions make no record, so they must not put the heartbeat off.
+            if message.is_recorded() {
+                self.due.heartbeat_ms = now_ms + self.heartbeat.as_millis() as u64;
+            }
+            alive &= self.take(message);
+        }
+        if self.has_failed() && now_ms >= self.due.retry_ms {
+            self.due.retry_ms = now_ms + RETRY_EVERY.as_millis() as u64;
+            self.retry();
+        } else if !self.has_failed() && now_ms >= self.due.heartbeat_ms {
+            self.due.heartbeat_ms = now_ms + self.heartbeat.as_millis() as u64;
+            alive &= self.record(StoredBody::Heartbeat);
+        }
+        alive &= self.commit();
+        self.sync_if_due(now_ms);
+        alive
+    }
+
+    /// Nothing comes any more: what was written is made durable.
+    pub(crate) fn finish(&mut self) {
         if let Some(log) = &mut self.log
             && let Err(error) = log.journal.sync()
         {
@@ -188,21 +212,17 @@ impl Recorder {
             }
             StoredBody::Request(_) | StoredBody::Heartbeat => (RecordKind::Heartbeat, Vec::new()),
         };
-        match self.append(kind, received_at, &[&payload]) {
-            Ok(sequence) => {
-                if let StoredBody::Configuration(settings) = &body {
-                    self.settings = Arc::clone(settings);
-                    self.restate(payload);
-                }
-                self.enter(sequence, received_at, body, None)
+        let Ok(sequence) = self.append(kind, received_at, &[&payload]) else {
+            if let StoredBody::Configuration(settings) = body {
+                self.waiting = Some(settings);
             }
-            Err(_) => {
-                if let StoredBody::Configuration(settings) = body {
-                    self.waiting = Some(settings);
-                }
-                true
-            }
+            return true;
+        };
+        if let StoredBody::Configuration(settings) = &body {
+            self.settings = Arc::clone(settings);
+            self.restate(payload);
         }
+        self.enter(sequence, received_at, body, None)
     }
 
     fn append_request(
@@ -307,6 +327,7 @@ impl Recorder {
             return;
         }
         self.stats.set_phase(Phase::Ready);
+        self.stats.journal_well();
         if let Some(settings) = self.waiting.take() {
             self.record(StoredBody::Configuration(settings));
         } else {
@@ -329,28 +350,35 @@ impl Recorder {
         if let Err(error) = log.journal.retain(below, now) {
             self.stats.journal_failed(&error);
         }
-        if !log.journal.is_failed()
-            && let Err(error) = log.reserve.refill(&*log.storage)
-        {
-            self.stats.journal_failed(&error);
-        }
+        self.hold_reserve();
         self.report();
     }
 
-    /// When the interval of the sync policy asks for the next look.
-    fn sync_due(&self, started: Instant) -> Instant {
-        match self.log.as_ref().map(|log| log.sync) {
-            Some(SyncPolicy::Interval { interval_ms }) => {
-                Instant::now() + Duration::from_millis(interval_ms.max(1))
-            }
-            _ => started + Duration::from_secs(u64::from(u32::MAX)),
+    /// Has the reserve there, if there is room for it.
+    fn hold_reserve(&mut self) {
+        let Some(log) = &mut self.log else { return };
+        if log.journal.is_failed() {
+            return;
+        }
+        match log.reserve.refill(&*log.storage) {
+            Ok(_) => self.stats.journal_well(),
+            Err(error) => self.stats.journal_failed(&error),
         }
     }
 
-    fn sync_if_due(&mut self, started: Instant) {
+    /// When it is its turn although nobody says anything: for what is due, or when the sync policy asks for a look.
+    fn turn_due_ms(&self, now_ms: u64) -> u64 {
+        let due_ms = if self.has_failed() { self.due.retry_ms } else { self.due.heartbeat_ms };
+        match self.log.as_ref().map(|log| log.sync) {
+            Some(SyncPolicy::Interval { interval_ms }) => due_ms.min(now_ms + interval_ms.max(1)),
+            _ => due_ms,
+        }
+    }
+
+    fn sync_if_due(&mut self, now_ms: u64) {
         if let Some(log) = &mut self.log
             && !log.journal.is_failed()
-            && let Err(error) = log.journal.sync_if_due(started.elapsed().as_millis() as u64)
+            && let Err(error) = log.journal.sync_if_due(now_ms)
         {
             self.failed(&error);
         }

@@ -129,8 +129,13 @@ impl Kept {
             &durability.journal.folder,
             if generation.is_some() { ReadFrom::Sequence(state.next) } else { ReadFrom::Oldest },
         )?;
-        let found =
-            Recovery { generation, rejected, torn_tail: opened.torn_tail, ..Recovery::default() };
+        let found = Recovery {
+            generation,
+            covered_below: state.next,
+            rejected,
+            torn_tail: opened.torn_tail,
+            ..Recovery::default()
+        };
         let tail = Tail {
             reader: reader.below(opened.next_sequence),
             first: state.next,

@@ -13,22 +13,19 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bellwether_engine::{PARTITIONS, SeriesView, Settings, Shard};
+use bellwether_engine::{SeriesView, Settings};
 use bellwether_series::LabelSet;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use parking_lot::RwLock;
 
 use crate::api::{Clock, Ingest, Reply, Request, SubmitError};
-use crate::checkpointer::{AskedNow, Checkpointer, NoCheckpoint};
-use crate::collector::{self, OnNews, ToCollector};
+use crate::checkpointer::{AskedNow, NoCheckpoint};
+use crate::collector::OnNews;
 use crate::durability::{Durability, Phase, Recovery, RecoveryError};
-use crate::recorder::{Log, Recorder, ToRecorder};
-use crate::recovery::{Kept, State, Tail};
-use crate::sequencer::{self, Outlets, Sequenced, Sequencer, ToSequencer};
-use crate::shard;
+use crate::recorder::{Recorder, ToRecorder};
+use crate::stages::Stages;
+use crate::start::{Begun, Run, Start};
 use crate::stats::Stats;
-use crate::storage::Reserve;
-use crate::stored::{self, StoredBody};
 
 /// Records that may wait for a shard or for the collector.
 const RECORDS_IN_FLIGHT_MAX: usize = 16;
@@ -142,21 +139,18 @@ impl Runtime {
         on_news: OnNews,
         durability: Option<Durability>,
     ) -> std::io::Result<Self> {
-        let stats = Arc::new(Stats::default());
-        let (to_recorder, messages) = bounded(options.queue_requests_max.max(1));
-        let (to_checkpointer, asked) = unbounded();
-        let door = Door(Arc::new(RwLock::new(Some(Ways { to_recorder, to_checkpointer }))));
-        let handle = Handle { door, stats };
+        let (handle, messages, asked) = Handle::new(options.queue_requests_max);
         let (done, recovered) = bounded(1);
         let start = Start {
             settings: Arc::clone(settings),
             options,
             clock,
             durability,
-            door: handle.door.clone(),
-            stats: Arc::clone(&handle.stats),
+            stats: handle.shared_stats(),
         };
-        let recorder = spawn("recorder", move || start.run(&messages, asked, on_news, &done))?;
+        let door = handle.door.clone();
+        let thread = RecorderThread { start, door, messages, recovered: done };
+        let recorder = spawn("recorder", move || thread.run(asked, on_news))?;
         Ok(Self { handle, recorder, recovered })
     }
 
@@ -173,7 +167,7 @@ impl Runtime {
     /// Finishes every request that was taken, then ends the threads. Later requests are refused.
     pub fn stop(self) {
         let Self { handle, recorder, .. } = self;
-        handle.door.close();
+        handle.close();
         // A panic has been printed by then; there is nobody left to tell.
         _ = recorder.join();
     }
@@ -193,6 +187,32 @@ impl Recovering {
 }
 
 impl Handle {
+    /// With what comes out on the other side, for the recorder and for the checkpointer.
+    pub(crate) fn new(
+        queue_requests_max: usize,
+    ) -> (Self, Receiver<ToRecorder>, Receiver<AskedNow>) {
+        let (to_recorder, messages) = bounded(queue_requests_max.max(1));
+        let (to_checkpointer, asked) = unbounded();
+        let door = Door(Arc::new(RwLock::new(Some(Ways { to_recorder, to_checkpointer }))));
+        (Self { door, stats: Arc::default() }, messages, asked)
+    }
+
+    /// Nothing gets in any more.
+    pub(crate) fn close(&self) {
+        self.door.close();
+    }
+
+    /// The way to the recorder.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn door(&self) -> Door {
+        self.door.clone()
+    }
+
+    /// What the recorder and the rest keep up to date.
+    pub(crate) fn shared_stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats)
+    }
+
     /// Makes `settings` the configuration from the next record on.
     ///
     /// # Errors
@@ -205,8 +225,11 @@ impl Handle {
     /// shards have come to it.
     ///
     /// # Errors
-    /// When the runtime is stopping.
+    /// When the runtime is stopping, or recovering.
     pub fn view(&self, wanted: Wanted, limit: usize) -> Result<Vec<SeriesView>, SubmitError> {
+        if self.stats.phase().is_recovering() {
+            return Err(SubmitError::Recovering);
+        }
         let (views, answers) = unbounded();
         self.door.send(ToRecorder::View { wanted, limit, views })?;
         let mut all: Vec<SeriesView> = answers.iter().flatten().collect();
@@ -252,172 +275,68 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Jo
     thread::Builder::new().name(name.to_owned()).spawn(body)
 }
 
-/// What the recorder's thread begins with: it recovers, starts the other threads, catches up, and records.
-struct Start {
-    settings: Arc<Settings>,
-    options: Options,
-    clock: Arc<dyn Clock>,
-    durability: Option<Durability>,
+/// The stages behind the recorder, on threads of their own.
+#[derive(Default)]
+struct Threads(Vec<JoinHandle<()>>);
+
+impl Run for Threads {
+    const IN_FLIGHT_MAX: Option<usize> = Some(RECORDS_IN_FLIGHT_MAX);
+
+    fn start(&mut self, stages: Stages) -> std::io::Result<()> {
+        let Stages { sequencer, shards, collector } = stages;
+        for (index, shard) in shards.into_iter().enumerate() {
+            self.0.push(spawn(&format!("shard-{index}"), || shard.run())?);
+        }
+        self.0.push(spawn("sequencer", || sequencer.run())?);
+        self.0.push(spawn("collector", || collector.run())?);
+        Ok(())
+    }
+
+    fn wait(&mut self, done: &Receiver<()>) {
+        // When the threads are gone, nobody is waited for.
+        _ = done.recv();
+    }
+}
+
+/// The recorder's thread: it recovers, starts the other threads, catches up, and records.
+struct RecorderThread {
+    start: Start,
     door: Door,
-    stats: Arc<Stats>,
+    messages: Receiver<ToRecorder>,
+    recovered: Sender<Result<Recovery, RecoveryError>>,
 }
 
-/// The other threads.
-struct Threads {
-    to_sequencer: Sender<ToSequencer>,
-    to_collector: Sender<ToCollector>,
-    handles: Vec<JoinHandle<()>>,
-}
-
-impl Start {
-    fn run(
-        self,
-        messages: &Receiver<ToRecorder>,
-        asked: Receiver<AskedNow>,
-        on_news: OnNews,
-        recovered: &Sender<Result<Recovery, RecoveryError>>,
-    ) {
-        match self.begin(asked, on_news) {
-            Ok((found, recorder, handles)) => {
+impl RecorderThread {
+    fn run(self, asked: Receiver<AskedNow>, on_news: OnNews) {
+        let mut threads = Threads::default();
+        match self.begin(&mut threads, asked, on_news) {
+            Ok((found, recorder)) => {
                 // Whoever started it may not want to know.
-                _ = recovered.send(Ok(found));
-                recorder.run(messages);
-                for handle in handles {
-                    _ = handle.join();
+                _ = self.recovered.send(Ok(found));
+                recorder.run(&self.messages);
+                for thread in threads.0 {
+                    _ = thread.join();
                 }
             }
             Err(error) => {
                 self.door.close();
-                _ = recovered.send(Err(error));
+                _ = self.recovered.send(Err(error));
             }
         }
     }
 
+    /// Where nothing survives `asked` is dropped, so that nobody waits for an answer.
     fn begin(
         &self,
+        threads: &mut Threads,
         asked: Receiver<AskedNow>,
         on_news: OnNews,
-    ) -> Result<(Recovery, Recorder, Vec<JoinHandle<()>>), RecoveryError> {
-        let begun = Instant::now();
-        let hash_seed = self.options.hash_seed;
-        let Some(durability) = &self.durability else {
-            let state = State::new(&self.settings, hash_seed, 1);
-            let threads = self.threads(state, on_news)?;
-            self.stats.set_phase(Phase::Ready);
-            return Ok((Recovery::default(), self.recorder(None, 1, &threads), threads.handles));
-        };
-        let Kept { state, checkpoints, journal, mut tail, figures } =
-            Kept::open(durability, &self.settings, hash_seed)?;
-        self.stats.decide(|decided| decided.alerts = figures);
-        let mut in_force =
-            Some(Arc::clone(&state.settings)).filter(|_| tail.found.generation.is_some());
-        let mut threads = self.threads(state, on_news)?;
-        self.catch_up(&mut tail, &threads, &mut in_force)?;
-        // Whoever is told is told of what stands now, not of what stood then.
-        if threads.to_collector.send(ToCollector::Standing).is_err() {
-            self.stats.set_phase(Phase::Unrecorded);
+    ) -> Result<(Recovery, Recorder), RecoveryError> {
+        let Begun { found, recorder, checkpointer } = self.start.begin(threads, on_news)?;
+        if let Some(checkpointer) = checkpointer {
+            let door = self.door.clone();
+            threads.0.push(spawn("checkpointer", move || checkpointer.run(door, &asked))?);
         }
-        let log = Log {
-            journal,
-            storage: Arc::clone(&durability.storage),
-            reserve: Reserve::new(durability.reserve),
-            sync: durability.journal.sync,
-        };
-        let mut recorder = self.recorder(Some(log), tail.end, &threads);
-        match in_force {
-            Some(settings)
-                if settings.digest == self.settings.digest
-                    && settings.gauges == self.settings.gauges =>
-            {
-                recorder.restate(stored::encode_settings(&settings));
-            }
-            _ => recorder.waiting = Some(Arc::clone(&self.settings)),
-        }
-        recorder.begin();
-        let checkpointer = Checkpointer {
-            checkpoints,
-            every: durability.checkpoint_every,
-            settle: Arc::clone(&durability.settle),
-            clock: Arc::clone(&self.clock),
-            door: self.door.clone(),
-            stats: Arc::clone(&self.stats),
-        };
-        threads.handles.push(spawn("checkpointer", move || checkpointer.run(&asked))?);
-        self.stats.set_phase(Phase::Ready);
-        Ok((Recovery { took: begun.elapsed(), ..tail.found }, recorder, threads.handles))
-    }
-
-    /// Applies the records that come after the state, and waits until they are done with.
-    fn catch_up(
-        &self,
-        tail: &mut Tail,
-        threads: &Threads,
-        in_force: &mut Option<Arc<Settings>>,
-    ) -> Result<(), RecoveryError> {
-        let of = tail.end.saturating_sub(tail.first);
-        self.stats.set_phase(Phase::Replaying { records: 0, of });
-        while let Some((sequence, received_at, body)) = tail.next()? {
-            if let StoredBody::Configuration(settings) = &body {
-                *in_force = Some(Arc::clone(settings));
-            }
-            let record = Sequenced { sequence, received_at, body, caller: None, is_replayed: true };
-            if threads.to_sequencer.send(ToSequencer::Record(record)).is_err() {
-                return Ok(());
-            }
-            let records = (sequence + 1).saturating_sub(tail.first);
-            self.stats.set_phase(Phase::Replaying { records, of });
-        }
-        let (done, all_done) = bounded(1);
-        if threads.to_sequencer.send(ToSequencer::Barrier(done)).is_ok() {
-            _ = all_done.recv();
-        }
-        Ok(())
-    }
-
-    fn recorder(&self, log: Option<Log>, next: u64, threads: &Threads) -> Recorder {
-        Recorder {
-            log,
-            next,
-            settings: Arc::clone(&self.settings),
-            waiting: None,
-            clock: Arc::clone(&self.clock),
-            heartbeat: self.options.heartbeat,
-            to_sequencer: threads.to_sequencer.clone(),
-            stats: Arc::clone(&self.stats),
-            group: Vec::new(),
-        }
-    }
-
-    fn threads(&self, state: State, on_news: OnNews) -> std::io::Result<Threads> {
-        let State { settings, intake, next, partitions, done_below, collector } = state;
-        self.stats.observe_intake(&intake);
-        let shards = self.options.shards.clamp(1, PARTITIONS);
-        let (to_sequencer, records) = bounded(RECORDS_IN_FLIGHT_MAX);
-        let (to_collector, headers) = bounded(RECORDS_IN_FLIGHT_MAX);
-        let (recycle, recycled) = unbounded();
-        let (mut to_shards, mut dones, mut handles) = (Vec::new(), Vec::new(), Vec::new());
-        for (index, shard) in Shard::deal(partitions, shards).into_iter().enumerate() {
-            let (to_shard, work) = bounded(RECORDS_IN_FLIGHT_MAX);
-            let (done, from_shard) = bounded(RECORDS_IN_FLIGHT_MAX);
-            to_shards.push(to_shard);
-            dones.push(from_shard);
-            let recycle = recycle.clone();
-            handles.push(spawn(&format!("shard-{index}"), move || {
-                shard::run(shard, &work, &done, &recycle);
-            })?);
-        }
-        let sequencer = Sequencer::new(intake, settings, next, done_below);
-        let outlets = Outlets {
-            to_shards,
-            to_collector: to_collector.clone(),
-            recycled,
-            stats: Arc::clone(&self.stats),
-        };
-        handles.push(spawn("sequencer", move || sequencer::run(sequencer, &records, &outlets))?);
-        let stats = Arc::clone(&self.stats);
-        handles.push(spawn("collector", move || {
-            collector::run(collector, &headers, &dones, &stats, on_news);
-        })?);
-        Ok(Threads { to_sequencer, to_collector, handles })
+        Ok((found, recorder))
     }
 }

@@ -86,7 +86,7 @@ impl Sequencer {
         intake: Intake,
         settings: Arc<Settings>,
         next: u64,
-        done_below: [u64; PARTITIONS],
+        done_below: &[u64; PARTITIONS],
     ) -> Self {
         let at = Position { below: next, configurations: 0 };
         Self { intake, settings, at, done_below: done_below.to_vec(), work: Vec::new() }
@@ -145,19 +145,33 @@ pub(crate) struct Outlets {
     pub(crate) stats: Arc<Stats>,
 }
 
-/// Sequences until the recorder is gone or the other threads are.
-pub(crate) fn run(mut sequencer: Sequencer, messages: &Receiver<ToSequencer>, outlets: &Outlets) {
-    for message in messages {
-        let alive = match message {
-            ToSequencer::Record(record) => outlets.record(&mut sequencer, record),
+/// The sequencer, and whom it hears and tells.
+pub(crate) struct SequencerStage {
+    pub(crate) sequencer: Sequencer,
+    pub(crate) messages: Receiver<ToSequencer>,
+    pub(crate) outlets: Outlets,
+}
+
+impl SequencerStage {
+    /// Sequences until the recorder is gone or the other threads are.
+    pub(crate) fn run(mut self) {
+        while let Ok(message) = self.messages.recv() {
+            if !self.take(message) {
+                return;
+            }
+        }
+    }
+
+    /// Takes a message; false when the other threads are gone.
+    pub(crate) fn take(&mut self, message: ToSequencer) -> bool {
+        let Self { sequencer, outlets, .. } = self;
+        match message {
+            ToSequencer::Record(record) => outlets.record(sequencer, record),
             ToSequencer::View { wanted, limit, views } => outlets.view(&wanted, limit, &views),
-            ToSequencer::Save(save) => outlets.save(&sequencer, save),
+            ToSequencer::Save(save) => outlets.save(sequencer, save),
             ToSequencer::Barrier(done) => {
                 outlets.to_collector.send(ToCollector::Barrier(done)).is_ok()
             }
-        };
-        if !alive {
-            return;
         }
     }
 }

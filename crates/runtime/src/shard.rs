@@ -1,4 +1,4 @@
-//! A shard's thread: judges the samples of its partitions.
+//! A shard: judges the samples of its partitions.
 
 use bellwether_engine::{Outputs, Partition, SeriesView, Shard, Work};
 use crossbeam_channel::{Receiver, Sender};
@@ -14,41 +14,52 @@ pub(crate) enum ToShard {
     Save { partition: u8, at: Position, part: Sender<Part<Vec<u8>>> },
 }
 
-/// Works until the sequencer is gone or the collector is.
-pub(crate) fn run(
-    mut shard: Shard,
-    messages: &Receiver<ToShard>,
-    done: &Sender<Done>,
-    recycle: &Sender<Work>,
-) {
-    for message in messages {
+/// A shard, and whom it hears and tells.
+pub(crate) struct ShardStage {
+    pub(crate) shard: Shard,
+    pub(crate) messages: Receiver<ToShard>,
+    pub(crate) done: Sender<Done>,
+    pub(crate) recycle: Sender<Work>,
+}
+
+impl ShardStage {
+    /// Works until the sequencer is gone or the collector is.
+    pub(crate) fn run(mut self) {
+        while let Ok(message) = self.messages.recv() {
+            if !self.take(message) {
+                return;
+            }
+        }
+    }
+
+    /// Takes a message; false when the collector is gone.
+    pub(crate) fn take(&mut self, message: ToShard) -> bool {
         match message {
             ToShard::Work { elapsed_ms, mut work } => {
                 let mut outputs = Outputs::default();
-                shard.apply(elapsed_ms, &mut work, &mut outputs);
+                self.shard.apply(elapsed_ms, &mut work, &mut outputs);
                 // When the sequencer has stopped, nobody wants the buffers back.
-                _ = recycle.send(work);
-                let partitions = shard.partitions();
+                _ = self.recycle.send(work);
+                let partitions = self.shard.partitions();
                 let open_episodes = partitions.iter().map(Partition::open_episodes).sum();
                 let state_bytes = partitions.iter().map(Partition::state_bytes).sum();
-                if done.send(Done { outputs, open_episodes, state_bytes }).is_err() {
-                    return;
-                }
+                return self.done.send(Done { outputs, open_episodes, state_bytes }).is_ok();
             }
             // Whoever asked may have stopped waiting.
             ToShard::View { wanted, limit, views } => {
-                let partitions = shard.partitions();
+                let partitions = self.shard.partitions();
                 let chosen =
                     partitions.iter_mut().flat_map(|p| p.view(&*wanted, limit)).take(limit);
                 _ = views.send(chosen.collect());
             }
             ToShard::Save { partition, at, part } => {
-                if let Some(partition) = shard.partition(partition) {
+                if let Some(partition) = self.shard.partition(partition) {
                     let mut content = Vec::new();
                     partition.save(&mut content);
                     _ = part.send(Part { at, content });
                 }
             }
         }
+        true
     }
 }

@@ -117,11 +117,11 @@ impl Stats {
     }
 
     pub(crate) fn observe_journal(&self, figures: JournalFigures) {
-        let mut kept = self.kept.lock();
-        kept.journal = figures;
-        if !figures.failed {
-            kept.journal_error = None;
-        }
+        self.kept.lock().journal = figures;
+    }
+
+    pub(crate) fn journal_well(&self) {
+        self.kept.lock().journal_error = None;
     }
 
     pub(crate) fn journal_failed(&self, error: &dyn Display) {

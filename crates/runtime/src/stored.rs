@@ -86,15 +86,20 @@ pub fn decode(record: &StoredRecord) -> Result<(Timestamp, StoredBody), StoredEr
     Ok((record.received_at, body))
 }
 
-fn decode_request(payload: &[u8]) -> Result<WriteRequest, StoredError> {
-    let limits = Limits {
+/// Bounds on a request of the journal.
+pub fn limits() -> Limits {
+    Limits {
         body_bytes_max: PAYLOAD_BYTES_MAX,
         decoded_bytes_max: DECODED_BYTES_MAX,
         series_max: SERIES_MAX,
         samples_max: OBJECTS_MAX,
         objects_max: OBJECTS_MAX,
         ..Limits::default()
-    };
+    }
+}
+
+fn decode_request(payload: &[u8]) -> Result<WriteRequest, StoredError> {
+    let limits = limits();
     let (header, body) = RequestHeader::decode(payload)?;
     match header.format {
         RequestFormat::RemoteWrite1 => {
@@ -176,7 +181,7 @@ mod tests {
         assert!(matches!(fault(RecordKind::Heartbeat, b"x"), NotEmpty { bytes: 1 }));
         assert!(matches!(fault(RecordKind::Request, b""), Header(_)));
         assert!(matches!(fault(RecordKind::Request, &request[..body]), Body(_)));
-        assert!(matches!(fault(RecordKind::Configuration, b"{}"), NoSettings(_)));
+        assert!(matches!(fault(RecordKind::Configuration, br#"{"news": 1}"#), NoSettings(_)));
         let unknown = StoredRecord { kind: 99, ..record(RecordKind::Heartbeat, Vec::new()) };
         assert!(matches!(decode(&unknown), Err(UnknownKind(99))));
     }

@@ -1,7 +1,9 @@
 //! For tests, here and in other crates (feature `testing`): a storage in memory that forgets what was not synced,
 //! tears what was half written, fills up, and fails when it is told to. Equal seeds and calls give equal faults.
+//! And [`Stepped`], a runtime without threads.
 
 mod crash;
+mod stepped;
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -11,6 +13,8 @@ use parking_lot::Mutex;
 
 use crate::storage::{FileEntry, Space, Storage, StorageFile, StorageRead};
 use crash::{Inode, NameChange};
+
+pub use stepped::{Line, SavedParts, Stepped};
 
 /// A storage in memory with faults. Clones are the same storage.
 #[derive(Clone)]
@@ -33,6 +37,8 @@ struct Disk {
     fault: Option<(u64, u64, ErrorKind)>,
     /// The operation whose bytes are silently damaged.
     damage: Option<u64>,
+    /// The operation in which the process ends.
+    stop: Option<u64>,
 }
 
 impl FaultyStorage {
@@ -49,6 +55,7 @@ impl FaultyStorage {
             operations: 0,
             fault: None,
             damage: None,
+            stop: None,
         })))
     }
 
@@ -63,6 +70,20 @@ impl FaultyStorage {
         let mut disk = self.0.lock();
         disk.epoch += 1;
         disk.fault = None;
+        disk.stop = None;
+    }
+
+    /// After `operations` more that change something, the process ends within one: of what it writes some part is there,
+    /// anything else is not done, and nothing after it, until [`FaultyStorage::kill`] or [`FaultyStorage::crash`].
+    pub fn stop_next(&self, operations: u64) {
+        let mut disk = self.0.lock();
+        disk.stop = Some(disk.operations + operations);
+    }
+
+    /// Whether the process that uses it has ended: see [`FaultyStorage::stop_next`].
+    pub fn has_stopped(&self) -> bool {
+        let disk = self.0.lock();
+        disk.is_ending()
     }
 
     /// After `operations` more that change something, one fails with `kind`.
@@ -91,6 +112,11 @@ impl FaultyStorage {
     /// Bytes that all files together may have.
     pub fn set_capacity(&self, bytes: u64) {
         self.0.lock().capacity_bytes = bytes;
+    }
+
+    /// Bytes that all files together have.
+    pub fn used_bytes(&self) -> u64 {
+        self.0.lock().used_bytes()
     }
 
     /// Calls so far that change something.
@@ -130,12 +156,25 @@ impl Disk {
     fn operation(&mut self) -> io::Result<()> {
         let number = self.operations;
         self.operations += 1;
+        if self.stop.is_some_and(|stop| stop <= number) {
+            return Err(io::Error::other("the process has ended"));
+        }
         match self.fault {
             Some((from, count, kind)) if number >= from && number - from < count => {
                 Err(io::Error::new(kind, "ordered fault"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Whether the process ends within the operation that was counted last, or ended before it.
+    fn is_ending(&self) -> bool {
+        self.stop.is_some_and(|stop| stop < self.operations)
+    }
+
+    /// Whether it ended before that.
+    fn has_ended(&self) -> bool {
+        self.stop.is_some_and(|stop| stop + 1 < self.operations)
     }
 
     fn used_bytes(&self) -> u64 {
@@ -148,6 +187,9 @@ impl Disk {
 
     fn sync(&mut self, inode: usize) -> io::Result<()> {
         let result = self.operation();
+        if self.is_ending() {
+            return result;
+        }
         let inode = &mut self.inodes[inode];
         if result.is_err() {
             // The pages count as clean from now on, whether they got to the disk or not.
@@ -260,6 +302,7 @@ impl StorageFile for FaultyFile {
         self.is_dead(&disk)?;
         let room = disk.capacity_bytes.saturating_sub(disk.used_bytes()).min(bytes.len() as u64);
         let (fits, result) = match disk.operation() {
+            Err(error) if disk.has_ended() => (0, Err(error)),
             // A part of it is written even so.
             Err(error) => (disk.below(room + 1), Err(error)),
             Ok(()) if room < bytes.len() as u64 => (room, Err(ErrorKind::StorageFull.into())),

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use bellwether_engine::{
-    AlertPolicy, Budget, Calendar, DeepTier, GroupRule, Maintenance, Ordering, Rule, Selection,
-    SeriesLimits, Settings, Zone,
+    AlertPolicy, Budget, Calendar, DeepTier, GroupRule, HaPairs, Maintenance, Ordering, Rule,
+    Selection, SeriesLimits, Settings, Zone,
 };
 use bellwether_series::{Fingerprint, LabelLimits, Matchers};
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ pub(super) fn digest(settings: &Settings) -> String {
     let Settings {
         ordering,
         series,
+        ha,
         selection,
         rules,
         budget,
@@ -28,7 +29,7 @@ pub(super) fn digest(settings: &Settings) -> String {
         digest: _,
     } = settings;
     let Ordering { lateness_ms, future_max_ms, held_samples_max } = ordering;
-    let SeriesLimits { active_max, time_to_live_ms, metadata_max, labels } = series;
+    let SeriesLimits { active_max, per_metric_max, time_to_live_ms, metadata_max, labels } = series;
     let LabelLimits { labels_max, name_bytes_max, value_bytes_max, total_bytes_max } = labels;
     let Selection { include, exclude } = selection;
     let Budget { per_day, per_series_per_day, cap_per_day } = budget;
@@ -48,6 +49,12 @@ pub(super) fn digest(settings: &Settings) -> String {
     // What says nothing leaves the digest as it was before there were calendars.
     if let (Some(calendar), Value::Array(parts)) = (calendar_parts(calendar), &mut canonical) {
         parts.push(calendar);
+    }
+    if let (Some(ha), Value::Array(parts)) = (ha_part(ha), &mut canonical) {
+        parts.push(ha);
+    }
+    if let (1.., Value::Array(parts)) = (*per_metric_max, &mut canonical) {
+        parts.push(json!(["per_metric_max", per_metric_max]));
     }
     let mut text = Fingerprint::of_parts(&[canonical.to_string().as_bytes()]).to_string();
     text.truncate(16);
@@ -69,6 +76,16 @@ fn calendar_parts(calendar: &Calendar) -> Option<Value> {
         json!([name.as_ref(), texts(matchers), times])
     };
     Some(json!([zone, holidays, maintenance.iter().map(window).collect::<Vec<_>>()]))
+}
+
+/// `None` for pairs as they are by default.
+fn ha_part(ha: &HaPairs) -> Option<Value> {
+    if *ha == HaPairs::default() {
+        return None;
+    }
+    let HaPairs { cluster_labels, replica_labels, failover_ms, clusters_max } = ha;
+    let names = |labels: &[Arc<str>]| labels.iter().map(ToString::to_string).collect::<Vec<_>>();
+    Some(json!(["ha", names(cluster_labels), names(replica_labels), failover_ms, clusters_max]))
 }
 
 /// Only labels where nothing else is said, as it was when nothing else could be.

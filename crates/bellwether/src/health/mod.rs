@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_connect::sink::alertmanager::TargetStats;
 use bellwether_connect::sink::gauges;
-use bellwether_runtime::SinkStats;
+use bellwether_runtime::{Kept, Phase, SinkStats};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -64,8 +64,13 @@ impl Health {
 pub(crate) struct Pulse(Mutex<Option<(u64, Instant)>>);
 
 impl Pulse {
+    /// Forgets what was seen: for now no records are due.
+    fn rest(&self) {
+        *self.0.lock() = None;
+    }
+
     /// How long the number of records has been what it is now, as far as anybody has looked.
-    pub(crate) fn stalled(&self, records: u64) -> Duration {
+    fn stalled(&self, records: u64) -> Duration {
         let mut last = self.0.lock();
         match *last {
             Some((before, since)) if before == records => since.elapsed(),
@@ -94,6 +99,25 @@ struct Vitals {
     /// With the name of each.
     sinks: Vec<(String, SinkStats)>,
     gauge_targets: Vec<gauges::TargetStats>,
+    /// `None` where nothing survives.
+    durable: Option<Durable>,
+}
+
+/// How what survives a restart is doing.
+#[derive(Debug, Clone)]
+struct Durable {
+    phase: Phase,
+    kept: Kept,
+}
+
+/// How long the engine has done nothing although it should have: while it recovers, or nothing can be recorded, nothing is due.
+pub(crate) fn stalled(app: &App) -> Duration {
+    let stats = app.engine.stats();
+    if stats.phase() == Phase::Ready {
+        return app.pulse.stalled(stats.records());
+    }
+    app.pulse.rest();
+    Duration::ZERO
 }
 
 fn vitals(app: &App) -> Vitals {
@@ -103,7 +127,7 @@ fn vitals(app: &App) -> Vitals {
         started_ms: app.started_at.as_millisecond(),
         ready: app.is_ready(),
         last_received_ms: app.last_received().map(jiff::Timestamp::as_millisecond),
-        stalled: app.pulse.stalled(stats.records()),
+        stalled: stalled(app),
         queue_depth: stats.queue_depth(),
         queue_max: app.queue_requests_max,
         series: stats.series(),
@@ -112,6 +136,7 @@ fn vitals(app: &App) -> Vitals {
         alertmanagers: app.outlets.alertmanagers.stats(),
         sinks: app.outlets.sink_stats(),
         gauge_targets: app.outlets.gauges.stats().targets,
+        durable: app.is_durable.then(|| Durable { phase: stats.phase(), kept: stats.kept() }),
     }
 }
 
@@ -121,6 +146,10 @@ fn assess(vitals: &Vitals) -> Health {
         ("engine".to_owned(), engine(vitals)),
         ("state".to_owned(), state(vitals)),
     ]);
+    if let Some(durable) = &vitals.durable {
+        checks.insert("journal".to_owned(), journal(durable));
+        checks.insert("checkpoints".to_owned(), checkpoints(&durable.kept));
+    }
     let alertmanagers: Vec<Check> =
         vitals.alertmanagers.iter().map(|target| alertmanager(target, vitals)).collect();
     // Who is not reached is no loss as long as somebody is.
@@ -161,6 +190,37 @@ fn source(vitals: &Vitals) -> Check {
         Status::Healthy
     };
     check(status, message)
+}
+
+fn journal(Durable { phase, kept }: &Durable) -> Check {
+    let (status, message) = match (phase, &kept.journal_error) {
+        (Phase::Restoring, _) => {
+            (Status::Critical, "the newest checkpoint is being read".to_owned())
+        }
+        (Phase::Replaying { records, of }, _) => {
+            (Status::Critical, format!("it is being read: records=`{records}`, of=`{of}`"))
+        }
+        (Phase::Unrecorded, error) => {
+            let error = error.as_deref().unwrap_or("no reason is known");
+            (Status::Critical, format!("it cannot be written, requests are refused: {error}"))
+        }
+        (Phase::Ready, Some(error)) => (Status::Degraded, error.clone()),
+        (Phase::Ready, None) => (Status::Healthy, "it is written".to_owned()),
+    };
+    Check { status, message }
+}
+
+fn checkpoints(kept: &Kept) -> Check {
+    match &kept.checkpoint_error {
+        Some(error) => Check {
+            status: Status::Degraded,
+            message: format!("the last one failed, the journal grows: {error}"),
+        },
+        None => Check {
+            status: Status::Healthy,
+            message: format!("made since the start: {}", kept.checkpoints),
+        },
+    }
 }
 
 fn engine(vitals: &Vitals) -> Check {

@@ -211,6 +211,10 @@ pub(crate) async fn watch(app: Arc<App>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        // That it catches up after a start is no news.
+        if app.engine.stats().phase().is_recovering() {
+            continue;
+        }
         let at = Timestamp::from_ms(jiff::Timestamp::now().as_millisecond());
         let health = Health::of(&app);
         let settings = app.live.engine();

@@ -19,7 +19,10 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use super::exposition::{Families, prometheus_text};
-use super::{outlet_metrics as outlets, process::process_metrics, server_metrics as server};
+use super::{
+    kept_metrics as kept, outlet_metrics as outlets, process::process_metrics,
+    server_metrics as server,
+};
 use crate::health::Health;
 use crate::logging;
 use crate::service::App;
@@ -61,6 +64,7 @@ impl Collector for OwnMetrics {
         judged(families, &decided)?;
         engine(families, app, &decided)?;
         budget(families, app, &decided)?;
+        kept::metrics(families, app.engine.stats())?;
         health(families, app)?;
         outlets::metrics(families, &app.outlets)?;
         process_metrics(families, app.started_at)
@@ -154,6 +158,11 @@ fn judged(families: &mut Families<'_>, decided: &Decided) -> fmt::Result {
             "deep_series_refused",
             "Series admitted for which the deep tier had no memory left",
             counts.deep_refused,
+        ),
+        (
+            "ha_failovers",
+            "Times that another replica of a cluster was elected because the one before was silent",
+            counts.failovers,
         ),
         ("group_series_refused", "Series admitted whose group was full", counts.group_refused),
     ] {

@@ -3,6 +3,7 @@
 mod api;
 mod exposition;
 mod health;
+mod kept_metrics;
 mod metrics;
 mod outlet_metrics;
 mod process;
@@ -21,7 +22,7 @@ use bellwether_connect::source::remote_write;
 
 pub use api::takes_query;
 
-use crate::health::STALLED_MAX;
+use crate::health::{STALLED_MAX, stalled};
 use crate::service::App;
 
 const INDEX: &str = concat!(
@@ -75,8 +76,7 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
 }
 
 async fn live(State(app): State<Arc<App>>) -> Response {
-    let stalled = app.pulse.stalled(app.engine.stats().records());
-    probe(stalled < STALLED_MAX, "healthy\n", "the engine has stalled\n")
+    probe(stalled(&app) < STALLED_MAX, "healthy\n", "the engine has stalled\n")
 }
 
 fn probe(good: bool, yes: &'static str, no: &'static str) -> Response {

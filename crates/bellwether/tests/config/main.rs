@@ -137,6 +137,7 @@ fn the_schema_takes_what_the_command_takes() {
         "choice",
         "detectors",
         "former_key",
+        "ha",
         "no_value",
         "not_a_mapping",
         "out_of_range",
@@ -271,6 +272,21 @@ fn the_digest_follows_the_meaning_and_not_the_text() {
     ];
     let digests: BTreeSet<_> = groups.into_iter().map(with).chain([plain.clone()]).collect();
     assert_eq!(digests.len(), groups.len() + 1);
+    let limited = |max: u8| {
+        digest(&format!("rules: [{{ name: A, match: up }}]\nseries: {{ per_metric_max: {max} }}"))
+    };
+    assert!(plain == limited(0) && plain != limited(1) && limited(1) != limited(2));
+    let with = |ha: &str| digest(&format!("rules: [{{ name: A, match: up }}]\nha: {{ {ha} }}"));
+    assert_eq!(plain, with("failover: 30000ms, clusters_max: 1000"));
+    let pairs = [
+        "cluster_labels: [cluster]",
+        "replica_labels: [__replica__]",
+        "cluster_labels: [cluster, replica]",
+        "failover: 31s",
+        "clusters_max: 999",
+    ];
+    let digests: BTreeSet<_> = pairs.into_iter().map(with).chain([plain.clone()]).collect();
+    assert_eq!(digests.len(), pairs.len() + 1);
 }
 
 #[test]

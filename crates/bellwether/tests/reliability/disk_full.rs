@@ -89,8 +89,14 @@ fn a_full_disk_loses_nothing_and_is_over_when_there_is_room() {
     );
     assert_eq!((lost, after.doubled), (0, 0));
     after.assert_same_as(&before);
-    assert!(slowest_refusal <= REFUSED_MAX, "{slowest_refusal:?} until the first 503");
-    assert!(slowest_return <= RESUMED_MAX, "{slowest_return:?} until requests were taken again");
+    setting::demand(
+        slowest_refusal <= REFUSED_MAX,
+        &format!("{slowest_refusal:?} until the first 503"),
+    );
+    setting::demand(
+        slowest_return <= RESUMED_MAX,
+        &format!("{slowest_return:?} until requests were taken again"),
+    );
 }
 
 /// Like [`until`](crate::poll::until), and looks more often: what is measured here is short.

@@ -62,13 +62,13 @@ impl Load {
                     (Arc::clone(&stop), Arc::clone(&taken), Arc::clone(&failures));
                 thread::spawn(move || {
                     let sender = Sender::new(address);
-                    let mut step = 1;
+                    let mut next = 1;
                     while !stop.load(Ordering::SeqCst) {
-                        sender.deliver_counting(&fleet.body(step), DELIVERY_MAX, &failures);
+                        sender.deliver_counting(&fleet.body(next), DELIVERY_MAX, &failures);
                         taken.fetch_add(1, Ordering::SeqCst);
-                        step += 1;
+                        next += 1;
                     }
-                    step
+                    next
                 })
             })
             .collect();

@@ -149,7 +149,7 @@ impl Server {
 
     /// Whether a checkpoint is being written at this moment.
     pub(crate) fn is_checkpointing(&self) -> bool {
-        self.checkpoints().iter().any(|name| name.ends_with(".tmp"))
+        self.checkpoints().iter().any(|name| name.strip_suffix(".tmp").is_some())
     }
 
     /// Number of the newest checkpoint, 0 before the first.
@@ -160,7 +160,7 @@ impl Server {
 
     fn checkpoints(&self) -> Vec<String> {
         let entries = fs::read_dir(self.data().join("checkpoint"));
-        let names = entries.into_iter().flatten().filter_map(|entry| entry.ok());
+        let names = entries.into_iter().flatten().filter_map(Result::ok);
         names.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 }

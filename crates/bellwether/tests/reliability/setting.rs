@@ -10,3 +10,12 @@ pub(crate) fn pick<T>(short: T, full: T) -> T {
         Ok(other) => panic!("BELLWETHER_RELIABILITY is `short` or `full`, not `{other}`"),
     }
 }
+
+/// Demands in full, and only tells of in short, a bound on time or throughput: on every change the machine has other things to
+/// do as well.
+pub(crate) fn demand(holds: bool, what: &str) {
+    assert!(holds || !pick(false, true), "{what}");
+    if !holds {
+        println!("reliability: BEYOND ITS BOUND, which only the full setting demands: {what}");
+    }
+}

@@ -203,6 +203,9 @@ fn a_closed_standard_output_stops_nothing() {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     drop(child.stdout.take());
     let address = until(seconds(60), "its address", || server::address(dir.path()));
+    until(seconds(60), "it to be ready", || {
+        (http::get(address, "/ready").ok()?.status == 200).then_some(())
+    });
     let mut values = steady(LEARNED);
     values.extend([400.0; 10]);
     for metric in ["a", "b"] {

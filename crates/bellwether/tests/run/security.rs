@@ -335,7 +335,7 @@ fn nothing_that_a_client_says_becomes_a_label_a_tenant_or_a_path() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     files.sort();
-    assert_eq!(files, ["events", "listen.addr", "lock"]);
+    assert_eq!(files, ["events", "journal", "listen.addr", "lock", "reserve"]);
     assert!(!dir.path().join("etc").exists());
 }
 

@@ -156,7 +156,7 @@ impl Receiver {
         let mut invalid = Invalid::parts(&write);
         let received = Some(Received { source, body });
         let request = IngestRequest { write, received_at: (self.clock)(), received };
-        let (sender, receiver) = oneshot::channel();
+        let (sender, answer) = oneshot::channel();
         let stats = Arc::clone(&self.stats);
         // Counted here and not below: the sender may have hung up by then.
         let reply = Box::new(move |result: Result<Outcome, SubmitError>| {
@@ -168,7 +168,7 @@ impl Receiver {
         });
         let refuse = |error: SubmitError| Answer::unavailable(&error.to_string(), retry_attempt);
         self.ingest.submit(request, reply).map_err(refuse)?;
-        let outcome = receiver.await.unwrap_or(Err(SubmitError::Stopping)).map_err(refuse)?;
+        let outcome = answer.await.unwrap_or(Err(SubmitError::Stopping)).map_err(refuse)?;
         invalid.add(&outcome);
         Ok(if invalid.is_empty() { Answer::Written } else { Answer::Invalid(invalid) })
     }

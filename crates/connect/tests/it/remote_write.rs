@@ -274,10 +274,9 @@ async fn a_reply_that_never_comes_is_503() {
 
 #[tokio::test]
 async fn requests_that_wait_for_the_engine_count_against_the_memory_for_bodies() {
-    // The budget is 4 bodies of the largest size, decoded: they are about that large.
-    let largest = protobuf(50).len();
-    let limits =
-        Limits { body_bytes_max: largest, decoded_bytes_max: largest, ..Limits::default() };
+    // The budget is 4 requests of the largest size, as they came and decoded: these are that large.
+    let (body_bytes_max, decoded_bytes_max) = (body(50).len(), protobuf(50).len());
+    let limits = Limits { body_bytes_max, decoded_bytes_max, ..Limits::default() };
     let fixture = Fixture::start(Behaviour::KeepReply, limits).await;
     let send = |body| tokio::spawn(fixture.post(body).send());
     let waiting: Vec<_> = (0..4).map(|_| send(body(50))).collect();
@@ -290,7 +289,7 @@ async fn requests_that_wait_for_the_engine_count_against_the_memory_for_bodies()
 
     let replies = std::mem::take(&mut *fixture.ingest.replies.lock());
     for reply in replies {
-        reply(Outcome::default());
+        reply(Ok(Outcome::default()));
     }
     for answer in waiting {
         assert_eq!(answer.await.unwrap().unwrap().status(), 204);

@@ -8,6 +8,8 @@ use bellwether_signal::FamilyKind;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
+use super::clusters::{Clusters, Elected};
+use super::lookup::hash;
 use super::{Entry, Fate, Intake, Slots};
 use crate::partition::{PARTITIONS, Partition};
 use crate::record::RecordClock;
@@ -27,6 +29,7 @@ pub struct IntakeState {
     free: Vec<u32>,
     slots: Vec<Slots>,
     families: Arc<BTreeMap<Box<str>, FamilyKind>>,
+    clusters: Clusters,
 }
 
 impl Intake {
@@ -41,6 +44,7 @@ impl Intake {
             free: self.free.clone(),
             slots: self.slots.clone(),
             families: Arc::clone(&self.families),
+            clusters: self.clusters.clone(),
         }
     }
 
@@ -76,6 +80,15 @@ impl Intake {
         reader.check(intake.slots_are_sound(), "not every slot is either taken or free, once")?;
         intake.watched = intake.watched_labels().count();
         intake.count_units();
+        intake.count_per_metric();
+        reader.part("clusters");
+        let saved: Vec<Elected> = reader.take()?;
+        let is_known = |(name, _, heard_ms): &Elected| {
+            name.len() == intake.settings.ha.cluster_labels.len() && *heard_ms <= intake.elapsed_ms
+        };
+        reader
+            .check(saved.iter().all(is_known), "a cluster has another name or is of the future")?;
+        intake.clusters = reader.must(Clusters::restored(saved), "a cluster occurs twice")?;
         reader.end()?;
         Ok(intake)
     }
@@ -110,8 +123,8 @@ impl Intake {
         for (index, entry) in (0..).zip(&self.entries) {
             let Some(entry) = entry else { continue };
             let wire = entry.labels.as_wire();
-            let hash = |&index: &u32| self.hash(labels(index));
-            match table.entry(self.hash(wire), |&other| labels(other) == wire, hash) {
+            let hash_of = |&index: &u32| hash(&self.hasher, labels(index));
+            match table.entry(hash(&self.hasher, wire), |&other| labels(other) == wire, hash_of) {
                 Place::Occupied(_) => return None,
                 Place::Vacant(vacant) => _ = vacant.insert(index),
             }
@@ -149,6 +162,7 @@ impl IntakeState {
         }
         writer.put(&self.free);
         writer.put(&self.slots);
+        writer.put(&self.clusters.elected());
         out
     }
 }

@@ -1,7 +1,10 @@
+mod replicas;
+
 use bellwether_series::{MatchOp, Matcher, Matchers};
-use bellwether_wire::remote_write::WriteRequestBuilder;
+use bellwether_wire::remote_write::{MetricType, WriteRequestBuilder};
 
 use super::*;
+use crate::ha::HaPairs;
 use crate::settings::{Rule, Selection};
 use crate::testing::{MINUTE_MS, decode, raw_request, request, series};
 
@@ -110,6 +113,31 @@ fn at_the_limit_new_series_are_refused_and_known_ones_kept() {
     assert!(routed.outcome.examples[0].contains(r#"up{instance="c"}"#));
     assert_eq!(rig.touch(&[&all[1], &all[0]]).outcome.accepted_samples, 2);
     assert_eq!(rig.intake.series(), 2);
+}
+
+#[test]
+fn at_the_limit_of_a_metric_its_new_series_are_refused_and_those_of_others_taken() {
+    let mut settings = Settings::default();
+    settings.series.per_metric_max = 2;
+    settings.selection.exclude = vec![matchers("instance", "b")];
+    let mut rig = Rig::new(settings.clone());
+    let all = ["a", "b", "c"].map(|instance| series("up", instance));
+    let other = series("down", "a");
+    let routed = rig.touch(&[&all[0], &all[1], &all[2], &other]);
+    assert_eq!(routed.outcome.accepted_samples, 3);
+    assert_eq!(rejected(&routed, RejectReason::MetricLimit), 1);
+    assert!(routed.outcome.examples[0].contains(r#"up{instance="c"}"#));
+    // What is saved knows them, and so does another configuration.
+    let saved = rig.intake.save().encode();
+    rig.intake = Intake::restore(Arc::new(settings.clone()), 4, &saved).unwrap();
+    assert_eq!(rejected(&rig.touch(&[&all[2]]), RejectReason::MetricLimit), 1);
+    rig.record(RecordBody::Configuration(Arc::default()));
+    assert_eq!(rig.touch(&[&all[2]]).outcome.accepted_samples, 1);
+    rig.record(RecordBody::Configuration(Arc::new(settings.clone())));
+    assert_eq!(rejected(&rig.touch(&[&series("up", "d")]), RejectReason::MetricLimit), 1);
+    pass(&mut rig, settings.series.time_to_live_ms + 2 * MINUTE_MS);
+    let routed = rig.touch(&[&all[2], &all[1], &all[0]]);
+    assert_eq!(routed.outcome.accepted_samples, 2, "room for two again");
 }
 
 #[test]

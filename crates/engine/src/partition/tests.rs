@@ -223,7 +223,10 @@ fn a_configuration_without_lateness_lets_go_of_what_was_held() {
     rig.configure(minute(99), Settings::default());
     assert_eq!(rig.outputs.counts.judged, 3);
     rig.sample(&labels, minute(100), calm(100));
-    assert_eq!((rig.outputs.counts.judged, rig.outputs.counts.dropped), (1, [0; 8]));
+    assert_eq!(
+        (rig.outputs.counts.judged, rig.outputs.counts.dropped),
+        (1, [0; DropReason::ALL.len()])
+    );
 }
 
 fn with_rule(change: impl FnOnce(&mut Rule)) -> Settings {

@@ -184,6 +184,16 @@ mod tests {
     }
 
     #[test]
+    fn what_an_earlier_version_did_not_know_is_the_default() {
+        let mut early = saved(&settings());
+        early.as_object_mut().unwrap().remove("ha");
+        early["series"].as_object_mut().unwrap().remove("per_metric_max");
+        let read = read(&early).unwrap();
+        assert_eq!(read.ha, crate::ha::HaPairs::default());
+        assert_eq!(read.series.per_metric_max, crate::SeriesLimits::default().per_metric_max);
+    }
+
+    #[test]
     fn unknown_keys_are_refused_everywhere() {
         let good = saved(&settings());
         let mut places = Vec::new();

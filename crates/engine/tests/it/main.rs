@@ -3,6 +3,7 @@
 mod damage;
 mod laws;
 mod order;
+mod pairs;
 mod restart;
 mod run;
 mod scene;

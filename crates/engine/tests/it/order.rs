@@ -5,19 +5,19 @@ use std::sync::Arc;
 use bellwether_engine::{DropReason, Settings};
 use proptest::prelude::*;
 
-use crate::run::{Told, run};
+use crate::run::run;
 use crate::scene::{Noise, STEP_MS, STEPS, Step, any_scene, config, gapless_scene, settings};
 
-const LATENESS_STEPS: usize = 5;
+pub(crate) const LATENESS_STEPS: usize = 5;
 
-fn late_settings() -> Arc<Settings> {
+pub(crate) fn late_settings() -> Arc<Settings> {
     let mut settings = (*settings()).clone();
     settings.ordering.lateness_ms = LATENESS_STEPS as i64 * STEP_MS;
     Arc::new(settings)
 }
 
 /// Every sample one to three times within its own request; returns how many were added.
-fn repeat(steps: &mut [Step], noise: &mut Noise) -> u64 {
+pub(crate) fn repeat(steps: &mut [Step], noise: &mut Noise) -> u64 {
     let mut added = 0;
     for step in steps {
         for &sample in &step.samples.clone() {
@@ -30,7 +30,7 @@ fn repeat(steps: &mut [Step], noise: &mut Noise) -> u64 {
 }
 
 /// Every sample up to [`LATENESS_STEPS`] later than it should be, the order within a request at random.
-fn delay(steps: &[Step], noise: &mut Noise) -> Vec<Step> {
+pub(crate) fn delay(steps: &[Step], noise: &mut Noise) -> Vec<Step> {
     let mut delayed: Vec<Step> = (0..STEPS + LATENESS_STEPS)
         .map(|step| {
             let received_at = steps[0].received_at.plus_ms(step as i64 * STEP_MS);
@@ -48,7 +48,7 @@ fn delay(steps: &[Step], noise: &mut Noise) -> Vec<Step> {
 }
 
 /// Steps in which nothing is received, so that what is held back comes out.
-fn quiet(after: &[Step], count: usize) -> Vec<Step> {
+pub(crate) fn quiet(after: &[Step], count: usize) -> Vec<Step> {
     let last = after[after.len() - 1].received_at;
     let step = |number: usize| Step {
         received_at: last.plus_ms((number as i64 + 1) * STEP_MS),
@@ -101,12 +101,7 @@ proptest! {
         let dropped: u64 = shuffled.counts.dropped.iter().sum();
         prop_assert_eq!(dropped, repeated, "{:?}", shuffled.counts);
         prop_assert_eq!(sorted.counts.judged, shuffled.counts.judged);
-        let in_event_order = |told: &Told| {
-            let mut events = told.events.clone();
-            events.sort_by_key(|event| (event.at_ms, event.fingerprint, event.sequence));
-            events.iter().map(|event| serde_json::to_string(event).unwrap()).collect::<Vec<_>>()
-        };
-        prop_assert_eq!(in_event_order(&sorted), in_event_order(&shuffled));
+        prop_assert_eq!(sorted.in_event_order(), shuffled.in_event_order());
         prop_assert_eq!(sorted.gauges(), shuffled.gauges());
     }
 }

@@ -141,8 +141,10 @@ fn a_restart_after_any_record_changes_nothing() {
     for reason in [Maintenance, Normal, SeriesEnded, Silent, Unwatched] {
         assert!(seen.reasons.contains(&reason), "{reason:?}");
     }
-    let Counts { stale, in_maintenance, deep_refused, group_refused, dropped, .. } = seen.counts;
+    let Counts { stale, in_maintenance, deep_refused, group_refused, failovers, dropped, .. } =
+        seen.counts;
     assert!(stale.min(in_maintenance).min(deep_refused).min(group_refused) > 0, "{seen:?}");
+    assert!(dropped[DropReason::Replica.index()] > 1000 && failovers > 10, "{seen:?}");
     assert!(dropped[DropReason::Late.index()] > 0 && seen.evicted > 3, "{seen:?}");
     assert!(seen.restarts > 30, "{}", seen.restarts);
 }

@@ -30,6 +30,13 @@ impl Told {
             .collect()
     }
 
+    /// As [`Told::lines`], in the order of event time: which record an event belongs to does not matter.
+    pub(crate) fn in_event_order(&self) -> Vec<String> {
+        let mut events: Vec<_> = self.events.iter().collect();
+        events.sort_by_key(|event| (event.at_ms, event.fingerprint, event.sequence));
+        events.iter().map(|event| serde_json::to_string(event).expect("an event is JSON")).collect()
+    }
+
     /// The gauges of each series, one text each, in which every bit of a number shows.
     pub(crate) fn gauges(&self) -> BTreeMap<Fingerprint, Vec<String>> {
         let mut by_series = BTreeMap::<_, Vec<String>>::new();
@@ -39,7 +46,7 @@ impl Told {
         by_series
     }
 
-    fn add(&mut self, outcome: &Outcome, outputs: &mut Outputs) {
+    pub(crate) fn add(&mut self, outcome: &Outcome, outputs: &mut Outputs) {
         self.outcome.accepted_samples += outcome.accepted_samples;
         for (sum, count) in self.outcome.rejected_samples.iter_mut().zip(outcome.rejected_samples) {
             *sum += count;

@@ -191,7 +191,9 @@ impl World {
             let fate = (labels.fingerprint().as_u128() ^ u128::from(self.seed)) as usize;
             let samples = self.samples(step, fate, labels, noise, count);
             if !samples.is_empty() {
-                builder.series(labels, &samples);
+                for labels in written(step, labels) {
+                    builder.series(&labels, &samples);
+                }
             }
         }
         if noise.below(20) == 0 {
@@ -241,6 +243,22 @@ impl World {
             samples.push(RawSample { value: value + 1.0, ..samples[0] });
         }
         samples
+    }
+}
+
+/// A series as the senders write it: those of one instance by a pair, each of which is silent at times, never both.
+fn written(step: usize, labels: &LabelSet) -> Vec<LabelSet> {
+    if labels.get("instance") != Some("b") {
+        return vec![labels.clone()];
+    }
+    let replica = |name: &str| {
+        let replica = [("cluster", "c"), ("__replica__", name)];
+        LabelSet::from_pairs(labels.iter().chain(replica)).expect("a label set")
+    };
+    match step % 50 {
+        0..10 => vec![replica("x")],
+        20..30 => vec![replica("y")],
+        _ => vec![replica("x"), replica("y")],
     }
 }
 

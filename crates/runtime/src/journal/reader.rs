@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use bellwether_series::Timestamp;
+use serde::Serialize;
 
 use super::error::ReadError;
 use super::record::Head;
 use super::scan::{Scanned, Scanner};
-use super::segment::{Chain, Segment};
+use super::segment::{Chain, Segment, path_of};
 use crate::storage::Storage;
 
 /// Where to begin.
@@ -36,7 +37,7 @@ pub struct StoredRecord {
 }
 
 /// Records that should be there and are not.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// Path of the damaged file.
     pub file: String,
@@ -50,7 +51,7 @@ pub struct Gap {
 }
 
 /// The end of the newest segment that is not a whole record: a crash fell into a write.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TornTail {
     /// Path of the file.
     pub file: String,
@@ -103,6 +104,8 @@ pub struct Reader {
     done: bool,
     torn_tail: Option<TornTail>,
     end: Option<(u64, u64)>,
+    /// Segment and byte of the record that was given last.
+    place: Option<(u64, u64)>,
 }
 
 impl Reader {
@@ -138,6 +141,7 @@ impl Reader {
             done: false,
             torn_tail: None,
             end: None,
+            place: None,
         })
     }
 
@@ -151,6 +155,11 @@ impl Reader {
     /// What a crash left half written at the end. Known once the reader has ended.
     pub fn torn_tail(&self) -> Option<&TornTail> {
         self.torn_tail.as_ref()
+    }
+
+    /// Path of the file and byte at which the record begins that was given last.
+    pub fn place(&self) -> Option<(String, u64)> {
+        self.place.map(|(number, offset)| (path_of(&self.folder, number), offset))
     }
 
     /// The sequence after the last record; known once the reader has ended, and if there was a segment.
@@ -168,13 +177,17 @@ impl Reader {
         let Some((segment, scanner)) = &mut self.current else { return self.enter_next() };
         match scanner.next(segment.valid_bytes) {
             Err(source) => Err(ReadError::Storage { file: segment.path.clone(), source }),
-            Ok(Scanned::Record(head, payload)) => Ok(self.take(&head, payload)),
+            Ok(Scanned::Record(head, payload)) => {
+                let begins = scanner.offset - head.record_bytes() as u64;
+                let place = (segment.number, begins);
+                Ok(self.take(&head, payload, place))
+            }
             Ok(Scanned::End) => self.leave(false),
             Ok(Scanned::Damage) => self.leave(true),
         }
     }
 
-    fn take(&mut self, head: &Head, payload: Vec<u8>) -> Option<Entry> {
+    fn take(&mut self, head: &Head, payload: Vec<u8>, place: (u64, u64)) -> Option<Entry> {
         let expected = self.expected.unwrap_or(head.sequence);
         if head.sequence >= self.below {
             self.done = true;
@@ -188,6 +201,7 @@ impl Reader {
             self.expected = Some(head.sequence + 1);
         }
         self.restate = false;
+        self.place = Some(place);
         let &Head { sequence, kind, restated, received_at, .. } = head;
         Some(Entry::Record(StoredRecord { sequence, kind, restated, received_at, payload }))
     }

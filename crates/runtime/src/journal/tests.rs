@@ -97,6 +97,27 @@ fn records_come_back_in_order_over_segments_and_restarts() {
 }
 
 #[test]
+fn a_reader_says_where_each_record_is() {
+    let storage = FaultyStorage::new(1);
+    let (mut journal, _) = open(&storage, options());
+    journal.set_preamble(b"configuration".to_vec()).unwrap();
+    write(&mut journal, 10);
+    let mut reader = Reader::open(Arc::new(storage.clone()), "journal", ReadFrom::Oldest).unwrap();
+    assert_eq!(reader.place(), None);
+    let mut files = std::collections::BTreeSet::new();
+    while let Some(entry) = reader.next() {
+        let Entry::Record(record) = entry.unwrap() else { panic!("a gap") };
+        let (file, offset) = reader.place().unwrap();
+        let bytes = storage.content(&file).unwrap();
+        // Behind the length of the payload.
+        let at = offset as usize + 4;
+        assert_eq!(bytes[at..at + 8], record.sequence.to_le_bytes(), "{}", record.sequence);
+        files.insert(file);
+    }
+    assert!(files.len() > 1);
+}
+
+#[test]
 fn a_record_keeps_kind_receipt_time_and_the_parts_of_its_payload() {
     let storage = FaultyStorage::new(1);
     let (mut journal, _) = open(&storage, options());

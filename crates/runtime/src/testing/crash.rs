@@ -59,6 +59,7 @@ impl Disk {
     pub(super) fn crash(&mut self) {
         self.epoch += 1;
         self.fault = None;
+        self.stop = None;
         // Any of the names, but each from before or after a change, never in between.
         for change in std::mem::take(&mut self.name_changes) {
             if self.below(2) == 0 {

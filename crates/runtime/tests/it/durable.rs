@@ -24,7 +24,7 @@ fn durability(folder: &Path) -> Durability {
         storage: Arc::new(DiskStorage::new(folder)),
         journal: JournalOptions { segment_bytes_max: 20_000, ..JournalOptions::default() },
         checkpoints: CheckpointOptions::default(),
-        checkpoint_every: Duration::from_secs(3600),
+        checkpoint_every: Duration::from_hours(1),
         reserve: ReserveOptions { bytes_max: 1 << 16, ..ReserveOptions::default() },
         settle: Arc::new(|| true),
         id_seed: 5,

@@ -27,8 +27,13 @@ pub struct WriteRequestBuilder {
 impl WriteRequestBuilder {
     /// Adds a series with its samples, in the order given.
     pub fn series(&mut self, labels: &LabelSet, samples: &[RawSample]) {
+        self.wire_series(labels.as_wire(), samples);
+    }
+
+    /// Adds a series as it was received: `labels` are those of a [`SeriesRef`](super::SeriesRef).
+    pub fn wire_series(&mut self, labels: &[u8], samples: &[RawSample]) {
         self.message.clear();
-        self.message.extend_from_slice(labels.as_wire());
+        self.message.extend_from_slice(labels);
         for sample in samples {
             let timestamp = sample.timestamp.as_ms() as u64;
             let timestamp_bytes = (64 - (timestamp | 1).leading_zeros()).div_ceil(7);

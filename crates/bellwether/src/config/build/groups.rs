@@ -93,6 +93,6 @@ impl Builder<'_, '_> {
     }
 }
 
-fn texts(names: &[String]) -> Vec<Arc<str>> {
+pub(super) fn texts(names: &[String]) -> Vec<Arc<str>> {
     names.iter().map(|name| Arc::from(name.as_str())).collect()
 }

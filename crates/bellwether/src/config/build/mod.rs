@@ -23,6 +23,7 @@ mod client_tls;
 mod durability;
 mod endpoint;
 mod groups;
+mod ha;
 mod outputs;
 mod presets;
 mod rules;
@@ -230,6 +231,7 @@ impl Builder<'_, '_> {
             },
             series: SeriesLimits {
                 active_max: series.active_max,
+                per_metric_max: series.per_metric_max,
                 time_to_live_ms: series.time_to_live.ms(),
                 metadata_max: series.metadata_max,
                 labels: LabelLimits {
@@ -239,6 +241,7 @@ impl Builder<'_, '_> {
                     total_bytes_max: labels.total_bytes_max.bytes() as usize,
                 },
             },
+            ha: self.ha(&raw.ha),
             selection: Selection {
                 include: self.selectors("signals.include", &signals.include),
                 exclude,

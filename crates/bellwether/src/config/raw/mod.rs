@@ -10,6 +10,7 @@ mod detectors;
 mod durability;
 mod endpoint;
 mod gauges;
+mod ha;
 mod health;
 mod preset;
 mod rules;
@@ -30,6 +31,7 @@ pub(super) use detectors::{RawApproach, RawDetector};
 pub(super) use durability::{RawCheckpoints, RawJournal, RawSync};
 pub(super) use endpoint::{RawAuthorization, RawBasicAuth, RawEndpoint, RawTlsConfig};
 pub(super) use gauges::RawGauges;
+pub(super) use ha::RawHa;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
 pub(super) use preset::{RawPreset, RawPresets};
 pub(super) use rules::{RawAlert, RawDefaultDeviation, RawDefaults, RawDeviation, RawRule};
@@ -67,6 +69,9 @@ pub(super) struct RawConfig {
     pub labels: RawLabels,
     /// Bounds on series.
     pub series: RawSeries,
+    /// Highly available pairs: senders that write the same series under labels of their own. One replica of each cluster is
+    /// elected; what the others send is counted and left out.
+    pub ha: RawHa,
     /// Order of samples within a series.
     pub ordering: RawOrdering,
     /// Threads and queues.
@@ -113,6 +118,7 @@ impl Default for RawConfig {
             remote_write: RawRemoteWrite::default(),
             labels: RawLabels::default(),
             series: RawSeries::default(),
+            ha: RawHa::default(),
             ordering: RawOrdering::default(),
             runtime: RawRuntime::default(),
             signals: RawSignals::default(),
@@ -207,6 +213,9 @@ pub(super) struct RawSeries {
     /// Most series known at a time, watched or not; further ones are refused.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub active_max: usize,
+    /// Most series of one metric name known at a time; further ones are refused. 0 is no limit.
+    #[schemars(range(min = 0, max = 100_000_000))]
+    pub per_metric_max: usize,
     /// A series from which nothing was received for this long is forgotten.
     #[schemars(extend("x-minimum" = "1m", "x-maximum" = "1y"))]
     pub time_to_live: DurationText,
@@ -220,6 +229,7 @@ impl Default for RawSeries {
         let limits = SeriesLimits::default();
         Self {
             active_max: limits.active_max,
+            per_metric_max: limits.per_metric_max,
             time_to_live: DurationText::from_ms(limits.time_to_live_ms),
             metadata_max: limits.metadata_max,
         }

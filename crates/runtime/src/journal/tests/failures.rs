@@ -141,3 +141,21 @@ fn what_a_failed_sync_lost_after_all_is_named() {
     assert_eq!(lost.records.keys().copied().collect::<Vec<_>>(), [3]);
     assert_eq!((lost.gaps[0].first_missing, lost.gaps[0].missing), (1, Some(2)));
 }
+
+#[test]
+fn what_was_acknowledged_before_a_failed_write_survives_a_crash() {
+    for seed in 0..20 {
+        let storage = FaultyStorage::new(seed);
+        let options = JournalOptions { sync: SyncPolicy::Never, ..options() };
+        let (mut journal, _) = open(&storage, options.clone());
+        write(&mut journal, 2);
+        storage.fail_next(0, ErrorKind::StorageFull);
+        journal.append(KIND, at(3), &[b"void"]).unwrap();
+        journal.commit().unwrap_err();
+        journal.recover_from_failure(at(4)).unwrap();
+        drop(journal);
+        storage.crash();
+        let (_, recovery) = open(&storage, options);
+        assert_eq!((recovery.next_sequence, recovery.gaps), (3, Vec::new()), "seed {seed}");
+    }
+}

@@ -1,0 +1,72 @@
+//! Figures of what survives a restart: journal and checkpoints.
+
+use std::fmt;
+
+use bellwether_runtime::{Kept, Phase, Stats};
+
+use super::exposition::Families;
+
+/// Figures of the journal and the checkpoints; nothing where there are none.
+pub(super) fn metrics(families: &mut Families<'_>, stats: &Stats) -> fmt::Result {
+    let (replayed, of) = match stats.phase() {
+        Phase::Replaying { records, of } => (records, of),
+        Phase::Restoring | Phase::Ready | Phase::Unrecorded => (0, 0),
+    };
+    families.gauge(
+        "bellwether_recovery_records_left",
+        "Records of the journal that are still to be applied after a start; 0 once it is ready",
+        of.saturating_sub(replayed) as f64,
+    )?;
+    let Kept { journal, checkpoints, checkpoint_failures, checkpoint_at, checkpoint_took, .. } =
+        stats.kept();
+    families.gauge(
+        "bellwether_journal_failed",
+        "Whether the journal cannot be written, so that requests are refused",
+        f64::from(u8::from(journal.failed)),
+    )?;
+    for (name, help, value) in [
+        ("segments", "Files of the journal", journal.segments),
+        ("bytes", "Bytes of the journal", journal.bytes),
+    ] {
+        families.gauge(&format!("bellwether_journal_{name}"), help, value as f64)?;
+    }
+    for (name, help, count) in [
+        ("journal_records", "Records written to the journal", journal.records),
+        ("journal_commits", "Groups of records written to the journal", journal.commits),
+        ("journal_syncs", "Times that the journal was made durable", journal.syncs),
+        (
+            "journal_failures",
+            "Writes to the journal that failed, and attempts to go on that did",
+            journal.failures,
+        ),
+        (
+            "journal_records_refused",
+            "Requests refused because the journal takes none so large",
+            journal.records_refused,
+        ),
+        (
+            "journal_groups_full",
+            "Groups written before all that waited was in them, because they were full",
+            journal.groups_full,
+        ),
+        (
+            "journal_segments_removed",
+            "Files of the journal removed because checkpoints cover them",
+            journal.segments_removed,
+        ),
+        ("checkpoints", "Checkpoints made", checkpoints),
+        ("checkpoint_failures", "Attempts at a checkpoint that failed", checkpoint_failures),
+    ] {
+        families.counter(&format!("bellwether_{name}"), help, &count)?;
+    }
+    families.gauge(
+        "bellwether_checkpoint_duration_seconds",
+        "How long the last attempt at a checkpoint took",
+        checkpoint_took.as_secs_f64(),
+    )?;
+    families.gauge(
+        "bellwether_checkpoint_success_timestamp_seconds",
+        "When this process made its newest checkpoint; 0 before the first",
+        checkpoint_at.map_or(0.0, |at| at.as_ms() as f64 / 1000.0),
+    )
+}

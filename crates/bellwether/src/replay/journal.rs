@@ -1,0 +1,83 @@
+//! `bellwether replay JOURNAL --output DIR`: the events of a journal.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use bellwether_engine::Settings;
+use bellwether_replay::journal::{Findings, replay_journal};
+
+use super::bar;
+use crate::output;
+
+/// Findings of each kind that are shown one by one; `summary.json` has more.
+const SHOWN_MAX: usize = 10;
+
+/// Replays the journal in `folder`.
+///
+/// # Errors
+/// When it cannot be read, or the results cannot be written.
+pub(super) fn journal(
+    folder: &Path,
+    output: &Path,
+    settings: Option<Arc<Settings>>,
+) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let bar = bar("{wide_bar} {bytes}/{total_bytes}, {eta} left");
+    let summary = replay_journal(folder, output, settings, &mut |progress| {
+        bar.set_length(progress.total_bytes);
+        bar.set_position(progress.done_bytes);
+    })
+    .with_context(|| format!("journal cannot be replayed: path=`{}`", folder.display()))?;
+    bar.finish_and_clear();
+    complain(&summary.findings);
+    output::print(&format!(
+        "{} records, {} requests, {} samples, {} series, {} events in {:.1} s; results in {}\n",
+        summary.records,
+        summary.requests,
+        summary.samples,
+        summary.series,
+        summary.events.total,
+        started.elapsed().as_secs_f64(),
+        output.display(),
+    ))
+}
+
+/// Names what was found wrong with a journal.
+pub(super) fn complain(findings: &Findings) {
+    if findings.configuration_unknown {
+        output::warn(
+            "the journal does not say under which configuration it begins: the defaults were taken; name one with --config",
+        );
+    }
+    for gap in findings.first_gaps.iter().take(SHOWN_MAX) {
+        let missing = match gap.missing {
+            Some(missing) => format!("{missing} records are missing"),
+            None => "nobody knows how many records are missing".to_owned(),
+        };
+        output::warn(&format!(
+            "damage in the journal: file=`{}`, byte=`{}`: from record {} on {missing}",
+            gap.file, gap.offset, gap.first_missing
+        ));
+    }
+    for record in findings.first_undecodable.iter().take(SHOWN_MAX) {
+        output::warn(&format!(
+            "record {} was passed over: file=`{}`, byte=`{}`: {}",
+            record.sequence, record.file, record.offset, record.cause
+        ));
+    }
+    for (count, what) in
+        [(findings.gaps, "damaged places"), (findings.undecodable, "records passed over")]
+    {
+        if let Some(more @ 1..) = count.checked_sub(SHOWN_MAX as u64) {
+            output::warn(&format!("{more} more {what}"));
+        }
+    }
+    if let Some(tail) = &findings.torn_tail {
+        output::warn(&format!(
+            "the journal ends within a record, as after a crash: file=`{}`, byte=`{}`, bytes=`{}`",
+            tail.file, tail.offset, tail.bytes
+        ));
+    }
+}

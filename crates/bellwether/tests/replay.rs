@@ -1,0 +1,287 @@
+//! `bellwether replay` of a journal as a shell sees it.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, LazyLock};
+
+use assert_cmd::cargo::CommandCargoExt;
+use bellwether_engine::{Engine, Outputs, Record, RecordBody, RecordKind, Settings};
+use bellwether_runtime::journal::{Journal, JournalOptions, RequestFormat, RequestHeader};
+use bellwether_runtime::storage::DiskStorage;
+use bellwether_runtime::stored::{encode_settings, limits};
+use bellwether_series::{LabelSet, Timestamp};
+use bellwether_wire::remote_write::{
+    MetricType, RawSample, WriteRequest, WriteRequestBuilder, compress,
+};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const START_MS: i64 = 1_750_000_020_000;
+const MINUTE_MS: i64 = 60_000;
+const STEPS: i64 = 210;
+const SERIES: i64 = 6;
+
+/// What is written into the journal at one time.
+enum Said {
+    Settings(Arc<Settings>),
+    Request(Vec<u8>),
+    Quiet,
+}
+
+/// Gauges and counters, each of which breaks in its turn, more often than the day's cap allows; in the middle the
+/// configuration changes. Every fifth request holds two samples of each series.
+fn scene() -> Vec<(Timestamp, Said)> {
+    let mut first = Settings { digest: Arc::from("first"), ..Settings::default() };
+    first.budget.cap_per_day = 2;
+    let mut second = Settings { digest: Arc::from("second"), ..first.clone() };
+    second.rules[0].alert.for_ms = 60_000;
+    let mut said = vec![(Timestamp::from_ms(START_MS), Said::Settings(Arc::new(first)))];
+    let mut counters = [0.0; SERIES as usize];
+    let mut waiting: Option<Vec<RawSample>> = None;
+    for step in 0..STEPS {
+        let at = Timestamp::from_ms(START_MS + step * MINUTE_MS);
+        if step == 150 {
+            said.push((at, Said::Settings(Arc::new(second.clone()))));
+        }
+        let samples: Vec<RawSample> = (0..SERIES)
+            .map(|series| {
+                let is_broken = (110 + 15 * series..130 + 15 * series).contains(&step);
+                let factor = if is_broken { 10.0 } else { 1.0 };
+                let value = (100.0 + noise(step, series)) * factor;
+                counters[series as usize] += value;
+                let is_counter = series % 2 == 1;
+                let value = if is_counter { counters[series as usize] } else { value };
+                RawSample { timestamp: at, value }
+            })
+            .collect();
+        if step % 5 == 3 {
+            waiting = Some(samples);
+            continue;
+        }
+        let received_at = at.plus_ms(500);
+        said.push((
+            received_at,
+            Said::Request(request(waiting.take().as_deref(), &samples, step == 0)),
+        ));
+        if step % 7 == 0 {
+            said.push((received_at.plus_ms(10_000), Said::Quiet));
+        }
+    }
+    said
+}
+
+fn request(earlier: Option<&[RawSample]>, samples: &[RawSample], with_metadata: bool) -> Vec<u8> {
+    let mut builder = WriteRequestBuilder::default();
+    if with_metadata {
+        builder.metadata("requests", MetricType::Counter, "help", "");
+    }
+    for (index, &sample) in samples.iter().enumerate() {
+        let name = if index % 2 == 1 { "requests" } else { "queue_depth" };
+        let instance = format!("host-{index}");
+        let labels = LabelSet::from_pairs([("__name__", name), ("instance", &instance)]).unwrap();
+        let earlier = earlier.map(|samples| samples[index]);
+        builder.series(&labels, &earlier.into_iter().chain([sample]).collect::<Vec<_>>());
+    }
+    builder.encode()
+}
+
+/// About normal, a few units wide, always the same.
+fn noise(step: i64, series: i64) -> f64 {
+    let mut seed = (step * SERIES + series) as u64;
+    let mut uniform = || {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        ((z ^ (z >> 27)) >> 11) as f64 / (1_u64 << 53) as f64
+    };
+    (0..4).map(|_| uniform() * 4.0 - 2.0).sum()
+}
+
+/// A data folder with the journal of the scene, in several segments, and the lines that `run` would have logged.
+fn recorded() -> (TempDir, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = Arc::new(DiskStorage::new(folder.path()));
+    let options = JournalOptions { segment_bytes_max: 8_000, ..JournalOptions::default() };
+    let (mut journal, _) = Journal::open(storage, options, 0, 7).unwrap();
+    let mut header = Vec::new();
+    let format = RequestFormat::RemoteWrite1;
+    RequestHeader { format, tenant: "", source: "10.0.0.1" }.encode(&mut header).unwrap();
+    let (mut engine, mut outputs, mut lines) = (None, Outputs::default(), Vec::new());
+    for (received_at, said) in scene() {
+        let mut append = |kind: RecordKind, parts: &[&[u8]]| {
+            journal.append(kind as u8, received_at, parts).unwrap();
+            journal.commit().unwrap();
+        };
+        let request;
+        let body = match said {
+            Said::Settings(settings) => {
+                let payload = encode_settings(&settings);
+                append(RecordKind::Configuration, &[&payload]);
+                journal.set_preamble(payload).unwrap();
+                RecordBody::Configuration(settings)
+            }
+            Said::Request(body) => {
+                append(RecordKind::Request, &[&header, &compress(&body)]);
+                request = WriteRequest::decode(body, &limits()).unwrap();
+                RecordBody::Request(&request)
+            }
+            Said::Quiet => {
+                append(RecordKind::Heartbeat, &[]);
+                RecordBody::Heartbeat
+            }
+        };
+        let engine = engine.get_or_insert_with(|| {
+            let RecordBody::Configuration(settings) = &body else { panic!("{body:?}") };
+            Engine::new(settings, 99)
+        });
+        engine.apply(&Record { received_at, body }, &mut outputs);
+        lines.extend(outputs.events.iter().map(|event| serde_json::to_string(event).unwrap()));
+    }
+    assert!(journal.figures().segments > 2);
+    (folder, lines)
+}
+
+/// Recorded once for all tests, none of which changes it.
+static RECORDED: LazyLock<(TempDir, Vec<String>)> = LazyLock::new(recorded);
+
+/// Exit code, standard output and standard error of `bellwether replay`.
+fn replay<const N: usize>(arguments: [&dyn AsRef<OsStr>; N]) -> (i32, String, String) {
+    let mut command = Command::cargo_bin("bellwether").unwrap();
+    let output = command.arg("replay").args(arguments.map(AsRef::as_ref)).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The rows of the table: columns of each way.
+fn rows(out: &str) -> Vec<Vec<&str>> {
+    let ways = ["one thread", "2 shards", "16 shards", "requests cut", "saved and"];
+    let is_row = |line: &&str| ways.iter().any(|way| line.starts_with(way));
+    let rows = out.lines().filter(is_row).map(|line| line.split_whitespace().collect());
+    rows.collect()
+}
+
+#[test]
+fn a_journal_gives_the_events_that_were_given_when_it_was_written() {
+    let (folder, lines) = &*RECORDED;
+    assert!(lines.len() > 10, "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains("BellwetherAlertCap")), "{lines:#?}");
+    let results = tempfile::tempdir().unwrap();
+    for input in [folder.path().to_owned(), folder.path().join("journal")] {
+        let (code, out, err) = replay([&input, &"--output", &results.path()]);
+        assert_eq!((code, err.as_str()), (0, ""), "{out}");
+        let events = fs::read_to_string(results.path().join("events.jsonl")).unwrap();
+        assert_eq!(events.lines().collect::<Vec<_>>(), *lines);
+        let summary = json(&results.path().join("summary.json"));
+        assert_eq!(summary["events"]["total"], lines.len());
+        assert_eq!((&summary["series"], &summary["configurations"]), (&6.into(), &2.into()));
+        assert_eq!(summary["samples"], SERIES * STEPS);
+        assert_eq!(summary["config_digest"], "second");
+        assert_eq!(summary["first_received_ms"], START_MS);
+        assert!(out.contains(&format!(" {} events in ", lines.len())), "{out}");
+    }
+}
+
+#[test]
+fn a_configuration_that_is_given_rules_throughout() {
+    let (folder, _) = &*RECORDED;
+    let results = tempfile::tempdir().unwrap();
+    let config = results.path().join("deaf.yml");
+    fs::write(&config, "signals: { exclude: ['{__name__=~\".+\"}'] }\n").unwrap();
+    let (code, _, err) =
+        replay([&folder.path(), &"--output", &results.path(), &"--config", &config]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert_eq!(fs::read_to_string(results.path().join("events.jsonl")).unwrap(), "");
+}
+
+/// Exit code and standard output of `replay --verify` beside a live log of `lines`.
+fn verify(lines: &[String], seed: &str) -> (i32, String) {
+    let live = tempfile::tempdir().unwrap();
+    let path = live.path().join("live.jsonl");
+    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let (folder, _) = &*RECORDED;
+    let (code, out, err) =
+        replay([&"--verify", &folder.path(), &"--events", &path, &"--seed", &seed]);
+    assert_eq!(err, "");
+    (code, out)
+}
+
+#[test]
+fn every_way_to_replay_gives_the_same_and_so_did_the_engine_live() {
+    let (_, lines) = &*RECORDED;
+    let (code, out) = verify(lines, "1");
+    assert_eq!(code, 0, "{out}");
+    assert!(out.ends_with("all agree\n"), "{out}");
+    let rows = rows(&out);
+    assert_eq!(rows.len(), 5, "{out}");
+    assert!(rows.iter().all(|row| row.last() == rows[0].last()), "{out}");
+    assert_eq!(rows[0].last().unwrap().len(), 32);
+    assert_eq!(rows[0][3], lines.len().to_string());
+    // Records of "one thread" and of "requests cut at random".
+    let records = |row: &[&str], column: usize| row[column].parse::<u64>().unwrap();
+    assert!(records(&rows[3], 4) > 2 * records(&rows[0], 2), "{out}");
+    let counted = format!("{} with the same id, 0 only live, 0 only here", lines.len());
+    assert!(out.contains(&counted), "{out}");
+}
+
+#[test]
+fn what_was_not_written_live_as_it_is_replayed_is_named() {
+    let (_, lines) = &*RECORDED;
+    // One was lost; another one, and one about the engine itself, never came from these records.
+    let mut other = lines.clone();
+    let lost: Value = serde_json::from_str(&other.remove(4)).unwrap();
+    let mut foreign: Value = serde_json::from_str(&lines[0]).unwrap();
+    foreign["sequence"] = 77.into();
+    other.push(foreign.to_string());
+    foreign["sequence"] = 78.into();
+    foreign["rule"] = "BellwetherHealth".into();
+    other.push(foreign.to_string());
+    let (code, out) = verify(&other, "2");
+    assert_eq!(code, 1, "{out}");
+    let counted = format!("{} with the same id, 1 only live, 1 only here", lines.len() - 1);
+    assert!(out.contains(&counted), "{out}");
+    assert!(out.contains(lost["id"].as_str().unwrap()) && out.contains("-77 at "), "{out}");
+    assert!(out.contains("all ways agree, but not with the live events"), "{out}");
+}
+
+#[test]
+fn damage_is_named_and_what_is_whole_is_replayed() {
+    let (folder, _) = &*RECORDED;
+    let (damaged, results) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    fs::create_dir(damaged.path().join("journal")).unwrap();
+    for entry in fs::read_dir(folder.path().join("journal")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        if path.ends_with("00000000000000000002.journal") {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        }
+        fs::write(damaged.path().join("journal").join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    let (code, _, err) = replay([&damaged.path(), &"--output", &results.path()]);
+    assert_eq!((code, err.lines().count()), (0, 1), "{err}");
+    assert!(err.contains("00000000000000000002.journal") && err.contains("1 records"), "{err}");
+    let findings = &json(&results.path().join("summary.json"))["findings"];
+    assert_eq!((&findings["gaps"], &findings["missing_records"]), (&1.into(), &1.into()));
+    assert_eq!(findings["first_gaps"][0]["missing"], 1);
+}
+
+#[test]
+fn wrong_usage_answers_2_and_what_is_no_journal_1() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    assert_eq!(replay([]).0, 2);
+    assert_eq!(replay([&path]).0, 2, "where do results go?");
+    assert_eq!(replay([&path, &"--corpus", &"m.json", &"--output", &path]).0, 2);
+    assert_eq!(replay([&"--verify", &path, &"--output", &path]).0, 2);
+    assert_eq!(replay([&path, &"--output", &path, &"--events", &"e"]).0, 2);
+    let (code, _, err) = replay([&"--verify", &path]);
+    assert_eq!(code, 1);
+    assert!(err.contains("there is no journal"), "{err}");
+}

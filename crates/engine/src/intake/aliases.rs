@@ -1,0 +1,110 @@
+//! Series as replicas write them: with the label that is no part of their identity.
+//!
+//! An alias remembers for such label bytes which series is meant and where the replica stands, so that no label is
+//! looked at while that holds. It decides nothing: whatever is forgotten is found out again from the labels and comes to the
+//! same. So it is not saved, and may be forgotten at any time.
+//!
+//! Aliases are found as series are: by guessing the one that came after the previous one last time, else by their hash.
+
+use foldhash::quality::SeedableRandomState;
+use hashbrown::HashTable;
+
+use super::Entry;
+use super::clusters::Standing;
+use super::lookup::hash;
+
+/// An alias that was not used for this long is forgotten: senders write every few minutes at least.
+const UNUSED_MS: i64 = 3_600_000;
+
+/// All aliases that are remembered.
+#[derive(Debug, Default)]
+pub(super) struct Aliases {
+    all: Vec<Option<Alias>>,
+    free: Vec<u32>,
+    table: HashTable<u32>,
+    /// The alias that is expected to come next.
+    guess: usize,
+}
+
+/// Label bytes of a replica.
+#[derive(Debug)]
+pub(super) struct Alias {
+    pub(super) wire: Box<[u8]>,
+    pub(super) standing: Standing,
+    /// The entry of the series, if the replica is elected.
+    pub(super) series: Option<u32>,
+    /// Record time of the last use.
+    pub(super) used_ms: i64,
+}
+
+impl Aliases {
+    /// The alias with these label bytes, if it is the one that is expected.
+    #[inline]
+    pub(super) fn next(&mut self, wire: &[u8]) -> Option<&mut Alias> {
+        let alias = self.all.get_mut(self.guess)?.as_mut().filter(|alias| *alias.wire == *wire)?;
+        self.guess += 1;
+        Some(alias)
+    }
+
+    /// The alias with these label bytes.
+    pub(super) fn find(&mut self, hash: u64, wire: &[u8]) -> Option<&mut Alias> {
+        let index = *self.table.find(hash, |&index| wire_of(&self.all, index) == wire)? as usize;
+        self.guess = index + 1;
+        self.all.get_mut(index)?.as_mut()
+    }
+
+    /// Remembers an alias, in place of what is known about its label bytes. If that makes more than `aliases_max`, all others are
+    /// forgotten first.
+    pub(super) fn put(&mut self, alias: Alias, aliases_max: usize, hasher: &SeedableRandomState) {
+        let key = hash(hasher, &alias.wire);
+        if let Some(known) = self.find(key, &alias.wire) {
+            *known = alias;
+            return;
+        }
+        if self.table.len() >= aliases_max {
+            self.clear();
+        }
+        let index = if let Some(index) = self.free.pop() {
+            self.all[index as usize] = Some(alias);
+            index
+        } else {
+            self.all.push(Some(alias));
+            (self.all.len() - 1) as u32
+        };
+        self.guess = index as usize + 1;
+        let hash_of = |&index: &u32| hash(hasher, wire_of(&self.all, index));
+        self.table.insert_unique(key, index, hash_of);
+    }
+
+    /// Forgets those that were not used for long, and those of series that are gone.
+    pub(super) fn sweep(&mut self, now_ms: i64, entries: &[Option<Entry>]) {
+        let (all, free) = (&mut self.all, &mut self.free);
+        let is_there = |&index: &u32| entries.get(index as usize).is_some_and(Option::is_some);
+        self.table.retain(|&mut index| {
+            let Some(place) = all.get_mut(index as usize) else { return false };
+            let is_kept = |alias: &Alias| {
+                now_ms - alias.used_ms <= UNUSED_MS && alias.series.as_ref().is_none_or(is_there)
+            };
+            if place.as_ref().is_some_and(is_kept) {
+                return true;
+            }
+            *place = None;
+            free.push(index);
+            false
+        });
+    }
+
+    /// Forgets all.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+}
+
+fn wire_of(all: &[Option<Alias>], index: u32) -> &[u8] {
+    all.get(index as usize).and_then(Option::as_ref).map_or(&[], |alias| &alias.wire)
+}

@@ -1,0 +1,44 @@
+//! Series by metric name, for a limit on those of one name: an explosion of one metric takes no place from the others.
+
+use std::collections::BTreeMap;
+
+use bellwether_series::LabelSet;
+
+/// How many series each metric has. Counts only while there is a limit.
+#[derive(Debug, Default)]
+pub(super) struct PerMetric {
+    /// 0 is no limit.
+    limit: usize,
+    counts: BTreeMap<Box<str>, usize>,
+}
+
+impl PerMetric {
+    /// The counts of `series` under a `limit`, of which 0 is none.
+    pub(super) fn of<'l>(limit: usize, series: impl Iterator<Item = &'l LabelSet>) -> Self {
+        let mut counted = Self { limit, counts: BTreeMap::new() };
+        series.for_each(|labels| counted.enter(labels));
+        counted
+    }
+
+    /// Whether a further series with these labels would be too many.
+    pub(super) fn is_full(&self, labels: &LabelSet) -> bool {
+        let is_full = |&count: &usize| count >= self.limit;
+        self.limit > 0 && self.counts.get(labels.metric_name()).is_some_and(is_full)
+    }
+
+    /// Counts a series in.
+    pub(super) fn enter(&mut self, labels: &LabelSet) {
+        if self.limit > 0 {
+            *self.counts.entry(labels.metric_name().into()).or_default() += 1;
+        }
+    }
+
+    /// Counts a series out that was counted in.
+    pub(super) fn withdraw(&mut self, labels: &LabelSet) {
+        let Some(count) = self.counts.get_mut(labels.metric_name()) else { return };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            self.counts.remove(labels.metric_name());
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! A journal through the same engine: what `run` recorded gives the events that it gave then.
+//!
+//! [`replay_journal`] writes them down. [`verify_journal`] replays in several ways that must not matter and compares. Both go
+//! record by record through a `Tape`, which knows which configuration was in force.
+
+mod cut;
+mod error;
+mod figures;
+mod machine;
+mod tape;
+mod verify;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::JournalReplayError;
+pub use figures::{EventCounts, Findings, Summary, Undecodable};
+pub use tape::Progress;
+pub use verify::{Difference, LiveComparison, Verification, Way, WayResult, verify_journal};
+pub use write::replay_journal;

@@ -1,0 +1,78 @@
+//! A journal's events, written down.
+
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use bellwether_engine::Settings;
+use bellwether_runtime::stored::StoredBody;
+
+use super::error::JournalReplayError;
+use super::figures::Summary;
+use super::machine::Whole;
+use super::tape::{Progress, Tape};
+
+/// Replays the journal in `folder`, which holds it or is it, and writes `events.jsonl` and `summary.json` to `output`,
+/// which is made when it is missing. `settings` are in force throughout; without them what the journal says. `progress`
+/// hears after each record how far it is.
+///
+/// # Errors
+/// Whatever [`JournalReplayError`] lists. Damage is none: it is in the summary.
+pub fn replay_journal(
+    folder: &Path,
+    output: &Path,
+    settings: Option<Arc<Settings>>,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Summary, JournalReplayError> {
+    let mut tape = Tape::open(folder, settings)?;
+    fs::create_dir_all(output).map_err(refused(output))?;
+    if same(folder, output) || same(&folder.join("journal"), output) {
+        return Err(JournalReplayError::OutputIsInput { path: output.to_owned() });
+    }
+    let path = output.join("events.jsonl");
+    let mut events = BufWriter::new(File::create(&path).map_err(refused(&path))?);
+    let mut machine = Whole::new(tape.settings());
+    let mut summary = Summary::default();
+    while let Some(played) = tape.next()? {
+        let outcome = machine.step(&played);
+        summary.records += 1;
+        summary.first_sequence.get_or_insert(played.sequence);
+        summary.last_sequence = Some(played.sequence);
+        summary.first_received_ms.get_or_insert(played.received_at);
+        summary.last_received_ms = Some(played.received_at);
+        match &played.body {
+            StoredBody::Request(_) => {
+                summary.requests += 1;
+                summary.count_request(&outcome);
+            }
+            _ if played.configures => summary.configurations += 1,
+            _ => summary.heartbeats += 1,
+        }
+        summary.judged_samples += machine.outputs.counts.judged;
+        for event in &machine.outputs.events {
+            summary.events.count(event);
+            serde_json::to_writer(&mut events, event)
+                .map_err(io::Error::from)
+                .and_then(|()| events.write_all(b"\n"))
+                .map_err(refused(&path))?;
+        }
+        progress(tape.progress());
+    }
+    events.flush().map_err(refused(&path))?;
+    summary.series = machine.engine.intake().series();
+    summary.config_digest = tape.settings().digest.to_string();
+    summary.findings = tape.findings();
+    let path = output.join("summary.json");
+    let text = serde_json::to_string_pretty(&summary).map_err(io::Error::from);
+    text.and_then(|text| fs::write(&path, text + "\n")).map_err(refused(&path))?;
+    Ok(summary)
+}
+
+fn refused(path: &Path) -> impl FnOnce(io::Error) -> JournalReplayError {
+    |source| JournalReplayError::Output { path: path.to_owned(), source }
+}
+
+fn same(one: &Path, other: &Path) -> bool {
+    fs::canonicalize(one).is_ok_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
+}

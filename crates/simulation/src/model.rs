@@ -1,0 +1,71 @@
+//! The oracle: one engine that is handed the records that count, one after the other, and never ends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bellwether_engine::{ChangeKind, Engine, Event, Outputs, Record, Settings};
+use bellwether_runtime::stored;
+use bellwether_runtime::testing::SavedParts;
+use bellwether_series::{Fingerprint, put_varint};
+
+use crate::truth::Truth;
+
+/// An engine, and all that it said.
+pub(crate) struct Model {
+    engine: Engine,
+    outputs: Outputs,
+    /// Records with a lower sequence were applied.
+    below: u64,
+    /// By id: the record that it follows from, and the event.
+    pub(crate) events: BTreeMap<String, (u64, String)>,
+    /// The newest event of each alert that fires, by episode.
+    pub(crate) firing: BTreeMap<Fingerprint, Event>,
+}
+
+impl Model {
+    pub(crate) fn new(settings: &Arc<Settings>) -> Self {
+        Self {
+            engine: Engine::new(settings, 1),
+            outputs: Outputs::default(),
+            below: 0,
+            events: BTreeMap::new(),
+            firing: BTreeMap::new(),
+        }
+    }
+
+    /// Applies the records that are new.
+    pub(crate) fn advance(&mut self, truth: &Truth) -> Result<(), String> {
+        for (&sequence, record) in truth.0.range(self.below..) {
+            let (received_at, body) = stored::decode(record)
+                .map_err(|error| format!("record {sequence} cannot be understood: {error}"))?;
+            let record = Record { received_at, body: body.as_record_body() };
+            self.engine.apply(&record, &mut self.outputs);
+            self.below = sequence + 1;
+            for event in std::mem::take(&mut self.outputs.events) {
+                self.enter(sequence, event);
+            }
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, sequence: u64, event: Event) {
+        self.events.insert(event.id.clone(), (sequence, format!("{event:?}")));
+        match event.change {
+            ChangeKind::Firing | ChangeKind::Escalated if event.alert => {
+                self.firing.insert(event.episode_id, event);
+            }
+            ChangeKind::Resolved => _ = self.firing.remove(&event.episode_id),
+            _ => {}
+        }
+    }
+
+    /// Whether `saved` is the state of this engine, to the last bit.
+    pub(crate) fn is_in(&self, saved: &SavedParts) -> bool {
+        let mut tail = Vec::new();
+        for part in [&saved.intake, &saved.cap].into_iter().chain(&saved.partitions) {
+            put_varint(&mut tail, part.len() as u64);
+            tail.extend_from_slice(part);
+        }
+        self.engine.save().ends_with(&tail)
+    }
+}

@@ -1,0 +1,63 @@
+//! What differs from seed to seed and stays the same for a whole run.
+
+use bellwether_runtime::checkpoint::CheckpointOptions;
+use bellwether_runtime::journal::{JournalOptions, SyncPolicy};
+
+use crate::random::{Purpose, Random};
+
+/// What a run is like.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) seed: u64,
+    /// Rounds in which every sender has news.
+    pub(crate) rounds: usize,
+    /// Event time from round to round.
+    pub(crate) round_ms: i64,
+    pub(crate) lateness_ms: i64,
+    pub(crate) senders: usize,
+    /// Whether the first two senders send the same series.
+    pub(crate) pair: bool,
+    pub(crate) cap_per_day: u32,
+    pub(crate) queue_requests_max: usize,
+    pub(crate) journal: JournalOptions,
+    pub(crate) checkpoints: CheckpointOptions,
+    /// Of so many things that happen one is a fault or an end; 0 means none.
+    pub(crate) fault_every: usize,
+}
+
+impl Plan {
+    pub(crate) fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed, Purpose::Plan);
+        let each = SyncPolicy::EachCommit;
+        let interval_ms = random.between(100, 30_000) as u64;
+        let sync =
+            random.choose(&[each, each, SyncPolicy::Interval { interval_ms }, SyncPolicy::Never]);
+        let journal = JournalOptions {
+            sync,
+            segment_bytes_max: random.choose(&[2_000, 8_000, 30_000, 1 << 20]),
+            group_bytes_max: random.choose(&[1_000, 4_000, 1 << 20]),
+            retention_bytes_max: random.choose(&[0, 20_000, 1 << 30]),
+            retention_ms_max: random.choose(&[600_000, 86_400_000]),
+            ..JournalOptions::default()
+        };
+        let generations_kept = random.choose(&[2, 2, 3]);
+        Self {
+            seed,
+            rounds: random.between(60, 150) as usize,
+            round_ms: random.choose(&[15_000, 60_000, 60_000]),
+            lateness_ms: random.choose(&[0, 0, 100_000]),
+            senders: random.between(1, 3) as usize,
+            pair: random.one_in(3),
+            cap_per_day: random.choose(&[4, 15, 1000]),
+            queue_requests_max: random.choose(&[2, 8, 64]),
+            journal,
+            checkpoints: CheckpointOptions { generations_kept, ..CheckpointOptions::default() },
+            fault_every: random.choose(&[0, 60, 150, 150, 400]),
+        }
+    }
+
+    /// Whether what was acknowledged survives a crash of the machine.
+    pub(crate) fn is_safe(&self) -> bool {
+        self.journal.sync == SyncPolicy::EachCommit
+    }
+}

@@ -1,0 +1,83 @@
+//! What a run went through: a simulation in which nothing goes wrong proves nothing.
+
+use std::ops::AddAssign;
+
+macro_rules! seen {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => {
+        /// How often what happened.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct Seen {
+            $($(#[$doc])* pub $name: u64,)*
+        }
+
+        impl AddAssign for Seen {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+
+        impl Seen {
+            /// Names and counts.
+            pub fn all(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($name), self.$name)),*]
+            }
+        }
+    };
+}
+
+seen! {
+    /// Records that count in the end.
+    records,
+    /// Events of the model.
+    events,
+    /// Alerts that fire in the end.
+    firing,
+    /// Requests that were acknowledged.
+    acknowledged,
+    /// Requests that were refused or got no place in the queue.
+    refused,
+    /// Requests that are in the journal more than once.
+    duplicates,
+    /// Ends of a process.
+    kills,
+    /// Crashes of the machine.
+    crashes,
+    /// Ends within an operation of the storage.
+    ends_in_operations,
+    /// Ends while a checkpoint was made.
+    ends_in_checkpoints,
+    /// Ends while it was recovered.
+    ends_in_recovery,
+    /// Ends as an operator wants them.
+    stops,
+    /// Starts with another number of shards.
+    reshards,
+    /// Checkpoints made.
+    checkpoints,
+    /// Checkpoints given up or failed.
+    no_checkpoints,
+    /// Checkpoints given up because the configuration changed.
+    reconfigured,
+    /// Checkpoints given up because a sink was not done.
+    unsettled,
+    /// Starts from a checkpoint.
+    restored,
+    /// Starts from an older checkpoint because the newest was damaged.
+    fallbacks,
+    /// Records read again at a start.
+    replayed,
+    /// Events told again.
+    told_again,
+    /// Starts after which something that was acknowledged is gone, as the sync policy allows.
+    losses,
+    /// Gaps in the journal, as the sync policy allows.
+    gaps,
+    /// Times that the journal failed.
+    journal_failures,
+    /// Segments that retention removed.
+    segments_removed,
+    /// Jumps of the wall clock.
+    jumps,
+    /// Changes of the configuration.
+    configurations,
+}
