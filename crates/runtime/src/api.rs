@@ -49,6 +49,13 @@ pub enum SubmitError {
 
 /// Where sources put their requests.
 pub trait Ingest: Send + Sync {
+    /// Whether a request would be taken at this moment. To be asked before work is put into reading one; the answer may
+    /// be another by the time it is submitted.
+    ///
+    /// # Errors
+    /// Why it would not.
+    fn check(&self) -> Result<(), SubmitError>;
+
     /// Hands `request` over without blocking; `reply` hears what became of it.
     ///
     /// # Errors

@@ -73,6 +73,15 @@ struct Ways {
 }
 
 impl Door {
+    /// Whether there is room for a message.
+    fn check(&self) -> Result<(), SubmitError> {
+        match &*self.0.read() {
+            None => Err(SubmitError::Stopping),
+            Some(ways) if ways.to_recorder.is_full() => Err(SubmitError::Full),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Hands a message over without blocking.
     fn try_send(&self, message: ToRecorder) -> Result<(), SubmitError> {
         let ways = self.0.read();
@@ -246,12 +255,16 @@ impl Handle {
 }
 
 impl Ingest for Handle {
-    fn submit(&self, request: Request, reply: Reply) -> Result<(), SubmitError> {
+    fn check(&self) -> Result<(), SubmitError> {
         match self.stats.phase() {
-            Phase::Ready => {}
-            Phase::Restoring | Phase::Replaying { .. } => return Err(SubmitError::Recovering),
-            Phase::Unrecorded => return Err(SubmitError::Unrecorded),
+            Phase::Ready => self.door.check(),
+            Phase::Restoring | Phase::Replaying { .. } => Err(SubmitError::Recovering),
+            Phase::Unrecorded => Err(SubmitError::Unrecorded),
         }
+    }
+
+    fn submit(&self, request: Request, reply: Reply) -> Result<(), SubmitError> {
+        self.check()?;
         let message = ToRecorder::Request { request, reply, arrived: Instant::now() };
         self.stats.enqueued();
         self.door.try_send(message).inspect_err(|_| self.stats.dequeued())

@@ -96,6 +96,9 @@ impl Receiver {
         if head.method != Method::POST {
             return Err(Answer::NotPost);
         }
+        // Before anything is read: under overload, decoding what is then refused would take the time of what is not.
+        let refuse = |error: SubmitError| Answer::unavailable(&error.to_string(), retry_attempt);
+        self.ingest.check().map_err(refuse)?;
         if self.decode_slots.available_permits() == 0 {
             return Err(Answer::unavailable("too many requests at a time", retry_attempt));
         }

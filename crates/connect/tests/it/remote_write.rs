@@ -22,6 +22,8 @@ enum Behaviour {
     Accept,
     RejectOneOfThree,
     Full,
+    /// Full by the time that a request was read.
+    FullSoon,
     ForgetReply,
     /// Takes every request and does not answer yet.
     KeepReply,
@@ -34,6 +36,10 @@ struct FakeIngest {
 }
 
 impl Ingest for FakeIngest {
+    fn check(&self) -> Result<(), SubmitError> {
+        if self.behaviour == Behaviour::Full { Err(SubmitError::Full) } else { Ok(()) }
+    }
+
     fn submit(&self, request: Request, reply: Reply) -> Result<(), SubmitError> {
         let accepted_samples = request.write.sample_count() as u64;
         let mut outcome = Outcome { accepted_samples, ..Outcome::default() };
@@ -44,7 +50,7 @@ impl Ingest for FakeIngest {
                 outcome.reject(RejectReason::InvalidLabels, 1, || "no\nname".to_owned());
                 reply(Ok(outcome));
             }
-            Behaviour::Full => return Err(SubmitError::Full),
+            Behaviour::Full | Behaviour::FullSoon => return Err(SubmitError::Full),
             Behaviour::ForgetReply => drop(reply),
             Behaviour::KeepReply => self.replies.lock().push(reply),
         }
@@ -245,6 +251,17 @@ async fn a_full_queue_is_503_with_a_pause_that_grows_with_the_attempts() {
     }
     assert_eq!(fixture.requests_by_status(), [(503, 4)]);
     assert_eq!(load(&fixture.receiver.stats().samples_accepted), 0);
+}
+
+#[tokio::test]
+async fn a_body_is_not_even_decoded_while_the_queue_is_full() {
+    for (behaviour, decoded_samples) in [(Behaviour::Full, 0), (Behaviour::FullSoon, 1)] {
+        let fixture = Fixture::start(behaviour, Limits::default()).await;
+        let answer = fixture.post(body(1)).send().await.unwrap();
+        assert_eq!(answer.status(), 503);
+        assert!(header(&answer, "retry-after").is_some());
+        assert_eq!(load(&fixture.receiver.stats().samples_received), decoded_samples);
+    }
 }
 
 #[tokio::test]
