@@ -171,8 +171,12 @@ impl Recorder {
             // Whoever asked may have stopped waiting for it.
             ToRecorder::Sync(done) => {
                 let alive = self.commit();
+                let had_failed = self.has_failed();
                 let synced = self.log.as_mut().map_or(Ok(()), |log| log.journal.sync());
-                if let Err(error) = &synced {
+                // That it has failed before is known, with a better reason.
+                if let Err(error) = &synced
+                    && !had_failed
+                {
                     self.failed(error);
                 }
                 _ = done.send(synced);

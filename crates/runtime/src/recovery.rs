@@ -79,6 +79,8 @@ impl State {
             partitions.push(partition);
             *below = at(section)?;
         }
+        // As far as they stand at the same record; of series that came or went meanwhile labels are kept twice.
+        intake.share_labels(&mut partitions);
         let section = Section::Collector;
         let content = read(section)?;
         let collector = Collector::restore(Arc::clone(&settings), &content, at(section)?, figures)

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bellwether_detect::Severity;
 use bellwether_series::{Fingerprint, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -61,15 +60,5 @@ impl AlertCap {
         });
         reader.end()?;
         Ok(cap)
-    }
-
-    /// Of `alerting`, what all partitions [say](crate::Partition::alerting), those that are not beyond the cap, and its own
-    /// alert while that fires: the alerts that somebody was told of.
-    pub fn told(
-        &self,
-        alerting: impl Iterator<Item = (Fingerprint, Severity)>,
-    ) -> impl Iterator<Item = (Fingerprint, Severity)> {
-        let own = self.own.iter().map(|(event, _)| (event.episode_id, event.severity));
-        alerting.filter(|(episode, _)| !self.held_back.contains(episode)).chain(own)
     }
 }

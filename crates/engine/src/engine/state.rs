@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwether_detect::{Severity, Tables};
-use bellwether_series::Fingerprint;
+use bellwether_detect::Tables;
 use serde::Serialize;
 
 use super::{Engine, Shard};
@@ -23,11 +22,6 @@ impl Serialize for Part<'_> {
 }
 
 impl Engine {
-    /// The alerts that fire and that somebody was told of: see [`AlertCap::told`].
-    pub fn alerting(&self) -> impl Iterator<Item = (Fingerprint, Severity)> {
-        self.cap.told(self.shard.partitions.iter().flat_map(Partition::alerting))
-    }
-
     /// Its state, for [`Engine::restore`]. Equal states give equal bytes.
     pub fn save(&self) -> Vec<u8> {
         let mut out = Vec::new();

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use bellwether_detect::{Severity, Tables};
-use bellwether_series::{Fingerprint, LabelSet};
+use bellwether_detect::Tables;
+use bellwether_series::LabelSet;
 
 use super::Partition;
 use super::groups::Groups;
@@ -89,13 +89,5 @@ impl Partition {
     pub(crate) fn share_labels(&mut self, slot: u32, labels: &LabelSet) -> bool {
         let series = self.series.get_mut(slot).filter(|series| series.labels == *labels);
         series.map(|series| series.labels = labels.clone()).is_some()
-    }
-
-    /// Episodes that have fired and are not over, before the daily cap, with their present severity.
-    pub fn alerting(&self) -> impl Iterator<Item = (Fingerprint, Severity)> {
-        let of_series = self.episodes.values().map(|open| &open.episode);
-        let all = of_series.chain(self.groups.episodes());
-        let alerting = all.filter(|episode| episode.severity > Severity::Info);
-        alerting.map(|episode| (episode.id, episode.severity))
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::super::series::Series;
 use super::{Group, Groups, NO_GROUP, Place};
 use crate::intake::free_places;
-use crate::lifecycle::Episode;
 use crate::settings::Settings;
 use crate::slab::Slab;
 use crate::state::{Reader, StateError, Writer};
@@ -44,11 +43,6 @@ impl Groups {
         let free = free_places(&groups.all, &groups.free);
         reader.check(free, "not every free place of the list of groups is free once")?;
         Ok(groups)
-    }
-
-    /// The open episodes of groups.
-    pub(in crate::partition) fn episodes(&self) -> impl Iterator<Item = &Episode> {
-        self.all.iter().flatten().filter_map(|group| Some(&group.open.as_ref()?.episode))
     }
 }
 
