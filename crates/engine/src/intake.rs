@@ -16,6 +16,7 @@ mod lookup;
 mod per_metric;
 mod replicas;
 mod state;
+mod trace;
 mod work;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ use crate::partition::{Input, PARTITIONS, Row};
 use crate::record::{Record, RecordBody, RecordClock};
 use crate::settings::Settings;
 use crate::threshold::{Shares, firing_threshold, shortest_for_ms};
+use crate::trace::{Gate, Traces};
 use crate::units::{Party, Units};
 
 use self::aliases::Aliases;
@@ -84,6 +86,8 @@ pub struct Intake {
     per_metric: PerMetric,
     clusters: Clusters,
     aliases: Aliases,
+    /// Lent for the time of a record by whoever wants to know what became of samples.
+    traces: Option<Box<Traces>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -144,6 +148,7 @@ impl Intake {
             per_metric,
             clusters: Clusters::default(),
             aliases: Aliases::default(),
+            traces: None,
         }
     }
 
@@ -212,14 +217,19 @@ impl Intake {
                 routed.outcome.reject(RejectReason::Future, samples, || {
                     format!("timestamp is too far in the future: ahead of {newest}")
                 });
+                self.note_refused(&series, RejectReason::Future);
                 continue;
             }
             match self.recognise(series.labels, work, routed) {
                 Ok(Recognised::Series(index)) => {
                     self.take(index, series.samples, newest, work, routed);
                 }
-                Ok(Recognised::Unelected) => Self::leave_out(series.samples, newest, routed),
+                Ok(Recognised::Unelected) => {
+                    Self::leave_out(series.samples, newest, routed);
+                    self.note_unelected(&series, newest);
+                }
                 Err((reason, message)) => {
+                    self.note_refused(&series, reason);
                     routed.outcome.reject(reason, samples, || message);
                 }
             }
@@ -244,6 +254,10 @@ impl Intake {
                 routed.outcome.reject(RejectReason::Future, 1, || {
                     format!("timestamp is too far in the future: series=`{labels}`")
                 });
+                if let Some(traces) = &mut self.traces {
+                    let gate = Gate::Refused(RejectReason::Future);
+                    traces.at_the_door(labels, *sample, gate, &self.settings.digest);
+                }
                 continue;
             }
             routed.outcome.accepted_samples += 1;
@@ -253,7 +267,13 @@ impl Intake {
                     let row = Row { slot, at: sample.timestamp, value: sample.value };
                     work[shard].rows[usize::from(partition)].push(row);
                 }
-                Fate::Dropped(reason) => routed.counts.drop_one(reason),
+                Fate::Dropped(reason) => {
+                    routed.counts.drop_one(reason);
+                    if let Some(traces) = &mut self.traces {
+                        let (labels, gate) = (&entry.labels, Gate::Dropped(reason));
+                        traces.at_the_door(labels, *sample, gate, &self.settings.digest);
+                    }
+                }
             }
         }
     }

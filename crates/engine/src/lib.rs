@@ -33,6 +33,7 @@ mod state;
 #[cfg(test)]
 mod testing;
 mod threshold;
+mod trace;
 mod units;
 
 pub use calendar::{
@@ -55,3 +56,5 @@ pub use settings::{
     SeriesLimits, Settings,
 };
 pub use state::{STATE_VERSION, StateError};
+pub use threshold::{Limit, Shares, Threshold};
+pub use trace::{Assessment, Gate, Trace, Traces};
