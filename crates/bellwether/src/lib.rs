@@ -9,6 +9,7 @@ pub mod completions;
 pub mod config;
 pub mod demo;
 mod events;
+pub mod explain;
 mod health;
 mod http;
 pub mod logging;

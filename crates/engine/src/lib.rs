@@ -43,6 +43,7 @@ pub use calendar::{
 pub use cap::{AlertCap, CAP_RULE};
 pub use engine::{Engine, Shard};
 pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
+pub use explain::{number_text, one_in_text};
 pub use group_rule::{GROUP_RULE, GroupRule};
 pub use ha::HaPairs;
 pub use intake::{Intake, IntakeState, Routed, Work};

@@ -44,6 +44,24 @@ pub enum Gate {
     Passed,
 }
 
+/// What may stop a sample that finds no episode open.
+const IN_ORDER: [&str; 14] = [
+    "refused",
+    "dropped",
+    "series_ended",
+    "maintenance",
+    "no_rate",
+    "warm_up",
+    "direction",
+    "min_deviation",
+    "below_info",
+    "below_threshold",
+    "pending",
+    "importance",
+    "group_silence",
+    "cap",
+];
+
 impl Gate {
     /// The word used in JSON.
     pub const fn as_str(self) -> &'static str {
@@ -76,6 +94,17 @@ impl Gate {
             Self::Dropped(reason) => Some(reason.as_str()),
             _ => None,
         }
+    }
+
+    /// The gates that it passed, as words, in the order in which they come. At those that hold an open episode together the
+    /// threshold was not asked.
+    pub fn passed(self) -> &'static [&'static str] {
+        let stopped_at = match self {
+            Self::AlreadyFiring | Self::KeepFiring | Self::Resolved => Self::Direction.as_str(),
+            other => other.as_str(),
+        };
+        let place = IN_ORDER.iter().position(|&gate| gate == stopped_at);
+        &IN_ORDER[..place.unwrap_or(IN_ORDER.len())]
     }
 
     /// Whether the sample became part of its series' past: it was neither refused nor left out.
