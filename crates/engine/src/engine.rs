@@ -110,7 +110,7 @@ impl Engine {
         outputs.sort();
         outputs.events = self.cap.apply(std::mem::take(&mut outputs.events), routed.elapsed_ms);
         if let Some(traces) = &mut outputs.traces {
-            traces.hold_back(&outputs.events);
+            traces.hold_back(|episode| self.cap.holds_back(episode));
         }
         routed.outcome
     }

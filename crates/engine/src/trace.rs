@@ -16,7 +16,7 @@ use bellwether_detect::{ExpectedBand, Opinion, Steps};
 use bellwether_series::{Fingerprint, LabelLimits, LabelSet, Matchers, Timestamp};
 use bellwether_wire::remote_write::RawSample;
 
-use crate::event::{Event, SignalKind};
+use crate::event::SignalKind;
 use crate::settings::AlertPolicy;
 use crate::threshold::Threshold;
 
@@ -45,6 +45,8 @@ pub struct Trace {
     pub gate: Gate,
     /// Since when that has been so: since when it is pending, firing, or calm; `None` at the other gates.
     pub since: Option<Timestamp>,
+    /// Id of the episode that is open behind it.
+    pub episode: Option<Fingerprint>,
     /// Digest of the configuration in force.
     pub config_digest: Arc<str>,
     /// Name of the rule; `None` if it ended before its series had one.
@@ -84,12 +86,19 @@ pub struct Assessment {
 /// The traces of the series that somebody wants to know about.
 #[derive(Debug)]
 pub struct Traces {
-    wanted: Matchers,
+    wanted: Wanted,
     /// Which series these are, by fingerprint.
     known: BTreeMap<Fingerprint, bool>,
     found: Vec<Trace>,
     /// What the newest reading was compared with, until its sample is written down.
     compared: Option<Compared>,
+}
+
+/// Which series somebody wants to know about.
+#[derive(Debug)]
+enum Wanted {
+    One(Fingerprint),
+    Matching(Matchers),
 }
 
 /// A surprise and what it was compared with.
@@ -104,6 +113,15 @@ impl Traces {
     /// Traces of the series and groups that `wanted` matches; a group has the labels that its series share and the metric
     /// `group`.
     pub fn new(wanted: Matchers) -> Self {
+        Self::wanting(Wanted::Matching(wanted))
+    }
+
+    /// Traces of the one series or group with this fingerprint.
+    pub fn of(fingerprint: Fingerprint) -> Self {
+        Self::wanting(Wanted::One(fingerprint))
+    }
+
+    fn wanting(wanted: Wanted) -> Self {
         Self { wanted, known: BTreeMap::new(), found: Vec::new(), compared: None }
     }
 
@@ -118,7 +136,12 @@ impl Traces {
     }
 
     pub(crate) fn wants(&mut self, fingerprint: Fingerprint, labels: &LabelSet) -> bool {
-        *self.known.entry(fingerprint).or_insert_with(|| self.wanted.matches(labels))
+        match &self.wanted {
+            Wanted::One(wanted) => *wanted == fingerprint,
+            Wanted::Matching(wanted) => {
+                *self.known.entry(fingerprint).or_insert_with(|| wanted.matches(labels))
+            }
+        }
     }
 
     pub(crate) fn push(&mut self, trace: Trace) {
@@ -152,6 +175,7 @@ impl Traces {
             sent: sample.value,
             gate,
             since: None,
+            episode: None,
             config_digest: Arc::clone(config_digest),
             rule: None,
             maintenance: None,
@@ -173,12 +197,11 @@ impl Traces {
         }
     }
 
-    /// Corrects the traces of alerts that the daily cap held back, as `events` say.
-    pub(crate) fn hold_back(&mut self, events: &[Event]) {
-        for trace in self.found.iter_mut().filter(|trace| trace.gate == Gate::Passed) {
-            let is_its =
-                |event: &&Event| event.fingerprint == trace.fingerprint && event.at_ms == trace.at;
-            if events.iter().filter(is_its).any(|event| !event.alert) {
+    /// Corrects the traces of alerts that the daily cap holds back: `is_held_back` knows their episodes.
+    pub(crate) fn hold_back(&mut self, is_held_back: impl Fn(Fingerprint) -> bool) {
+        for trace in &mut self.found {
+            let would_alert = matches!(trace.gate, Gate::Passed | Gate::AlreadyFiring);
+            if would_alert && trace.episode.is_some_and(&is_held_back) {
                 trace.gate = Gate::Cap;
             }
         }

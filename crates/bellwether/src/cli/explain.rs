@@ -25,7 +25,7 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "SELECTOR", requires = "at", conflicts_with_all = ["event", "events", "url"])]
     pub series: Option<String>,
     /// The event time in question, like 2026-03-04T05:06:00Z or in Unix milliseconds; the newest sample at or before it counts.
-    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "series")]
+    #[arg(long, value_name = "TIME", value_parser = parse_time, requires = "series", conflicts_with = "event")]
     pub at: Option<i64>,
     /// A journal to recompute it from: the data folder of `run`, or the folder `journal` in it. It is only read.
     /// [default: ./bellwether-data, unless --events or --url is given]

@@ -11,20 +11,24 @@ use bellwether_replay::explain::{
 use bellwether_replay::report::duration_text;
 
 use crate::output::{one_line, time};
+use crate::report::wrap;
 
 /// Columns of the names in front of what is said.
 const NAME_WIDTH: usize = 12;
+/// Most columns.
+const WIDTH: usize = 100;
+/// Surprise of a detector from which it is worth saying that it does not count.
+const WORTH_SAYING: f64 = 1.0;
 
 /// Why there is an event.
 pub(super) fn event(explanation: &EventExplanation) -> String {
     let EventExplanation { event, found_in, recomputed, .. } = explanation;
-    let mut text = format!(
-        "{} at {}: {}\n\n{}\n\n",
-        change(event),
-        time(event.at_ms),
-        one_line(&event.labels.to_string()),
-        one_line(&event.explanation),
-    );
+    let labels = one_line(&event.labels.to_string());
+    let mut text = format!("{} at {}\n{labels}\n\n", change(event), time(event.at_ms));
+    for line in wrap(&one_line(&event.explanation), WIDTH) {
+        add(&mut text, format_args!("{line}\n"));
+    }
+    text.push('\n');
     let sample = recomputed.as_ref().and_then(|recomputed| recomputed.sample.as_ref());
     let unit = unit(event.signal);
     row(&mut text, "event", &format!("{}, from {}", event.id, one_line(found_in)));
@@ -39,14 +43,14 @@ pub(super) fn event(explanation: &EventExplanation) -> String {
             band(event.lower, event.upper)
         ),
     );
-    let one_in = one_in_text(event.surprise);
-    row(
-        &mut text,
-        "surprise",
-        &format!("{}, p = {}: one in {one_in}", two(event.surprise), p_text(explanation.p_value)),
-    );
     let judged = sample.and_then(|sample| sample.judged.as_ref());
-    row(&mut text, "threshold", &threshold(event.threshold, event.surprise, judged));
+    row(&mut text, "began", &format!("{}, {} before", time(event.starts_at_ms), lasted(event)));
+    // The engine's own alerts have no surprise.
+    if event.threshold > 0.0 {
+        let (p, one_in) = (p_text(explanation.p_value), one_in_text(event.surprise));
+        row(&mut text, "surprise", &format!("{}, p = {p}: one in {one_in}", two(event.surprise)));
+        row(&mut text, "threshold", &threshold(event.threshold, event.surprise, judged));
+    }
     if let Some(judged) = judged {
         row(&mut text, "class", &class(judged));
     }
@@ -84,8 +88,13 @@ pub(super) fn moment(answer: &WhyNot) -> String {
 
 fn moment_of(text: &mut String, answer: &WhyNot, sample: &SampleLine) {
     add(text, format_args!("{}\n", one_line(&sample.labels.to_string())));
-    let head = if sample.gate == "passed" { "IT ALERTED" } else { "no alert" };
-    add(text, format_args!("  {head}: {}\n", one_line(&sample.why)));
+    let head = if sample.gate == "passed" { "ALERT" } else { "no alert" };
+    for (index, line) in
+        wrap(&format!("{head}: {}", one_line(&sample.why)), WIDTH - 4).iter().enumerate()
+    {
+        let indent = if index == 0 { "  " } else { "    " };
+        add(text, format_args!("{indent}{line}\n"));
+    }
     let age_ms = sample.age_ms.unwrap_or_default();
     let age = match age_ms {
         0 => String::new(),
@@ -102,6 +111,9 @@ fn moment_of(text: &mut String, answer: &WhyNot, sample: &SampleLine) {
     }
     if sample.repeated > 0 {
         row(text, "", &format!("{} more samples of that time were left out", sample.repeated));
+    }
+    if let Some(episode) = &sample.episode_id {
+        row(text, "episode", &episode.to_string());
     }
     if !sample.events.is_empty() {
         row(text, "events", &sample.events.join(", "));
@@ -128,6 +140,10 @@ fn change(event: &Event) -> String {
     let change = change.as_str().unwrap_or_default().to_uppercase();
     let whom = if event.alert { "" } else { ", an event only" };
     format!("{change} ({}{whom})", event.severity)
+}
+
+fn lasted(event: &Event) -> String {
+    duration_text(event.at_ms.ms_since(event.starts_at_ms))
 }
 
 /// From where it fires, and what makes it so.
@@ -164,7 +180,7 @@ fn lines(event: &Event, judged: Option<&JudgedLine>) -> Vec<DetectorLine> {
 }
 
 fn detectors(text: &mut String, lines: &[DetectorLine]) {
-    if lines.is_empty() {
+    if lines.iter().all(|line| line.surprise.is_none()) {
         return;
     }
     add(
@@ -185,7 +201,7 @@ fn detectors(text: &mut String, lines: &[DetectorLine]) {
             (Some(lower), Some(upper)) => band(lower, upper),
             _ => "judges shapes".to_owned(),
         };
-        let muted = match line.muted {
+        let muted = match line.muted.filter(|_| surprise >= WORTH_SAYING) {
             None => "",
             Some(Muted::MinDeviation) => "; does not count: below min_deviation",
             Some(Muted::Direction) => "; does not count: not the direction",
@@ -213,18 +229,14 @@ fn standing(text: &mut String, sample: &SampleLine) {
     if let Some(steps) = sample.judged.as_ref().and_then(|judged| judged.steps) {
         row(text, "steps", &steps_words(&steps));
     }
-    let passed = if sample.gates_passed.is_empty() {
-        "none".to_owned()
-    } else {
-        sample.gates_passed.join(", ")
-    };
-    row(text, "gates", &format!("passed {passed}"));
     let stopped = match (sample.gate, sample.reason) {
-        ("passed", _) => return,
-        (gate, Some(reason)) => format!("stopped at {gate} ({reason})"),
-        (gate, None) => format!("stopped at {gate}"),
+        ("passed", _) => "stopped by none".to_owned(),
+        (gate, Some(reason)) => format!("stopped by {gate} ({reason})"),
+        (gate, None) => format!("stopped by {gate}"),
     };
-    row(text, "", &stopped);
+    let passed = sample.gates_passed.join(", ");
+    let passed = if passed.is_empty() { passed } else { format!("; passed: {passed}") };
+    row(text, "gates", &(stopped + &passed));
 }
 
 fn steps_words(steps: &Steps) -> String {
@@ -237,7 +249,10 @@ fn steps_words(steps: &Steps) -> String {
             "as far as so young a series can know",
             steps.believed.filter(|_| steps.believed < steps.fused),
         ),
-        ("with what watches something else", Some(steps.combined)),
+        (
+            "with what watches something else",
+            Some(steps.combined).filter(|_| steps.believed != Some(steps.combined)),
+        ),
     ];
     let said = all.iter().filter_map(|(name, value)| Some(format!("{name} {}", two((*value)?))));
     said.collect::<Vec<_>>().join(" -> ")
@@ -292,7 +307,10 @@ fn unit(signal: SignalKind) -> &'static str {
 }
 
 fn row(text: &mut String, name: &str, what: &str) {
-    add(text, format_args!("  {name:<NAME_WIDTH$}{what}\n"));
+    for (index, line) in wrap(what, WIDTH - NAME_WIDTH - 2).into_iter().enumerate() {
+        let name = if index == 0 { name } else { "" };
+        add(text, format_args!("  {name:<NAME_WIDTH$}{line}\n"));
+    }
 }
 
 fn band(lower: f64, upper: f64) -> String {

@@ -295,8 +295,10 @@ fn the_cap_of_the_day_is_the_last_gate() {
         gates(&mut rig, labels, 0, &[100.0; 3]);
         send(&mut rig, labels, 3, 200.0);
     }
-    let ended = all.map(|labels| send(&mut rig, &labels, 4, 200.0).gate);
+    let ended = all.each_ref().map(|labels| send(&mut rig, labels, 4, 200.0).gate);
     assert_eq!(ended, [Gate::Passed, Gate::Cap]);
+    let goes_on = all.map(|labels| send(&mut rig, &labels, 5, 200.0).gate);
+    assert_eq!(goes_on, [Gate::AlreadyFiring, Gate::Cap]);
 }
 
 /// Eight metrics of one instance, all of which break in minute 300.

@@ -15,13 +15,14 @@ pub struct Difference {
     pub recomputed: Option<Value>,
 }
 
-/// The fields in which `stored` is not `recomputed`, as their JSON says; numbers to the last bit.
+/// The fields in which `stored` is not `recomputed`, as their JSON says, in alphabetical order; numbers to the last bit.
 pub fn differences(stored: &Event, recomputed: &Event) -> Vec<Difference> {
     // An event always has a JSON form; if it had none, both would lack it alike.
     let [stored, recomputed] =
         [stored, recomputed].map(|event| serde_json::to_value(event).unwrap_or_default());
     let mut found = Vec::new();
     compare(String::new(), Some(&stored), Some(&recomputed), &mut found);
+    found.sort_by(|one, other| one.field.cmp(&other.field));
     found
 }
 

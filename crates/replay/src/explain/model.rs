@@ -93,6 +93,9 @@ pub struct SampleLine {
     /// Since when it has been pending, firing or calm, in Unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since_ms: Option<Timestamp>,
+    /// Id of the episode that is open behind it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub episode_id: Option<Fingerprint>,
     /// Ids of the events that it caused.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
@@ -188,6 +191,7 @@ impl SampleLine {
             why: why_words(trace),
             gates_passed: trace.gate.passed(),
             since_ms: trace.since,
+            episode_id: trace.episode,
             events: Vec::new(),
             repeated: 0,
             rule: trace.rule.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_engine::{Engine, Event, Outputs, Record, Settings, Trace, Traces};
-use bellwether_series::{LabelSet, MatchOp, Matcher, Matchers, Timestamp};
+use bellwether_series::Timestamp;
 
 use super::compare::{Difference, differences};
 use super::error::ExplainError;
@@ -32,7 +32,7 @@ pub fn recompute(
     stored: &Event,
 ) -> Result<Option<Recomputed>, ExplainError> {
     let mut engine = Engine::new(settings, 1);
-    let traces = Traces::new(just(&stored.labels));
+    let traces = Traces::of(stored.fingerprint);
     let mut outputs = Outputs { traces: Some(Box::new(traces)), ..Outputs::default() };
     for recorded in records {
         let Recorded { received_at, body } = recorded.map_err(ExplainError::Records)?;
@@ -55,11 +55,4 @@ pub fn recompute(
         }));
     }
     Ok(None)
-}
-
-/// Matchers of the series with these labels, and of those that have more.
-fn just(labels: &LabelSet) -> Matchers {
-    let equal = |(name, value)| Matcher::new(name, MatchOp::Equal, value);
-    // Equality needs no pattern, so there is nothing that a value could be refused for.
-    Matchers::new(labels.iter().filter_map(|pair| equal(pair).ok()).collect())
 }

@@ -33,7 +33,7 @@ pub fn why_words(trace: &Trace) -> String {
 
 fn judged_words(trace: &Trace, judged: &Assessment) -> String {
     let surprise = judged.surprise;
-    let since = trace.since.map(|at| time_text(at.as_ms())).unwrap_or_default();
+    let since = trace.since.map(|at| time_text(at.as_ms()) + " UTC").unwrap_or_default();
     let lasts = duration_text(judged.policy.for_ms);
     let Some(threshold) = judged.threshold else { return trace.gate.as_str().to_owned() };
     let fires_at = two(threshold.value);
@@ -60,7 +60,7 @@ fn judged_words(trace: &Trace, judged: &Assessment) -> String {
             )
         }
         Gate::BelowThreshold => format!(
-            "surprising, one in {}, but below the firing threshold: {} of {fires_at}. What sets it: {}{}",
+            "surprising, one in {}, but below the firing threshold: {} of {fires_at}, set by {}{}",
             one_in_text(surprise),
             two(surprise),
             limit_words(&threshold, surprise),
@@ -87,12 +87,9 @@ fn judged_words(trace: &Trace, judged: &Assessment) -> String {
         ),
         Gate::Resolved => format!("calm since {since}, long enough: the episode ended here"),
         Gate::Cap => {
-            "it would have alerted, but the alerts of that day had reached `cap_per_day`: an event only".into()
+            "it would alert, but its day had reached the cap on alerts (`budget.cap_per_day`) before it began: an event only".into()
         }
-        _ => format!(
-            "an alert: surprise {} over the threshold of {fires_at}, for {lasts} or as long as one sample counts",
-            two(surprise)
-        ),
+        _ => format!("surprise {} is over the threshold of {fires_at} for {lasts}", two(surprise)),
     }
 }
 
@@ -100,22 +97,22 @@ fn judged_words(trace: &Trace, judged: &Assessment) -> String {
 pub fn limit_words(threshold: &Threshold, surprise: f64) -> String {
     let share = number_text(threshold.share_per_day);
     match threshold.limit(surprise) {
-        Limit::Fleet => format!(
-            "the budget of the fleet (`alerting.budget.per_day`), of which it has {share} false alarms a day; fewer series or \
-             more budget lower the threshold"
-        ),
+        Limit::Fleet => {
+            format!(
+                "the budget of the fleet (`budget.per_day`), {share} false alarms a day for each"
+            )
+        }
         Limit::Series => {
             format!(
-                "the budget of a single series (`per_series_per_day`), {share} false alarms a day"
+                "the budget of a single series (`budget.per_series_per_day`), {share} false alarms a day"
             )
         }
         Limit::Debt => format!(
-            "the series alerted more often than its budget allows, which raises the threshold; {} would do without that",
+            "the series' own debt, since it alerted more often than its budget allows; {} would do without that",
             two(threshold.without_debt)
         ),
         Limit::Group => format!(
-            "it is one of {} series of a group, which alerts for them; in no group {} would do. A rule of its own makes it \
-             ring by itself",
+            "its group of {} series, which alerts for them; by itself {} would do, as in a rule of its own",
             threshold.members.unwrap_or_default(),
             two(threshold.by_budget)
         ),
