@@ -72,10 +72,10 @@ impl Partition {
         let (bank, bank_slot) = self.judges.bank(series.seat);
         let is_steady = bank.is_steady(bank_slot);
         let tail = bank.tail();
-        let band = |opinion: Opinion| {
+        let with_band = |opinion: Opinion| {
             (opinion, opinion.expected.map(|expected| expected.band(tail, NOTABLE)))
         };
-        let opinions = bank.opinions().map(band).collect();
+        let opinions = bank.opinions().map(with_band).collect();
         let (steps, value, class) = (bank.steps(), bank.value(), bank.class(bank_slot));
         let is_scored = gate != Gate::WarmUp;
         // Whoever did not get as far as the lifecycle changed nothing that a threshold depends on.

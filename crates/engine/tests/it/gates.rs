@@ -146,7 +146,8 @@ proptest! {
             let mut resolved: Vec<_> = resolved.map(|event| (event.fingerprint, event.at_ms)).collect();
             let over = brought.found().iter().filter(|trace| trace.gate == Gate::Resolved);
             let mut over: Vec<_> = over.map(|trace| (trace.fingerprint, trace.at)).collect();
-            (resolved.sort(), over.sort());
+            resolved.sort();
+            over.sort();
             prop_assert_eq!(&over, &resolved);
             ends += over.len();
             Ok(())
