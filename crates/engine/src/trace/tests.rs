@@ -282,7 +282,14 @@ fn pending_firing_and_keep_firing_follow_each_other() {
 fn importance_makes_no_more_than_an_event_of_it() {
     let mut settings = breach(5.0);
     settings.rules[0].alert.importance = Importance::Low;
-    assert_eq!(lasting(settings).0, Gate::Importance);
+    let (labels, mut rig) = (series("depth", "a"), traced(settings));
+    let ended = gates(&mut rig, &labels, 0, &[100.0, 200.0, 200.0, 200.0]);
+    assert_eq!(ended[1..], [Gate::Pending, Gate::Importance, Gate::Importance]);
+}
+
+#[test]
+fn what_is_a_little_surprising_and_lasts_is_too_ordinary_all_the_same() {
+    assert_eq!(lasting(breach(2.5)).0, Gate::BelowInfo);
 }
 
 #[test]
