@@ -87,7 +87,9 @@ pub struct Assessment {
 #[derive(Debug)]
 pub struct Traces {
     wanted: Wanted,
-    /// Which series these are, by fingerprint.
+    /// Samples from before this event time are not written down.
+    from: Timestamp,
+    /// Which series these are, by fingerprint; no more than the engine has seen.
     known: BTreeMap<Fingerprint, bool>,
     found: Vec<Trace>,
     /// What the newest reading was compared with, until its sample is written down.
@@ -122,7 +124,19 @@ impl Traces {
     }
 
     fn wanting(wanted: Wanted) -> Self {
-        Self { wanted, known: BTreeMap::new(), found: Vec::new(), compared: None }
+        Self {
+            wanted,
+            from: Timestamp::MIN,
+            known: BTreeMap::new(),
+            found: Vec::new(),
+            compared: None,
+        }
+    }
+
+    /// The same, but only of samples at `from` or later: writing one down costs more than judging it.
+    #[must_use]
+    pub fn from(self, from: Timestamp) -> Self {
+        Self { from, ..self }
     }
 
     /// What was written down of the newest record, oldest first for each series.
@@ -135,7 +149,15 @@ impl Traces {
         self.compared = None;
     }
 
-    pub(crate) fn wants(&mut self, fingerprint: Fingerprint, labels: &LabelSet) -> bool {
+    pub(crate) fn wants(
+        &mut self,
+        fingerprint: Fingerprint,
+        labels: &LabelSet,
+        at: Timestamp,
+    ) -> bool {
+        if at < self.from {
+            return false;
+        }
         match &self.wanted {
             Wanted::One(wanted) => *wanted == fingerprint,
             Wanted::Matching(wanted) => {
@@ -165,7 +187,7 @@ impl Traces {
         config_digest: &Arc<str>,
     ) {
         let fingerprint = labels.fingerprint();
-        if !self.wants(fingerprint, labels) {
+        if !self.wants(fingerprint, labels, sample.timestamp) {
             return;
         }
         self.push(Trace {

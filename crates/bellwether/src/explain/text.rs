@@ -31,8 +31,8 @@ pub(super) fn event(explanation: &EventExplanation) -> String {
     text.push('\n');
     let sample = recomputed.as_ref().and_then(|recomputed| recomputed.sample.as_ref());
     let unit = unit(event.signal);
-    row(&mut text, "event", &format!("{}, from {}", event.id, one_line(found_in)));
-    row(&mut text, "rule", &one_line(&event.rule));
+    row(&mut text, "event", &format!("{}, from {found_in}", event.id));
+    row(&mut text, "rule", &event.rule);
     row(
         &mut text,
         "value",
@@ -119,7 +119,7 @@ fn moment_of(text: &mut String, answer: &WhyNot, sample: &SampleLine) {
         row(text, "events", &sample.events.join(", "));
     }
     if let Some(rule) = &sample.rule {
-        row(text, "rule", &one_line(rule));
+        row(text, "rule", rule);
     }
     if let Some(judged) = &sample.judged {
         if let Some(surprise) = judged.surprise {
@@ -307,7 +307,7 @@ fn unit(signal: SignalKind) -> &'static str {
 }
 
 fn row(text: &mut String, name: &str, what: &str) {
-    for (index, line) in wrap(what, WIDTH - NAME_WIDTH - 2).into_iter().enumerate() {
+    for (index, line) in wrap(&one_line(what), WIDTH - NAME_WIDTH - 2).into_iter().enumerate() {
         let name = if index == 0 { name } else { "" };
         add(text, format_args!("  {name:<NAME_WIDTH$}{line}\n"));
     }

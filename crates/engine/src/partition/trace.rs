@@ -38,7 +38,7 @@ impl Partition {
         let Some(traces) = outputs.traces.as_deref_mut() else { return };
         let compared = traces.take_compared();
         let Some(series) = self.series.get_mut(row.slot) else { return };
-        if !traces.wants(series.fingerprint, &series.labels) {
+        if !traces.wants(series.fingerprint, &series.labels, row.at) {
             return;
         }
         let (fingerprint, labels) = (series.fingerprint, series.labels.clone());
@@ -107,7 +107,7 @@ impl Partition {
     ) {
         let Some(traces) = outputs.traces.as_deref_mut() else { return };
         let Some(group) = self.groups.at(place) else { return };
-        if !traces.wants(group.fingerprint, &group.labels) {
+        if !traces.wants(group.fingerprint, &group.labels, row.at) {
             return;
         }
         let policy = self.settings.rules.last().map(|rule| rule.alert).unwrap_or_default();

@@ -350,8 +350,22 @@ fn while_a_group_alerts_its_series_end_there_and_the_group_has_gates_of_its_own(
 }
 
 #[test]
+fn who_would_alert_by_itself_is_silent_while_its_group_alerts() {
+    let raw = threshold::RawParams {
+        above: Some(150.0),
+        surprise: Some(60.0),
+        ..threshold::RawParams::default()
+    };
+    let breach = DetectorSpec::Threshold(threshold::Params::try_from(raw).unwrap());
+    let detectors = [DetectorSpec::defaults(), vec![breach]].concat();
+    let traces = grouped(vec![Rule { detectors, ..Rule::default() }]);
+    let last = traces.iter().filter(|trace| trace.labels.metric_name() == "metric_7");
+    let ended: Vec<Gate> = last.skip(300).map(|trace| trace.gate).collect();
+    assert!(ended.starts_with(&[Gate::Pending, Gate::GroupSilence]), "{ended:?}");
+}
+
+#[test]
 fn a_surprise_that_alerts_alone_is_silent_while_its_group_alerts() {
-    // Members need so little that they would all ring.
     let mut reading = crate::lifecycle::Reading {
         at: Timestamp::from_ms(0),
         interval_ms: MINUTE_MS,
@@ -383,6 +397,13 @@ fn only_the_series_that_are_wanted_are_written_down_and_nothing_when_nobody_asks
     assert!(found.len() == 1 && found[0].labels == other, "{found:?}");
     rig.quiet(2 * MINUTE_MS);
     assert!(rig.outputs.traces.as_ref().unwrap().found().is_empty());
+    let from = Timestamp::from_ms(3 * MINUTE_MS);
+    rig.outputs.traces = Some(Box::new(Traces::of(one.fingerprint()).from(from)));
+    for (minute, written) in [(2, 0), (3, 1)] {
+        rig.sample(&other, minute * MINUTE_MS, 1.0);
+        rig.sample(&one, minute * MINUTE_MS, 1.0);
+        assert_eq!(rig.outputs.traces.as_ref().unwrap().found().len(), written);
+    }
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub enum ExplainError {
         /// Where.
         place: String,
         /// Where else it may be.
-        mend: &'static str,
+        mend: String,
     },
     /// Events of several episodes have ids that begin so.
     #[error("several episodes begin so: event=`{event}`, among them {}; give more digits", .ids.join(", "))]
@@ -56,8 +56,8 @@ pub enum ExplainError {
     Records(#[source] RecordsError),
     /// No series that matches ever arrived.
     #[error(
-        "no series matches until then: series=`{matchers}`, records=`{records}`; try a shorter selector, such as only the metric's \
-         name"
+        "no series that matches brought a sample then or in the day before: series=`{matchers}`, records=`{records}`; try a shorter \
+         selector, such as only the metric's name, or another time"
     )]
     NoSeries {
         /// What was looked for.

@@ -107,22 +107,30 @@ pub fn find_stored(path: &Path, query: &EventQuery) -> Result<Found, ExplainErro
         ReadError::NotALog { path } => ExplainError::NoEvents { path },
         error => error.into(),
     })?;
-    let (mut unreadable, mut first) = (0, None);
-    let readable = events.filter_map(|event| match event {
-        Ok(event) => Some(event),
+    let (mut readable, mut unreadable, mut first) = (0_u64, 0, None);
+    let events = events.filter_map(|event| match event {
+        Ok(event) => {
+            readable += 1;
+            Some(event)
+        }
         Err(error) => {
             unreadable += 1;
             first.get_or_insert(error);
             None
         }
     });
-    match (query.choose(readable)?, first) {
+    match (query.choose(events)?, first) {
         (Some(event), _) => Ok(Found { event, unreadable }),
-        (None, Some(error)) => Err(error.into()),
-        (None, None) => Err(ExplainError::NotFound {
+        (None, Some(error)) if readable == 0 => Err(error.into()),
+        (None, _) => Err(ExplainError::NotFound {
             event: query.0.clone(),
             place: path.display().to_string(),
-            mend: "it may be in another log, or older than what is kept",
+            mend: match unreadable {
+                0 => "it may be in another log, or older than what is kept".to_owned(),
+                _ => format!(
+                    "it may be in one of {unreadable} parts that cannot be read, or in another log"
+                ),
+            },
         }),
     }
 }
@@ -162,6 +170,7 @@ pub fn find_recorded(
     chosen.ok_or_else(|| ExplainError::NotFound {
         event: query.0.clone(),
         place: "the journal".to_owned(),
-        mend: "name where events are stored with --events or --url; an alert on the engine's own health is not in the journal",
+        mend: "name where events are stored with --events or --url; an alert on the engine's own health is not in the journal"
+            .to_owned(),
     })
 }

@@ -16,6 +16,9 @@ pub const SERIES_MAX: usize = 1000;
 /// Series that begin to arrive later than this after the moment in question are not waited for.
 const LATE_MS: i64 = 3_600_000;
 
+/// How far back the newest sample is looked for: a series that brought nothing for a day is forgotten by default.
+const LOOK_BACK_MS: i64 = 24 * 3_600_000;
+
 /// What is known of one series.
 struct Known {
     labels: LabelSet,
@@ -28,7 +31,7 @@ struct Known {
 }
 
 /// Replays `records` from `settings` on, and says of each series that `wanted` matches what became of its newest sample
-/// at `at` or before. `limit`: most series, up to [`SERIES_MAX`]; how many more there are is counted.
+/// at `at` or in the day before. `limit`: most series, up to [`SERIES_MAX`]; how many more there are is counted.
 ///
 /// # Errors
 /// When no series matches, or the records cannot be read.
@@ -40,7 +43,8 @@ pub fn why_not(
     limit: usize,
 ) -> Result<WhyNot, ExplainError> {
     let mut engine = Engine::new(settings, 1);
-    let traces = Some(Box::new(Traces::new(wanted.clone())));
+    let traces = Traces::new(wanted.clone()).from(at.plus_ms(-LOOK_BACK_MS));
+    let traces = Some(Box::new(traces));
     let mut outputs = Outputs { traces, ..Outputs::default() };
     let mut series = BTreeMap::<Fingerprint, Known>::new();
     let (mut lateness_ms, mut count) = (settings.ordering.lateness_ms, 0);
