@@ -27,7 +27,7 @@ pub(super) fn fetch(url: &Url, query: &EventQuery) -> anyhow::Result<Event> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let body = runtime
         .block_on(ask(address(url, query)?))
-        .context("the server was asked for the event")?;
+        .context("the server does not answer as it should; is `bellwether run` listening there?")?;
     let Anomalies { anomalies } = serde_json::from_slice(&body)
         .context("the answer is not that of bellwether's /api/v1/anomalies")?;
     let chosen = query.choose(anomalies)?;

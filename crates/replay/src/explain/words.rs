@@ -211,3 +211,77 @@ fn importance(importance: Importance) -> &'static str {
 fn two(surprise: f64) -> String {
     format!("{surprise:.2}")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use bellwether_series::{Fingerprint, LabelSet, Timestamp};
+
+    use super::*;
+
+    fn at(gate: Gate) -> Trace {
+        Trace {
+            fingerprint: Fingerprint::from_u128(1),
+            labels: LabelSet::from_pairs([("__name__", "depth")]).unwrap(),
+            at: Timestamp::from_ms(0),
+            sent: 1.0,
+            gate,
+            since: None,
+            episode: None,
+            config_digest: "digest".into(),
+            rule: None,
+            maintenance: Some("upgrade".into()),
+            judged: None,
+        }
+    }
+
+    #[test]
+    fn what_ends_before_a_judgement_says_why_in_words_of_its_own() {
+        let refused = RejectReason::ALL.map(Gate::Refused);
+        let dropped = DropReason::ALL.map(Gate::Dropped);
+        let others = [Gate::SeriesEnded, Gate::Maintenance, Gate::NoRate, Gate::WarmUp];
+        let all: Vec<Gate> = refused.into_iter().chain(dropped).chain(others).collect();
+        let words: BTreeSet<String> = all.iter().map(|&gate| why_words(&at(gate))).collect();
+        assert_eq!(words.len(), all.len(), "{words:#?}");
+        assert!(words.iter().all(|words| !words.contains('\n')));
+        assert!(why_words(&at(Gate::Maintenance)).contains("`upgrade`"));
+    }
+
+    #[test]
+    fn a_limit_is_named_by_the_smallest_change_that_would_let_it_fire() {
+        let threshold = Threshold {
+            value: 9.0,
+            without_debt: 8.0,
+            raised_by: 1.0,
+            by_budget: 5.0,
+            share_per_day: 0.001,
+            is_of_fleet: true,
+            members: Some(7),
+        };
+        let alone = Threshold { members: None, ..threshold };
+        let series = Threshold { is_of_fleet: false, ..alone };
+        for (threshold, surprise, words) in [
+            (threshold, 8.5, "the series' own debt, since it alerted more often than its budget"),
+            (
+                threshold,
+                6.0,
+                "its group of 7 series, which alerts for them; by itself 5.00 would do",
+            ),
+            (
+                threshold,
+                4.0,
+                "the budget of the fleet (`budget.per_day`), 0.001 false alarms a day",
+            ),
+            (alone, 6.0, "the budget of the fleet"),
+            (
+                series,
+                6.0,
+                "the budget of a single series (`budget.per_series_per_day`), 0.001 false",
+            ),
+        ] {
+            let said = limit_words(&threshold, surprise);
+            assert!(said.starts_with(words), "{said}");
+        }
+    }
+}
