@@ -286,8 +286,7 @@ fn url_host(url: &str) -> &str {
 }
 
 fn receiver(config: &Config, engine: Handle, last_received_ms: Arc<AtomicI64>) -> Receiver {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Receiver::new(Arc::new(engine), config.remote_write.clone(), 2 * cores, move || {
+    Receiver::new(Arc::new(engine), config.remote_write.clone(), move || {
         let now = WallClock.now();
         last_received_ms.store(now.as_ms(), Ordering::Relaxed);
         now

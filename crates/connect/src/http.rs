@@ -77,7 +77,7 @@ impl Default for ServerLimits {
         Self {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
-            body: Duration::from_secs(30),
+            body: Duration::from_secs(12),
             response: Duration::from_mins(1),
             idle: Duration::from_mins(1),
             connections_max: 512,

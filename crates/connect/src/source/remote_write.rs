@@ -15,6 +15,7 @@ mod stats;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -39,10 +40,35 @@ const INLINE_BYTES_MAX: usize = 256 * 1024;
 /// The paths that senders are configured with: Prometheus' own, and that of Mimir and Cortex.
 pub const PATHS: [&str; 2] = ["/api/v1/write", "/api/v1/push"];
 
+/// What a receiver takes, and how much at a time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiverOptions {
+    /// Bounds on one request.
+    pub limits: Limits,
+    /// Most requests (at least 1; twice the cores is a good number) that are decoded at a time. As many bodies of the
+    /// largest size are held in memory, those that wait for the engine included; beyond either the answer is 503.
+    pub decodes_max: usize,
+    /// How long an answer 503 is held back. A sender that minds no `Retry-After` is so kept from spending, on being refused,
+    /// the time that those need who are not.
+    pub refusal_delay: Duration,
+}
+
+impl Default for ReceiverOptions {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            limits: Limits::default(),
+            decodes_max: 2 * cores,
+            refusal_delay: Duration::from_millis(100),
+        }
+    }
+}
+
 /// What the remote-write endpoints share.
 pub struct Receiver {
     ingest: Arc<dyn Ingest>,
     limits: Limits,
+    refusal_delay: Duration,
     decode_slots: Arc<Semaphore>,
     body_budget: Arc<BodyBudget>,
     clock: Box<dyn Fn() -> Timestamp + Send + Sync>,
@@ -50,18 +76,13 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// A receiver that hands requests to `ingest`.
-    ///
-    /// At most `decodes_max` requests (at least 1; twice the cores is a good number) are decoded at a
-    /// time, and as many bodies of the largest size are held in memory, those that wait for `ingest`
-    /// included; beyond either the answer is 503.
-    /// `clock` tells the wall-clock time of receipt.
+    /// A receiver that hands requests to `ingest`. `clock` tells the wall-clock time of receipt.
     pub fn new(
         ingest: Arc<dyn Ingest>,
-        limits: Limits,
-        decodes_max: usize,
+        options: ReceiverOptions,
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
+        let ReceiverOptions { limits, decodes_max, refusal_delay } = options;
         let decodes_max = decodes_max.clamp(1, Semaphore::MAX_PERMITS);
         let body_bytes_max = limits.body_bytes_max.saturating_add(limits.decoded_bytes_max);
         Self {
@@ -69,6 +90,7 @@ impl Receiver {
             decode_slots: Arc::new(Semaphore::new(decodes_max)),
             body_budget: BodyBudget::new(body_bytes_max.saturating_mul(decodes_max)),
             limits,
+            refusal_delay,
             clock: Box::new(clock),
             stats: Arc::default(),
         }
@@ -202,7 +224,11 @@ pub fn router(receiver: Arc<Receiver>) -> Router {
 }
 
 async fn write(State(receiver): State<Arc<Receiver>>, request: Request) -> Response {
-    let response = receiver.answer(request).await.into_response();
+    let answer = receiver.answer(request).await;
+    if matches!(answer, Answer::Unavailable { .. }) {
+        tokio::time::sleep(receiver.refusal_delay).await;
+    }
+    let response = answer.into_response();
     receiver.stats.count_request(response.status());
     response
 }

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use bellwether_connect::http::ServerLimits;
-use bellwether_connect::source::remote_write::{DECODE_REASONS, PATHS, Receiver, STATUSES, router};
+use bellwether_connect::source::remote_write::{
+    DECODE_REASONS, PATHS, Receiver, ReceiverOptions, STATUSES, router,
+};
 use bellwether_engine::{Outcome, RejectReason};
 use bellwether_runtime::{Ingest, Reply, Request, SubmitError};
 use bellwether_series::{LabelSet, Timestamp};
@@ -14,6 +17,7 @@ use reqwest::{Method, RequestBuilder, Response};
 
 use crate::support::{PATIENCE, Server, client, until};
 
+const REFUSAL_DELAY: Duration = Duration::from_millis(20);
 const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 
 /// What the fake engine does with a request.
@@ -71,7 +75,8 @@ impl Fixture {
     async fn start(behaviour: Behaviour, limits: Limits) -> Self {
         let (requests, replies) = (Mutex::default(), Mutex::default());
         let ingest = Arc::new(FakeIngest { behaviour, requests, replies });
-        let receiver = Arc::new(Receiver::new(Arc::clone(&ingest) as _, limits, 4, || NOW));
+        let options = ReceiverOptions { limits, decodes_max: 4, refusal_delay: REFUSAL_DELAY };
+        let receiver = Arc::new(Receiver::new(Arc::clone(&ingest) as _, options, || NOW));
         let app = router(Arc::clone(&receiver));
         let server = Server::start(app, ServerLimits::default()).await;
         Self { server, receiver, ingest, client: client() }
@@ -254,11 +259,13 @@ async fn a_full_queue_is_503_with_a_pause_that_grows_with_the_attempts() {
 }
 
 #[tokio::test]
-async fn a_body_is_not_even_decoded_while_the_queue_is_full() {
+async fn while_the_queue_is_full_no_body_is_decoded_and_the_answer_takes_its_time() {
     for (behaviour, decoded_samples) in [(Behaviour::Full, 0), (Behaviour::FullSoon, 1)] {
         let fixture = Fixture::start(behaviour, Limits::default()).await;
+        let sent = Instant::now();
         let answer = fixture.post(body(1)).send().await.unwrap();
         assert_eq!(answer.status(), 503);
+        assert!(sent.elapsed() >= REFUSAL_DELAY, "{:?}", sent.elapsed());
         assert!(header(&answer, "retry-after").is_some());
         assert_eq!(load(&fixture.receiver.stats().samples_received), decoded_samples);
     }

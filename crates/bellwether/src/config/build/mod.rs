@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bellwether_connect::source::remote_write::ReceiverOptions;
 use bellwether_engine::{Budget, DeepTier, Ordering, Rule, Selection, SeriesLimits, Settings};
 use bellwether_series::{LabelLimits, Matchers};
 use bellwether_signal::{SelectorError, parse_selector};
@@ -292,15 +294,17 @@ impl Builder<'_, '_> {
     }
 }
 
-fn remote_write(raw: &RawRemoteWrite) -> Limits {
-    Limits {
+fn remote_write(raw: &RawRemoteWrite) -> ReceiverOptions {
+    let limits = Limits {
         body_bytes_max: raw.body_bytes_max.bytes() as usize,
         decoded_bytes_max: raw.decoded_bytes_max.bytes() as usize,
         series_max: raw.series_max,
         samples_max: raw.samples_max,
         objects_max: raw.objects_max,
         ..Limits::default()
-    }
+    };
+    let refusal_delay = Duration::from_millis(raw.refusal_delay.ms() as u64);
+    ReceiverOptions { limits, refusal_delay, ..ReceiverOptions::default() }
 }
 
 fn runtime(raw: &RawRuntime) -> RuntimeConfig {

@@ -18,9 +18,9 @@ mod server;
 mod sinks;
 mod web;
 
+use bellwether_connect::source::remote_write::ReceiverOptions;
 use bellwether_engine::{Ordering, SeriesLimits};
 use bellwether_series::LabelLimits;
-use bellwether_wire::remote_write::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -136,11 +136,10 @@ impl Default for RawConfig {
     }
 }
 
-/// Bounds on one remote-write request, checked before memory is taken.
+/// Bounds on one remote-write request, checked before memory is taken, and how overload is answered.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "RemoteWrite")]
-#[expect(clippy::struct_field_names, reason = "these are the keys of the file")]
 pub(super) struct RawRemoteWrite {
     /// Largest body as received, compressed.
     #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"))]
@@ -157,17 +156,21 @@ pub(super) struct RawRemoteWrite {
     /// Most protobuf objects of any kind: series, labels, samples, exemplars, histograms.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub objects_max: usize,
+    /// How long an answer 503 is held back, so that senders that mind no `Retry-After` leave time for the others.
+    #[schemars(extend("x-minimum" = "0s", "x-maximum" = "10s"))]
+    pub refusal_delay: DurationText,
 }
 
 impl Default for RawRemoteWrite {
     fn default() -> Self {
-        let limits = Limits::default();
+        let ReceiverOptions { limits, refusal_delay, .. } = ReceiverOptions::default();
         Self {
             body_bytes_max: BytesText::from_bytes(limits.body_bytes_max as u64),
             decoded_bytes_max: BytesText::from_bytes(limits.decoded_bytes_max as u64),
             series_max: limits.series_max,
             samples_max: limits.samples_max,
             objects_max: limits.objects_max,
+            refusal_delay: DurationText::from_ms(refusal_delay.as_millis() as i64),
         }
     }
 }
