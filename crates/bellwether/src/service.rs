@@ -13,7 +13,7 @@ use bellwether_runtime::checkpoint::Rejected;
 use bellwether_runtime::journal::{Gap, TornTail};
 use bellwether_runtime::storage::DiskStorage;
 use bellwether_runtime::{
-    Clock, Durability, EventSink, Handle, News, Options, Phase, Recovery, Runtime,
+    Clock, Deliveries, Durability, EventSink, Handle, News, Options, Phase, Recovery, Runtime,
 };
 use bellwether_series::Timestamp;
 use tokio::net::TcpListener;
@@ -33,8 +33,6 @@ use crate::run::web::{self, LiveWeb};
 const DRAIN_MAX: Duration = Duration::from_secs(3);
 /// Longest wait for the engine to finish what it has taken.
 const ENGINE_STOP_MAX: Duration = Duration::from_secs(3);
-/// Longest wait for a sink's files before a checkpoint.
-const SETTLE_MAX: Duration = Duration::from_secs(10);
 /// While it recovers it says so this often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 /// Longest wait for Alertmanagers and sinks to take the last changes.
@@ -215,14 +213,13 @@ impl Service {
 /// What of `config` survives a restart.
 fn durability(config: &Config, outlets: &Arc<Outlets>) -> Option<Durability> {
     let durability = config.durability.clone()?;
-    let outlets = Arc::clone(outlets);
     Some(Durability {
         storage: Arc::new(DiskStorage::new(&config.data_dir)),
         journal: durability.journal,
         checkpoints: durability.checkpoints,
         checkpoint_every: Duration::from_millis(durability.checkpoint_every_ms.max(1) as u64),
         reserve: durability.reserve,
-        settle: Arc::new(move || outlets.settle(SETTLE_MAX)),
+        deliveries: Arc::clone(outlets) as Arc<dyn Deliveries>,
         id_seed: RandomState::new().build_hasher().finish(),
     })
 }

@@ -70,6 +70,8 @@ impl Server {
         if !config.is_empty() {
             fs::write(&file, config).unwrap();
         }
+        // One that was killed leaves it behind.
+        _ = fs::remove_file(dir.join("data/listen.addr"));
         let mut process = Process::start("bellwether", dir, &mut command(dir));
         let address = process.until("its address", |_| address(dir));
         process.until_ready(address);

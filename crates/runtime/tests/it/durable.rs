@@ -26,7 +26,7 @@ fn durability(folder: &Path) -> Durability {
         checkpoints: CheckpointOptions::default(),
         checkpoint_every: Duration::from_hours(1),
         reserve: ReserveOptions { bytes_max: 1 << 16, ..ReserveOptions::default() },
-        settle: Arc::new(|| true),
+        deliveries: Arc::new(()),
         id_seed: 5,
     }
 }
