@@ -70,7 +70,7 @@ impl App {
     /// # Errors
     /// When the old configuration stays in force.
     pub(crate) fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let reloaded = self.live.reload(&self.engine, &self.outlets.alertmanagers);
+        let reloaded = self.live.reload(&self.engine, &self.receiver, &self.outlets.alertmanagers);
         self.web.reload(&self.guard);
         reloaded
     }
@@ -287,11 +287,14 @@ fn url_host(url: &str) -> &str {
 
 fn receiver(config: &Config, engine: Handle, last_received_ms: Arc<AtomicI64>) -> Receiver {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Receiver::new(Arc::new(engine), config.remote_write.clone(), 2 * cores, move || {
-        let now = WallClock.now();
-        last_received_ms.store(now.as_ms(), Ordering::Relaxed);
-        now
-    })
+    let receiver =
+        Receiver::new(Arc::new(engine), config.remote_write.clone(), 2 * cores, move || {
+            let now = WallClock.now();
+            last_received_ms.store(now.as_ms(), Ordering::Relaxed);
+            now
+        });
+    receiver.tell_apart(config.tenants.clone());
+    receiver
 }
 
 struct WallClock;

@@ -1,6 +1,7 @@
 //! The runtime's own figures, for `/metrics` and `/health`.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -26,6 +27,8 @@ pub struct Stats {
     records: AtomicU64,
     series: AtomicUsize,
     watched: AtomicUsize,
+    /// Series by tenant, and [`Intake::tenant_changes`] then.
+    tenants: Mutex<(Option<u64>, Vec<(Arc<str>, usize)>)>,
     queued: AtomicUsize,
     /// The bits of an `f64`.
     firing_threshold: AtomicU64,
@@ -98,6 +101,13 @@ impl Stats {
     pub(crate) fn observe_intake(&self, intake: &Intake) {
         self.series.store(intake.series(), Ordering::Relaxed);
         self.watched.store(intake.watched(), Ordering::Relaxed);
+        let mut tenants = self.tenants.lock();
+        if tenants.0 != Some(intake.tenant_changes()) {
+            let counts = intake.series_by_tenant();
+            let counts = counts.map(|(tenant, series)| (Arc::clone(tenant), series)).collect();
+            *tenants = (Some(intake.tenant_changes()), counts);
+        }
+        drop(tenants);
         self.firing_threshold.store(intake.firing_threshold().to_bits(), Ordering::Relaxed);
     }
 
@@ -200,6 +210,11 @@ impl Stats {
     /// Series known, watched or not.
     pub fn series(&self) -> usize {
         self.series.load(Ordering::Relaxed)
+    }
+
+    /// Series known of each tenant of the configuration; empty without tenants.
+    pub fn series_by_tenant(&self) -> Vec<(Arc<str>, usize)> {
+        self.tenants.lock().1.clone()
     }
 
     /// Series that are judged.

@@ -45,7 +45,7 @@ fn send(runtime: &Runtime, step: usize) -> Result<Outcome, SubmitError> {
     let received = Some(Received { source: Arc::from("test"), body: compress(&body) });
     let (reply, answer) = mpsc::channel();
     let reply = Box::new(move |outcome| reply.send(outcome).expect("somebody waits"));
-    runtime.handle().submit(Request { write, received_at, received }, reply)?;
+    runtime.handle().submit(Request { tenant: None, write, received_at, received }, reply)?;
     answer.recv().expect("an answer")
 }
 
