@@ -17,6 +17,7 @@ mod secure;
 mod security;
 mod server;
 mod sinks;
+mod tenants;
 
 use std::collections::BTreeSet;
 use std::fs;

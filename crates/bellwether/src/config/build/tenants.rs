@@ -25,7 +25,7 @@ impl Builder<'_, '_> {
         let mut access = BTreeMap::new();
         for (index, tenant) in tenants.allow.iter().enumerate() {
             self.tenant(index, tenant, security);
-            let name: Arc<str> = tenant.name.as_str().into();
+            let name: Arc<str> = tenant.name.as_deref().unwrap_or_default().into();
             let series_max = tenant.series_max.unwrap_or(tenants.series_max);
             if limits.insert(Arc::clone(&name), TenantLimits { series_max }).is_some() {
                 let field = format!("tenants.allow[{index}].name");
@@ -61,10 +61,17 @@ impl Builder<'_, '_> {
     }
 
     fn tenant(&mut self, index: usize, tenant: &RawTenant, security: Option<&SecurityOptions>) {
-        if !Tenants::is_name(&tenant.name) {
-            let mend = "write letters, digits and `! . _ * ' ( ) -`, but not `.` or `..`";
-            let field = format!("tenants.allow[{index}].name");
-            self.faults.value(&field, "no tenant can be called so", mend);
+        let field = format!("tenants.allow[{index}].name");
+        match &tenant.name {
+            None => {
+                let mend = "add one, for example `name: shop`";
+                self.faults.value(&field, "the tenant has no name", mend);
+            }
+            Some(name) if !Tenants::is_name(name) => {
+                let mend = "write letters, digits and `! . _ * ' ( ) -`, but not `.` or `..`";
+                self.faults.value(&field, "no tenant can be called so", mend);
+            }
+            Some(_) => {}
         }
         let Some(security) = security else { return };
         for (place, user) in tenant.users.iter().enumerate() {

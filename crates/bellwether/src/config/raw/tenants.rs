@@ -45,24 +45,21 @@ impl Default for RawTenants {
 }
 
 /// A tenant.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Tenant")]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Tenant", extend("required" = ["name"]))]
 pub(in crate::config) struct RawTenant {
     /// What the header says: 1 to 150 of letters, digits and `! . _ * ' ( ) -`, but not `.` or `..`.
     #[schemars(length(min = 1, max = 150))]
-    pub name: String,
+    pub name: Option<String>,
     /// As `tenants.series_max`, for this one.
-    #[serde(default)]
     #[schemars(range(min = 1, max = 100_000_000))]
     pub series_max: Option<usize>,
     /// As `tenants.queue_percent`, for this one.
-    #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
     pub queue_percent: Option<u8>,
     /// Users of the web configuration file (`basic_auth_users`) that may write as this tenant. Without any, whoever may write
     /// at all may.
-    #[serde(default)]
     #[schemars(length(max = 100), inner(length(min = 1)))]
     pub users: Vec<String>,
 }
