@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use crate::support::{STEPS, Told as Log, options, request_body, start_durable};
 
-fn durability(folder: &Path) -> Durability {
+pub(crate) fn durability(folder: &Path) -> Durability {
     Durability {
         storage: Arc::new(DiskStorage::new(folder)),
         journal: JournalOptions { segment_bytes_max: 20_000, ..JournalOptions::default() },
@@ -50,7 +50,7 @@ fn send(runtime: &Runtime, step: usize) -> Result<Outcome, SubmitError> {
 }
 
 /// The folder as it is now: what a process leaves that is killed.
-fn copy(folder: &Path) -> TempDir {
+pub(crate) fn copy(folder: &Path) -> TempDir {
     let copy = tempfile::tempdir().expect("a folder");
     for part in ["journal", "checkpoint"] {
         let Ok(files) = fs::read_dir(folder.join(part)) else { continue };
