@@ -27,8 +27,7 @@ pub struct Stats {
     records: AtomicU64,
     series: AtomicUsize,
     watched: AtomicUsize,
-    /// Series by tenant, and [`Intake::tenant_changes`] then.
-    tenants: Mutex<(Option<u64>, Vec<(Arc<str>, usize)>)>,
+    tenants: Mutex<TenantSeries>,
     queued: AtomicUsize,
     /// The bits of an `f64`.
     firing_threshold: AtomicU64,
@@ -37,6 +36,14 @@ pub struct Stats {
     /// Records of the journal that were replayed, of so many.
     replayed: [AtomicU64; 2],
     kept: Mutex<Kept>,
+}
+
+/// Series of each tenant.
+#[derive(Debug, Default)]
+struct TenantSeries {
+    counts: Vec<(Arc<str>, usize)>,
+    /// [`Intake::tenant_changes`] then.
+    changes: Option<u64>,
 }
 
 /// How what must survive a restart is doing.
@@ -102,10 +109,11 @@ impl Stats {
         self.series.store(intake.series(), Ordering::Relaxed);
         self.watched.store(intake.watched(), Ordering::Relaxed);
         let mut tenants = self.tenants.lock();
-        if tenants.0 != Some(intake.tenant_changes()) {
+        let changes = Some(intake.tenant_changes());
+        if tenants.changes != changes {
             let counts = intake.series_by_tenant();
             let counts = counts.map(|(tenant, series)| (Arc::clone(tenant), series)).collect();
-            *tenants = (Some(intake.tenant_changes()), counts);
+            *tenants = TenantSeries { counts, changes };
         }
         drop(tenants);
         self.firing_threshold.store(intake.firing_threshold().to_bits(), Ordering::Relaxed);
@@ -214,7 +222,7 @@ impl Stats {
 
     /// Series known of each tenant of the configuration; empty without tenants.
     pub fn series_by_tenant(&self) -> Vec<(Arc<str>, usize)> {
-        self.tenants.lock().1.clone()
+        self.tenants.lock().counts.clone()
     }
 
     /// Series that are judged.

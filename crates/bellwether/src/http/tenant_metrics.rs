@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 
-use bellwether_connect::source::remote_write::{TENANT_REFUSALS, TenantFigures};
+use bellwether_connect::source::remote_write::TENANT_REFUSALS;
 
 use super::exposition::Families;
 use crate::service::App;
@@ -38,20 +38,22 @@ pub(super) fn metrics(families: &mut Families<'_>, app: &App) -> fmt::Result {
         "tenant",
         sent.iter().map(|tenant| (&tenant.name, tenant.requests as f64)),
     )?;
-    let counters: [(&str, &str, fn(&TenantFigures) -> u64); 3] = [
-        (
-            "requests_refused",
-            "Requests refused because their tenant had its share of the queue",
-            |tenant| tenant.requests_refused,
-        ),
-        ("samples_accepted", "Samples of a tenant taken", |tenant| tenant.samples_accepted),
-        ("samples_rejected", "Samples of a tenant refused, and the sender told so", |tenant| {
-            tenant.samples_rejected
-        }),
-    ];
-    for (name, help, count) in counters {
-        let counts = sent.iter().map(|tenant| (&tenant.name, count(tenant)));
-        families.counters(&format!("bellwether_tenant_{name}"), help, "tenant", counts)?;
-    }
-    Ok(())
+    families.counters(
+        "bellwether_tenant_requests_refused",
+        "Requests refused because their tenant had its share of the queue",
+        "tenant",
+        sent.iter().map(|tenant| (&tenant.name, tenant.requests_refused)),
+    )?;
+    families.counters(
+        "bellwether_tenant_samples_accepted",
+        "Samples of a tenant taken",
+        "tenant",
+        sent.iter().map(|tenant| (&tenant.name, tenant.samples_accepted)),
+    )?;
+    families.counters(
+        "bellwether_tenant_samples_rejected",
+        "Samples of a tenant refused, and the sender told so",
+        "tenant",
+        sent.iter().map(|tenant| (&tenant.name, tenant.samples_rejected)),
+    )
 }

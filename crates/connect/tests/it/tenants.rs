@@ -148,7 +148,7 @@ async fn the_memory_of_one_tenant_is_bounded_and_that_of_others_is_there() {
     // All together have memory for four requests of the largest size, one tenant for two.
     let limits = Limits { body_bytes_max: 2_000, decoded_bytes_max: 3_000, ..Limits::default() };
     let decoded = |series: usize| bellwether_wire::remote_write::decompress(&body(series), &limits);
-    let largest = (1..).take_while(|&series| decoded(series).is_ok()).last().unwrap();
+    let largest = (1..200).rev().find(|&series| decoded(series).is_ok()).unwrap();
     let fixture = Fixture::start(Behaviour::KeepReply, limits.clone()).await;
     fixture.receiver.tell_apart(Some(open_options(9)));
     let send = |tenant| tokio::spawn(fixture.post(body(largest)).header(HEADER, tenant).send());

@@ -221,9 +221,10 @@ proptest! {
                 list.insert(key, elapsed_ms);
             }
             let routed = rig.touch_as(tenant, &[&labels]);
-            match expected {
-                Some(reason) => prop_assert_eq!(rejected(&routed, reason), 1),
-                None => prop_assert_eq!(routed.outcome.accepted_samples, 1),
+            if let Some(reason) = expected {
+                prop_assert_eq!(rejected(&routed, reason), 1);
+            } else {
+                prop_assert_eq!(routed.outcome.accepted_samples, 1);
             }
             let begun = begun(&rig);
             prop_assert_eq!(begun.len(), usize::from(is_new));
