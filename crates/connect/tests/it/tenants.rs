@@ -12,7 +12,7 @@ use bellwether_engine::{Outcome, RejectReason};
 use bellwether_wire::remote_write::Limits;
 
 use crate::remote_write::{Behaviour, Fixture, body, header};
-use crate::support::until;
+use crate::support::{PATIENCE, until};
 
 const HEADER: &str = "x-scope-orgid";
 
@@ -114,7 +114,9 @@ async fn whoever_logs_in_writes_as_their_own_tenants_only() {
 async fn who_has_their_share_of_requests_is_asked_to_come_back_and_others_go_on() {
     let fixture = Fixture::start(Behaviour::KeepReply, Limits::default()).await;
     fixture.receiver.tell_apart(Some(open_options(2)));
-    let send = |tenant| tokio::spawn(fixture.post(body(1)).header(HEADER, tenant).send());
+    let send = |tenant| {
+        tokio::spawn(fixture.post(body(1)).header(HEADER, tenant).timeout(PATIENCE).send())
+    };
     let count = || fixture.ingest.requests.lock().len();
     let waiting: Vec<_> = (0..2).map(|_| send("bank")).collect();
     until("two of the bank wait", || count() == 2).await;
@@ -151,7 +153,9 @@ async fn the_memory_of_one_tenant_is_bounded_and_that_of_others_is_there() {
     let largest = (1..200).rev().find(|&series| decoded(series).is_ok()).unwrap();
     let fixture = Fixture::start(Behaviour::KeepReply, limits.clone()).await;
     fixture.receiver.tell_apart(Some(open_options(9)));
-    let send = |tenant| tokio::spawn(fixture.post(body(largest)).header(HEADER, tenant).send());
+    let send = |tenant| {
+        tokio::spawn(fixture.post(body(largest)).header(HEADER, tenant).timeout(PATIENCE).send())
+    };
     let count = || fixture.ingest.requests.lock().len();
     let mut waiting = Vec::new();
     let refused = loop {
