@@ -68,7 +68,7 @@ impl App {
     /// # Errors
     /// When the old configuration stays in force.
     pub(crate) fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let reloaded = self.live.reload(&self.engine, &self.outlets.alertmanagers);
+        let reloaded = self.live.reload(&self.engine, &self.receiver, &self.outlets.alertmanagers);
         self.web.reload(&self.guard);
         reloaded
     }
@@ -283,11 +283,14 @@ fn url_host(url: &str) -> &str {
 }
 
 fn receiver(config: &Config, engine: Handle, last_received_ms: Arc<AtomicI64>) -> Receiver {
-    Receiver::new(Arc::new(engine), config.remote_write.clone(), move || {
+    let options = config.remote_write.clone();
+    let receiver = Receiver::new(Arc::new(engine), options, move || {
         let now = WallClock.now();
         last_received_ms.store(now.as_ms(), Ordering::Relaxed);
         now
-    })
+    });
+    receiver.tell_apart(config.tenants.clone());
+    receiver
 }
 
 struct WallClock;

@@ -37,7 +37,7 @@ use connection::{Connection, Phase, WatchedStream};
 use pool::Pool;
 use streams::Streams;
 
-pub use guard::{Guard, check_password_hash};
+pub use guard::{Guard, User, check_password_hash};
 pub use options::{
     ClientAuth, OPEN_PATHS, Rate, SecurityError, SecurityOptions, TlsOptions, TlsVersion,
 };

@@ -30,6 +30,7 @@ mod record;
 mod settings;
 mod slab;
 mod state;
+mod tenants;
 #[cfg(test)]
 mod testing;
 mod threshold;
@@ -55,3 +56,4 @@ pub use settings::{
     SeriesLimits, Settings,
 };
 pub use state::{STATE_VERSION, StateError};
+pub use tenants::{TenantLimits, Tenants};

@@ -27,7 +27,7 @@ use bellwether_connect::http::{SecurityOptions, ServerLimits};
 use bellwether_connect::sink::alertmanager::AlertmanagerOptions;
 use bellwether_connect::sink::gauges::GaugesOptions;
 use bellwether_connect::sink::webhook::WebhookOptions;
-use bellwether_connect::source::remote_write::ReceiverOptions;
+use bellwether_connect::source::remote_write::{ReceiverOptions, TenantOptions};
 use bellwether_engine::Settings;
 use bellwether_eventlog::{EventLogOptions, JsonLinesOptions};
 use bellwether_runtime::checkpoint::CheckpointOptions;
@@ -55,6 +55,9 @@ pub struct Config {
     pub durability: Option<DurabilityConfig>,
     /// What is received, and how much at a time.
     pub remote_write: ReceiverOptions,
+    /// Who is who among tenants, and how much each may send at a time; `None` where everything is of one. The engine has
+    /// their limits on series.
+    pub tenants: Option<TenantOptions>,
     /// Threads and queues.
     pub runtime: RuntimeConfig,
     /// What decides the engine's answers, its digest included.

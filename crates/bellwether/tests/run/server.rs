@@ -112,6 +112,11 @@ impl Server {
         http::exchange(self.address, head, &[]).unwrap()
     }
 
+    /// The answer to a request with `head`, whose lines all end, and `body`.
+    pub(crate) fn exchange(&self, head: &str, body: &[u8]) -> Answer {
+        http::exchange(self.address, head, body).unwrap()
+    }
+
     pub(crate) fn json(&self, path: &str) -> Value {
         let answer = self.get(path);
         assert_eq!(answer.status, 200, "{}", answer.body);

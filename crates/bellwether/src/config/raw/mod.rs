@@ -16,6 +16,7 @@ mod preset;
 mod rules;
 mod server;
 mod sinks;
+mod tenants;
 mod web;
 
 use bellwether_connect::source::remote_write::ReceiverOptions;
@@ -37,6 +38,7 @@ pub(super) use preset::{RawPreset, RawPresets};
 pub(super) use rules::{RawAlert, RawDefaultDeviation, RawDefaults, RawDeviation, RawRule};
 pub(super) use server::RawServer;
 pub(super) use sinks::{RawEventLog, RawJsonLines, RawSinks, RawWebhook};
+pub(super) use tenants::{RawTenant, RawTenants};
 pub(super) use web::{
     RawClientAuthType, RawHttpHeaders, RawRate, RawTlsServer, RawTlsVersion, RawWeb,
 };
@@ -69,6 +71,9 @@ pub(super) struct RawConfig {
     pub labels: RawLabels,
     /// Bounds on series.
     pub series: RawSeries,
+    /// Tenants: whose series are whose, and how much each may have. Off until `header` says which header names the tenant of a
+    /// request; everything is of one then.
+    pub tenants: RawTenants,
     /// Highly available pairs: senders that write the same series under labels of their own. One replica of each cluster is
     /// elected; what the others send is counted and left out.
     pub ha: RawHa,
@@ -118,6 +123,7 @@ impl Default for RawConfig {
             remote_write: RawRemoteWrite::default(),
             labels: RawLabels::default(),
             series: RawSeries::default(),
+            tenants: RawTenants::default(),
             ha: RawHa::default(),
             ordering: RawOrdering::default(),
             runtime: RawRuntime::default(),
@@ -216,13 +222,13 @@ pub(super) struct RawSeries {
     /// Most series known at a time, watched or not; further ones are refused.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub active_max: usize,
-    /// Most series of one metric name known at a time; further ones are refused. 0 is no limit.
+    /// Most series of one metric name known at a time, of each tenant; further ones are refused. 0 is no limit.
     #[schemars(range(min = 0, max = 100_000_000))]
     pub per_metric_max: usize,
     /// A series from which nothing was received for this long is forgotten.
     #[schemars(extend("x-minimum" = "1m", "x-maximum" = "1y"))]
     pub time_to_live: DurationText,
-    /// Most metric families whose metadata is remembered.
+    /// Most metric families whose metadata is remembered, of each tenant.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub metadata_max: usize,
 }
