@@ -19,6 +19,7 @@ use bellwether_detect::fuse;
 use bellwether_engine::{ChangeKind, Engine, Outputs, Record, RecordBody, Settings};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
 
+pub(crate) use read::open;
 pub use read::{CorpusError, CorpusSeries, Row, SeriesFile, list_series};
 
 /// Surprise at which the score of a row is one half.
