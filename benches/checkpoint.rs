@@ -34,7 +34,7 @@ fn both_tiers(criterion: &mut Criterion) {
         for body in fleet.bodies(step) {
             let plain = decompress(&body, &limits).expect("a snappy block");
             let request = WriteRequest::decode(plain, &limits).expect("a request");
-            let body = RecordBody::Request(&request);
+            let body = RecordBody::request(&request);
             engine.apply(&Record { received_at: Fleet::at(step), body }, &mut outputs);
         }
     }

@@ -46,7 +46,7 @@ fn run(engine: &mut Engine, fleet: &Fleet, steps: usize) {
             let plain = decompress(&body, &limits).expect("a snappy block");
             let request = WriteRequest::decode(plain, &limits).expect("a request");
             let received_at = Fleet::at(step);
-            let record = Record { received_at, body: RecordBody::Request(&request) };
+            let record = Record { received_at, body: RecordBody::request(&request) };
             engine.apply(&record, &mut outputs);
         }
     }

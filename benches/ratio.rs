@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         decoded += cost(&mut |_, body| _ = black_box(decode(body)));
         let mut find = |step, body: &[u8]| {
             let request = decode(body);
-            let body = RecordBody::Request(&request);
+            let body = RecordBody::request(&request);
             black_box(intake.apply(&Record { received_at: Fleet::at(step), body }, &mut work));
             work[0].clear();
         };

@@ -72,7 +72,7 @@ fn path(criterion: &mut Criterion) {
         let mut work = [Work::default()];
         measure(&mut group, "decode and look-up", same_step, |body, step| {
             let request = decode(body);
-            let body = RecordBody::Request(&request);
+            let body = RecordBody::request(&request);
             let record = Record { received_at: Fleet::at(step), body };
             black_box(intake.apply(&record, &mut work));
             work[0].clear();
@@ -84,7 +84,7 @@ fn path(criterion: &mut Criterion) {
             let name = format!("decode and look-up, {name}");
             measure(&mut group, &name, same_step, |body, step| {
                 let request = decode(body);
-                let body = RecordBody::Request(&request);
+                let body = RecordBody::request(&request);
                 let record = Record { received_at: Fleet::at(step), body };
                 black_box(intake.apply(&record, &mut work));
                 work[0].clear();

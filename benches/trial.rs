@@ -116,7 +116,7 @@ impl Trial {
             let first = batch * BATCH_MINUTES;
             let request = request(&mut members, first);
             let received_at = at(first + BATCH_MINUTES);
-            let record = Record { received_at, body: RecordBody::Request(&request) };
+            let record = Record { received_at, body: RecordBody::request(&request) };
             engine.apply(&record, &mut outputs);
             for score in outputs.scores.iter().flatten() {
                 let member = &members[by_fingerprint[&score.fingerprint]];

@@ -69,7 +69,7 @@ impl WarmEngine {
         let limits = Limits::default();
         let plain = decompress(body, &limits).expect("a snappy block");
         let request = WriteRequest::decode(plain, &limits).expect("a request");
-        let record = Record { received_at: Fleet::at(step), body: RecordBody::Request(&request) };
+        let record = Record { received_at: Fleet::at(step), body: RecordBody::request(&request) };
         self.engine.apply(&record, &mut self.outputs);
         self.outputs.counts.judged
     }

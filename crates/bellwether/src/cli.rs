@@ -10,6 +10,7 @@ mod explain;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use bellwether_replay::eval::TOLERANCE;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -76,6 +77,16 @@ pub enum Command {
     /// explained. 2: wrong usage.
     #[command(after_help = explain::HELP)]
     Explain(ExplainArgs),
+    /// Score results against labels: how many incidents are found, how early, at what noise.
+    ///
+    /// RESULTS is what `replay --corpus` wrote, or the results of any other detector: for every series a file of its id, CSV
+    /// with the columns timestamp, score and, if it has one, is_alert; plain or gzip. Prints for every dataset VUS-PR and
+    /// AUC-PR of the scores, and of the alerts event-wise precision, recall and F1, F1 of ranges, false alarms a day of a
+    /// series, and the median delay; for the dataset `nab` also the NAB score.
+    ///
+    /// Exit code 0: done, and with --baseline no figure is worse. 1: one is, or it cannot be done. 2: wrong usage.
+    #[command(after_help = EVAL_HELP)]
+    Eval(EvalArgs),
     /// Say what fired in a day or a week, what it cost of the budget, and what to tune.
     ///
     /// Reads the event log of the data folder, or any file of events, also while bellwether runs. Without a period
@@ -122,6 +133,13 @@ Examples:
   bellwether replay --verify bellwether-data --events bellwether-data/events
   bellwether replay --corpus datasets/manifest.json --output results
   bellwether replay --corpus datasets/manifest.json --output results --config bellwether.yml";
+
+const EVAL_HELP: &str = "\
+Examples:
+  bellwether eval results --labels datasets/labels.json
+  bellwether eval results --labels datasets/labels.json --save-baseline baseline.json
+  bellwether eval results --labels datasets/labels.json --baseline baseline.json --tolerance 0.02
+  bellwether eval results --labels NAB/labels/combined_windows.json --data NAB/data --json";
 
 const REPORT_HELP: &str = "\
 Examples:
@@ -208,6 +226,49 @@ pub struct ReplayArgs {
     /// Seed of the places where --verify cuts requests and interrupts.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "verify", conflicts_with_all = ["corpus", "output"])]
     pub seed: u64,
+}
+
+/// Options of `bellwether eval`.
+#[derive(Debug, Clone, Args)]
+pub struct EvalArgs {
+    /// Folder of results.
+    #[arg(value_name = "RESULTS")]
+    pub results: PathBuf,
+    /// Labels: a JSON object from ids to lists of [start, end], in unix seconds or as in NAB's combined_windows.json.
+    #[arg(long, value_name = "FILE")]
+    pub labels: PathBuf,
+    /// Manifest of the corpus, which says how each series is scored [default: manifest.json beside the labels, if
+    /// there is one].
+    #[arg(long, value_name = "FILE", conflicts_with = "data")]
+    pub manifest: Option<PathBuf>,
+    /// Folder of the data, for labels without a manifest; without it the rows of a series are those of its result.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Score from which on a row alerts, whatever is_alert says; without it 0.5 where not every result has that column.
+    #[arg(long, value_name = "SCORE", value_parser = parse_finite)]
+    pub threshold: Option<f64>,
+    /// Print one JSON object instead of tables; docs/eval.md says what is in it.
+    #[arg(long)]
+    pub json: bool,
+    /// Compare with these figures, which --save-baseline wrote.
+    #[arg(long, value_name = "FILE", conflicts_with = "save_baseline")]
+    pub baseline: Option<PathBuf>,
+    /// Write the figures to this file, for --baseline.
+    #[arg(long, value_name = "FILE")]
+    pub save_baseline: Option<PathBuf>,
+    /// How much worse than in the baseline a figure may be, as a share of what it was.
+    #[arg(long, value_name = "SHARE", default_value_t = TOLERANCE, value_parser = parse_share)]
+    pub tolerance: f64,
+}
+
+fn parse_finite(text: &str) -> Result<f64, String> {
+    let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
+    value.ok_or_else(|| "expected a number".into())
+}
+
+fn parse_share(text: &str) -> Result<f64, String> {
+    let share = parse_finite(text).ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a share from 0 to 1, such as 0.01".into())
 }
 
 /// Options of `bellwether report`.

@@ -8,6 +8,7 @@ pub mod cli;
 pub mod completions;
 pub mod config;
 pub mod demo;
+pub mod eval;
 mod events;
 pub mod explain;
 mod health;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use bellwether::cli::{Cli, Command};
 use bellwether::output::{self, Closed};
-use bellwether::{check, completions, demo, explain, presets, replay, report, run};
+use bellwether::{check, completions, demo, eval, explain, presets, replay, report, run};
 use clap::Parser;
 
 #[global_allocator]
@@ -22,6 +22,11 @@ fn main() -> ExitCode {
             Err(error) => Err(error),
         },
         Command::Explain(args) => match explain::explain(&args) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
+        Command::Eval(args) => match eval::eval(&args) {
             Ok(true) => Ok(()),
             Ok(false) => return ExitCode::FAILURE,
             Err(error) => Err(error),

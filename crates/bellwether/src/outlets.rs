@@ -1,5 +1,6 @@
 //! Where everything goes that the engine finds: the API's memory, Alertmanagers, sinks, gauges.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,14 @@ use bellwether_connect::sink::gauges::Gauges;
 use bellwether_connect::sink::webhook::Webhook;
 use bellwether_engine::{Event, Gauge};
 use bellwether_eventlog::{EventLog, EventLogOptions, JsonLines, JsonLinesOptions};
-use bellwether_runtime::{EventSink, SinkStats, Told};
+use bellwether_runtime::{Deliveries, EventSink, SinkStats, Told};
 use parking_lot::Mutex;
 
 use crate::config::Config;
 use crate::events::EventStore;
+
+/// Longest wait for a sink's files before a checkpoint.
+const SETTLE_MAX: Duration = Duration::from_secs(10);
 
 /// Everybody who is told of events. None of them is waited for.
 pub(crate) struct Outlets {
@@ -87,11 +91,6 @@ impl Outlets {
         }
     }
 
-    /// Blocks until all sinks that keep events have what they were told, for `limit` each at the most; whether they have.
-    pub(crate) fn settle(&self, limit: Duration) -> bool {
-        self.sinks.iter().all(|sink| sink.settle(limit))
-    }
-
     /// Tells who wants gauges. Never blocks.
     pub(crate) fn publish_gauges(&self, gauges: Vec<Gauge>) {
         self.gauges.publish(gauges);
@@ -118,5 +117,48 @@ impl Outlets {
                 _ = tokio::time::timeout(limit, sink).await;
             }
         });
+    }
+}
+
+/// What a checkpoint keeps of the sinks: by name, the events that one was told and has not delivered, as JSON.
+type Undelivered = BTreeMap<String, Vec<Arc<Event>>>;
+
+impl Deliveries for Outlets {
+    fn settle(&self) -> Option<Vec<u8>> {
+        if !self.sinks.iter().all(|sink| sink.settle(SETTLE_MAX)) {
+            return None;
+        }
+        let undelivered: Undelivered = self
+            .sinks
+            .iter()
+            .map(|sink| (sink.name().to_owned(), sink.undelivered()))
+            .filter(|(_, events)| !events.is_empty())
+            .collect();
+        let kept = serde_json::to_vec(&undelivered);
+        kept.inspect_err(|error| tracing::error!(%error, "events cannot be kept")).ok()
+    }
+
+    fn resume(&self, undelivered: &[u8]) {
+        let undelivered: Undelivered = match serde_json::from_slice(undelivered) {
+            Ok(undelivered) => undelivered,
+            Err(error) => {
+                tracing::error!(%error, "events that sinks had not delivered cannot be read");
+                return;
+            }
+        };
+        for (name, events) in undelivered {
+            let Some(sink) = self.sinks.iter().find(|sink| sink.name() == name) else {
+                tracing::warn!(
+                    sink = name,
+                    events = events.len(),
+                    "events were for a sink that is gone"
+                );
+                continue;
+            };
+            tracing::info!(sink = name, events = events.len(), "delivering what waited before");
+            for event in &events {
+                sink.publish_again(event);
+            }
+        }
     }
 }

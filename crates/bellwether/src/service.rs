@@ -13,7 +13,7 @@ use bellwether_runtime::checkpoint::Rejected;
 use bellwether_runtime::journal::{Gap, TornTail};
 use bellwether_runtime::storage::DiskStorage;
 use bellwether_runtime::{
-    Clock, Durability, EventSink, Handle, News, Options, Phase, Recovery, Runtime,
+    Clock, Deliveries, Durability, EventSink, Handle, News, Options, Phase, Recovery, Runtime,
 };
 use bellwether_series::Timestamp;
 use tokio::net::TcpListener;
@@ -33,8 +33,6 @@ use crate::run::web::{self, LiveWeb};
 const DRAIN_MAX: Duration = Duration::from_secs(3);
 /// Longest wait for the engine to finish what it has taken.
 const ENGINE_STOP_MAX: Duration = Duration::from_secs(3);
-/// Longest wait for a sink's files before a checkpoint.
-const SETTLE_MAX: Duration = Duration::from_secs(10);
 /// While it recovers it says so this often.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 /// Longest wait for Alertmanagers and sinks to take the last changes.
@@ -70,7 +68,7 @@ impl App {
     /// # Errors
     /// When the old configuration stays in force.
     pub(crate) fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let reloaded = self.live.reload(&self.engine, &self.outlets.alertmanagers);
+        let reloaded = self.live.reload(&self.engine, &self.receiver, &self.outlets.alertmanagers);
         self.web.reload(&self.guard);
         reloaded
     }
@@ -215,14 +213,13 @@ impl Service {
 /// What of `config` survives a restart.
 fn durability(config: &Config, outlets: &Arc<Outlets>) -> Option<Durability> {
     let durability = config.durability.clone()?;
-    let outlets = Arc::clone(outlets);
     Some(Durability {
         storage: Arc::new(DiskStorage::new(&config.data_dir)),
         journal: durability.journal,
         checkpoints: durability.checkpoints,
         checkpoint_every: Duration::from_millis(durability.checkpoint_every_ms.max(1) as u64),
         reserve: durability.reserve,
-        settle: Arc::new(move || outlets.settle(SETTLE_MAX)),
+        deliveries: Arc::clone(outlets) as Arc<dyn Deliveries>,
         id_seed: RandomState::new().build_hasher().finish(),
     })
 }
@@ -286,12 +283,14 @@ fn url_host(url: &str) -> &str {
 }
 
 fn receiver(config: &Config, engine: Handle, last_received_ms: Arc<AtomicI64>) -> Receiver {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    Receiver::new(Arc::new(engine), config.remote_write.clone(), 2 * cores, move || {
+    let options = config.remote_write.clone();
+    let receiver = Receiver::new(Arc::new(engine), options, move || {
         let now = WallClock.now();
         last_received_ms.store(now.as_ms(), Ordering::Relaxed);
         now
-    })
+    });
+    receiver.tell_apart(config.tenants.clone());
+    receiver
 }
 
 struct WallClock;

@@ -129,7 +129,7 @@ fn recorded() -> (TempDir, Vec<String>) {
             Said::Request(body) => {
                 append(RecordKind::Request, &[&header, &compress(&body)]);
                 request = WriteRequest::decode(body, &limits()).unwrap();
-                RecordBody::Request(&request)
+                RecordBody::request(&request)
             }
             Said::Quiet => {
                 append(RecordKind::Heartbeat, &[]);

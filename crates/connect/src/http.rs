@@ -37,7 +37,7 @@ use connection::{Connection, Phase, WatchedStream};
 use pool::Pool;
 use streams::Streams;
 
-pub use guard::{Guard, check_password_hash};
+pub use guard::{Guard, User, check_password_hash};
 pub use options::{
     ClientAuth, OPEN_PATHS, Rate, SecurityError, SecurityOptions, TlsOptions, TlsVersion,
 };
@@ -77,7 +77,7 @@ impl Default for ServerLimits {
         Self {
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
-            body: Duration::from_secs(30),
+            body: Duration::from_secs(12),
             response: Duration::from_mins(1),
             idle: Duration::from_mins(1),
             connections_max: 512,

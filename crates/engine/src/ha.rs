@@ -22,7 +22,7 @@ pub struct HaPairs {
     /// The elected replica of a cluster loses its place to another one that is heard when itself has been silent for longer
     /// than this, in record time.
     pub failover_ms: i64,
-    /// Most clusters known at a time; series of further ones are refused.
+    /// Most clusters known at a time, of each tenant; series of further ones are refused.
     pub clusters_max: usize,
 }
 
@@ -64,7 +64,7 @@ impl HaPairs {
     }
 }
 
-/// The values of the cluster labels, in the order of these.
+/// The values of the cluster labels, in the order of these, and then the tenant if there are tenants.
 pub(crate) type ClusterName = Box<[Box<str>]>;
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod lookup;
 mod per_metric;
 mod replicas;
 mod state;
+mod tenants;
 mod trace;
 mod work;
 
@@ -41,8 +42,9 @@ use crate::units::{Party, Units};
 
 use self::aliases::Aliases;
 use self::clusters::Clusters;
-use self::lookup::{Recognised, hash};
+use self::lookup::Recognised;
 use self::per_metric::PerMetric;
+use self::tenants::{Holdings, Stamp, StampPlace, qualified};
 
 pub use self::state::IntakeState;
 pub(crate) use self::state::free_places;
@@ -84,6 +86,7 @@ pub struct Intake {
     shares: Shares,
     units: Units,
     per_metric: PerMetric,
+    holdings: Holdings,
     clusters: Clusters,
     aliases: Aliases,
     /// Lent for the time of a record by whoever wants to know what became of samples.
@@ -93,6 +96,9 @@ pub struct Intake {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Entry {
     labels: LabelSet,
+    /// Follows from the labels.
+    #[serde(skip)]
+    stamped: StampPlace,
     seen_ms: i64,
     fate: Fate,
 }
@@ -146,6 +152,7 @@ impl Intake {
             shares,
             units,
             per_metric,
+            holdings: Holdings::default(),
             clusters: Clusters::default(),
             aliases: Aliases::default(),
             traces: None,
@@ -184,9 +191,8 @@ impl Intake {
             counts: Counts::default(),
         };
         match &record.body {
-            RecordBody::Request(request) => {
-                self.learn_metadata(request, work, &mut routed.outcome);
-                self.route(request, work, &mut routed);
+            RecordBody::Request { tenant, write } => {
+                self.request(tenant, write, work, &mut routed);
             }
             RecordBody::Configuration(settings) => self.configure(settings, work),
             RecordBody::Heartbeat => {}
@@ -209,7 +215,35 @@ impl Intake {
         self.update_shares(work);
     }
 
-    fn route(&mut self, request: &WriteRequest, work: &mut [Work], routed: &mut Routed) {
+    fn request(
+        &mut self,
+        tenant: &str,
+        write: &WriteRequest,
+        work: &mut [Work],
+        routed: &mut Routed,
+    ) {
+        let Some(stamp) = Stamp::of(&self.settings, tenant) else {
+            let samples = write.sample_count() as u64;
+            routed.outcome.reject(RejectReason::UnknownTenant, samples, || {
+                format!("there is no such tenant: tenant=`{tenant}`")
+            });
+            for series in write.series() {
+                self.note_refused(None, &series, RejectReason::UnknownTenant);
+            }
+            return;
+        };
+        let tenant = stamp.tenant().unwrap_or_default();
+        self.learn_metadata(tenant, write, work, &mut routed.outcome);
+        self.route(&stamp, write, work, routed);
+    }
+
+    fn route(
+        &mut self,
+        stamp: &Stamp<'_>,
+        request: &WriteRequest,
+        work: &mut [Work],
+        routed: &mut Routed,
+    ) {
         let newest = self.clock.latest_now().plus_ms(self.settings.ordering.future_max_ms);
         for series in request.series() {
             let samples = series.samples.len() as u64;
@@ -217,19 +251,19 @@ impl Intake {
                 routed.outcome.reject(RejectReason::Future, samples, || {
                     format!("timestamp is too far in the future: ahead of {newest}")
                 });
-                self.note_refused(&series, RejectReason::Future);
+                self.note_refused(Some(stamp), &series, RejectReason::Future);
                 continue;
             }
-            match self.recognise(series.labels, work, routed) {
+            match self.recognise(stamp, series.labels, work, routed) {
                 Ok(Recognised::Series(index)) => {
                     self.take(index, series.samples, newest, work, routed);
                 }
                 Ok(Recognised::Unelected) => {
                     Self::leave_out(series.samples, newest, routed);
-                    self.note_unelected(&series, newest);
+                    self.note_unelected(stamp, &series, newest);
                 }
                 Err((reason, message)) => {
-                    self.note_refused(&series, reason);
+                    self.note_refused(Some(stamp), &series, reason);
                     routed.outcome.reject(reason, samples, || message);
                 }
             }
@@ -278,23 +312,31 @@ impl Intake {
         }
     }
 
-    fn create(&mut self, labels: LabelSet, work: &mut [Work]) -> Result<usize, Refusal> {
+    fn create(
+        &mut self,
+        labels: LabelSet,
+        stamped: StampPlace,
+        work: &mut [Work],
+    ) -> Result<usize, Refusal> {
+        self.check_tenant_limit(&labels)?;
         let limit = self.settings.series.active_max;
         if self.table.len() >= limit {
             let message =
                 format!("limit on active series is reached: limit=`{limit}`, series=`{labels}`");
             return Err((RejectReason::SeriesLimit, message));
         }
-        if self.per_metric.is_full(&labels) {
+        if self.per_metric.is_full(self.settings.tenant_of(&labels), &labels) {
             let limit = self.settings.series.per_metric_max;
             let message = format!(
                 "limit on series of one metric is reached: limit=`{limit}`, series=`{labels}`"
             );
             return Err((RejectReason::MetricLimit, message));
         }
-        self.per_metric.enter(&labels);
+        let tenant = self.settings.tenant_of(&labels);
+        self.per_metric.enter(tenant, &labels);
+        self.holdings.of_mut(tenant).series += 1;
         let fate = self.admit(&labels, work);
-        let entry = Some(Entry { labels, seen_ms: self.elapsed_ms, fate });
+        let entry = Some(Entry { labels, stamped, seen_ms: self.elapsed_ms, fate });
         let index = if let Some(index) = self.free.pop() {
             self.entries[index as usize] = entry;
             index
@@ -305,7 +347,7 @@ impl Intake {
         let (entries, hasher) = (&self.entries, &self.hasher);
         let hash = |&index: &u32| {
             let entry = entries.get(index as usize).and_then(Option::as_ref);
-            entry.map_or(0, |entry| hash(hasher, entry.labels.as_wire()))
+            entry.map_or(0, |entry| entry.hash(hasher))
         };
         self.table.insert_unique(hash(&index), index, hash);
         Ok(index as usize)
@@ -320,7 +362,9 @@ impl Intake {
         if !self.settings.selection.selects(labels) {
             return Err(DropReason::Excluded);
         }
-        match series_kind(name, |family| self.families.get(family).copied()) {
+        let tenant = self.settings.tenant_of(labels);
+        let family = |family: &str| self.families.get(&*qualified(tenant, family)).copied();
+        match series_kind(name, family) {
             SeriesKind::HistogramBucket => Err(DropReason::HistogramBucket),
             kind => Ok(kind),
         }
@@ -371,12 +415,15 @@ impl Intake {
     /// Forgets the series in entry `index`. Whoever calls this sees to it that no alias leads there any more.
     fn forget(&mut self, index: usize, work: &mut [Work]) {
         let Some(entry) = self.entries[index].take() else { return };
-        let hash = hash(&self.hasher, entry.labels.as_wire());
+        let hash = entry.hash(&self.hasher);
         if let Ok(found) = self.table.find_entry(hash, |&other| other as usize == index) {
             found.remove();
         }
         self.free.push(index as u32);
-        self.per_metric.withdraw(&entry.labels);
+        let tenant = self.settings.tenant_of(&entry.labels);
+        self.per_metric.withdraw(tenant, &entry.labels);
+        let holding = self.holdings.of_mut(tenant);
+        holding.series = holding.series.saturating_sub(1);
         self.dismiss(&entry.labels, entry.fate, work);
     }
 

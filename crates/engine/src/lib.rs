@@ -30,6 +30,7 @@ mod record;
 mod settings;
 mod slab;
 mod state;
+mod tenants;
 #[cfg(test)]
 mod testing;
 mod threshold;
@@ -57,5 +58,6 @@ pub use settings::{
     SeriesLimits, Settings,
 };
 pub use state::{STATE_VERSION, StateError};
+pub use tenants::{TenantLimits, Tenants};
 pub use threshold::{Limit, Shares, Threshold};
 pub use trace::{Assessment, Gate, Trace, Traces};

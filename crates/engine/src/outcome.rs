@@ -10,22 +10,28 @@ pub enum RejectReason {
     LabelLimit,
     /// The limit on active series is reached and the series is new.
     SeriesLimit,
+    /// The tenant's limit on series is reached and the series is new.
+    TenantLimit,
     /// The limit on series of one metric is reached and the series is new.
     MetricLimit,
     /// The limit on clusters of replicas is reached and the series is of a new one.
     ClusterLimit,
+    /// The request is of a tenant that there is not.
+    UnknownTenant,
     /// The sample is further ahead of its receipt than `ordering.future_max` allows.
     Future,
 }
 
 impl RejectReason {
     /// Every reason, in the order of [`RejectReason::index`].
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::InvalidLabels,
         Self::LabelLimit,
         Self::SeriesLimit,
+        Self::TenantLimit,
         Self::MetricLimit,
         Self::ClusterLimit,
+        Self::UnknownTenant,
         Self::Future,
     ];
 
@@ -35,8 +41,10 @@ impl RejectReason {
             Self::InvalidLabels => "invalid_labels",
             Self::LabelLimit => "label_limit",
             Self::SeriesLimit => "series_limit",
+            Self::TenantLimit => "tenant_limit",
             Self::MetricLimit => "metric_limit",
             Self::ClusterLimit => "cluster_limit",
+            Self::UnknownTenant => "unknown_tenant",
             Self::Future => "future_timestamp",
         }
     }

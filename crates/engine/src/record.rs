@@ -35,18 +35,28 @@ pub struct Record<'a> {
 #[derive(Debug)]
 pub enum RecordBody<'a> {
     /// A request with samples.
-    Request(&'a WriteRequest),
+    Request {
+        /// Whose it is. Of no account without [`Settings::tenants`].
+        tenant: &'a str,
+        /// What it brings.
+        write: &'a WriteRequest,
+    },
     /// Nothing arrived for a while.
     Heartbeat,
     /// The configuration changed.
     Configuration(Arc<Settings>),
 }
 
-impl RecordBody<'_> {
+impl<'a> RecordBody<'a> {
+    /// A request of nobody in particular.
+    pub const fn request(write: &'a WriteRequest) -> Self {
+        Self::Request { tenant: "", write }
+    }
+
     /// The kind under which the journal files this record.
     pub const fn kind(&self) -> RecordKind {
         match self {
-            Self::Request(_) => RecordKind::Request,
+            Self::Request { .. } => RecordKind::Request,
             Self::Heartbeat => RecordKind::Heartbeat,
             Self::Configuration(_) => RecordKind::Configuration,
         }

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::calendar::Calendar;
 use crate::event::FORMAT_VERSION;
 use crate::group_rule::GroupRule;
-use crate::ha::HaPairs;
+use crate::ha::{ClusterName, HaPairs};
+use crate::tenants::Tenants;
 
 /// Name of the rule that judges what no configured rule matches, and of the alerts it raises.
 pub const DEFAULT_RULE: &str = "MetricAnomaly";
@@ -48,6 +49,9 @@ pub struct Settings {
     pub calendar: Calendar,
     /// Whose series these are; part of every episode id.
     pub tenant: Arc<str>,
+    /// Several tenants, told apart within; without it everything is of one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Tenants>,
     /// Digest of the effective configuration, put into events.
     pub digest: Arc<str>,
 }
@@ -66,12 +70,37 @@ impl Default for Settings {
             gauges: Vec::new(),
             calendar: Calendar::default(),
             tenant: Arc::from("default"),
+            tenants: None,
             digest: Arc::from("default"),
         }
     }
 }
 
 impl Settings {
+    /// The tenant of a series with these labels; empty without tenants.
+    pub(crate) fn tenant_of<'l>(&self, labels: &'l LabelSet) -> &'l str {
+        let tenants = self.tenants.as_ref();
+        tenants.and_then(|tenants| labels.get(&tenants.label)).unwrap_or_default()
+    }
+
+    /// Whether both know each series by the same labels, as far as tenants go.
+    pub(crate) fn tenants_alike(&self, other: &Self) -> bool {
+        let label =
+            |settings: &Self| settings.tenants.as_ref().map(|tenants| Arc::clone(&tenants.label));
+        label(self) == label(other)
+    }
+
+    /// The name of the cluster of replicas that a series is of. No cluster is of two tenants.
+    pub(crate) fn cluster(&self, labels: &LabelSet) -> ClusterName {
+        let tenant = self.tenants.is_some().then(|| Box::from(self.tenant_of(labels)));
+        self.ha.cluster(labels).into_iter().chain(tenant).collect()
+    }
+
+    /// How many parts the name of a cluster has.
+    pub(crate) fn cluster_parts(&self) -> usize {
+        self.ha.cluster_labels.len() + usize::from(self.tenants.is_some())
+    }
+
     /// The rule that judges a series with these labels: the first that matches, else the last.
     pub(crate) fn rule_index(&self, labels: &LabelSet) -> usize {
         let first = self.rules.iter().position(|rule| rule.matchers.matches(labels));
@@ -88,7 +117,15 @@ impl Settings {
     pub(crate) fn group_of(&self, labels: &LabelSet) -> Option<(u16, LabelSet)> {
         let mut all = self.groups.iter().enumerate().filter(|(_, rule)| rule.takes(labels));
         let (index, rule) = all.next()?;
-        Some((index as u16, rule.shared(labels)?))
+        let shared = rule.shared(labels)?;
+        // No group mixes tenants.
+        match self.tenants.as_ref().filter(|tenants| shared.get(&tenants.label).is_none()) {
+            Some(tenants) => {
+                let shared = shared.with(&tenants.label, self.tenant_of(labels)).ok()?;
+                Some((index as u16, shared))
+            }
+            None => Some((index as u16, shared)),
+        }
     }
 
     /// Whether both put each series into the same group, and so into the same partition.
@@ -146,11 +183,11 @@ impl Default for Ordering {
 pub struct SeriesLimits {
     /// Most series known at a time, watched or not.
     pub active_max: usize,
-    /// Most series of one metric name known at a time; 0 is no limit.
+    /// Most series of one metric name known at a time, of each tenant; 0 is no limit.
     pub per_metric_max: usize,
     /// A series from which nothing was received for this long is forgotten.
     pub time_to_live_ms: i64,
-    /// Most metric families whose metadata is remembered.
+    /// Most metric families whose metadata is remembered, of each tenant.
     pub metadata_max: usize,
     /// Bounds on one label set.
     pub labels: LabelLimits,

@@ -84,7 +84,7 @@ impl Rig {
 
     /// One sample of one series, received when it happened.
     pub(crate) fn sample(&mut self, labels: &LabelSet, ms: i64, value: f64) -> Outcome {
-        self.record(ms, RecordBody::Request(&request(&[(labels, &[(ms, value)])])))
+        self.record(ms, RecordBody::request(&request(&[(labels, &[(ms, value)])])))
     }
 
     /// Nothing arrives.

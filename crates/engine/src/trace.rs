@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bellwether_detect::profile::SignalClass;
 use bellwether_detect::{ExpectedBand, Opinion, Steps};
-use bellwether_series::{Fingerprint, LabelLimits, LabelSet, Matchers, Timestamp};
+use bellwether_series::{Fingerprint, LabelSet, Matchers, Timestamp};
 use bellwether_wire::remote_write::RawSample;
 
 use crate::event::SignalKind;
@@ -21,14 +21,6 @@ use crate::settings::AlertPolicy;
 use crate::threshold::Threshold;
 
 pub use gate::Gate;
-
-/// Labels that a limit refuses are still read, so that it can be said that they were refused.
-const ANY_LABELS: LabelLimits = LabelLimits {
-    labels_max: usize::MAX,
-    name_bytes_max: usize::MAX,
-    value_bytes_max: usize::MAX,
-    total_bytes_max: usize::MAX,
-};
 
 /// What became of one sample of a series, or of one row of a group.
 #[derive(Debug, Clone, PartialEq)]
@@ -203,20 +195,6 @@ impl Traces {
             maintenance: None,
             judged: None,
         });
-    }
-
-    /// The same for samples of which only the label bytes are known. What is no label set belongs to no series.
-    pub(crate) fn unread(
-        &mut self,
-        wire: &[u8],
-        samples: &[RawSample],
-        gate: impl Fn(&RawSample) -> Gate,
-        config_digest: &Arc<str>,
-    ) {
-        let Ok(labels) = LabelSet::from_wire(wire, &ANY_LABELS) else { return };
-        for sample in samples {
-            self.at_the_door(&labels, *sample, gate(sample), config_digest);
-        }
     }
 
     /// Corrects the traces of alerts that the daily cap holds back: `is_held_back` knows their episodes.

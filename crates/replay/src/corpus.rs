@@ -19,6 +19,7 @@ use bellwether_detect::fuse;
 use bellwether_engine::{ChangeKind, Engine, Outputs, Record, RecordBody, Settings};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
 
+pub(crate) use read::open;
 pub use read::{CorpusError, CorpusSeries, Row, SeriesFile, list_series};
 
 /// Surprise at which the score of a row is one half.
@@ -114,7 +115,7 @@ pub fn replay_series(
         let request = WriteRequest::decode(builder.encode(), &limits)
             .map_err(|source| CorpusError::Row { path: path.to_owned(), line, source })?;
         engine
-            .apply(&Record { received_at: at, body: RecordBody::Request(&request) }, &mut outputs);
+            .apply(&Record { received_at: at, body: RecordBody::request(&request) }, &mut outputs);
         let scores = outputs.scores.iter().flatten();
         let group = outputs.group_scores.iter().flatten().last().map(|&(_, surprise)| surprise);
         let columns = || fuse::of_group(scores.map(|score| score.surprise));

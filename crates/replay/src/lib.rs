@@ -1,6 +1,8 @@
-//! History in, changes out: corpora, journals, synthetic fleets, reports, and why something happened or did not.
+//! History in, changes out: corpora, journals, synthetic fleets, reports, results held against labels, and why something
+//! happened or did not.
 
 pub mod corpus;
+pub mod eval;
 pub mod explain;
 pub mod fleet;
 pub mod journal;

@@ -9,6 +9,8 @@ use bellwether_wire::remote_write::WriteRequest;
 /// One decoded request, as a source received it.
 #[derive(Debug)]
 pub struct Request {
+    /// Whose it is; `None` where the source knows of no tenants.
+    pub tenant: Option<Arc<str>>,
     /// The decoded body.
     pub write: WriteRequest,
     /// Wall-clock time of receipt; the only `now` that the engine ever sees.
@@ -42,6 +44,9 @@ pub enum SubmitError {
     /// What was learned before is still being read.
     #[error("engine is recovering")]
     Recovering,
+    /// There is no such tenant in the configuration in force: it has just changed.
+    #[error("tenants have changed")]
+    UnknownTenant,
     /// The journal cannot be written, or has no room for so large a request.
     #[error("journal cannot be written")]
     Unrecorded,

@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::api::Clock;
 use crate::checkpoint::{CheckpointError, Checkpoints, Position, Section, Writer};
-use crate::durability::Settle;
+use crate::durability::Deliveries;
 use crate::journal::JournalError;
 use crate::recorder::ToRecorder;
 use crate::runtime::Door;
@@ -50,7 +50,7 @@ pub enum NoCheckpoint {
 pub(crate) struct Checkpointer {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) every: Duration,
-    pub(crate) settle: Settle,
+    pub(crate) deliveries: Arc<dyn Deliveries>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stats: Arc<Stats>,
 }
@@ -104,10 +104,10 @@ impl Checkpointer {
     fn try_to_make(&mut self, reach: &mut impl Reach) -> Result<u64, NoCheckpoint> {
         let failures = self.stats.kept().journal.failures;
         let mut writer = self.checkpoints.begin(self.clock.now())?;
-        gather(reach, &mut writer)?;
-        if !(self.settle)() {
-            return Err(NoCheckpoint::Unsettled);
-        }
+        let told_below = gather(reach, &mut writer)?;
+        let undelivered = self.deliveries.settle().ok_or(NoCheckpoint::Unsettled)?;
+        let position = Position::Journal { covered_below: told_below };
+        writer.add(Section::Deliveries, &position, &undelivered)?;
         let (done, synced) = bounded(1);
         reach.ask(ToRecorder::Sync(done))?;
         reach.wait(&synced)??;
@@ -123,8 +123,8 @@ impl Checkpointer {
     }
 }
 
-/// Writes all parts, one at a time.
-fn gather(reach: &mut impl Reach, writer: &mut Writer) -> Result<(), NoCheckpoint> {
+/// Writes the parts of the engine, one at a time. Events of records below what it returns have been told.
+fn gather(reach: &mut impl Reach, writer: &mut Writer) -> Result<u64, NoCheckpoint> {
     let intake = part(reach, Save::Intake)?;
     let (state, settings) = intake.content;
     let configurations = intake.at.configurations;
@@ -143,7 +143,10 @@ fn gather(reach: &mut impl Reach, writer: &mut Writer) -> Result<(), NoCheckpoin
         let part = part(reach, |part| Save::Partition(partition as u8, part))?;
         add(Section::Partition(partition as u16), part)?;
     }
-    add(Section::Collector, part(reach, Save::Collector)?)
+    let collector = part(reach, Save::Collector)?;
+    let told_below = collector.at.below;
+    add(Section::Collector, collector)?;
+    Ok(told_below)
 }
 
 fn part<T>(

@@ -10,8 +10,25 @@ use crate::journal::{Gap, JournalError, JournalOptions, ReadError, TornTail};
 use crate::storage::{ReserveOptions, Storage};
 use crate::stored::StoredError;
 
-/// Blocks until everybody who must have what was told so far has it for good; false when that takes too long.
-pub type Settle = Arc<dyn Fn() -> bool + Send + Sync>;
+/// Those who are told of events, as a checkpoint sees them: events before it are not made again.
+pub trait Deliveries: Send + Sync {
+    /// Blocks until all who keep events have what they were told so far. What the others were told and have not delivered
+    /// yet, for [`Self::resume`]; `None` when it takes too long.
+    fn settle(&self) -> Option<Vec<u8>>;
+
+    /// Goes on with what [`Self::settle`] gave to a checkpoint, before anything is told. What it cannot understand it
+    /// complains about itself: it must not keep the engine from starting.
+    fn resume(&self, undelivered: &[u8]);
+}
+
+/// Nobody keeps events.
+impl Deliveries for () {
+    fn settle(&self) -> Option<Vec<u8>> {
+        Some(Vec::new())
+    }
+
+    fn resume(&self, _: &[u8]) {}
+}
 
 /// How what must survive a restart is kept.
 #[derive(Clone)]
@@ -26,8 +43,8 @@ pub struct Durability {
     pub checkpoint_every: Duration,
     /// What is removed when the disk is full.
     pub reserve: ReserveOptions,
-    /// Asked before a checkpoint counts: events before it are not made again.
-    pub settle: Settle,
+    /// Asked before a checkpoint counts.
+    pub deliveries: Arc<dyn Deliveries>,
     /// Makes identities of segments unknown to senders; differs between processes.
     pub id_seed: u64,
 }

@@ -29,7 +29,7 @@ pub use alerts::AlertFigures;
 pub use api::{Clock, Ingest, Received, Reply, Request, SubmitError};
 pub use checkpointer::NoCheckpoint;
 pub use collector::{News, OnNews, Told};
-pub use durability::{Durability, Phase, Recovery, RecoveryError, Settle};
+pub use durability::{Deliveries, Durability, Phase, Recovery, RecoveryError};
 pub use runtime::{HEARTBEAT, Handle, Options, Recovering, Runtime, Wanted};
 pub use sink::{EventSink, SinkStats};
 pub use stats::{Decided, Kept, LATENCY_BOUNDS_SECONDS, Stats};

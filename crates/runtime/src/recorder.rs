@@ -190,21 +190,32 @@ impl Recorder {
     }
 
     fn request(&mut self, request: Request, caller: Caller) -> bool {
-        let Request { write, received_at, received } = request;
+        let Request { tenant, write, received_at, received } = request;
+        let is_stranger = self.is_stranger(tenant.as_deref());
+        let tenant = tenant.unwrap_or_else(|| Arc::clone(&self.settings.tenant));
         let placed = match &received {
+            // Whoever let it in went by the configuration of before, or already by the next one.
+            _ if is_stranger => Err(SubmitError::UnknownTenant),
             _ if self.log.is_none() => Ok(self.count()),
-            Some(received) => self.append_request(received_at, received),
+            Some(received) => self.append_request(received_at, &tenant, received),
             None => Err(SubmitError::Unrecorded),
         };
         match placed {
             Ok(sequence) => {
-                self.enter(sequence, received_at, StoredBody::Request(write), Some(caller))
+                let body = StoredBody::Request { tenant, write };
+                self.enter(sequence, received_at, body, Some(caller))
             }
             Err(error) => {
                 (caller.reply)(Err(error));
                 true
             }
         }
+    }
+
+    /// Whether there are tenants, and `tenant` is none of them.
+    fn is_stranger(&self, tenant: Option<&str>) -> bool {
+        let tenants = self.settings.tenants.as_ref();
+        tenants.is_some_and(|tenants| !tenant.is_some_and(|tenant| tenants.knows(tenant)))
     }
 
     /// Records something that happens now.
@@ -214,7 +225,9 @@ impl Recorder {
             StoredBody::Configuration(settings) => {
                 (RecordKind::Configuration, stored::encode_settings(settings))
             }
-            StoredBody::Request(_) | StoredBody::Heartbeat => (RecordKind::Heartbeat, Vec::new()),
+            StoredBody::Request { .. } | StoredBody::Heartbeat => {
+                (RecordKind::Heartbeat, Vec::new())
+            }
         };
         let Ok(sequence) = self.append(kind, received_at, &[&payload]) else {
             if let StoredBody::Configuration(settings) = body {
@@ -232,14 +245,11 @@ impl Recorder {
     fn append_request(
         &mut self,
         received_at: Timestamp,
+        tenant: &str,
         received: &Received,
     ) -> Result<u64, SubmitError> {
-        let settings = Arc::clone(&self.settings);
-        let header = RequestHeader {
-            format: RequestFormat::RemoteWrite1,
-            tenant: &settings.tenant,
-            source: &received.source,
-        };
+        let format = RequestFormat::RemoteWrite1;
+        let header = RequestHeader { format, tenant, source: &received.source };
         let mut head = Vec::with_capacity(64);
         header.encode(&mut head).map_err(|_| SubmitError::Unrecorded)?;
         self.append(RecordKind::Request, received_at, &[&head, &received.body])

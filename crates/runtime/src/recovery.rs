@@ -114,6 +114,10 @@ impl Kept {
         let (state, generation) = match &checkpoint {
             Some(checkpoint) => {
                 let state = State::read(checkpoint, hash_seed, &mut figures)?;
+                // Earlier versions kept none.
+                if let Some(undelivered) = checkpoint.read(Section::Deliveries)? {
+                    durability.deliveries.resume(&undelivered);
+                }
                 (state, Some(checkpoint.generation()))
             }
             None => (State::new(settings, hash_seed, 1), None),

@@ -186,7 +186,7 @@ impl Outlets {
         self.stats.sequenced(&routed.outcome, sequencer.intake());
         let settings = match body {
             StoredBody::Configuration(settings) => Some(settings),
-            StoredBody::Request(_) | StoredBody::Heartbeat => None,
+            StoredBody::Request { .. } | StoredBody::Heartbeat => None,
         };
         let (elapsed_ms, arrived) =
             (routed.elapsed_ms, caller.as_ref().map(|caller| caller.arrived));

@@ -28,6 +28,11 @@ pub trait EventSink: Send + Sync {
         true
     }
 
+    /// What it was told, may deliver in a later process as well, and has not delivered yet, oldest first.
+    fn undelivered(&self) -> Vec<Arc<Event>> {
+        Vec::new()
+    }
+
     /// How it is doing.
     fn stats(&self) -> SinkStats;
 

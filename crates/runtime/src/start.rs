@@ -96,7 +96,7 @@ impl Start {
         let checkpointer = Checkpointer {
             checkpoints,
             every: durability.checkpoint_every,
-            settle: Arc::clone(&durability.settle),
+            deliveries: Arc::clone(&durability.deliveries),
             clock: Arc::clone(&self.clock),
             stats: Arc::clone(&self.stats),
         };

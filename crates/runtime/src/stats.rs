@@ -1,6 +1,7 @@
 //! The runtime's own figures, for `/metrics` and `/health`.
 
 use std::fmt::Display;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -26,6 +27,7 @@ pub struct Stats {
     records: AtomicU64,
     series: AtomicUsize,
     watched: AtomicUsize,
+    tenants: Mutex<TenantSeries>,
     queued: AtomicUsize,
     /// The bits of an `f64`.
     firing_threshold: AtomicU64,
@@ -34,6 +36,14 @@ pub struct Stats {
     /// Records of the journal that were replayed, of so many.
     replayed: [AtomicU64; 2],
     kept: Mutex<Kept>,
+}
+
+/// Series of each tenant.
+#[derive(Debug, Default)]
+struct TenantSeries {
+    counts: Vec<(Arc<str>, usize)>,
+    /// [`Intake::tenant_changes`] then.
+    changes: Option<u64>,
 }
 
 /// How what must survive a restart is doing.
@@ -98,6 +108,14 @@ impl Stats {
     pub(crate) fn observe_intake(&self, intake: &Intake) {
         self.series.store(intake.series(), Ordering::Relaxed);
         self.watched.store(intake.watched(), Ordering::Relaxed);
+        let mut tenants = self.tenants.lock();
+        let changes = Some(intake.tenant_changes());
+        if tenants.changes != changes {
+            let counts = intake.series_by_tenant();
+            let counts = counts.map(|(tenant, series)| (Arc::clone(tenant), series)).collect();
+            *tenants = TenantSeries { counts, changes };
+        }
+        drop(tenants);
         self.firing_threshold.store(intake.firing_threshold().to_bits(), Ordering::Relaxed);
     }
 
@@ -200,6 +218,11 @@ impl Stats {
     /// Series known, watched or not.
     pub fn series(&self) -> usize {
         self.series.load(Ordering::Relaxed)
+    }
+
+    /// Series known of each tenant of the configuration; empty without tenants.
+    pub fn series_by_tenant(&self) -> Vec<(Arc<str>, usize)> {
+        self.tenants.lock().counts.clone()
     }
 
     /// Series that are judged.

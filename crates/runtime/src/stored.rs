@@ -24,7 +24,12 @@ const OBJECTS_MAX: usize = 100_000_000;
 #[expect(clippy::large_enum_variant, reason = "one at a time, and most of them are requests")]
 pub enum StoredBody {
     /// A request with samples.
-    Request(WriteRequest),
+    Request {
+        /// Whose it is.
+        tenant: Arc<str>,
+        /// What it brings.
+        write: WriteRequest,
+    },
     /// Nothing arrived for a while.
     Heartbeat,
     /// The configuration from here on.
@@ -35,7 +40,7 @@ impl StoredBody {
     /// The same for the engine.
     pub fn as_record_body(&self) -> RecordBody<'_> {
         match self {
-            Self::Request(request) => RecordBody::Request(request),
+            Self::Request { tenant, write } => RecordBody::Request { tenant, write },
             Self::Heartbeat => RecordBody::Heartbeat,
             Self::Configuration(settings) => RecordBody::Configuration(Arc::clone(settings)),
         }
@@ -77,7 +82,7 @@ pub fn decode(record: &StoredRecord) -> Result<(Timestamp, StoredBody), StoredEr
     const CONFIGURATION: u8 = RecordKind::Configuration as u8;
     let payload = record.payload.as_slice();
     let body = match record.kind {
-        REQUEST => StoredBody::Request(decode_request(payload)?),
+        REQUEST => decode_request(payload)?,
         HEARTBEAT if payload.is_empty() => StoredBody::Heartbeat,
         HEARTBEAT => return Err(StoredError::NotEmpty { bytes: payload.len() }),
         CONFIGURATION => StoredBody::Configuration(decode_settings(payload)?),
@@ -98,12 +103,13 @@ pub fn limits() -> Limits {
     }
 }
 
-fn decode_request(payload: &[u8]) -> Result<WriteRequest, StoredError> {
+fn decode_request(payload: &[u8]) -> Result<StoredBody, StoredError> {
     let limits = limits();
     let (header, body) = RequestHeader::decode(payload)?;
     match header.format {
         RequestFormat::RemoteWrite1 => {
-            Ok(WriteRequest::decode(decompress(body, &limits)?, &limits)?)
+            let write = WriteRequest::decode(decompress(body, &limits)?, &limits)?;
+            Ok(StoredBody::Request { tenant: header.tenant.into(), write })
         }
     }
 }
@@ -120,7 +126,7 @@ pub fn decode_settings(payload: &[u8]) -> Result<Arc<Settings>, StoredError> {
 /// settings have, is refused when it is read.
 #[expect(clippy::missing_panics_doc, reason = "only maps whose keys are no text fail")]
 pub fn encode_settings(settings: &Settings) -> Vec<u8> {
-    serde_json::to_vec(settings).expect("settings have no maps")
+    serde_json::to_vec(settings).expect("keys of settings are text")
 }
 
 #[cfg(test)]
@@ -133,7 +139,7 @@ mod tests {
     use super::*;
 
     const HEADER: RequestHeader<'static> =
-        RequestHeader { format: RequestFormat::RemoteWrite1, tenant: "", source: "10.0.0.1" };
+        RequestHeader { format: RequestFormat::RemoteWrite1, tenant: "t", source: "10.0.0.1" };
 
     fn record(kind: RecordKind, payload: Vec<u8>) -> StoredRecord {
         let received_at = Timestamp::from_ms(7);
@@ -157,7 +163,8 @@ mod tests {
     #[test]
     fn requests_heartbeats_and_configurations_come_back() {
         let (at, body) = decode(&record(RecordKind::Request, payload(3))).unwrap();
-        let StoredBody::Request(request) = body else { panic!("{body:?}") };
+        let StoredBody::Request { tenant, write: request } = body else { panic!("{body:?}") };
+        assert_eq!(&*tenant, "t");
         assert_eq!(at, Timestamp::from_ms(7));
         assert_eq!(request.series().map(|series| series.samples.len()).collect::<Vec<_>>(), [3]);
 

@@ -9,6 +9,7 @@ mod saved;
 
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -182,6 +183,26 @@ impl LabelSet {
         self.get(METRIC_NAME).unwrap_or_default()
     }
 
+    /// The same labels and one more.
+    ///
+    /// # Errors
+    /// When the name is empty or there already.
+    pub fn with(&self, name: &str, value: &str) -> Result<Self, LabelError> {
+        Self::from_pairs(self.iter().chain([(name, value)]))
+    }
+
+    /// Where in [`LabelSet::as_wire`] the field of the label called `name` is.
+    pub fn place_of(&self, name: &str) -> Option<Range<usize>> {
+        let mut labels = WireLabels::new(&self.0);
+        loop {
+            let start = labels.at;
+            let (label, _) = labels.next()?.ok()?;
+            if label == name.as_bytes() {
+                return Some(start..labels.at);
+            }
+        }
+    }
+
     /// The stable identity of this label set.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of_parts(&[b"labels/1", &self.0])
@@ -205,6 +226,13 @@ impl fmt::Debug for LabelSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// The field of one label in [`LabelSet::as_wire`].
+pub fn label_field(name: &str, value: &str) -> Vec<u8> {
+    let mut field = Vec::new();
+    put_label(&mut field, name.as_bytes(), value.as_bytes());
+    field
 }
 
 /// By the canonical bytes: total and stable, though not the order of the printed text.
@@ -420,6 +448,22 @@ mod tests {
             let labels = LabelSet::from_pairs(all.chain([("__name__", "m")])).unwrap();
             let again = LabelSet::from_wire(labels.as_wire(), &LabelLimits::default()).unwrap();
             prop_assert_eq!(&labels, &again);
+        }
+
+        #[test]
+        fn a_label_that_is_added_stands_where_its_place_says(
+            pairs in proptest::collection::btree_map("[a-l]{1,3}", ".{1,200}", 0..6),
+            value in ".{1,200}",
+        ) {
+            let all = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let without = LabelSet::from_pairs(all.chain([("__name__", "m"), ("z", "1")])).unwrap();
+            prop_assert_eq!(without.place_of("m"), None);
+            let with = without.with("m", &value).unwrap();
+            let place = with.place_of("m").unwrap();
+            let wire = with.as_wire();
+            prop_assert_eq!(&wire[place.clone()], label_field("m", &value));
+            prop_assert_eq!([&wire[..place.start], &wire[place.end..]].concat(), without.as_wire());
+            prop_assert!(with.with("m", "again").is_err());
         }
     }
 }

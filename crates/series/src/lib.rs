@@ -10,6 +10,8 @@ mod matcher;
 mod sample;
 
 pub use fingerprint::Fingerprint;
-pub use labels::{LabelError, LabelLimits, LabelSet, METRIC_NAME, put_varint, take_varint};
+pub use labels::{
+    LabelError, LabelLimits, LabelSet, METRIC_NAME, label_field, put_varint, take_varint,
+};
 pub use matcher::{MatchOp, Matcher, MatcherError, Matchers};
 pub use sample::{STALE_NAN_BITS, Sample, Timestamp, Value};

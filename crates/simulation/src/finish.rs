@@ -36,6 +36,7 @@ impl Simulation {
     fn check_sinks(&mut self) -> Result<(), String> {
         let mut sinks = self.sinks.lock();
         sinks.flush();
+        sinks.webhook.deliver(usize::MAX);
         if let Some(fault) = sinks.fault() {
             return Err(fault);
         }
@@ -47,6 +48,9 @@ impl Simulation {
                     return Err(format!("event of record {sequence} is\n{text}\nand not\n{told}"));
                 }
                 Some(_) => {}
+            }
+            if !sinks.webhook.received.contains(id) {
+                return Err(format!("webhook was not told of record {sequence}: {text}"));
             }
         }
         let known = |id: &String| self.model.events.contains_key(id) || sinks.excused.contains(id);

@@ -21,6 +21,7 @@ mod sinks;
 mod start;
 mod trace;
 mod truth;
+mod webhook;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -21,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) queue_requests_max: usize,
     pub(crate) journal: JournalOptions,
     pub(crate) checkpoints: CheckpointOptions,
+    /// Whether senders are of two tenants, one by one.
+    pub(crate) tenants: bool,
     /// Of so many things that happen one is a fault or an end; 0 means none.
     pub(crate) fault_every: usize,
 }
@@ -53,6 +55,7 @@ impl Plan {
             journal,
             checkpoints: CheckpointOptions { generations_kept, ..CheckpointOptions::default() },
             fault_every: random.choose(&[0, 60, 150, 150, 400]),
+            tenants: random.one_in(3),
         }
     }
 

@@ -13,6 +13,9 @@ use crate::random::Random;
 /// Requests that were answered and that the network may deliver once more.
 const REMEMBERED: usize = 5;
 
+/// Whose senders are, in turn.
+pub(crate) const TENANTS: [&str; 2] = ["shop", "bank"];
+
 /// A request that has not been answered, or that is remembered.
 #[derive(Clone)]
 struct Outgoing {
@@ -95,7 +98,10 @@ impl Sender {
         let reply = Box::new(move |outcome: Result<_, _>| {
             answers.lock().push(Answer { sender, attempt, id, taken: outcome.is_ok() });
         });
-        let submitted = to.submit(Request { write, received_at, received: Some(received) }, reply);
+        // Whether there are tenants is for the configuration to say.
+        let tenant = Some(TENANTS[self.number % TENANTS.len()].into());
+        let request = Request { tenant, write, received_at, received: Some(received) };
+        let submitted = to.submit(request, reply);
         if submitted.is_ok() && !again {
             self.in_flight = Some(attempt);
         }

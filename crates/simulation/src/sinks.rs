@@ -1,13 +1,15 @@
-//! Those who are told: a file of events, and an Alertmanager. They are fed as the binary feeds them.
+//! Those who are told: a file of events, a webhook, and an Alertmanager. They are fed as the binary feeds them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use bellwether_engine::{ChangeKind, Event};
-use bellwether_runtime::{News, Told};
+use bellwether_runtime::{Deliveries, News, Told};
 use bellwether_series::{Fingerprint, Timestamp};
+use parking_lot::Mutex;
 
 use crate::random::{Purpose, Random};
+use crate::webhook::Webhook;
 
 /// How often an alert that fires is sent again, and for how long the server believes it.
 const RESEND_MS: u64 = 60_000;
@@ -21,6 +23,7 @@ pub(crate) struct Sinks {
     /// Every event that was told, by id, whatever became of it.
     pub(crate) told: BTreeMap<String, String>,
     pub(crate) file: File,
+    pub(crate) webhook: Webhook,
     pub(crate) pager: Pager,
     /// Ids of events that followed from records that are lost: they may be told otherwise the next time.
     pub(crate) excused: BTreeSet<String>,
@@ -37,6 +40,7 @@ impl Sinks {
         Self {
             told: BTreeMap::new(),
             file: File::default(),
+            webhook: Webhook::default(),
             pager: Pager::default(),
             excused: BTreeSet::new(),
             faults: Vec::new(),
@@ -54,6 +58,7 @@ impl Sinks {
             } else {
                 self.again += u64::from(news.told == Told::Again);
                 self.note(&event);
+                self.webhook.publish(&event.id);
                 self.file.queue.push_back((news.told, event.clone()));
             }
             if news.told != Told::Again {
@@ -86,6 +91,10 @@ impl Sinks {
         }
         if self.random.one_in(8) {
             self.file.synced = self.file.lines.len();
+        }
+        if self.random.one_in(3) {
+            let count = self.random.below(4);
+            self.webhook.deliver(count);
         }
         if self.random.one_in(40) {
             self.pager.is_up = !self.pager.is_up;
@@ -129,8 +138,23 @@ impl Sinks {
             self.file.lines.truncate(kept as usize);
             self.file.synced = kept as usize;
         }
+        self.webhook.end();
         self.pager.book.clear();
         self.standing.clear();
+    }
+}
+
+/// As a checkpoint sees them.
+pub(crate) struct Outlets(pub(crate) Arc<Mutex<Sinks>>);
+
+impl Deliveries for Outlets {
+    fn settle(&self) -> Option<Vec<u8>> {
+        let mut sinks = self.0.lock();
+        sinks.settle().then(|| sinks.webhook.undelivered())
+    }
+
+    fn resume(&self, undelivered: &[u8]) {
+        self.0.lock().webhook.resume(undelivered);
     }
 }
 

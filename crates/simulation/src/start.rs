@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::model::Model;
 use crate::simulation::{Durable, Simulation};
+use crate::sinks::Outlets;
 use crate::truth::{Truth, source};
 use crate::world::{VERSIONS, settings};
 
@@ -62,14 +63,13 @@ impl Simulation {
     fn start(&mut self) -> Result<(Stepped, Recovery), RecoveryError> {
         let sinks = Arc::clone(&self.sinks);
         let on_news = Box::new(move |news| sinks.lock().hear(news));
-        let sinks = Arc::clone(&self.sinks);
         let durability = Durability {
             storage: Arc::new(self.storage.clone()),
             journal: self.plan.journal.clone(),
             checkpoints: self.plan.checkpoints.clone(),
             checkpoint_every: Duration::from_mins(1),
             reserve: ReserveOptions { bytes_max: 5_000, volume_percent_max: 5 },
-            settle: Arc::new(move || sinks.lock().settle()),
+            deliveries: Arc::new(Outlets(Arc::clone(&self.sinks))),
             id_seed: self.random.bits(),
         };
         let options = Options {

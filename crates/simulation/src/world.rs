@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use bellwether_detect::group::GroupSpec;
 use bellwether_detect::{DetectorSpec, threshold, zscore};
-use bellwether_engine::{AlertPolicy, GroupRule, Rule, Settings};
+use bellwether_engine::{AlertPolicy, GroupRule, Rule, Settings, TenantLimits, Tenants};
 use bellwether_series::{LabelSet, MatchOp, Matcher, Matchers, STALE_NAN_BITS, Timestamp};
 use bellwether_wire::remote_write::{MetricType, RawSample, WriteRequestBuilder};
 
 use crate::plan::Plan;
 use crate::random::{Purpose, Random};
+use crate::sender::TENANTS;
 
 /// When it all begins.
 pub(crate) const START: Timestamp = Timestamp::from_ms(1_750_000_020_000);
@@ -153,6 +154,12 @@ pub(crate) fn settings(plan: &Plan, version: usize) -> Arc<Settings> {
     };
     if version == 2 {
         settings.selection.exclude = vec![matchers("instance", MatchOp::Equal, "b")];
+    }
+    if plan.tenants && version != 3 {
+        // With one version there are none; a tenant is small, and has another size with another version.
+        let limits = TENANTS.into_iter().zip([5 + version, 9]);
+        let limits = limits.map(|(name, series_max)| (name.into(), TenantLimits { series_max }));
+        settings.tenants = Some(Tenants { limits: limits.collect(), ..Tenants::default() });
     }
     settings.deep.memory_bytes = 0;
     settings.ordering.lateness_ms = plan.lateness_ms;

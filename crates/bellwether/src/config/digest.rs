@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bellwether_engine::{
     AlertPolicy, Budget, Calendar, DeepTier, GroupRule, HaPairs, Maintenance, Ordering, Rule,
-    Selection, SeriesLimits, Settings, Zone,
+    Selection, SeriesLimits, Settings, TenantLimits, Tenants, Zone,
 };
 use bellwether_series::{Fingerprint, LabelLimits, Matchers};
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ pub(super) fn digest(settings: &Settings) -> String {
         gauges: _,
         calendar,
         tenant,
+        tenants,
         digest: _,
     } = settings;
     let Ordering { lateness_ms, future_max_ms, held_samples_max } = ordering;
@@ -55,6 +56,9 @@ pub(super) fn digest(settings: &Settings) -> String {
     }
     if let (1.., Value::Array(parts)) = (*per_metric_max, &mut canonical) {
         parts.push(json!(["per_metric_max", per_metric_max]));
+    }
+    if let (Some(tenants), Value::Array(parts)) = (tenants, &mut canonical) {
+        parts.push(tenants_part(tenants));
     }
     let mut text = Fingerprint::of_parts(&[canonical.to_string().as_bytes()]).to_string();
     text.truncate(16);
@@ -86,6 +90,13 @@ fn ha_part(ha: &HaPairs) -> Option<Value> {
     let HaPairs { cluster_labels, replica_labels, failover_ms, clusters_max } = ha;
     let names = |labels: &[Arc<str>]| labels.iter().map(ToString::to_string).collect::<Vec<_>>();
     Some(json!(["ha", names(cluster_labels), names(replica_labels), failover_ms, clusters_max]))
+}
+
+fn tenants_part(tenants: &Tenants) -> Value {
+    let Tenants { label, limits } = tenants;
+    let limits =
+        limits.iter().map(|(name, TenantLimits { series_max })| json!([name.as_ref(), series_max]));
+    json!(["tenants", label.as_ref(), limits.collect::<Vec<_>>()])
 }
 
 /// Only labels where nothing else is said, as it was when nothing else could be.

@@ -27,12 +27,12 @@ use bellwether_connect::http::{SecurityOptions, ServerLimits};
 use bellwether_connect::sink::alertmanager::AlertmanagerOptions;
 use bellwether_connect::sink::gauges::GaugesOptions;
 use bellwether_connect::sink::webhook::WebhookOptions;
+use bellwether_connect::source::remote_write::{ReceiverOptions, TenantOptions};
 use bellwether_engine::Settings;
 use bellwether_eventlog::{EventLogOptions, JsonLinesOptions};
 use bellwether_runtime::checkpoint::CheckpointOptions;
 use bellwether_runtime::journal::JournalOptions;
 use bellwether_runtime::storage::ReserveOptions;
-use bellwether_wire::remote_write::Limits;
 
 pub use exposure::Exposed;
 pub use fault::{Fault, Faults};
@@ -53,8 +53,11 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// How what was learned survives a restart, in the data folder; `None` if it does not.
     pub durability: Option<DurabilityConfig>,
-    /// Bounds on one remote-write request.
-    pub remote_write: Limits,
+    /// What is received, and how much at a time.
+    pub remote_write: ReceiverOptions,
+    /// Who is who among tenants, and how much each may send at a time; `None` where everything is of one. The engine has
+    /// their limits on series.
+    pub tenants: Option<TenantOptions>,
     /// Threads and queues.
     pub runtime: RuntimeConfig,
     /// What decides the engine's answers, its digest included.

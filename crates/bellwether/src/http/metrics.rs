@@ -21,7 +21,7 @@ use prometheus_client::registry::Registry;
 use super::exposition::{Families, prometheus_text};
 use super::{
     kept_metrics as kept, outlet_metrics as outlets, process::process_metrics,
-    server_metrics as server,
+    server_metrics as server, tenant_metrics as tenants,
 };
 use crate::health::Health;
 use crate::logging;
@@ -61,6 +61,7 @@ impl Collector for OwnMetrics {
         general(families, app)?;
         server::metrics(families, app)?;
         received(families, app.receiver.stats())?;
+        tenants::metrics(families, app)?;
         judged(families, &decided)?;
         engine(families, app, &decided)?;
         budget(families, app, &decided)?;

@@ -9,6 +9,7 @@ mod outlet_metrics;
 mod process;
 mod reload;
 mod server_metrics;
+mod tenant_metrics;
 
 use std::sync::Arc;
 

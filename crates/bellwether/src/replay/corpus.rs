@@ -15,7 +15,9 @@ use crate::output;
 /// # Errors
 /// When the configuration is wrong, the corpus cannot be read or the results cannot be written.
 pub(super) fn corpus(manifest: &Path, output: &Path, config: Option<&Path>) -> anyhow::Result<()> {
-    let config = Config::load(config)?;
+    let mut config = Config::load(config)?;
+    // A corpus is of nobody.
+    config.engine.tenants = None;
     let started = Instant::now();
     let bar = bar("{wide_bar} {pos}/{len} series, {eta} left");
     let progress = |done: usize, total: usize| {

@@ -40,7 +40,10 @@ impl DataDir {
                 return Err(error).with_context(unusable);
             }
         }
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        let folder = Self { path: path.to_owned(), _lock: lock };
+        // Of a process that was killed.
+        folder.withdraw_address();
+        Ok(folder)
     }
 
     /// Lets others find out where this process listens: `listen.addr` holds `host:port`.
@@ -87,5 +90,13 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "127.0.0.1:2355\n");
         folder.withdraw_address();
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn the_address_of_a_process_that_was_killed_is_taken_away() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::write(parent.path().join(ADDRESS), "127.0.0.1:1\n").unwrap();
+        let _folder = DataDir::open(parent.path()).unwrap();
+        assert!(!parent.path().join(ADDRESS).exists());
     }
 }

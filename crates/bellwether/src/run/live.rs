@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bellwether_connect::sink::alertmanager::{AlertmanagerOptions, Alertmanagers, OptionsError};
+use bellwether_connect::source::remote_write::Receiver;
 use bellwether_engine::Settings;
 use bellwether_runtime::Handle;
 use parking_lot::Mutex;
@@ -115,9 +116,10 @@ impl LiveConfig {
     pub(crate) fn reload(
         &self,
         handle: &Handle,
+        receiver: &Receiver,
         alertmanagers: &Alertmanagers,
     ) -> Result<Reloaded, ReloadError> {
-        let reloaded = self.try_reload(handle, alertmanagers);
+        let reloaded = self.try_reload(handle, receiver, alertmanagers);
         match &reloaded {
             Ok(reloaded) => tracing::info!("{reloaded}"),
             Err(error @ (ReloadError::NoFile | ReloadError::Stopping)) => {
@@ -134,6 +136,7 @@ impl LiveConfig {
     fn try_reload(
         &self,
         handle: &Handle,
+        receiver: &Receiver,
         alertmanagers: &Alertmanagers,
     ) -> Result<Reloaded, ReloadError> {
         if self.args.config.is_none() {
@@ -158,6 +161,8 @@ impl LiveConfig {
         if engine_changed {
             handle.configure(Arc::clone(&engine)).map_err(|_| ReloadError::Stopping)?;
         }
+        // In any order: whoever comes in between as a tenant that only one of both knows is asked to come back.
+        receiver.tell_apart(config.tenants);
         let mut state = self.state.lock();
         state.engine = Arc::clone(&engine);
         state.last = LastReload { success: true, success_at: jiff::Timestamp::now() };

@@ -7,6 +7,7 @@
 mod outputs;
 mod presets;
 mod reference;
+mod tenants;
 mod web;
 
 use std::collections::{BTreeSet, HashMap};
@@ -148,6 +149,7 @@ fn the_schema_takes_what_the_command_takes() {
         "preset_unknown_single",
         "rule_incomplete",
         "secret_misspelt",
+        "tenants",
         "unknown_detector",
         "unknown_key",
         "unknown_key_misplaced",
@@ -167,7 +169,7 @@ fn the_schema_takes_what_the_command_takes() {
 fn the_full_files_name_every_key() {
     let mut named = Vec::new();
     // What excludes a default, or another key, cannot stand in the file that has the defaults.
-    for name in ["full", "detectors", "endpoints"] {
+    for name in ["full", "detectors", "endpoints", "tenants"] {
         paths(&as_json(&root().join(format!("fixtures/config/good/{name}.yml"))), "", &mut named);
     }
     let missing: Vec<_> = key_paths().into_iter().filter(|path| !named.contains(path)).collect();

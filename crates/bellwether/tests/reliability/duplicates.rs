@@ -1,4 +1,5 @@
-//! Requests that come more than once, and in another order within the allowed lateness, change nothing.
+//! Requests that come more than once, in another order within the allowed lateness, and from both of a pair of senders,
+//! change nothing.
 
 use std::thread;
 
@@ -15,35 +16,49 @@ const SERIES: usize = 100;
 /// Steps are a minute apart, so that none comes more than three minutes late.
 const CONFIGURATION: &str = "ordering: { lateness: 5m }";
 const SHUFFLED_STEPS: usize = 4;
+/// By so much the second sender of a pair looks later.
+const OTHER_LATER_MS: i64 = 7_000;
 
 #[test]
 fn repeated_and_shuffled_requests_change_nothing() {
     let steps = 1 + setting::pick(800, 8000);
     let dir = tempfile::tempdir().unwrap();
-    let fleets = fleets(SENDERS, SERIES);
+    let fleets: Vec<Fleet> = fleets(SENDERS, SERIES)
+        .into_iter()
+        .enumerate()
+        .map(|(sender, fleet)| fleet.labelled("cluster", &format!("cluster{sender}")))
+        .collect();
     let mut straight = Server::start_in(dir.path(), "straight", CONFIGURATION);
     send_steps(straight.address(), &fleets, &[steps; SENDERS]);
     straight.stop();
 
     let mut shuffled = Server::start_in(dir.path(), "shuffled", CONFIGURATION);
     let address = shuffled.address();
-    introduce(address, &fleets);
+    let replica =
+        |name| fleets.iter().map(move |fleet| fleet.clone().labelled("__replica__", name));
+    let elected: Vec<Fleet> = replica("a").collect();
+    // The other one has samples of its own, which would be news if they were taken.
+    let other = replica("b").map(|fleet| fleet.later(OTHER_LATER_MS));
+    introduce(address, &elected);
     let sent: usize = thread::scope(|scope| {
-        let senders: Vec<_> = fleets
+        let senders: Vec<_> = elected
             .iter()
+            .cloned()
+            .chain(other)
             .enumerate()
             .map(|(seed, fleet)| {
-                scope.spawn(move || shuffle(&Sender::new(address), fleet, steps, seed))
+                scope.spawn(move || shuffle(&Sender::new(address), &fleet, steps, seed))
             })
             .collect();
         senders.into_iter().map(|sender| sender.join().unwrap()).sum()
     });
     let dropped = shuffled.total("bellwether_samples_dropped_total") as u64;
+    let failovers = shuffled.total("bellwether_ha_failovers_total") as u64;
     shuffled.stop();
 
     let (after, before) = (shuffled.events(), straight.events());
     println!(
-        "reliability duplicates: requests {} sent {} times in another order, dropped {} samples, events {}, doubled {}, hash \
+        "reliability duplicates: requests {} sent {} times by {SENDERS} pairs in another order, dropped {} samples, failovers {failovers}, events {}, doubled {}, hash \
          {:016x}, undisturbed {:016x}",
         grouped((steps * SENDERS) as u64),
         grouped(sent as u64),
@@ -54,6 +69,7 @@ fn repeated_and_shuffled_requests_change_nothing() {
         before.hash(),
     );
     assert!(dropped > 0, "nothing came twice");
+    assert_eq!(failovers, 0, "the elected sender fell silent");
     assert_eq!(after.doubled, 0);
     after.assert_same_as(&before);
 }

@@ -43,6 +43,20 @@ impl Fleet {
         Self { labels, seed, start }
     }
 
+    /// The same series with one more label.
+    pub(crate) fn labelled(mut self, name: &str, value: &str) -> Self {
+        for labels in &mut self.labels {
+            let pairs = labels.iter().chain([(name, value)]);
+            *labels = LabelSet::from_pairs(pairs).unwrap();
+        }
+        self
+    }
+
+    /// The same series, each sample so much later.
+    pub(crate) fn later(self, by_ms: i64) -> Self {
+        Self { start: self.start.plus_ms(by_ms), ..self }
+    }
+
     /// Event time of `step`.
     pub(crate) fn at(&self, step: usize) -> Timestamp {
         self.start.plus_ms(step as i64 * STEP_MS)

@@ -1,4 +1,6 @@
 //! Ten times what it can do makes it refuse, neither die nor grow nor slow down.
+//!
+//! A refusal is held back, so that the senders, who wait for it, do not get round to all that they mean to offer.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -86,7 +88,7 @@ fn overload_is_refused_and_passes() {
     let allowed = before_bytes + memory_allowance_bytes();
     let (most_mib, allowed_mib) = (most_bytes.load(Ordering::SeqCst) >> 20, allowed >> 20);
     println!(
-        "reliability overload: {CONNECTIONS} connections for {took:.0?}, peak {} samples/s, offered {:.1} peaks, goodput {:.0} % of \
+        "reliability overload: {CONNECTIONS} connections for {took:.0?}, peak {} samples/s, meant to offer {FACTOR} and got round to {:.1} peaks, goodput {:.0} % of \
          the peak, refused {} requests, wrongly {wrong}, resident {most_mib} of {allowed_mib} MiB, p99 {calm:.1?} before and \
          {after:.1?} {recovered:.1?} after",
         grouped((peak * SERIES as f64) as u64),

@@ -25,15 +25,13 @@ const STAYED_MAX: Duration = seconds(60);
 const MEASURED: Duration = seconds(20);
 /// They come from so many addresses, none of them that of the healthy sender.
 const ADDRESSES: usize = 5;
-/// Those that stall in a body have 30 seconds by default, for the sake of slow networks.
-const CONFIGURATION: &str = "server: { body_timeout: 10s }";
 const HEAD: &str = "POST /api/v1/write HTTP/1.1\r\nHost: stalled\r\nContent-Type: application/x-protobuf\r\n\
      Content-Encoding: snappy\r\nContent-Length: 1000\r\n\r\n";
 
 #[test]
 fn stalled_connections_are_closed_and_others_hardly_notice() {
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::start_in(dir.path(), "stalled", CONFIGURATION);
+    let mut server = Server::start_in(dir.path(), "stalled", "");
     let address = server.address();
     let fleet = &fleets(1, 500)[0];
     let mut next = 0;

@@ -17,6 +17,7 @@ mod secure;
 mod security;
 mod server;
 mod sinks;
+mod tenants;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -167,11 +168,12 @@ fn the_page_for_operators_names_every_metric_and_no_other() {
         .filter(|name| name.starts_with("bellwether_") || name.starts_with("process_"))
         .collect();
     let dir = tempfile::tempdir().unwrap();
-    // Nobody listens there; with them, the metrics about them are there.
+    // Nobody listens there; with them, and with a tenant, the metrics about them are there.
     let server = Server::start(
         dir.path(),
         "alerting: { alertmanagers: [{ url: 'http://127.0.0.1:9' }] }\n\
-         gauges: { match: ['gauge_me'], remote_write: [{ url: 'http://127.0.0.1:9' }] }\n",
+         gauges: { match: ['gauge_me'], remote_write: [{ url: 'http://127.0.0.1:9' }] }\n\
+         tenants: { header: X-Scope-OrgID, default: me, allow: [{ name: me }] }\n",
     );
     server.write(&samples("gauge_me", &steady(LEARNED)));
     server.until_decided(1);

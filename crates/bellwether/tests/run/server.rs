@@ -70,6 +70,8 @@ impl Server {
         if !config.is_empty() {
             fs::write(&file, config).unwrap();
         }
+        // One that was killed leaves it behind.
+        _ = fs::remove_file(dir.join("data/listen.addr"));
         let mut process = Process::start("bellwether", dir, &mut command(dir));
         let address = process.until("its address", |_| address(dir));
         process.until_ready(address);
@@ -108,6 +110,11 @@ impl Server {
     /// The answer to a request with `head`, whose lines all end, and no body.
     pub(crate) fn request(&self, head: &str) -> Answer {
         http::exchange(self.address, head, &[]).unwrap()
+    }
+
+    /// The answer to a request with `head`, whose lines all end, and `body`.
+    pub(crate) fn exchange(&self, head: &str, body: &[u8]) -> Answer {
+        http::exchange(self.address, head, body).unwrap()
     }
 
     pub(crate) fn json(&self, path: &str) -> Value {

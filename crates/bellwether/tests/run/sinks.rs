@@ -125,3 +125,29 @@ fn a_sink_that_fails_stops_nothing_and_the_engine_alerts_about_itself() {
             .any(|event| event["rule"] == "MetricAnomaly" && event["change"] == "firing")
     );
 }
+
+#[test]
+fn what_waits_for_a_webhook_survives_a_kill() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = |url: &str| {
+        format!(
+            "checkpoints: {{ every: 1s }}\nsinks:\n  webhooks: [{{ url: '{url}', severity: info }}]\n"
+        )
+    };
+    // Nobody listens on the discard port.
+    let server = Server::start(dir.path(), &config("http://127.0.0.1:9"));
+    server.write(&incident("queue_depth"));
+    let checkpoints = || total(&server.metrics(), "bellwether_checkpoints_total");
+    until(seconds(20), "the alert to fire", || {
+        (server.json("/api/v1/summary")["by_change"]["firing"] == 1).then_some(())
+    });
+    // One may be under way that does not know of it.
+    let before = checkpoints();
+    until(seconds(20), "two more checkpoints", || (checkpoints() >= before + 2.0).then_some(()));
+    drop(server);
+
+    let hook = Alertmanager::start();
+    let _server = Server::start(dir.path(), &config(&hook.url()));
+    let posted = hook.next(seconds(20)).alerts;
+    assert_eq!(posted[0]["labels"]["__name__"], "queue_depth", "{posted:?}");
+}

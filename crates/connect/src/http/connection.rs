@@ -153,10 +153,15 @@ impl Connection {
         let mut request = request
             .map(|body| Body::new(TrackedBody::new(body, self, Phase::Body, Phase::Handling)));
         request.extensions_mut().insert(ConnectInfo(self.client));
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
         let admitted = guard.admit(parts.uri.path(), &parts.headers, self.client).await;
         let mut response = match admitted {
-            Ok(()) => app.clone().oneshot(Request::from_parts(parts, body)).await?,
+            Ok(user) => {
+                if let Some(user) = user {
+                    parts.extensions.insert(user);
+                }
+                app.clone().oneshot(Request::from_parts(parts, body)).await?
+            }
             Err(refusal) => refusal,
         };
         guard.finish(response.headers_mut());

@@ -43,6 +43,22 @@ const BROWSER_HEADERS: [(HeaderName, HeaderValue); 3] = [
     ),
 ];
 
+/// Who has logged in by name and password. The guard puts it among the extensions of a request; no client can.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User(Arc<str>);
+
+impl User {
+    /// The user called `name`.
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// What they are called.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
 /// Decides who may come in.
 pub struct Guard {
     rules: RwLock<Arc<Rules>>,
@@ -125,17 +141,17 @@ impl Guard {
         Arc::clone(&self.rules.read())
     }
 
-    /// Lets a request pass, or says what to answer instead.
+    /// Lets a request pass and says who it is of, if that is known by name; or says what to answer instead.
     pub(super) async fn admit(
         &self,
         path: &str,
         headers: &HeaderMap,
         client: SocketAddr,
-    ) -> Result<(), Response> {
+    ) -> Result<Option<User>, Response> {
         let rules = self.rules();
         let options = &rules.options;
         if options.open_paths.iter().any(|open| open == path) {
-            return Ok(());
+            return Ok(None);
         }
         if let Some(rate) = options.rate
             && !self.requests.lock().take(rate, Instant::now())
@@ -143,20 +159,21 @@ impl Guard {
             return Err(self.refuse(Refusal::RateLimit, &rules));
         }
         if !options.asks_for_credentials() {
-            return Ok(());
+            return Ok(None);
         }
         if self.failures.are_too_many(client.ip(), options.failures, Instant::now()) {
             return Err(self.refuse(Refusal::TooManyFailures, &rules));
         }
         let checked = match Credentials::of(headers) {
             Credentials::None => Err(Refusal::NoCredentials),
-            Credentials::Bearer(token) if rules.tokens.contains(token) => Ok(()),
+            Credentials::Bearer(token) if rules.tokens.contains(token) => Ok(None),
             Credentials::Malformed | Credentials::Bearer(_) => {
                 self.failures.add(client.ip(), options.failures, Instant::now());
                 Err(Refusal::WrongCredentials)
             }
             Credentials::Basic { user, password } => {
-                self.log_in(&rules, user, password, client.ip()).await
+                let name = User::new(&user);
+                self.log_in(&rules, user, password, client.ip()).await.map(|()| Some(name))
             }
         };
         checked.map_err(|refusal| self.refuse(refusal, &rules))

@@ -159,6 +159,10 @@ impl EventSink for Webhook {
         }
     }
 
+    fn undelivered(&self) -> Vec<Arc<Event>> {
+        self.delivery.undelivered()
+    }
+
     fn stats(&self) -> SinkStats {
         self.delivery.stats()
     }

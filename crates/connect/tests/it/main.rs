@@ -11,4 +11,5 @@ mod remote_write;
 mod server;
 mod server_tls;
 mod support;
+mod tenants;
 mod webhook;

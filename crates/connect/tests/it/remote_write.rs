@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use bellwether_connect::http::ServerLimits;
-use bellwether_connect::source::remote_write::{DECODE_REASONS, PATHS, Receiver, STATUSES, router};
+use bellwether_connect::http::{Guard, ServerLimits};
+use bellwether_connect::source::remote_write::{
+    DECODE_REASONS, PATHS, Receiver, ReceiverOptions, STATUSES, router,
+};
 use bellwether_engine::{Outcome, RejectReason};
 use bellwether_runtime::{Ingest, Reply, Request, SubmitError};
 use bellwether_series::{LabelSet, Timestamp};
@@ -12,13 +15,14 @@ use bellwether_wire::remote_write::{Limits, RawSample, WriteRequestBuilder, comp
 use parking_lot::Mutex;
 use reqwest::{Method, RequestBuilder, Response};
 
-use crate::support::{PATIENCE, Server, client, until};
+use crate::support::{PATIENCE, Server, client, open_guard, until};
 
+const REFUSAL_DELAY: Duration = Duration::from_millis(20);
 const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 
 /// What the fake engine does with a request.
 #[derive(Clone, Copy, PartialEq)]
-enum Behaviour {
+pub(crate) enum Behaviour {
     Accept,
     RejectOneOfThree,
     Full,
@@ -29,10 +33,10 @@ enum Behaviour {
     KeepReply,
 }
 
-struct FakeIngest {
+pub(crate) struct FakeIngest {
     behaviour: Behaviour,
-    requests: Mutex<Vec<Request>>,
-    replies: Mutex<Vec<Reply>>,
+    pub(crate) requests: Mutex<Vec<Request>>,
+    pub(crate) replies: Mutex<Vec<Reply>>,
 }
 
 impl Ingest for FakeIngest {
@@ -60,24 +64,29 @@ impl Ingest for FakeIngest {
 }
 
 /// A receiver behind a server.
-struct Fixture {
+pub(crate) struct Fixture {
     server: Server,
-    receiver: Arc<Receiver>,
-    ingest: Arc<FakeIngest>,
+    pub(crate) receiver: Arc<Receiver>,
+    pub(crate) ingest: Arc<FakeIngest>,
     client: reqwest::Client,
 }
 
 impl Fixture {
-    async fn start(behaviour: Behaviour, limits: Limits) -> Self {
+    pub(crate) async fn start(behaviour: Behaviour, limits: Limits) -> Self {
+        Self::guarded(behaviour, limits, open_guard()).await
+    }
+
+    pub(crate) async fn guarded(behaviour: Behaviour, limits: Limits, guard: Arc<Guard>) -> Self {
         let (requests, replies) = (Mutex::default(), Mutex::default());
         let ingest = Arc::new(FakeIngest { behaviour, requests, replies });
-        let receiver = Arc::new(Receiver::new(Arc::clone(&ingest) as _, limits, 4, || NOW));
+        let options = ReceiverOptions { limits, decodes_max: 4, refusal_delay: REFUSAL_DELAY };
+        let receiver = Arc::new(Receiver::new(Arc::clone(&ingest) as _, options, || NOW));
         let app = router(Arc::clone(&receiver));
-        let server = Server::start(app, ServerLimits::default()).await;
+        let server = Server::guarded(app, ServerLimits::default(), guard).await;
         Self { server, receiver, ingest, client: client() }
     }
 
-    fn post(&self, body: Vec<u8>) -> RequestBuilder {
+    pub(crate) fn post(&self, body: Vec<u8>) -> RequestBuilder {
         self.client.post(self.server.url(PATHS[0])).body(body)
     }
 
@@ -85,7 +94,7 @@ impl Fixture {
         self.post(body).send().await.unwrap().status().as_u16()
     }
 
-    fn requests_by_status(&self) -> Vec<(u16, u64)> {
+    pub(crate) fn requests_by_status(&self) -> Vec<(u16, u64)> {
         nonzero(&STATUSES, &self.receiver.stats().requests)
     }
 
@@ -115,12 +124,12 @@ fn protobuf(series: usize) -> Vec<u8> {
     builder.encode()
 }
 
-fn body(series: usize) -> Vec<u8> {
+pub(crate) fn body(series: usize) -> Vec<u8> {
     compress(&protobuf(series))
 }
 
 /// A header of the answer.
-fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
+pub(crate) fn header<'a>(answer: &'a Response, name: &str) -> Option<&'a str> {
     answer.headers().get(name).map(|value| value.to_str().unwrap())
 }
 
@@ -254,11 +263,13 @@ async fn a_full_queue_is_503_with_a_pause_that_grows_with_the_attempts() {
 }
 
 #[tokio::test]
-async fn a_body_is_not_even_decoded_while_the_queue_is_full() {
+async fn while_the_queue_is_full_no_body_is_decoded_and_the_answer_takes_its_time() {
     for (behaviour, decoded_samples) in [(Behaviour::Full, 0), (Behaviour::FullSoon, 1)] {
         let fixture = Fixture::start(behaviour, Limits::default()).await;
+        let sent = Instant::now();
         let answer = fixture.post(body(1)).send().await.unwrap();
         assert_eq!(answer.status(), 503);
+        assert!(sent.elapsed() >= REFUSAL_DELAY, "{:?}", sent.elapsed());
         assert!(header(&answer, "retry-after").is_some());
         assert_eq!(load(&fixture.receiver.stats().samples_received), decoded_samples);
     }

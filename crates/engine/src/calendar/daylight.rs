@@ -37,7 +37,7 @@ fn worst(zone: &str, change: &str) -> f64 {
         let times = (0..DAY_MS / STEP_MS).map(|step| midnight_ms + step * STEP_MS);
         let samples: Vec<_> = times.map(|at_ms| (at_ms, office(at_ms))).collect();
         let body = request(&[(&labels, &samples)]);
-        rig.record(midnight_ms + DAY_MS, RecordBody::Request(&body));
+        rig.record(midnight_ms + DAY_MS, RecordBody::request(&body));
         if day >= 0 {
             let scores = rig.outputs.scores.iter().flatten();
             worst = scores.map(|score| score.surprise).fold(worst, f64::max);

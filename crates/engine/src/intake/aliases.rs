@@ -29,7 +29,9 @@ pub(super) struct Aliases {
 /// Label bytes of a replica.
 #[derive(Debug)]
 pub(super) struct Alias {
-    pub(super) wire: Box<[u8]>,
+    /// What the tenant's stamp says, of so many bytes, and then the labels as they were written.
+    wire: Box<[u8]>,
+    stamp_bytes: usize,
     pub(super) standing: Standing,
     /// The entry of the series, if the replica is elected.
     pub(super) series: Option<u32>,
@@ -37,18 +39,44 @@ pub(super) struct Alias {
     pub(super) used_ms: i64,
 }
 
+impl Alias {
+    /// What `wire` means where the stamp of the tenant is `stamp`.
+    pub(super) fn new(
+        (stamp, wire): (&[u8], &[u8]),
+        standing: Standing,
+        series: Option<u32>,
+        used_ms: i64,
+    ) -> Self {
+        let stamp_bytes = stamp.len();
+        Self { wire: [stamp, wire].concat().into(), stamp_bytes, standing, series, used_ms }
+    }
+
+    fn is(&self, stamp: &[u8], wire: &[u8]) -> bool {
+        let (own_stamp, own_wire) = self.parts();
+        own_wire == wire && own_stamp == stamp
+    }
+
+    fn parts(&self) -> (&[u8], &[u8]) {
+        self.wire.split_at_checked(self.stamp_bytes).unwrap_or_default()
+    }
+}
+
 impl Aliases {
-    /// The alias with these label bytes, if it is the one that is expected.
+    /// The alias with this stamp and these label bytes, if it is the one that is expected.
     #[inline]
-    pub(super) fn next(&mut self, wire: &[u8]) -> Option<&mut Alias> {
-        let alias = self.all.get_mut(self.guess)?.as_mut().filter(|alias| *alias.wire == *wire)?;
+    pub(super) fn next(&mut self, stamp: &[u8], wire: &[u8]) -> Option<&mut Alias> {
+        let alias = self.all.get_mut(self.guess)?.as_mut().filter(|alias| alias.is(stamp, wire))?;
         self.guess += 1;
         Some(alias)
     }
 
-    /// The alias with these label bytes.
-    pub(super) fn find(&mut self, hash: u64, wire: &[u8]) -> Option<&mut Alias> {
-        let index = *self.table.find(hash, |&index| wire_of(&self.all, index) == wire)? as usize;
+    /// The alias with this stamp and these label bytes.
+    pub(super) fn find(&mut self, hash: u64, stamp: &[u8], wire: &[u8]) -> Option<&mut Alias> {
+        let is_it = |&index: &u32| {
+            let alias = self.all.get(index as usize).and_then(Option::as_ref);
+            alias.is_some_and(|alias| alias.is(stamp, wire))
+        };
+        let index = *self.table.find(hash, is_it)? as usize;
         self.guess = index + 1;
         self.all.get_mut(index)?.as_mut()
     }
@@ -56,8 +84,9 @@ impl Aliases {
     /// Remembers an alias, in place of what is known about its label bytes. If that makes more than `aliases_max`, all others are
     /// forgotten first.
     pub(super) fn put(&mut self, alias: Alias, aliases_max: usize, hasher: &SeedableRandomState) {
-        let key = hash(hasher, &alias.wire);
-        if let Some(known) = self.find(key, &alias.wire) {
+        let (stamp, wire) = alias.parts();
+        let key = hash(hasher, stamp, wire);
+        if let Some(known) = self.find(key, stamp, wire) {
             *known = alias;
             return;
         }
@@ -72,7 +101,10 @@ impl Aliases {
             (self.all.len() - 1) as u32
         };
         self.guess = index as usize + 1;
-        let hash_of = |&index: &u32| hash(hasher, wire_of(&self.all, index));
+        let hash_of = |&index: &u32| {
+            let alias = self.all.get(index as usize).and_then(Option::as_ref);
+            alias.map(Alias::parts).map_or(0, |(stamp, wire)| hash(hasher, stamp, wire))
+        };
         self.table.insert_unique(key, index, hash_of);
     }
 
@@ -103,8 +135,4 @@ impl Aliases {
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
-}
-
-fn wire_of(all: &[Option<Alias>], index: u32) -> &[u8] {
-    all.get(index as usize).and_then(Option::as_ref).map_or(&[], |alias| &alias.wire)
 }

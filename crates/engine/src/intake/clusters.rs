@@ -36,7 +36,8 @@ pub(super) type Elected = (ClusterName, Box<str>, i64);
 
 impl Clusters {
     /// Takes note that `replica` of the cluster `name` speaks at `now_ms` of record time, which may elect it. Says where it
-    /// stands and whether it has taken the place of another one; `None` if there are too many clusters.
+    /// stands and whether it has taken the place of another one; `None` if there are too many clusters, of its tenant if
+    /// there are tenants.
     pub(super) fn hear(
         &mut self,
         name: ClusterName,
@@ -45,7 +46,7 @@ impl Clusters {
         ha: &HaPairs,
     ) -> Option<(Standing, bool)> {
         let Some(&number) = self.numbers.get(&name) else {
-            if self.all.len() >= ha.clusters_max {
+            if self.count_beside(&name, ha) >= ha.clusters_max {
                 return None;
             }
             let number = self.add((name, replica.into(), now_ms));
@@ -62,6 +63,14 @@ impl Clusters {
             cluster.heard_ms = now_ms;
         }
         Some((Standing { cluster: number, term: cluster.term, is_elected }, takes_over))
+    }
+
+    /// How many clusters there are, of the same tenant as `name` if that says one.
+    fn count_beside(&self, name: &ClusterName, ha: &HaPairs) -> usize {
+        if name.len() <= ha.cluster_labels.len() {
+            return self.all.len();
+        }
+        self.numbers.keys().filter(|known| known.last() == name.last()).count()
     }
 
     /// As [`Clusters::hear`] for a replica that stood so when it was last heard, without a look at its name. `None` if that
@@ -177,6 +186,18 @@ mod tests {
         assert!(!clusters.forget_idle(5));
         assert!(clusters.forget_idle(6));
         assert!(hear(&mut clusters, "ap", 8) && !hear(&mut clusters, "us", 9));
+    }
+
+    #[test]
+    fn the_clusters_of_one_tenant_take_no_place_from_another() {
+        let ha = HaPairs { clusters_max: 1, ..HaPairs::default() };
+        let mut clusters = Clusters::default();
+        let mut hear = |cluster: &str, tenant: &str| {
+            let name = Box::new([cluster.into(), "".into(), tenant.into()]);
+            clusters.hear(name, "a", 0, &ha).is_some()
+        };
+        assert!(hear("eu", "shop") && !hear("us", "shop"));
+        assert!(hear("us", "bank") && !hear("eu", "bank") && hear("eu", "shop"));
     }
 
     #[test]

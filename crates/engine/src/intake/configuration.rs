@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::per_metric::PerMetric;
+use super::tenants::tenant_of_qualified;
 use super::{Fate, Intake, Work};
 use crate::outputs::DropReason;
 use crate::partition::{Input, PARTITIONS};
@@ -42,6 +43,7 @@ impl Intake {
         self.settings = Arc::clone(settings);
         self.count_units();
         self.count_per_metric();
+        self.count_holdings();
         for partition in 0..PARTITIONS {
             let shard = partition % work.len();
             work[shard].inputs.push((partition as u8, Input::Configure(Arc::clone(settings))));
@@ -64,7 +66,22 @@ impl Intake {
     /// Counts anew: another limit may be in force.
     pub(super) fn count_per_metric(&mut self) {
         let series = self.entries.iter().flatten().map(|entry| &entry.labels);
+        let series = series.map(|labels| (self.settings.tenant_of(labels), labels));
         self.per_metric = PerMetric::of(self.settings.series.per_metric_max, series);
+    }
+
+    /// Counts anew what each tenant has.
+    pub(super) fn count_holdings(&mut self) {
+        let mut holdings = self.holdings.emptied();
+        for entry in self.entries.iter().flatten() {
+            holdings.of_mut(self.settings.tenant_of(&entry.labels)).series += 1;
+        }
+        for family in self.families.keys() {
+            let is_own = self.settings.tenants.is_some();
+            let tenant = if is_own { tenant_of_qualified(family) } else { "" };
+            holdings.of_mut(tenant).families += 1;
+        }
+        self.holdings = holdings;
     }
 
     /// Every series begins anew, where its new group is kept.

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use bellwether_signal::{FamilyKind, series_kind};
 use bellwether_wire::remote_write::{MetricType, WriteRequest};
 
+use super::tenants::qualified;
 use super::{Intake, Work};
 use crate::outcome::Outcome;
 
 impl Intake {
     /// Remembers what families are. The first word about a family stays, so that two exporters that
-    /// disagree do not take turns in resetting each other's series.
+    /// disagree do not take turns in resetting each other's series. Each tenant has families of its own.
     pub(super) fn learn_metadata(
         &mut self,
+        tenant: &str,
         request: &WriteRequest,
         work: &mut [Work],
         outcome: &mut Outcome,
@@ -28,16 +30,18 @@ impl Intake {
                 MetricType::Summary => FamilyKind::Summary,
                 MetricType::Unknown => continue,
             };
-            if self.families.contains_key(metadata.family) {
+            let name = qualified(tenant, metadata.family);
+            if self.families.contains_key(&*name) {
                 continue;
             }
-            if self.families.len() >= self.settings.series.metadata_max
+            if self.holdings.of(tenant).families >= self.settings.series.metadata_max
                 || metadata.family.len() > self.settings.series.labels.value_bytes_max
             {
                 outcome.refused_families += 1;
                 continue;
             }
-            Arc::make_mut(&mut self.families).insert(metadata.family.into(), kind);
+            Arc::make_mut(&mut self.families).insert(name.into(), kind);
+            self.holdings.of_mut(tenant).families += 1;
             learned.insert(metadata.family);
         }
         if !learned.is_empty() {

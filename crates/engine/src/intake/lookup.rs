@@ -5,7 +5,8 @@ use std::hash::BuildHasher;
 use bellwether_series::{LabelError, LabelSet};
 use foldhash::quality::SeedableRandomState;
 
-use super::{Intake, Refusal, Routed, Work};
+use super::tenants::{Stamp, StampPlace};
+use super::{Entry, Intake, Refusal, Routed, Work};
 use crate::outcome::RejectReason;
 
 /// What label bytes mean.
@@ -18,38 +19,40 @@ pub(super) enum Recognised {
 }
 
 impl Intake {
-    /// What these label bytes mean. A series is created if it is new and may be.
+    /// What these label bytes mean in a request with this `stamp`. A series is created if it is new and may be.
     #[inline]
     pub(super) fn recognise(
         &mut self,
+        stamp: &Stamp<'_>,
         wire: &[u8],
         work: &mut [Work],
         routed: &mut Routed,
     ) -> Result<Recognised, Refusal> {
+        let field = stamp.field();
         if let Some(Some(entry)) = self.entries.get(self.guess)
-            && entry.labels.as_wire() == wire
+            && entry.is_meant(field, wire)
         {
             self.guess += 1;
             return Ok(Recognised::Series(self.guess - 1));
         }
-        if let Some(recalled) = self.recall(None, wire) {
+        if let Some(recalled) = self.recall(None, field, wire) {
             return Ok(recalled);
         }
-        let hash = hash(&self.hasher, wire);
-        if let Some(index) = self.find(hash, wire) {
+        let hash = hash(&self.hasher, field, wire);
+        if let Some(index) = self.find(hash, |entry| entry.is_meant(field, wire)) {
             self.guess = index + 1;
             return Ok(Recognised::Series(index));
         }
-        match self.recall(Some(hash), wire) {
+        match self.recall(Some(hash), field, wire) {
             Some(recalled) => Ok(recalled),
-            None => self.read(wire, work, routed),
+            None => self.read(stamp, wire, work, routed),
         }
     }
 
-    fn find(&self, hash: u64, wire: &[u8]) -> Option<usize> {
+    fn find(&self, hash: u64, is_it: impl Fn(&Entry) -> bool) -> Option<usize> {
         let is_same = |&index: &u32| {
             let entry = self.entries.get(index as usize).and_then(Option::as_ref);
-            entry.is_some_and(|entry| entry.labels.as_wire() == wire)
+            entry.is_some_and(&is_it)
         };
         self.table.find(hash, is_same).map(|&index| index as usize)
     }
@@ -58,6 +61,7 @@ impl Intake {
     #[cold]
     fn read(
         &mut self,
+        stamp: &Stamp<'_>,
         wire: &[u8],
         work: &mut [Work],
         routed: &mut Routed,
@@ -69,8 +73,9 @@ impl Intake {
             };
             (reason, error.to_string())
         })?;
+        let labels = stamp.put_on(labels)?;
         if let Some(replica) = self.settings.ha.replica(&labels) {
-            return self.hear_replica((wire, &labels), replica, work, routed);
+            return self.hear_replica(stamp, (wire, &labels), replica, work, routed);
         }
         self.find_or_create(labels, work).map(Recognised::Series)
     }
@@ -81,15 +86,41 @@ impl Intake {
         work: &mut [Work],
     ) -> Result<usize, Refusal> {
         // A sender that does not sort its labels, or sends empty ones, is found by the canonical form.
-        match self.find(hash(&self.hasher, labels.as_wire()), labels.as_wire()) {
+        let stamped = StampPlace::find(&self.settings, &labels).unwrap_or_default();
+        let hash = hash_of_known(&self.hasher, stamped, &labels);
+        match self.find(hash, |entry| entry.labels == labels) {
             Some(index) => Ok(index),
-            None => self.create(labels, work),
+            None => self.create(labels, stamped, work),
         }
     }
 }
 
-/// Hash of label bytes, for look-up tables.
+impl Entry {
+    /// Whether a request whose stamp is `field` means this series by the labels `wire`.
+    #[inline]
+    fn is_meant(&self, field: &[u8], wire: &[u8]) -> bool {
+        self.stamped.joins(self.labels.as_wire(), field, wire)
+    }
+
+    /// The hash under which it is found.
+    pub(super) fn hash(&self, hasher: &SeedableRandomState) -> u64 {
+        hash_of_known(hasher, self.stamped, &self.labels)
+    }
+}
+
+/// Hash of label bytes in a request whose stamp is `field`, for look-up tables.
 #[inline]
-pub(super) fn hash(hasher: &SeedableRandomState, wire: &[u8]) -> u64 {
-    hasher.hash_one(wire)
+pub(super) fn hash(hasher: &SeedableRandomState, field: &[u8], wire: &[u8]) -> u64 {
+    if field.is_empty() { hasher.hash_one(wire) } else { hasher.hash_one((field, wire)) }
+}
+
+/// The [`hash`] of what is sent for the series with these `labels`.
+fn hash_of_known(hasher: &SeedableRandomState, stamped: StampPlace, labels: &LabelSet) -> u64 {
+    let (before, field, after) = stamped.split(labels.as_wire());
+    // Without a stamp there is nothing before it.
+    if field.is_empty() {
+        hash(hasher, field, after)
+    } else {
+        hash(hasher, field, &[before, after].concat())
+    }
 }

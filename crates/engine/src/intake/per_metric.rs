@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use bellwether_series::LabelSet;
 
-/// How many series each metric has. Counts only while there is a limit.
+use super::tenants::qualified;
+
+/// How many series each metric has, of each tenant by itself. Counts only while there is a limit.
 #[derive(Debug, Default)]
 pub(super) struct PerMetric {
     /// 0 is no limit.
@@ -13,32 +15,38 @@ pub(super) struct PerMetric {
 }
 
 impl PerMetric {
-    /// The counts of `series` under a `limit`, of which 0 is none.
-    pub(super) fn of<'l>(limit: usize, series: impl Iterator<Item = &'l LabelSet>) -> Self {
+    /// The counts of `series`, each with its tenant, under a `limit`, of which 0 is none.
+    pub(super) fn of<'l>(
+        limit: usize,
+        series: impl Iterator<Item = (&'l str, &'l LabelSet)>,
+    ) -> Self {
         let mut counted = Self { limit, counts: BTreeMap::new() };
-        series.for_each(|labels| counted.enter(labels));
+        series.for_each(|(tenant, labels)| counted.enter(tenant, labels));
         counted
     }
 
     /// Whether a further series with these labels would be too many.
-    pub(super) fn is_full(&self, labels: &LabelSet) -> bool {
+    pub(super) fn is_full(&self, tenant: &str, labels: &LabelSet) -> bool {
         let is_full = |&count: &usize| count >= self.limit;
-        self.limit > 0 && self.counts.get(labels.metric_name()).is_some_and(is_full)
+        let count = || self.counts.get(&*qualified(tenant, labels.metric_name()));
+        self.limit > 0 && count().is_some_and(is_full)
     }
 
     /// Counts a series in.
-    pub(super) fn enter(&mut self, labels: &LabelSet) {
+    pub(super) fn enter(&mut self, tenant: &str, labels: &LabelSet) {
         if self.limit > 0 {
-            *self.counts.entry(labels.metric_name().into()).or_default() += 1;
+            let name = qualified(tenant, labels.metric_name());
+            *self.counts.entry(name.into()).or_default() += 1;
         }
     }
 
     /// Counts a series out that was counted in.
-    pub(super) fn withdraw(&mut self, labels: &LabelSet) {
-        let Some(count) = self.counts.get_mut(labels.metric_name()) else { return };
+    pub(super) fn withdraw(&mut self, tenant: &str, labels: &LabelSet) {
+        let name = qualified(tenant, labels.metric_name());
+        let Some(count) = self.counts.get_mut(&*name) else { return };
         *count = count.saturating_sub(1);
         if *count == 0 {
-            self.counts.remove(labels.metric_name());
+            self.counts.remove(&*name);
         }
     }
 }

@@ -1,11 +1,14 @@
 //! Series that replicas write: whose samples they are, and whether that one is heard.
 
+use std::sync::Arc;
+
 use bellwether_series::{LabelSet, Timestamp};
 use bellwether_wire::remote_write::RawSample;
 
 use super::aliases::Alias;
 use super::clusters::Clusters;
 use super::lookup::Recognised;
+use super::tenants::Stamp;
 use super::{Intake, Refusal, Routed, Work};
 use crate::outcome::RejectReason;
 use crate::outputs::DropReason;
@@ -15,13 +18,18 @@ use crate::settings::Settings;
 const ALIASES_PER_SERIES: usize = 2;
 
 impl Intake {
-    /// What an alias with these label bytes means; `None` if nothing is remembered that holds. `hash` is that of the bytes; without it only the alias that is expected is
+    /// What an alias with these label bytes means; `None` if nothing is remembered that holds. `field` is the stamp of the tenant, `hash` that of both; without it only the alias that is expected is
     /// looked at.
     #[inline]
-    pub(super) fn recall(&mut self, hash: Option<u64>, wire: &[u8]) -> Option<Recognised> {
+    pub(super) fn recall(
+        &mut self,
+        hash: Option<u64>,
+        field: &[u8],
+        wire: &[u8],
+    ) -> Option<Recognised> {
         let alias = match hash {
-            None => self.aliases.next(wire)?,
-            Some(hash) => self.aliases.find(hash, wire)?,
+            None => self.aliases.next(field, wire)?,
+            Some(hash) => self.aliases.find(hash, field, wire)?,
         };
         alias.used_ms = self.elapsed_ms;
         let failover_ms = self.settings.ha.failover_ms;
@@ -32,13 +40,15 @@ impl Intake {
     /// What a replica means that wrote these `labels`. A series is created if it is new and may be.
     pub(super) fn hear_replica(
         &mut self,
+        stamp: &Stamp<'_>,
         (wire, labels): (&[u8], &LabelSet),
         replica: &str,
         work: &mut [Work],
         routed: &mut Routed,
     ) -> Result<Recognised, Refusal> {
         let ha = &self.settings.ha;
-        let heard = self.clusters.hear(ha.cluster(labels), replica, self.elapsed_ms, ha);
+        let cluster = self.settings.cluster(labels);
+        let heard = self.clusters.hear(cluster, replica, self.elapsed_ms, ha);
         let Some((standing, takes_over)) = heard else {
             let message = format!(
                 "limit on clusters of replicas is reached: limit=`{}`, series=`{labels}`",
@@ -55,7 +65,7 @@ impl Intake {
         } else {
             None
         };
-        let alias = Alias { wire: wire.into(), standing, series, used_ms: self.elapsed_ms };
+        let alias = Alias::new((stamp.field(), wire), standing, series, self.elapsed_ms);
         let aliases_max = self.settings.series.active_max.saturating_mul(ALIASES_PER_SERIES);
         self.aliases.put(alias, aliases_max, &self.hasher);
         Ok(meaning(series))
@@ -80,6 +90,12 @@ impl Intake {
     pub(super) fn reconsider_replicas(&mut self, settings: &Settings, work: &mut [Work]) {
         // Limits on labels may have changed too, and apply to labels as they are written.
         self.aliases.clear();
+        if !self.settings.tenants_alike(settings) {
+            // Every series is known by other labels then.
+            (self.clusters, self.families) = (Clusters::default(), Arc::default());
+            (0..self.entries.len()).for_each(|index| self.forget(index, work));
+            return;
+        }
         if self.settings.ha.labels_alike(&settings.ha) {
             return;
         }

@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
 use super::clusters::{Clusters, Elected};
-use super::lookup::hash;
+use super::tenants::StampPlace;
 use super::{Entry, Fate, Intake, Slots};
 use crate::partition::{PARTITIONS, Partition};
 use crate::record::RecordClock;
@@ -68,7 +68,12 @@ impl Intake {
         let count = reader.take_count()?;
         intake.entries.reserve_exact(count);
         for _ in 0..count {
-            intake.entries.push(reader.take()?);
+            let mut entry: Option<Entry> = reader.take()?;
+            if let Some(entry) = &mut entry {
+                let stamped = StampPlace::find(&intake.settings, &entry.labels);
+                entry.stamped = reader.must(stamped, "a series has no tenant")?;
+            }
+            intake.entries.push(entry);
         }
         intake.free = reader.take()?;
         let free = free_places(&intake.entries, &intake.free);
@@ -81,10 +86,11 @@ impl Intake {
         intake.watched = intake.watched_labels().count();
         intake.count_units();
         intake.count_per_metric();
+        intake.count_holdings();
         reader.part("clusters");
         let saved: Vec<Elected> = reader.take()?;
         let is_known = |(name, _, heard_ms): &Elected| {
-            name.len() == intake.settings.ha.cluster_labels.len() && *heard_ms <= intake.elapsed_ms
+            name.len() == intake.settings.cluster_parts() && *heard_ms <= intake.elapsed_ms
         };
         reader
             .check(saved.iter().all(is_known), "a cluster has another name or is of the future")?;
@@ -123,8 +129,11 @@ impl Intake {
         for (index, entry) in (0..).zip(&self.entries) {
             let Some(entry) = entry else { continue };
             let wire = entry.labels.as_wire();
-            let hash_of = |&index: &u32| hash(&self.hasher, labels(index));
-            match table.entry(hash(&self.hasher, wire), |&other| labels(other) == wire, hash_of) {
+            let hash_of = |&index: &u32| {
+                let entry = self.entries.get(index as usize).and_then(Option::as_ref);
+                entry.map_or(0, |entry| entry.hash(&self.hasher))
+            };
+            match table.entry(entry.hash(&self.hasher), |&other| labels(other) == wire, hash_of) {
                 Place::Occupied(_) => return None,
                 Place::Vacant(vacant) => _ = vacant.insert(index),
             }

@@ -1,4 +1,5 @@
 mod replicas;
+mod tenants;
 
 use bellwether_series::{MatchOp, Matcher, Matchers};
 use bellwether_wire::remote_write::{MetricType, WriteRequestBuilder};
@@ -26,8 +27,15 @@ impl Rig {
         self.intake.apply(&Record { received_at, body }, &mut self.work)
     }
 
+    /// One sample of each series of a tenant at the present.
+    fn touch_as(&mut self, tenant: &str, all: &[&LabelSet]) -> Routed {
+        let samples = [(self.now_ms, 1.0)];
+        let all: Vec<_> = all.iter().map(|&labels| (labels, &samples[..])).collect();
+        self.record(RecordBody::Request { tenant, write: &request(&all) })
+    }
+
     fn send(&mut self, request: &WriteRequest) -> Routed {
-        self.record(RecordBody::Request(request))
+        self.record(RecordBody::request(request))
     }
 
     /// One sample of each series at the present.
@@ -351,7 +359,7 @@ fn each_shard_gets_what_its_partitions_must_do() {
     let samples = [(0, 1.0)];
     let all: Vec<_> = all.iter().map(|labels| (labels, &samples[..])).collect();
     let body = request(&all);
-    let record = Record { received_at: Timestamp::from_ms(0), body: RecordBody::Request(&body) };
+    let record = Record { received_at: Timestamp::from_ms(0), body: RecordBody::request(&body) };
     intake.apply(&record, &mut work);
     for (shard, work) in work.iter().enumerate() {
         assert!(work.inputs.iter().all(|(partition, _)| usize::from(*partition) % 3 == shard));

@@ -152,7 +152,7 @@ fn disorder_within_the_lateness_is_judged_in_order() {
     for at in order {
         rig.record(
             minute(100),
-            RecordBody::Request(&request(&[(&labels, &[(minute(at), calm(at))])])),
+            RecordBody::request(&request(&[(&labels, &[(minute(at), calm(at))])])),
         );
         times.extend(rig.outputs.scores.iter().flatten().map(|score| score.at));
         assert_eq!(rig.outputs.counts.dropped.iter().sum::<u64>(), 0);

@@ -31,7 +31,8 @@ impl<'de> Deserialize<'de> for Settings {
 impl Settings {
     /// What the engine could not live with.
     fn fault(&self) -> Option<&'static str> {
-        let Self { ordering, series, rules, budget, groups, calendar, .. } = self;
+        let Self { ordering, series, ha, rules, budget, groups, calendar, tenants, .. } = self;
+        let is_replica = |label: &str| ha.replica_labels.iter().any(|replica| **replica == *label);
         let waits = |policy: &AlertPolicy| [policy.for_ms, policy.keep_firing_for_ms];
         let waits = rules.iter().flat_map(|rule| waits(&rule.alert));
         let times = [ordering.lateness_ms, ordering.future_max_ms, series.time_to_live_ms];
@@ -47,6 +48,8 @@ impl Settings {
             Some("a group has members out of range")
         } else if calendar.maintenance.len() > Calendar::MAINTENANCE_MAX {
             Some("there is too much maintenance")
+        } else if tenants.as_ref().is_some_and(|all| !all.is_sound() || is_replica(&all.label)) {
+            Some("tenants have names or a label that none can have")
         } else {
             None
         }
@@ -77,6 +80,7 @@ mod tests {
     use crate::calendar::{DaysOfMonth, Months, Weekdays, Years};
     use crate::calendar::{Holiday, Maintenance, MaintenanceTime, TimeInterval, TimeRange, Zone};
     use crate::settings::Rule;
+    use crate::tenants::{TenantLimits, Tenants};
 
     /// Something in every place.
     fn settings() -> Settings {
@@ -102,7 +106,10 @@ mod tests {
             maintenance: vec![maintenance],
         };
         let gauges = vec![matchers("x", MatchOp::Equal, "")];
-        Settings { gauges, calendar, ..Settings::default() }
+        let limits = [("a", 1), ("b", 150_000)];
+        let limits = limits.map(|(name, series_max)| (name.into(), TenantLimits { series_max }));
+        let tenants = Some(Tenants { limits: limits.into(), ..Tenants::default() });
+        Settings { gauges, calendar, tenants, ..Settings::default() }
     }
 
     fn matchers(label: &str, op: MatchOp, value: &str) -> Matchers {
@@ -143,6 +150,10 @@ mod tests {
             ("/groups/0/detectors/0", json!("zscore")),
             ("/gauges/0", json!([{ "label": "a", "op": "=~", "value": "(" }])),
             ("/gauges/0", json!([{ "label": "a", "op": "~", "value": "" }])),
+            ("/tenants/label", json!("__name__")),
+            ("/tenants/label", json!("__replica__")),
+            ("/tenants/limits", json!({ "..": {} })),
+            ("/tenants/limits/a/series_max", json!(-1)),
             ("/calendar/zone", json!("Europe/Atlantis")),
             ("/calendar/holidays/0/month", json!(13)),
             ("/calendar/holidays/2", json!({ "year": 2026, "month": 2, "day": 29 })),

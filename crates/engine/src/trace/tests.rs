@@ -2,6 +2,8 @@
 
 mod alerts;
 
+use std::sync::Arc;
+
 use bellwether_detect::{DetectorSpec, Direction, MinDeviation, threshold};
 use bellwether_series::{LabelSet, MatchOp, Matcher, Matchers, STALE_NAN_BITS, Timestamp};
 
@@ -11,6 +13,7 @@ use crate::outcome::RejectReason;
 use crate::outputs::DropReason;
 use crate::record::RecordBody;
 use crate::settings::{Importance, Rule, Settings};
+use crate::tenants::{TenantLimits, Tenants};
 use crate::testing::{MINUTE_MS, Rig, calm, raw_request, request, series};
 use crate::threshold::Limit;
 
@@ -71,11 +74,11 @@ fn what_is_refused_ends_at_the_door_for_the_reason_that_the_sender_is_told() {
     };
     let too_long = LabelSet::from_pairs([("__name__", "m"), ("a_long_label", "v")]).unwrap();
     assert_eq!(send(&mut rig, &first, 0, 1.0).gate, Gate::WarmUp);
-    rig.record(0, RecordBody::Request(&request(&[(&first, &[(1, 1.0), (i64::MAX, 1.0)])])));
+    rig.record(0, RecordBody::request(&request(&[(&first, &[(1, 1.0), (i64::MAX, 1.0)])])));
     let ends: Vec<_> = found(&rig).iter().map(|trace| (trace.at.as_ms(), trace.gate)).collect();
     let future = Gate::Refused(RejectReason::Future);
     assert_eq!(ends, [(i64::MAX, future), (1, Gate::WarmUp)], "what the door refuses comes first");
-    rig.record(0, RecordBody::Request(&request(&[(&second, &[(i64::MAX, 1.0)])])));
+    rig.record(0, RecordBody::request(&request(&[(&second, &[(i64::MAX, 1.0)])])));
     assert_eq!(found(&rig)[0].gate, future);
     for (labels, reason) in
         [(series("depth", "b"), RejectReason::MetricLimit), (too_long, RejectReason::LabelLimit)]
@@ -90,8 +93,25 @@ fn what_is_refused_ends_at_the_door_for_the_reason_that_the_sender_is_told() {
     let gate = send(&mut rig, &replica("two"), 1, 1.0).gate;
     assert_eq!(gate, Gate::Refused(RejectReason::ClusterLimit));
     let twice = raw_request(&[("__name__", "m"), ("a", "1"), ("a", "2")]);
-    rig.record(MINUTE_MS, RecordBody::Request(&twice));
+    rig.record(MINUTE_MS, RecordBody::request(&twice));
     assert!(found(&rig).is_empty(), "what is no label set is no series");
+}
+
+#[test]
+fn what_a_tenant_may_not_write_is_refused_under_its_name() {
+    let limits = [(Arc::from("acme"), TenantLimits { series_max: 1 })].into();
+    let tenants = Some(Tenants { limits, ..Tenants::default() });
+    let mut rig = traced(Settings { tenants, ..Settings::default() });
+    let mut ended = |tenant: &str, name: &str| {
+        let write = request(&[(&series(name, "a"), &[(0, 1.0)])]);
+        rig.record(0, RecordBody::Request { tenant, write: &write });
+        let [trace] = found(&rig) else { panic!("{:#?}", found(&rig)) };
+        (trace.gate, trace.labels.get("tenant").map(str::to_owned))
+    };
+    let acme = Some("acme".to_owned());
+    assert_eq!(ended("acme", "depth"), (Gate::WarmUp, acme.clone()));
+    assert_eq!(ended("acme", "width"), (Gate::Refused(RejectReason::TenantLimit), acme));
+    assert_eq!(ended("other", "depth"), (Gate::Refused(RejectReason::UnknownTenant), None));
 }
 
 #[test]

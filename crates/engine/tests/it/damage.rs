@@ -46,7 +46,7 @@ fn saved(world: &World) -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let (mut outputs, mut work) = (Outputs::default(), [Work::default()]);
     for (received_at, news) in &world.news() {
         // Only one configuration: these bytes must fit it.
-        let RecordBody::Request(_) = news.body() else { continue };
+        let RecordBody::Request { .. } = news.body() else { continue };
         let record = Record { received_at: *received_at, body: news.body() };
         let routed = intake.apply(&record, &mut work);
         shard.apply(routed.elapsed_ms, &mut work[0], &mut outputs);

@@ -51,7 +51,7 @@ fn run_pair(
     for parts in sent.chunk_by(same_step) {
         let request = request(scene, parts);
         let record =
-            Record { received_at: parts[0].step.received_at, body: RecordBody::Request(&request) };
+            Record { received_at: parts[0].step.received_at, body: RecordBody::request(&request) };
         let outcome = engine.apply(&record, &mut outputs);
         told.add(&outcome, &mut outputs);
         if restarts.as_mut().is_some_and(|noise| noise.below(40) == 0) {

@@ -63,7 +63,7 @@ pub(crate) fn run(scene: &Scene, settings: &Arc<Settings>, steps: &[Step]) -> To
     let (mut outputs, mut told) = (Outputs::default(), Told::default());
     for step in steps {
         let request = scene.request(&step.samples);
-        let body = RecordBody::Request(&request);
+        let body = RecordBody::request(&request);
         let outcome = engine.apply(&Record { received_at: step.received_at, body }, &mut outputs);
         told.add(&outcome, &mut outputs);
     }
@@ -84,7 +84,7 @@ pub(crate) fn run_split(
         let (mut outputs, mut whole) = (Outputs::default(), Outputs::default());
         for part in cuts(step) {
             let request = scene.request(&part.samples);
-            let body = RecordBody::Request(&request);
+            let body = RecordBody::request(&request);
             let record = Record { received_at: part.received_at, body };
             let outcome = engine.apply(&record, &mut outputs);
             whole.events.append(&mut outputs.events);
@@ -111,7 +111,7 @@ pub(crate) fn run_sharded(
     let mut told = Told::default();
     for step in steps {
         let request = scene.request(&step.samples);
-        let body = RecordBody::Request(&request);
+        let body = RecordBody::request(&request);
         let record = Record { received_at: step.received_at, body };
         let mut work: Vec<_> = (0..count).map(|_| Work::default()).collect();
         let routed = intake.apply(&record, &mut work);

@@ -48,7 +48,7 @@ pub(crate) enum News {
 impl News {
     pub(crate) fn body(&self) -> RecordBody<'_> {
         match self {
-            Self::Request(request) => RecordBody::Request(request),
+            Self::Request(request) => RecordBody::request(request),
             Self::Quiet => RecordBody::Heartbeat,
             Self::Settings(settings) => RecordBody::Configuration(Arc::clone(settings)),
         }

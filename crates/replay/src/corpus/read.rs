@@ -1,7 +1,7 @@
 //! What a corpus on disk holds: the list of its series, and their rows.
 
 use std::fs::File;
-use std::io::{BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use bellwether_series::{Fingerprint, LabelError, LabelSet, METRIC_NAME, Timestamp};
@@ -133,7 +133,11 @@ impl SeriesFile {
     /// When the file cannot be read, or its header names something that cannot be a metric.
     pub fn open(path: &Path, id: &str) -> Result<Self, CorpusError> {
         let path = path.to_owned();
-        let mut reader = csv::Reader::from_reader(open(&path)?);
+        let file = match open(&path) {
+            Ok(file) => file,
+            Err(source) => return Err(CorpusError::File { path, source }),
+        };
+        let mut reader = csv::Reader::from_reader(file);
         let header = match reader.headers() {
             Ok(header) => header.clone(),
             Err(source) => return Err(CorpusError::Csv { path, source }),
@@ -200,10 +204,10 @@ fn columns(
         .collect()
 }
 
-fn open(path: &Path) -> Result<Box<dyn Read>, CorpusError> {
-    let file =
-        File::open(path).map_err(|source| CorpusError::File { path: path.to_owned(), source })?;
-    let is_gzip = path.extension().is_some_and(|extension| extension == "gz");
-    let plain = BufReader::new(file);
+/// Opens the file at `path`, plain or gzip, whatever it is called: a result is plain under the name of its series.
+pub(crate) fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    let mut plain = BufReader::new(File::open(path)?);
+    let is_gzip = plain.fill_buf()?.starts_with(&GZIP);
     Ok(if is_gzip { Box::new(flate2::read::GzDecoder::new(plain)) } else { Box::new(plain) })
 }

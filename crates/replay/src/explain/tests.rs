@@ -62,7 +62,10 @@ fn records(seed: u64, series: i64, settings: &Settings) -> Vec<Recorded> {
         }
         let request = WriteRequest::decode(builder.encode(), &limits()).unwrap();
         let received_at = at.plus_ms(300);
-        all.push(Recorded { received_at, body: StoredBody::Request(request) });
+        all.push(Recorded {
+            received_at,
+            body: StoredBody::Request { tenant: "".into(), write: request },
+        });
         if minute == 170 {
             let mut other = Settings { digest: "other".into(), ..settings.clone() };
             other.budget.per_day *= 3.0;
@@ -83,12 +86,13 @@ fn input(records: &[Recorded]) -> impl Iterator<Item = Result<Recorded, RecordsE
         let body = match &recorded.body {
             StoredBody::Heartbeat => StoredBody::Heartbeat,
             StoredBody::Configuration(settings) => StoredBody::Configuration(Arc::clone(settings)),
-            StoredBody::Request(request) => {
+            StoredBody::Request { tenant, write: request } => {
                 let mut builder = WriteRequestBuilder::default();
                 for series in request.series() {
                     builder.wire_series(series.labels, series.samples);
                 }
-                StoredBody::Request(WriteRequest::decode(builder.encode(), &limits())?)
+                let write = WriteRequest::decode(builder.encode(), &limits())?;
+                StoredBody::Request { tenant: Arc::clone(tenant), write }
             }
         };
         Ok(Recorded { received_at: recorded.received_at, body })

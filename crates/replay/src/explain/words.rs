@@ -152,6 +152,12 @@ fn refused(reason: RejectReason) -> String {
         RejectReason::InvalidLabels => "its labels are not valid",
         RejectReason::LabelLimit => "its labels are too many or too long (`labels`)",
         RejectReason::SeriesLimit => "the limit on series is reached (`series.active_max`)",
+        RejectReason::TenantLimit => {
+            "its tenant has as many series as it may (`tenants.series_max`)"
+        }
+        RejectReason::UnknownTenant => {
+            "its tenant is not one of the configuration (`tenants.allow`)"
+        }
         RejectReason::MetricLimit => {
             "the limit on series of its metric is reached (`series.per_metric_max`)"
         }

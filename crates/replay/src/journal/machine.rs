@@ -122,16 +122,17 @@ impl Machine for Cut {
         settings: &Arc<Settings>,
         events: &mut Vec<Event>,
     ) -> Result<u64, JournalReplayError> {
-        let StoredBody::Request(request) = &played.body else {
+        let StoredBody::Request { tenant, write } = &played.body else {
             return self.whole.apply(played, settings, events);
         };
-        let parts = self.cutter.cut(request)?;
+        let parts = self.cutter.cut(write)?;
         if parts.is_empty() {
             return self.whole.apply(played, settings, events);
         }
         let Whole { engine, outputs } = &mut self.whole;
         for part in &parts {
-            engine.apply(&record(played, RecordBody::Request(part)), outputs);
+            let body = RecordBody::Request { tenant, write: part };
+            engine.apply(&record(played, body), outputs);
             events.append(&mut outputs.events);
         }
         Ok(parts.len() as u64)

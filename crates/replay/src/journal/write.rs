@@ -42,7 +42,7 @@ pub fn replay_journal(
         summary.first_received_ms.get_or_insert(played.received_at);
         summary.last_received_ms = Some(played.received_at);
         match &played.body {
-            StoredBody::Request(_) => {
+            StoredBody::Request { .. } => {
                 summary.requests += 1;
                 summary.count_request(&outcome);
             }

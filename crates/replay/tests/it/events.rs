@@ -53,7 +53,7 @@ pub(crate) fn through_the_engine(
     let mut engine = Engine::new(settings, 5);
     let (mut outputs, mut events) = (Outputs::default(), Vec::new());
     for (received_at, request) in requests {
-        let body = RecordBody::Request(&request);
+        let body = RecordBody::request(&request);
         engine.apply(&Record { received_at, body }, &mut outputs);
         events.append(&mut outputs.events);
     }
@@ -87,7 +87,7 @@ pub(crate) fn through_the_runtime(
         clock.0.store(received_at.as_ms(), Ordering::SeqCst);
         let taken = runtime
             .handle()
-            .submit(Request { write, received_at, received: None }, Box::new(|_| {}));
+            .submit(Request { tenant: None, write, received_at, received: None }, Box::new(|_| {}));
         assert_ne!(taken, Err(SubmitError::Full), "the queue takes all requests");
     }
     runtime.stop();

@@ -9,6 +9,7 @@
 //! UPDATE_GOLDEN=1 cargo test -p bellwether-replay --test it
 //! ```
 
+mod eval;
 mod events;
 mod fixture;
 mod golden;

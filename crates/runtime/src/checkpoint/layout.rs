@@ -35,8 +35,8 @@ pub enum Section {
     Collector,
     /// The configuration in force, as text.
     Configuration,
-    /// What one sink has confirmed.
-    SinkProgress(u16),
+    /// What sinks were told and had not delivered.
+    Deliveries,
 }
 
 impl Section {
@@ -46,7 +46,7 @@ impl Section {
             Self::Partition(number) => (2, number),
             Self::Collector => (3, 0),
             Self::Configuration => (4, 0),
-            Self::SinkProgress(number) => (5, number),
+            Self::Deliveries => (5, 0),
         }
     }
 
@@ -56,7 +56,7 @@ impl Section {
             (2, number) => Some(Self::Partition(number)),
             (3, 0) => Some(Self::Collector),
             (4, 0) => Some(Self::Configuration),
-            (5, number) => Some(Self::SinkProgress(number)),
+            (5, 0) => Some(Self::Deliveries),
             _ => None,
         }
     }

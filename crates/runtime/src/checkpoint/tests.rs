@@ -31,7 +31,7 @@ fn contents(generation: u64) -> Vec<(Section, Position, Vec<u8>)> {
         (Section::Partition(0), journal(generation * 10 + 2), text("partition")),
         (Section::Partition(63), Position::Kafka(vec![kafka]), Vec::new()),
         (Section::Collector, journal(generation * 10 + 1), text("collector")),
-        (Section::SinkProgress(7), Position::Kafka(Vec::new()), text("sink")),
+        (Section::Deliveries, Position::Kafka(Vec::new()), text("sink")),
     ]
 }
 

@@ -250,7 +250,7 @@ mod tests {
             checkpoints: CheckpointOptions::default(),
             checkpoint_every: Duration::from_mins(1),
             reserve: ReserveOptions { bytes_max: 0, ..ReserveOptions::default() },
-            settle: Arc::new(|| true),
+            deliveries: Arc::new(()),
             id_seed: 1,
         };
         let heartbeat = Duration::from_secs(10);

@@ -19,14 +19,14 @@ use tempfile::TempDir;
 
 use crate::support::{STEPS, Told as Log, options, request_body, start_durable};
 
-fn durability(folder: &Path) -> Durability {
+pub(crate) fn durability(folder: &Path) -> Durability {
     Durability {
         storage: Arc::new(DiskStorage::new(folder)),
         journal: JournalOptions { segment_bytes_max: 20_000, ..JournalOptions::default() },
         checkpoints: CheckpointOptions::default(),
         checkpoint_every: Duration::from_hours(1),
         reserve: ReserveOptions { bytes_max: 1 << 16, ..ReserveOptions::default() },
-        settle: Arc::new(|| true),
+        deliveries: Arc::new(()),
         id_seed: 5,
     }
 }
@@ -45,12 +45,12 @@ fn send(runtime: &Runtime, step: usize) -> Result<Outcome, SubmitError> {
     let received = Some(Received { source: Arc::from("test"), body: compress(&body) });
     let (reply, answer) = mpsc::channel();
     let reply = Box::new(move |outcome| reply.send(outcome).expect("somebody waits"));
-    runtime.handle().submit(Request { write, received_at, received }, reply)?;
+    runtime.handle().submit(Request { tenant: None, write, received_at, received }, reply)?;
     answer.recv().expect("an answer")
 }
 
 /// The folder as it is now: what a process leaves that is killed.
-fn copy(folder: &Path) -> TempDir {
+pub(crate) fn copy(folder: &Path) -> TempDir {
     let copy = tempfile::tempdir().expect("a folder");
     for part in ["journal", "checkpoint"] {
         let Ok(files) = fs::read_dir(folder.join(part)) else { continue };

@@ -14,7 +14,7 @@ fn through_the_engine() -> (Vec<Event>, Vec<Gauge>) {
     let (mut outputs, mut events, mut gauges) = (Outputs::default(), Vec::new(), Vec::new());
     for step in 0..STEPS {
         let request = request(step);
-        let body = RecordBody::Request(&request.write);
+        let body = RecordBody::request(&request.write);
         engine.apply(&Record { received_at: request.received_at, body }, &mut outputs);
         events.append(&mut outputs.events);
         gauges.append(&mut outputs.gauges);

@@ -5,3 +5,4 @@ mod events;
 mod load;
 mod operate;
 mod support;
+mod tenants;

@@ -26,7 +26,7 @@ pub(crate) fn labels(series: usize) -> LabelSet {
 /// times as large for a quarter of an hour.
 pub(crate) fn request(step: usize) -> Request {
     let (write, received_at, _) = request_body(step);
-    Request { write, received_at, received: None }
+    Request { tenant: None, write, received_at, received: None }
 }
 
 /// The same with its encoding, not compressed.

@@ -3,8 +3,12 @@
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bellwether_engine::{Budget, DeepTier, Ordering, Rule, Selection, SeriesLimits, Settings};
+use bellwether_connect::source::remote_write::ReceiverOptions;
+use bellwether_engine::{
+    Budget, DeepTier, Ordering, Rule, Selection, SeriesLimits, Settings, Tenants,
+};
 use bellwether_series::{LabelLimits, Matchers};
 use bellwether_signal::{SelectorError, parse_selector};
 use bellwether_wire::remote_write::Limits;
@@ -29,6 +33,7 @@ mod presets;
 mod rules;
 mod secret;
 mod server;
+mod tenants;
 mod web;
 
 pub(super) use web::web;
@@ -186,7 +191,8 @@ impl Builder<'_, '_> {
         presets.rules.retain(|rule| own.iter().all(|own| own.name != rule.name));
         let preset_rules = presets.rules.len();
         let rules = own.into_iter().chain(presets.rules).chain([fallback]).collect();
-        let engine = self.engine(raw, rules, presets.exclude);
+        let (tenants, senders) = self.tenants(raw, security.as_ref()).unzip();
+        let engine = self.engine(raw, rules, presets.exclude, tenants);
         let mut alertmanagers = self.alertmanagers(&raw.alerting);
         let gauges = self.gauges(&raw.gauges);
         let sinks = self.sinks(&raw.sinks);
@@ -198,6 +204,7 @@ impl Builder<'_, '_> {
             data_dir: raw.data_dir.clone().into(),
             durability: durability::durability(&raw.journal, &raw.checkpoints),
             remote_write: remote_write(&raw.remote_write),
+            tenants: senders,
             runtime: runtime(&raw.runtime),
             engine,
             preset_rules,
@@ -217,6 +224,7 @@ impl Builder<'_, '_> {
         raw: &RawConfig,
         rules: Vec<Rule>,
         preset_exclude: Vec<Matchers>,
+        tenants: Option<Tenants>,
     ) -> Settings {
         let RawConfig { labels, series, ordering, signals, .. } = raw;
         let budget = &raw.alerting.budget;
@@ -256,6 +264,7 @@ impl Builder<'_, '_> {
             calendar: self.calendar(&raw.calendar),
             deep: DeepTier { memory_bytes: raw.deep.memory_bytes_max.bytes() as usize },
             groups,
+            tenants,
             ..Settings::default()
         };
         settings.digest = Arc::from(digest::digest(&settings));
@@ -292,15 +301,17 @@ impl Builder<'_, '_> {
     }
 }
 
-fn remote_write(raw: &RawRemoteWrite) -> Limits {
-    Limits {
+fn remote_write(raw: &RawRemoteWrite) -> ReceiverOptions {
+    let limits = Limits {
         body_bytes_max: raw.body_bytes_max.bytes() as usize,
         decoded_bytes_max: raw.decoded_bytes_max.bytes() as usize,
         series_max: raw.series_max,
         samples_max: raw.samples_max,
         objects_max: raw.objects_max,
         ..Limits::default()
-    }
+    };
+    let refusal_delay = Duration::from_millis(raw.refusal_delay.ms() as u64);
+    ReceiverOptions { limits, refusal_delay, ..ReceiverOptions::default() }
 }
 
 fn runtime(raw: &RawRuntime) -> RuntimeConfig {

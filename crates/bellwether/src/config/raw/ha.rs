@@ -23,7 +23,7 @@ pub(in crate::config) struct RawHa {
     /// the longest scrape interval.
     #[schemars(extend("x-minimum" = "1s", "x-maximum" = "1d"))]
     pub failover: DurationText,
-    /// Most clusters known at a time; series of further ones are refused. One of which nobody was heard for
+    /// Most clusters known at a time, of each tenant; series of further ones are refused. One of which nobody was heard for
     /// `series.time_to_live` is forgotten.
     #[schemars(range(min = 1, max = 100_000))]
     pub clusters_max: usize,

@@ -16,11 +16,12 @@ mod preset;
 mod rules;
 mod server;
 mod sinks;
+mod tenants;
 mod web;
 
+use bellwether_connect::source::remote_write::ReceiverOptions;
 use bellwether_engine::{Ordering, SeriesLimits};
 use bellwether_series::LabelLimits;
-use bellwether_wire::remote_write::Limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,7 @@ pub(super) use preset::{RawPreset, RawPresets};
 pub(super) use rules::{RawAlert, RawDefaultDeviation, RawDefaults, RawDeviation, RawRule};
 pub(super) use server::RawServer;
 pub(super) use sinks::{RawEventLog, RawJsonLines, RawSinks, RawWebhook};
+pub(super) use tenants::{RawTenant, RawTenants};
 pub(super) use web::{
     RawClientAuthType, RawHttpHeaders, RawRate, RawTlsServer, RawTlsVersion, RawWeb,
 };
@@ -69,6 +71,9 @@ pub(super) struct RawConfig {
     pub labels: RawLabels,
     /// Bounds on series.
     pub series: RawSeries,
+    /// Tenants: whose series are whose, and how much each may have. Off until `header` says which header names the tenant of a
+    /// request; everything is of one then.
+    pub tenants: RawTenants,
     /// Highly available pairs: senders that write the same series under labels of their own. One replica of each cluster is
     /// elected; what the others send is counted and left out.
     pub ha: RawHa,
@@ -118,6 +123,7 @@ impl Default for RawConfig {
             remote_write: RawRemoteWrite::default(),
             labels: RawLabels::default(),
             series: RawSeries::default(),
+            tenants: RawTenants::default(),
             ha: RawHa::default(),
             ordering: RawOrdering::default(),
             runtime: RawRuntime::default(),
@@ -136,11 +142,10 @@ impl Default for RawConfig {
     }
 }
 
-/// Bounds on one remote-write request, checked before memory is taken.
+/// Bounds on one remote-write request, checked before memory is taken, and how overload is answered.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "RemoteWrite")]
-#[expect(clippy::struct_field_names, reason = "these are the keys of the file")]
 pub(super) struct RawRemoteWrite {
     /// Largest body as received, compressed.
     #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"))]
@@ -157,17 +162,21 @@ pub(super) struct RawRemoteWrite {
     /// Most protobuf objects of any kind: series, labels, samples, exemplars, histograms.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub objects_max: usize,
+    /// How long an answer 503 is held back, so that senders that mind no `Retry-After` leave time for the others.
+    #[schemars(extend("x-minimum" = "0s", "x-maximum" = "10s"))]
+    pub refusal_delay: DurationText,
 }
 
 impl Default for RawRemoteWrite {
     fn default() -> Self {
-        let limits = Limits::default();
+        let ReceiverOptions { limits, refusal_delay, .. } = ReceiverOptions::default();
         Self {
             body_bytes_max: BytesText::from_bytes(limits.body_bytes_max as u64),
             decoded_bytes_max: BytesText::from_bytes(limits.decoded_bytes_max as u64),
             series_max: limits.series_max,
             samples_max: limits.samples_max,
             objects_max: limits.objects_max,
+            refusal_delay: DurationText::from_ms(refusal_delay.as_millis() as i64),
         }
     }
 }
@@ -213,13 +222,13 @@ pub(super) struct RawSeries {
     /// Most series known at a time, watched or not; further ones are refused.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub active_max: usize,
-    /// Most series of one metric name known at a time; further ones are refused. 0 is no limit.
+    /// Most series of one metric name known at a time, of each tenant; further ones are refused. 0 is no limit.
     #[schemars(range(min = 0, max = 100_000_000))]
     pub per_metric_max: usize,
     /// A series from which nothing was received for this long is forgotten.
     #[schemars(extend("x-minimum" = "1m", "x-maximum" = "1y"))]
     pub time_to_live: DurationText,
-    /// Most metric families whose metadata is remembered.
+    /// Most metric families whose metadata is remembered, of each tenant.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub metadata_max: usize,
 }

@@ -44,6 +44,10 @@ impl Delivery {
         self.published.notify_one();
     }
 
+    pub(super) fn undelivered(&self) -> Vec<Arc<Event>> {
+        self.queue.lock().undelivered()
+    }
+
     pub(super) fn stats(&self) -> SinkStats {
         self.queue.lock().stats()
     }

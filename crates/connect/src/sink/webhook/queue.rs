@@ -19,7 +19,7 @@ pub(super) struct Waiting {
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: VecDeque<Waiting>,
-    under_way: bool,
+    under_way: Option<Arc<Event>>,
     open: bool,
     give_up_after: Duration,
     stats: SinkStats,
@@ -30,7 +30,7 @@ impl Queue {
     pub(super) fn new(events_max: usize, give_up_after: Duration) -> Self {
         Self {
             waiting: VecDeque::new(),
-            under_way: false,
+            under_way: None,
             open: true,
             give_up_after,
             stats: SinkStats { queue_events_max: events_max, ..SinkStats::default() },
@@ -39,7 +39,7 @@ impl Queue {
     }
 
     fn len(&self) -> usize {
-        self.waiting.len() + usize::from(self.under_way)
+        self.waiting.len() + usize::from(self.under_way.is_some())
     }
 
     /// Appends `event`. Where there is no room, the oldest that is not under way makes some.
@@ -59,7 +59,7 @@ impl Queue {
     pub(super) fn take(&mut self, now: Instant) -> Option<Waiting> {
         while let Some(first) = self.waiting.pop_front() {
             if now.duration_since(first.published) < self.give_up_after {
-                self.under_way = true;
+                self.under_way = Some(Arc::clone(&first.event));
                 return Some(first);
             }
             self.lose("waited for too long");
@@ -69,7 +69,7 @@ impl Queue {
 
     /// What was taken is delivered, at wall-clock time `now_ms`.
     pub(super) fn delivered(&mut self, now_ms: i64) {
-        if std::mem::take(&mut self.under_way) {
+        if self.under_way.take().is_some() {
             self.stats.delivered_events += 1;
             self.stats.failures_in_a_row = 0;
             self.stats.last_success_ms = Some(now_ms);
@@ -79,7 +79,7 @@ impl Queue {
 
     /// What was taken is lost: the receiver will never have it.
     pub(super) fn refused(&mut self, error: String) {
-        if std::mem::take(&mut self.under_way) {
+        if self.under_way.take().is_some() {
             self.lose(&error);
             self.count_failure(error);
         }
@@ -87,7 +87,7 @@ impl Queue {
 
     /// What was taken is to be tried again, unless this is the end.
     pub(super) fn failed(&mut self, waiting: Waiting, error: String) {
-        if std::mem::take(&mut self.under_way) {
+        if self.under_way.take().is_some() {
             if self.open {
                 self.waiting.push_front(waiting);
             } else {
@@ -106,10 +106,16 @@ impl Queue {
     pub(super) fn abandon(&mut self) -> usize {
         let lost_events = self.len();
         self.open = false;
-        self.under_way = false;
+        self.under_way = None;
         self.waiting.clear();
         self.stats.dropped_events += lost_events as u64;
         lost_events
+    }
+
+    /// What is under way and what waits, oldest first.
+    pub(super) fn undelivered(&self) -> Vec<Arc<Event>> {
+        let waiting = self.waiting.iter().map(|waiting| &waiting.event);
+        self.under_way.iter().chain(waiting).cloned().collect()
     }
 
     pub(super) fn stats(&self) -> SinkStats {
@@ -165,6 +171,9 @@ mod tests {
         let mut queue = queue_of(3, 0..4, now);
         let first = queue.take(now);
         assert_eq!(episode(first.clone()), Some(1));
+        let kept: Vec<u128> =
+            queue.undelivered().iter().map(|event| event.episode_id.as_u128()).collect();
+        assert_eq!(kept, [1, 2, 3]);
         queue.push(&event(4), now);
         queue.push(&event(5), now);
         assert_eq!((queue.stats().waiting_events, queue.stats().dropped_events), (3, 3));
@@ -174,6 +183,7 @@ mod tests {
             queue.delivered(0);
         }
         assert_eq!(queue.stats().waiting_events, 0);
+        assert!(queue.undelivered().is_empty());
     }
 
     #[test]

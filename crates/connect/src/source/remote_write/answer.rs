@@ -21,6 +21,8 @@ const LINE_BYTES_MAX: usize = 256;
 pub(super) enum Answer {
     /// 204: everything was taken.
     Written,
+    /// 403 and why: nothing of it was looked at.
+    Forbidden(String),
     /// 405.
     NotPost,
     /// 415 and what is expected instead.
@@ -46,6 +48,7 @@ impl Answer {
     pub(super) fn into_response(self) -> Response {
         match self {
             Self::Written => StatusCode::NO_CONTENT.into_response(),
+            Self::Forbidden(text) => with_text(StatusCode::FORBIDDEN, None, text),
             Self::NotPost => {
                 let header = (ALLOW, "POST".to_owned());
                 with_text(StatusCode::METHOD_NOT_ALLOWED, Some(header), "use POST".to_owned())

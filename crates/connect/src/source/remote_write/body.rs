@@ -13,11 +13,33 @@ use http_body_util::BodyExt;
 pub(super) struct BodyBudget {
     bytes_max: usize,
     bytes: AtomicUsize,
+    /// The budget that this one is a part of.
+    whole: Option<Arc<Self>>,
 }
 
 impl BodyBudget {
     pub(super) fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { bytes_max, bytes: AtomicUsize::new(0) })
+        Arc::new(Self { bytes_max, bytes: AtomicUsize::new(0), whole: None })
+    }
+
+    /// A part of the budget `whole`: what it takes is taken there too.
+    pub(super) fn within(whole: &Arc<Self>, bytes_max: usize) -> Arc<Self> {
+        let whole = Some(Arc::clone(whole));
+        Arc::new(Self { bytes_max, bytes: AtomicUsize::new(0), whole })
+    }
+
+    pub(super) fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    /// Makes a share of `from` bytes one of `to` bytes. Whether there is room for that, here and in the whole.
+    fn resize(&self, from: usize, to: usize) -> bool {
+        let before = self.bytes.fetch_add(to, Ordering::Relaxed);
+        let others = before.saturating_sub(from);
+        self.bytes.fetch_sub(from, Ordering::Relaxed);
+        let fits = to <= from || others.saturating_add(to) <= self.bytes_max;
+        // Both are told, whatever the one says.
+        self.whole.as_ref().is_none_or(|whole| whole.resize(from, to)) && fits
     }
 }
 
@@ -44,22 +66,14 @@ impl Share {
     /// # Errors
     /// [`ReadError::NoMemory`] when the budget is exceeded then.
     pub(super) fn resize(&mut self, bytes: usize) -> Result<(), ReadError> {
-        let before = self.budget.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let others = before.saturating_sub(self.bytes);
-        self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-        let shrinks = bytes <= self.bytes;
-        self.bytes = bytes;
-        if shrinks || others.saturating_add(bytes) <= self.budget.bytes_max {
-            Ok(())
-        } else {
-            Err(ReadError::NoMemory)
-        }
+        let before = std::mem::replace(&mut self.bytes, bytes);
+        if self.budget.resize(before, bytes) { Ok(()) } else { Err(ReadError::NoMemory) }
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.budget.resize(self.bytes, 0);
     }
 }
 
@@ -160,5 +174,20 @@ mod tests {
         drop(share);
         assert!(read(Body::from("45"), 4, &budget).await.is_ok());
         assert_eq!(budget.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn a_part_of_a_budget_is_bounded_by_itself_and_by_the_whole() {
+        let whole = BodyBudget::new(6);
+        let parts = [4, 4].map(|bytes_max| BodyBudget::within(&whole, bytes_max));
+        let first = read(Body::from("0123"), 9, &parts[0]).await.unwrap();
+        let is_full = |read: Result<HeldBody, ReadError>| matches!(read, Err(ReadError::NoMemory));
+        assert!(is_full(read(Body::from("4"), 9, &parts[0]).await), "the part");
+        assert!(is_full(read(Body::from("456"), 9, &parts[1]).await), "the whole");
+        assert!(read(Body::from("45"), 9, &parts[1]).await.is_ok());
+        drop(first);
+        assert!(read(Body::from("456"), 9, &parts[1]).await.is_ok());
+        let bytes = [&whole, &parts[0], &parts[1]].map(|each| each.bytes.load(Ordering::Relaxed));
+        assert_eq!(bytes, [0, 0, 0]);
     }
 }

@@ -6,8 +6,10 @@ use axum::http::StatusCode;
 use bellwether_engine::{Outcome, RejectReason};
 use bellwether_wire::remote_write::{DecodeError, WriteRequest};
 
+use super::tenants::{TENANT_REFUSALS, TenantRefusal};
+
 /// Every status code that the receiver answers with.
-pub const STATUSES: [u16; 5] = [204, 400, 405, 415, 503];
+pub const STATUSES: [u16; 6] = [204, 400, 403, 405, 415, 503];
 
 /// Every reason for which a body is not decoded.
 pub const DECODE_REASONS: [&str; 5] =
@@ -20,6 +22,8 @@ pub struct ReceiverStats {
     pub requests: [AtomicU64; STATUSES.len()],
     /// Bodies that could not be decoded, in the order of [`DECODE_REASONS`].
     pub undecodable: [AtomicU64; DECODE_REASONS.len()],
+    /// Requests that no tenant is answerable for, in the order of [`TENANT_REFUSALS`](super::TENANT_REFUSALS).
+    pub tenants_refused: [AtomicU64; TENANT_REFUSALS.len()],
     /// Bytes of bodies, compressed.
     pub body_bytes: AtomicU64,
     /// Samples decoded, whatever became of them.
@@ -49,6 +53,10 @@ impl ReceiverStats {
 
     pub(super) fn count_body(&self, bytes: usize) {
         add(&self.body_bytes, bytes as u64);
+    }
+
+    pub(super) fn count_tenant_refused(&self, refusal: TenantRefusal) {
+        add(&self.tenants_refused[refusal as usize], 1);
     }
 
     pub(super) fn count_undecodable(&self, error: &DecodeError) {

@@ -38,7 +38,7 @@ fn feed(
             (0..all.len()).map(|index| [(minute * MINUTE_MS, value(index, minute))]).collect();
         let rows: Vec<_> =
             all.iter().zip(&samples).map(|(labels, row)| (labels, &row[..])).collect();
-        rig.record(minute * MINUTE_MS, RecordBody::Request(&request(&rows)));
+        rig.record(minute * MINUTE_MS, RecordBody::request(&request(&rows)));
     }
 }
 

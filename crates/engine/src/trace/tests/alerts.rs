@@ -114,7 +114,7 @@ fn grouped(rules: Vec<Rule>) -> Vec<Trace> {
         let samples: Vec<_> = (0..8).map(|index| [(minute * MINUTE_MS, value(index))]).collect();
         let rows: Vec<_> =
             all.iter().zip(&samples).map(|(labels, row)| (labels, &row[..])).collect();
-        rig.record(minute * MINUTE_MS, RecordBody::Request(&request(&rows)));
+        rig.record(minute * MINUTE_MS, RecordBody::request(&request(&rows)));
         traces.extend(found(&rig).iter().cloned());
     }
     traces
