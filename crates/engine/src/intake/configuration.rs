@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cold::ColdSeries;
 use super::per_metric::PerMetric;
 use super::{Fate, Intake, Work};
 use crate::outputs::DropReason;
@@ -39,6 +40,9 @@ impl Intake {
         if !self.settings.groups_alike(settings) {
             self.dismiss_all(work);
         }
+        if !self.settings.keeps_cold(settings) {
+            self.cold = ColdSeries::default();
+        }
         self.settings = Arc::clone(settings);
         self.count_units();
         self.count_per_metric();
@@ -58,6 +62,7 @@ impl Intake {
                 units.enter(Party::of(&self.settings, &entry.labels));
             }
         }
+        self.cold.parties().for_each(|party| units.enter(party));
         self.units = units;
     }
 
