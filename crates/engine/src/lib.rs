@@ -12,6 +12,7 @@
 
 mod calendar;
 mod cap;
+mod cold;
 mod debt;
 mod engine;
 mod event;
@@ -41,6 +42,7 @@ pub use calendar::{
     Weekdays, Years, Zone, instant,
 };
 pub use cap::{AlertCap, CAP_RULE};
+pub use cold::{ColdMemory, ColdStore};
 pub use engine::{Engine, Shard};
 pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
 pub use group_rule::{GROUP_RULE, GroupRule};
