@@ -10,6 +10,7 @@ use anyhow::Context;
 use bellwether_connect::http::{Guard, ServerLimits, serve};
 use bellwether_connect::source::remote_write::Receiver;
 use bellwether_runtime::checkpoint::Rejected;
+use bellwether_runtime::cold::ColdOptions;
 use bellwether_runtime::journal::{Gap, TornTail};
 use bellwether_runtime::storage::DiskStorage;
 use bellwether_runtime::{
@@ -217,6 +218,7 @@ fn durability(config: &Config, outlets: &Arc<Outlets>) -> Option<Durability> {
         storage: Arc::new(DiskStorage::new(&config.data_dir)),
         journal: durability.journal,
         checkpoints: durability.checkpoints,
+        cold: ColdOptions::default(),
         checkpoint_every: Duration::from_millis(durability.checkpoint_every_ms.max(1) as u64),
         reserve: durability.reserve,
         deliveries: Arc::clone(outlets) as Arc<dyn Deliveries>,

@@ -3,6 +3,7 @@
 //! Parameters are shared; a series costs one flat record per detector and no object of its own.
 
 mod opinion;
+mod room;
 mod saved;
 mod tables;
 
@@ -339,17 +340,6 @@ impl Bank {
             self.is_deep.resize(slot + 1, false);
         }
         self.is_deep[slot] = seed.is_some();
-    }
-
-    /// Bytes that the states occupy.
-    pub fn state_bytes(&self) -> usize {
-        self.granularity.bytes()
-            + self.columns.iter().map(AnyColumn::bytes).sum::<usize>()
-            + self.ladders.bytes()
-            + self.deep_ladders.bytes()
-            + self.profiles.bytes()
-            + self.is_deep.capacity()
-            + self.deep.iter().map(AnyDeep::state_bytes).sum::<usize>()
     }
 
     /// The state of the series in `slot` as text: equal states give equal text. Of a detector of the deep tier it is the

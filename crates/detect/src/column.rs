@@ -62,6 +62,11 @@ impl<T: Copy + Default> States<T> {
         tuple.serialize_element(state.unwrap_or(&T::default()))
     }
 
+    /// Gives back the memory behind the first `slots`.
+    pub(crate) fn truncate(&mut self, slots: usize) {
+        self.0.truncate(slots.div_ceil(Self::CHUNK));
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.0.len() * Self::CHUNK * size_of::<T>()
     }
@@ -226,6 +231,11 @@ impl AnyColumn {
     ) -> Result<(), A::Error> {
         with_column!(self, column => *column.states.at(slot) = next(parts)?);
         Ok(())
+    }
+
+    /// Gives back the memory behind the first `slots`.
+    pub(crate) fn truncate(&mut self, slots: usize) {
+        with_column!(self, column => column.states.truncate(slots));
     }
 
     pub(crate) fn bytes(&self) -> usize {

@@ -80,6 +80,11 @@ impl<D: DeepDetector> Deep<D> {
         Some(Oddity { own, population })
     }
 
+    fn truncate(&mut self, slots: usize) {
+        self.seats.truncate(slots);
+        self.seats.shrink_to(2 * slots);
+    }
+
     fn state_bytes(&self) -> usize {
         let seats = self.seats.iter().flatten();
         let heap = |seat: &Seat<D::State>| {
@@ -177,6 +182,11 @@ impl AnyDeep {
     /// The raw score of the newest observation, whichever series it was of; `None` while that warms up.
     pub(crate) fn raw(&self) -> Option<f64> {
         with_deep!(self, column => column.raw)
+    }
+
+    /// Gives back the memory behind the first `slots`.
+    pub(crate) fn truncate(&mut self, slots: usize) {
+        with_deep!(self, column => column.truncate(slots));
     }
 
     /// Bytes that the states occupy, with what they own.

@@ -10,6 +10,7 @@
 
 mod aliases;
 mod clusters;
+mod cold;
 mod configuration;
 mod families;
 mod lookup;
@@ -42,6 +43,7 @@ use crate::units::{Party, Units};
 
 use self::aliases::Aliases;
 use self::clusters::Clusters;
+use self::cold::ColdSeries;
 use self::lookup::Recognised;
 use self::per_metric::PerMetric;
 use self::tenants::{Holdings, Stamp, StampPlace, qualified};
@@ -87,6 +89,7 @@ pub struct Intake {
     units: Units,
     per_metric: PerMetric,
     holdings: Holdings,
+    cold: ColdSeries,
     clusters: Clusters,
     aliases: Aliases,
     /// Lent for the time of a record by whoever wants to know what became of samples.
@@ -153,6 +156,7 @@ impl Intake {
             units,
             per_metric,
             holdings: Holdings::default(),
+            cold: ColdSeries::default(),
             clusters: Clusters::default(),
             aliases: Aliases::default(),
             traces: None,
@@ -164,7 +168,7 @@ impl Intake {
         &self.settings
     }
 
-    /// Series known at present, watched or not.
+    /// Series known at present, watched or not, without those that are silent.
     pub fn series(&self) -> usize {
         self.table.len()
     }
@@ -172,6 +176,11 @@ impl Intake {
     /// Series that are judged.
     pub fn watched(&self) -> usize {
         self.watched
+    }
+
+    /// Silent series that are remembered.
+    pub fn cold(&self) -> usize {
+        self.cold.len()
     }
 
     /// How rare, as a surprise, something about a series has to be at present if it is sampled every minute; one that is
@@ -184,12 +193,10 @@ impl Intake {
     /// Takes a record in and appends to `work` what the shards must do; partition `p` belongs to shard
     /// `p % work.len()`. `work` must not be empty.
     pub fn apply(&mut self, record: &Record<'_>, work: &mut [Work]) -> Routed {
-        self.advance(record.received_at, work);
-        let mut routed = Routed {
-            elapsed_ms: self.elapsed_ms,
-            outcome: Outcome::default(),
-            counts: Counts::default(),
-        };
+        let mut counts = Counts::default();
+        self.advance(record.received_at, work, &mut counts);
+        let elapsed_ms = self.elapsed_ms;
+        let mut routed = Routed { elapsed_ms, outcome: Outcome::default(), counts };
         match &record.body {
             RecordBody::Request { tenant, write } => {
                 self.request(tenant, write, work, &mut routed);
@@ -202,7 +209,7 @@ impl Intake {
 
     /// Does what is due as time goes by, before anything of the record itself: so it makes no difference into
     /// how many records of the same time a request was cut.
-    fn advance(&mut self, received_at: Timestamp, work: &mut [Work]) {
+    fn advance(&mut self, received_at: Timestamp, work: &mut [Work], counts: &mut Counts) {
         let before_ms = self.elapsed_ms;
         self.elapsed_ms = self.clock.advance(received_at);
         if self.elapsed_ms == before_ms {
@@ -210,7 +217,7 @@ impl Intake {
         }
         if self.elapsed_ms - self.swept_ms >= SWEEP_EVERY_MS {
             self.swept_ms = self.elapsed_ms;
-            self.sweep(work);
+            self.sweep(work, counts);
         }
         self.update_shares(work);
     }
@@ -373,14 +380,19 @@ impl Intake {
     fn admit(&mut self, labels: &LabelSet, work: &mut [Work]) -> Fate {
         let kind = match self.judge(labels) {
             Ok(kind) => kind,
-            Err(reason) => return Fate::Dropped(reason),
+            Err(reason) => {
+                self.forget_cold(labels.fingerprint(), work);
+                return Fate::Dropped(reason);
+            }
         };
         let fingerprint = labels.fingerprint();
         let party = Party::of(&self.settings, labels);
         let partition = partition_of(party.group.map_or(fingerprint, |(_, shared)| shared));
         let slot = self.slots[usize::from(partition)].take();
         self.watched += 1;
-        self.units.enter(party);
+        if !self.cold.take_back(fingerprint) {
+            self.units.enter(party);
+        }
         let labels = labels.clone();
         let shard = usize::from(partition) % work.len();
         let input = Input::Admit { slot, labels, fingerprint, kind };
@@ -398,14 +410,20 @@ impl Intake {
         }
     }
 
-    /// Forgets series from which nothing was received for longer than their time to live.
-    fn sweep(&mut self, work: &mut [Work]) {
+    /// Forgets series from which nothing was received for longer than their time to live, and lets go of those that are
+    /// silent.
+    fn sweep(&mut self, work: &mut [Work], counts: &mut Counts) {
         let oldest_ms = self.elapsed_ms - self.settings.series.time_to_live_ms;
+        let silent_ms = self.elapsed_ms - self.settings.series.idle_after_ms;
         for index in 0..self.entries.len() {
-            if self.entries[index].as_ref().is_some_and(|entry| entry.seen_ms < oldest_ms) {
+            let Some(entry) = &self.entries[index] else { continue };
+            if entry.seen_ms < oldest_ms {
                 self.forget(index, work);
+            } else if entry.seen_ms < silent_ms {
+                self.let_go(index, work);
             }
         }
+        counts.cold_forgotten += self.sweep_cold(oldest_ms, work);
         if self.clusters.forget_idle(oldest_ms) {
             self.aliases.clear();
         }
@@ -414,7 +432,14 @@ impl Intake {
 
     /// Forgets the series in entry `index`. Whoever calls this sees to it that no alias leads there any more.
     fn forget(&mut self, index: usize, work: &mut [Work]) {
-        let Some(entry) = self.entries[index].take() else { return };
+        if let Some(entry) = self.take_out(index) {
+            self.dismiss(&entry.labels, entry.fate, work);
+        }
+    }
+
+    /// Makes entry `index` free: what was in it.
+    fn take_out(&mut self, index: usize) -> Option<Entry> {
+        let entry = self.entries[index].take()?;
         let hash = entry.hash(&self.hasher);
         if let Ok(found) = self.table.find_entry(hash, |&other| other as usize == index) {
             found.remove();
@@ -424,11 +449,13 @@ impl Intake {
         self.per_metric.withdraw(tenant, &entry.labels);
         let holding = self.holdings.of_mut(tenant);
         holding.series = holding.series.saturating_sub(1);
-        self.dismiss(&entry.labels, entry.fate, work);
+        Some(entry)
     }
 
     fn update_shares(&mut self, work: &mut [Work]) {
-        let each = Shares::of(&self.settings.budget, self.watched, self.units.count());
+        // Whoever is silent may come back: its share stays its own.
+        let series = self.watched + self.cold.len();
+        let each = Shares::of(&self.settings.budget, series, self.units.count());
         if each == self.shares {
             return;
         }

@@ -4,6 +4,8 @@
 //! rule still asks for it. That is how a reload keeps the state of what did not change. A bank in which
 //! nobody sits gives its memory back. The deep tier is given to those who come first, while there is memory for it.
 
+use std::collections::BTreeSet;
+
 use bellwether_detect::{Bank, DetectorSpec, Direction, MinDeviation, SavedSeries, Tables};
 use bellwether_series::Fingerprint;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -46,7 +48,9 @@ struct Judge {
     /// What a series takes at most in the deep tier.
     deep_bytes: usize,
     next: u32,
-    free: Vec<u32>,
+    /// Seats below `next` that were given back: the lowest is the next one to be taken, so that what is behind the others
+    /// gets empty.
+    free: BTreeSet<u32>,
 }
 
 impl Judge {
@@ -54,12 +58,25 @@ impl Judge {
         let Method { detectors, min_deviation, direction } = &method;
         let bank = Bank::new(detectors, *min_deviation, *direction, tables);
         let deep_bytes = detectors.iter().map(DetectorSpec::deep_bytes).sum();
-        Self { method, bank, deep_bytes, next: 0, free: Vec::new() }
+        Self { method, bank, deep_bytes, next: 0, free: BTreeSet::new() }
     }
 
     /// Whether every seat was given back.
     fn is_empty(&self) -> bool {
-        self.free.len() == self.next as usize
+        self.next == 0
+    }
+
+    /// Takes a seat back, and gives back the memory of those at the end that nobody needs.
+    fn take_back(&mut self, slot: u32) {
+        self.free.insert(slot);
+        let before = self.next;
+        while self.next > 0 && self.free.last() == Some(&(self.next - 1)) {
+            self.free.pop_last();
+            self.next -= 1;
+        }
+        if self.next < before {
+            self.bank.truncate(self.next as usize);
+        }
     }
 }
 
@@ -119,7 +136,7 @@ impl Judges {
             self.all.len() - 1
         });
         let judge = &mut self.all[bank];
-        let slot = judge.free.pop().unwrap_or_else(|| {
+        let slot = judge.free.pop_first().unwrap_or_else(|| {
             judge.next += 1;
             judge.next - 1
         });
@@ -150,14 +167,34 @@ impl Judges {
     /// Gives a seat back.
     pub(crate) fn leave(&mut self, seat: Seat) {
         let judge = &mut self.all[usize::from(seat.bank)];
-        judge.free.push(seat.slot);
         if seat.is_deep {
             self.deep_bytes -= judge.deep_bytes;
             judge.bank.reset(seat.slot as usize, None);
         }
+        judge.take_back(seat.slot);
         if judge.is_empty() {
             *judge = Judge::new(judge.method.clone(), &self.tables);
         }
+    }
+
+    /// Gives a seat back whose series will want one again. What it may take in the deep tier stays reserved, so that it
+    /// finds everything as if it had never left: so many bytes, for [`Judges::release`].
+    pub(crate) fn leave_for_a_while(&mut self, seat: Seat) -> usize {
+        let before = self.deep_bytes;
+        self.leave(seat);
+        let reserved = before - self.deep_bytes;
+        self.reserve_deep(reserved);
+        reserved
+    }
+
+    /// Reserves so much of the deep tier for whoever will want a seat again.
+    pub(crate) fn reserve_deep(&mut self, deep_bytes: usize) {
+        self.deep_bytes += deep_bytes;
+    }
+
+    /// Ends that.
+    pub(crate) fn release(&mut self, deep_bytes: usize) {
+        self.deep_bytes = self.deep_bytes.saturating_sub(deep_bytes);
     }
 
     /// Whether `seat` is where a series that `rule` judges would sit.

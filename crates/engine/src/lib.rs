@@ -12,6 +12,7 @@
 
 mod calendar;
 mod cap;
+mod cold;
 mod debt;
 mod engine;
 mod event;
@@ -42,6 +43,7 @@ pub use calendar::{
     Weekdays, Years, Zone, instant,
 };
 pub use cap::{AlertCap, CAP_RULE};
+pub use cold::{ColdMemory, ColdStore};
 pub use engine::{Engine, Shard};
 pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
 pub use explain::{number_text, one_in_text};

@@ -77,6 +77,18 @@ impl Held {
         }
     }
 
+    /// Whether any sample of `slot` is held.
+    pub(crate) fn holds(&self, slot: u32) -> bool {
+        self.series.contains_key(&slot)
+    }
+
+    /// The series in slot `from` is in slot `to` now.
+    pub(crate) fn rename(&mut self, from: u32, to: u32) {
+        if let Some(waiting) = self.series.remove(&from) {
+            self.series.insert(to, waiting);
+        }
+    }
+
     /// Forgets the samples of `slot`.
     pub(crate) fn forget(&mut self, slot: u32) {
         self.series.remove(&slot);

@@ -121,6 +121,14 @@ pub struct Counts {
     pub deep_refused: u64,
     /// Series that found their group full, each time that they were admitted.
     pub group_refused: u64,
+    /// Series whose states left memory because they were silent.
+    pub cold_evicted: u64,
+    /// Series that came back and went on with the state that they had.
+    pub cold_reloaded: u64,
+    /// Series out of memory that were forgotten before their time: too many bytes, or another configuration.
+    pub cold_forgotten: u64,
+    /// Series that came back, or others of their group did, and whose states could not be read: they begin anew.
+    pub cold_lost: u64,
     /// Times that another replica of a cluster took the place of the elected one.
     pub failovers: u64,
 }
@@ -143,6 +151,10 @@ impl Counts {
         self.in_maintenance += other.in_maintenance;
         self.deep_refused += other.deep_refused;
         self.group_refused += other.group_refused;
+        self.cold_evicted += other.cold_evicted;
+        self.cold_reloaded += other.cold_reloaded;
+        self.cold_forgotten += other.cold_forgotten;
+        self.cold_lost += other.cold_lost;
         self.failovers += other.failovers;
     }
 }

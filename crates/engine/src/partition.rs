@@ -1,9 +1,12 @@
 //! A partition: the unit of sequence, state and hand-over. A synchronous core without clock, threads or IO.
 
 mod alerts;
+mod cold;
+mod cold_index;
 mod export;
 mod group_alerts;
 mod groups;
+mod input;
 mod maintenance;
 mod series;
 mod state;
@@ -19,6 +22,7 @@ use bellwether_detect::{ExpectedBand, Judgement, Oddity, Tables, fuse};
 use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
 use bellwether_signal::{Interval, SeriesKind, rate};
 
+use self::cold_index::ColdIndex;
 use self::export::Export;
 use self::groups::{Groups, NO_GROUP, Told};
 use self::series::{Judged, Open, Series, signal_kind};
@@ -30,11 +34,12 @@ use crate::lifecycle::Pending;
 use crate::order::{Held, repeated};
 use crate::outputs::{DropReason, GaugeReading, Outputs, Score};
 use crate::settings::Settings;
-use crate::slab::Slab;
+use crate::slab::{ASIDE, Slab};
 use crate::threshold::{NOTABLE, Shares, THRESHOLD_MIN};
 use crate::trace::Gate;
 
 pub(crate) use self::groups::Finding;
+pub use self::input::{Input, Row};
 pub use self::series::SeriesView;
 
 /// Number of partitions that routing keys map to; fixed for ever, since ids and state rest on it.
@@ -42,49 +47,10 @@ pub const PARTITIONS: usize = 64;
 
 /// What is due as time goes by is looked for this often.
 const TICK_EVERY_MS: i64 = 1000;
+/// Silent series leave memory this often.
+const COOL_EVERY_MS: i64 = 60_000;
 /// A distance of more than this many intervals is a gap: what was pending before it is forgotten.
 const GAP_INTERVALS: i64 = 5;
-
-/// One sample of a series of the partition.
-#[derive(Debug, Clone, Copy)]
-pub struct Row {
-    /// Where the series is kept.
-    pub slot: u32,
-    /// Event time.
-    pub at: Timestamp,
-    /// The value as sent: NaN, infinities and stale markers included.
-    pub value: f64,
-}
-
-/// Everything that can happen to a partition.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// A series begins.
-    Admit {
-        /// Where it is kept; free until now.
-        slot: u32,
-        /// Its labels.
-        labels: LabelSet,
-        /// Its identity.
-        fingerprint: Fingerprint,
-        /// What its values mean.
-        kind: SeriesKind,
-    },
-    /// A series is forgotten.
-    Evict {
-        /// Where it was kept.
-        slot: u32,
-    },
-    /// A sample arrived.
-    Sample(Row),
-    /// The configuration changed.
-    Configure(Arc<Settings>),
-    /// Each may raise so many false alarms a day from now on.
-    Share(Shares),
-    /// A record begins. What is due as time goes by comes before anything that the record brings, so that it
-    /// makes no difference into how many records of the same time a request was cut.
-    Tick,
-}
 
 /// A partition's series, their states and their open episodes.
 #[derive(Debug)]
@@ -94,17 +60,24 @@ pub struct Partition {
     clock: Clock,
     shares: Shares,
     series: Slab<Series>,
+    /// Those that have a place.
     series_count: usize,
     judges: Judges,
     groups: Groups,
     held: Held,
     episodes: BTreeMap<u32, Open>,
+    /// Silent series that are still in memory, and where.
+    parked: BTreeMap<Fingerprint, u32>,
+    /// Those that are not.
+    cold: ColdIndex,
     ready: Vec<(Timestamp, f64)>,
     ticked_ms: i64,
+    cooled_ms: i64,
 }
 
 impl Partition {
-    /// An empty partition. All partitions share `tables`.
+    /// An empty partition. All partitions share `tables`. It keeps the states of silent series in memory: see
+    /// [`Partition::keep_cold_in`].
     pub fn new(settings: Arc<Settings>, tables: Tables) -> Self {
         let shares = Shares::of(&settings.budget, 0, 0);
         let deep_max_bytes = deep_max_bytes(&settings);
@@ -118,8 +91,11 @@ impl Partition {
             judges: Judges::new(tables, deep_max_bytes),
             held: Held::default(),
             episodes: BTreeMap::new(),
+            parked: BTreeMap::new(),
+            cold: ColdIndex::default(),
             ready: Vec::new(),
             ticked_ms: 0,
+            cooled_ms: 0,
         }
     }
 
@@ -132,13 +108,15 @@ impl Partition {
                 self.admit(slot, (labels, fingerprint, kind), outputs);
             }
             Input::Evict { slot } => self.evict(slot, outputs),
+            Input::Park { slot } => self.park(slot, outputs),
+            Input::Forget { fingerprint } => self.forget(fingerprint, outputs),
             Input::Configure(settings) => self.configure(elapsed_ms, settings, outputs),
             Input::Share(shares) => self.shares = shares,
             Input::Tick => self.tick(elapsed_ms, outputs),
         }
     }
 
-    /// Watched series.
+    /// Watched series, without those that are silent.
     pub fn series_count(&self) -> usize {
         self.series_count
     }
@@ -148,15 +126,18 @@ impl Partition {
         self.episodes.len()
     }
 
-    /// Bytes that series records and detector states occupy; labels are shared with the intake.
+    /// Bytes that series records, detector states and what finds those out of memory occupy; labels are shared with the
+    /// intake.
     pub fn state_bytes(&self) -> usize {
-        self.series.bytes() + self.judges.state_bytes() + self.groups.bytes()
+        let series = self.series.bytes() + self.judges.state_bytes() + self.groups.bytes();
+        series + self.cold.memory_bytes()
     }
 
     /// The first `limit` series, in order of their slots, for which `wanted` holds.
     pub fn view(&mut self, wanted: &dyn Fn(&LabelSet) -> bool, limit: usize) -> Vec<SeriesView> {
         let (settings, episodes, clock) = (&self.settings, &self.episodes, &mut self.clock);
-        let chosen = self.series.iter_mut().filter(|(_, series)| wanted(&series.labels));
+        let placed = self.series.iter_mut().take_while(|(slot, _)| *slot < ASIDE);
+        let chosen = placed.filter(|(_, series)| wanted(&series.labels));
         let (judges, shares, groups) = (&mut self.judges, self.shares, &mut self.groups);
         let mut standing_of = |series: &Series| {
             let at = series.last.map_or(Timestamp::from_ms(0), |(at, _)| at);
@@ -194,6 +175,10 @@ impl Partition {
         (labels, fingerprint, kind): (LabelSet, Fingerprint, SeriesKind),
         outputs: &mut Outputs,
     ) {
+        self.series_count += 1;
+        if self.come_back(slot, (&labels, fingerprint, kind), outputs) {
+            return;
+        }
         let export = Export::Off.adopt(self.settings.exports(&labels));
         let rule = self.settings.rule_index(&labels);
         let seat = self.judges.seat(&self.settings.rules[rule], fingerprint);
@@ -218,18 +203,22 @@ impl Partition {
             place: NO_GROUP,
         };
         self.series.insert(slot, series);
-        self.series_count += 1;
         self.join_group(slot, outputs);
     }
 
     fn evict(&mut self, slot: u32, outputs: &mut Outputs) {
+        self.series_count -= usize::from(self.series.get_mut(slot).is_some());
+        self.remove(slot, outputs);
+    }
+
+    /// Forgets the series in `slot`, whether that is a place or aside.
+    fn remove(&mut self, slot: u32, outputs: &mut Outputs) {
         self.close(slot, ResolveReason::Unwatched, outputs);
         self.held.forget(slot);
         self.leave_group(slot, outputs);
         if let Some(mut series) = self.series.remove(slot) {
             series.withdraw(&self.settings, outputs);
             self.judges.leave(series.seat);
-            self.series_count -= 1;
         }
     }
 
@@ -238,6 +227,9 @@ impl Partition {
         if settings.ordering.lateness_ms == 0 {
             // Nothing is held back any more, so nothing may wait for samples that come after it.
             self.release_overdue(elapsed_ms, i64::MIN, outputs);
+        }
+        if !self.settings.keeps_cold(&settings) {
+            self.forget_cold(outputs);
         }
         let mut clock = Clock::default();
         self.judges.limit_deep(deep_max_bytes(&settings));
@@ -280,6 +272,7 @@ impl Partition {
         }
         self.settings = settings;
         self.clock = clock;
+        self.limit_cold(outputs);
         for slot in homeless {
             self.join_group(slot, outputs);
         }
@@ -421,11 +414,20 @@ impl Partition {
         }
         self.close_silent(elapsed_ms, lateness_ms, outputs);
         self.close_silent_groups(elapsed_ms, lateness_ms, outputs);
+        if elapsed_ms - self.cooled_ms >= COOL_EVERY_MS {
+            // Where more of them wait, it goes on at once.
+            let is_done = self.cool(outputs);
+            self.cooled_ms = if is_done { elapsed_ms } else { elapsed_ms - COOL_EVERY_MS };
+        }
     }
 
     /// Judges what is held back of series from which nothing arrived for more than `lateness_ms`.
     fn release_overdue(&mut self, elapsed_ms: i64, lateness_ms: i64, outputs: &mut Outputs) {
-        for slot in self.held.overdue(lateness_ms, elapsed_ms) {
+        let mut overdue = self.held.overdue(lateness_ms, elapsed_ms);
+        // Groups hear of them in an order that does not depend on where they are kept.
+        let series = &mut self.series;
+        overdue.sort_by_cached_key(|&slot| series.get_mut(slot).map(|series| series.fingerprint));
+        for slot in overdue {
             let mut ready = std::mem::take(&mut self.ready);
             self.held.flush(slot, &mut ready);
             self.drain(elapsed_ms, slot, &mut ready, outputs);

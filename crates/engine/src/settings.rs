@@ -135,6 +135,20 @@ impl Settings {
             && ours.iter().zip(theirs).all(|(our, their)| our.groups_alike(their))
     }
 
+    /// Whether whatever is kept of silent series under these settings means the same under `other`: the same series are
+    /// watched and judged alike, under the same rules at the same places. When an alert fires may differ.
+    pub(crate) fn keeps_cold(&self, other: &Self) -> bool {
+        let judges_alike = |(ours, theirs): (&Rule, &Rule)| {
+            let alert = AlertPolicy::default();
+            Rule { alert, ..ours.clone() } == Rule { alert, ..theirs.clone() }
+        };
+        self.rules.len() == other.rules.len()
+            && self.rules.iter().zip(&other.rules).all(judges_alike)
+            && self.selection == other.selection
+            && self.groups == other.groups
+            && self.ha == other.ha
+    }
+
     /// Whether the gauges of a series with these labels are exported.
     pub(crate) fn exports(&self, labels: &LabelSet) -> bool {
         self.gauges.iter().any(|matchers| matchers.matches(labels))
@@ -187,6 +201,13 @@ pub struct SeriesLimits {
     pub per_metric_max: usize,
     /// A series from which nothing was received for this long is forgotten.
     pub time_to_live_ms: i64,
+    /// A series from which nothing was received for this long leaves memory until it comes back. As long as
+    /// `time_to_live_ms` or longer: none does.
+    pub idle_after_ms: i64,
+    /// Most series that are out of memory at a time; beyond it those that were silent for longest are forgotten.
+    pub cold_max: usize,
+    /// Most bytes that their states take. Each partition has an equal part, and forgets the oldest beyond it.
+    pub cold_bytes_max: u64,
     /// Most metric families whose metadata is remembered, of each tenant.
     pub metadata_max: usize,
     /// Bounds on one label set.
@@ -199,6 +220,9 @@ impl Default for SeriesLimits {
             active_max: 1_000_000,
             per_metric_max: 0,
             time_to_live_ms: 24 * 3_600_000,
+            idle_after_ms: 3_600_000,
+            cold_max: 2_000_000,
+            cold_bytes_max: 4 << 30,
             metadata_max: 100_000,
             labels: LabelLimits::default(),
         }

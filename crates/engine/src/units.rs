@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bellwether_series::{Fingerprint, LabelSet};
+use serde::{Deserialize, Serialize};
 
 use crate::group_rule::GroupRule;
 use crate::settings::Settings;
 
 /// Whom a series shares its alerts with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Party {
     /// The group that it is in, if it is in one: the index of its rule, and its labels.
     pub(crate) group: Option<(u16, Fingerprint)>,

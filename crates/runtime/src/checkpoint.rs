@@ -187,6 +187,11 @@ impl Checkpoints {
         covered.min().unwrap_or(0)
     }
 
+    /// The oldest generation that anybody may fall back to.
+    pub(crate) fn oldest_kept(&self) -> Option<u64> {
+        self.kept().last()
+    }
+
     /// The generations that there are, oldest first.
     pub fn generations(&self) -> impl Iterator<Item = u64> {
         self.generations.iter().copied()

@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::api::Clock;
 use crate::checkpoint::{CheckpointError, Checkpoints, Position, Section, Writer};
+use crate::cold::{ColdError, ColdFiles};
 use crate::durability::Deliveries;
 use crate::journal::JournalError;
 use crate::recorder::ToRecorder;
@@ -41,6 +42,9 @@ pub enum NoCheckpoint {
     /// The journal cannot be made durable.
     #[error("journal cannot be made durable: {0}")]
     Journal(#[from] JournalError),
+    /// The states of silent series cannot be made durable.
+    #[error(transparent)]
+    Cold(#[from] ColdError),
     /// The disk refuses.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -49,6 +53,7 @@ pub enum NoCheckpoint {
 /// What the checkpointer works with.
 pub(crate) struct Checkpointer {
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) cold: Arc<ColdFiles>,
     pub(crate) every: Duration,
     pub(crate) deliveries: Arc<dyn Deliveries>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -104,10 +109,13 @@ impl Checkpointer {
     fn try_to_make(&mut self, reach: &mut impl Reach) -> Result<u64, NoCheckpoint> {
         let failures = self.stats.kept().journal.failures;
         let mut writer = self.checkpoints.begin(self.clock.now())?;
+        self.cold.begin_checkpoint(writer.generation());
         let told_below = gather(reach, &mut writer)?;
         let undelivered = self.deliveries.settle().ok_or(NoCheckpoint::Unsettled)?;
         let position = Position::Journal { covered_below: told_below };
         writer.add(Section::Deliveries, &position, &undelivered)?;
+        // Whatever a part refers to was put away before that part was saved.
+        self.cold.sync()?;
         let (done, synced) = bounded(1);
         reach.ask(ToRecorder::Sync(done))?;
         reach.wait(&synced)??;
@@ -118,6 +126,9 @@ impl Checkpointer {
         }
         let checkpoint = self.checkpoints.commit(writer)?;
         self.checkpoints.prune()?;
+        if let Some(oldest) = self.checkpoints.oldest_kept() {
+            self.cold.release(oldest);
+        }
         reach.ask(ToRecorder::Covered(self.checkpoints.covered_below()))?;
         Ok(checkpoint.generation())
     }

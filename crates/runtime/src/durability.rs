@@ -6,6 +6,7 @@ use std::time::Duration;
 use bellwether_engine::StateError;
 
 use crate::checkpoint::{CheckpointError, CheckpointOptions, Rejected, Section};
+use crate::cold::{ColdError, ColdOptions};
 use crate::journal::{Gap, JournalError, JournalOptions, ReadError, TornTail};
 use crate::storage::{ReserveOptions, Storage};
 use crate::stored::StoredError;
@@ -39,6 +40,8 @@ pub struct Durability {
     pub journal: JournalOptions,
     /// The checkpoints.
     pub checkpoints: CheckpointOptions,
+    /// The states of silent series.
+    pub cold: ColdOptions,
     /// From one checkpoint to the next.
     pub checkpoint_every: Duration,
     /// What is removed when the disk is full.
@@ -83,6 +86,9 @@ pub enum RecoveryError {
     /// The checkpoints cannot be read. Look after the disk, or start the version that wrote them.
     #[error("checkpoints cannot be read: {0}")]
     Checkpoint(#[from] CheckpointError),
+    /// The states of silent series cannot be read. Look after the disk, or start the version that wrote them.
+    #[error(transparent)]
+    Cold(#[from] ColdError),
     /// A checkpoint verifies and has no such section.
     #[error("checkpoint has no part `{section:?}`: generation=`{generation}`")]
     Missing {

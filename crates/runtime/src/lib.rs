@@ -7,6 +7,7 @@ mod alerts;
 mod api;
 pub mod checkpoint;
 mod checkpointer;
+pub mod cold;
 mod collector;
 mod durability;
 mod format;

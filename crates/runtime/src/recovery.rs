@@ -8,9 +8,11 @@ use bellwether_series::Timestamp;
 
 use crate::alerts::AlertFigures;
 use crate::checkpoint::{Checkpoint, Checkpoints, Position, Section};
+use crate::cold::{ColdError, ColdFiles, ColdShelf};
 use crate::collector::Collector;
 use crate::durability::{Durability, Recovery, RecoveryError};
 use crate::journal::{Entry, Journal, ReadFrom, Reader};
+use crate::stats::Stats;
 use crate::stored::{self, StoredBody};
 
 /// What the threads begin with.
@@ -89,10 +91,32 @@ impl State {
     }
 }
 
+impl State {
+    /// Lets the partitions keep the states of silent series where `durability` says.
+    fn keep_cold_in(
+        &mut self,
+        durability: &Durability,
+        stats: &Arc<Stats>,
+    ) -> Result<Arc<ColdFiles>, ColdError> {
+        let numbered = || (0_u8..).zip(&self.partitions);
+        let living = numbered().flat_map(|(partition, state)| {
+            state.cold_numbers().map(move |number| (partition, number))
+        });
+        let storage = Arc::clone(&durability.storage);
+        let (options, stats) = (durability.cold.clone(), Arc::clone(stats));
+        let files = Arc::new(ColdFiles::open(storage, options, stats, living)?);
+        for (partition, state) in (0..).zip(&mut self.partitions) {
+            state.keep_cold_in(Box::new(ColdShelf::new(Arc::clone(&files), partition)));
+        }
+        Ok(files)
+    }
+}
+
 /// What was kept, opened.
 pub(crate) struct Kept {
     pub(crate) state: State,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) cold: Arc<ColdFiles>,
     pub(crate) journal: Journal,
     pub(crate) tail: Tail,
     pub(crate) figures: AlertFigures,
@@ -105,13 +129,14 @@ impl Kept {
         durability: &Durability,
         settings: &Arc<Settings>,
         hash_seed: u64,
+        figures_of: &Arc<Stats>,
     ) -> Result<Self, RecoveryError> {
         let storage = &durability.storage;
         let mut checkpoints =
             Checkpoints::open(Arc::clone(storage), durability.checkpoints.clone())?;
         let (checkpoint, rejected) = checkpoints.newest_valid()?;
         let mut figures = AlertFigures::default();
-        let (state, generation) = match &checkpoint {
+        let (mut state, generation) = match &checkpoint {
             Some(checkpoint) => {
                 let state = State::read(checkpoint, hash_seed, &mut figures)?;
                 // Earlier versions kept none.
@@ -122,6 +147,7 @@ impl Kept {
             }
             None => (State::new(settings, hash_seed, 1), None),
         };
+        let cold = state.keep_cold_in(durability, figures_of)?;
         // No sequence that some part of the state has seen may be given out again.
         let seen_below = state.done_below.iter().copied().max().unwrap_or(0).max(state.next);
         let (journal, opened) = Journal::open(
@@ -149,7 +175,7 @@ impl Kept {
             restates: generation.is_none(),
             found,
         };
-        Ok(Self { state, checkpoints, journal, tail, figures })
+        Ok(Self { state, checkpoints, cold, journal, tail, figures })
     }
 }
 

@@ -43,7 +43,9 @@ impl ShardStage {
                 let partitions = self.shard.partitions();
                 let open_episodes = partitions.iter().map(Partition::open_episodes).sum();
                 let state_bytes = partitions.iter().map(Partition::state_bytes).sum();
-                return self.done.send(Done { outputs, open_episodes, state_bytes }).is_ok();
+                let cold_bytes = partitions.iter().map(Partition::cold_bytes).sum();
+                let done = Done { outputs, open_episodes, state_bytes, cold_bytes };
+                return self.done.send(done).is_ok();
             }
             // Whoever asked may have stopped waiting.
             ToShard::View { wanted, limit, views } => {

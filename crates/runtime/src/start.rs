@@ -63,8 +63,8 @@ impl Start {
             let recorder = self.recorder(None, 1, entrances);
             return Ok(Begun { found: Recovery::default(), recorder, checkpointer: None });
         };
-        let Kept { state, checkpoints, journal, mut tail, figures } =
-            Kept::open(durability, &self.settings, hash_seed)?;
+        let Kept { state, checkpoints, cold, journal, mut tail, figures } =
+            Kept::open(durability, &self.settings, hash_seed, &self.stats)?;
         self.stats.decide(|decided| decided.alerts = figures);
         let mut in_force =
             Some(Arc::clone(&state.settings)).filter(|_| tail.found.generation.is_some());
@@ -95,6 +95,7 @@ impl Start {
         recorder.begin();
         let checkpointer = Checkpointer {
             checkpoints,
+            cold,
             every: durability.checkpoint_every,
             deliveries: Arc::clone(&durability.deliveries),
             clock: Arc::clone(&self.clock),

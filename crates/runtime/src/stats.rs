@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::alerts::AlertFigures;
 use crate::checkpointer::NoCheckpoint;
+use crate::cold::ColdFigures;
 use crate::durability::Phase;
 use crate::journal::JournalFigures;
 
@@ -28,6 +29,7 @@ pub struct Stats {
     series: AtomicUsize,
     watched: AtomicUsize,
     tenants: Mutex<TenantSeries>,
+    cold: AtomicUsize,
     queued: AtomicUsize,
     /// The bits of an `f64`.
     firing_threshold: AtomicU64,
@@ -53,6 +55,8 @@ pub struct Kept {
     pub journal: JournalFigures,
     /// What went wrong last with it, if it has not gone well since.
     pub journal_error: Option<String>,
+    /// The states of silent series, as of the newest write or failure; all zero where nothing is kept.
+    pub cold: ColdFigures,
     /// Checkpoints made since the start.
     pub checkpoints: u64,
     /// Attempts at one that failed.
@@ -74,6 +78,8 @@ pub struct Decided {
     pub open_episodes: usize,
     /// Bytes of series records and detector states.
     pub state_bytes: usize,
+    /// Bytes of the states of silent series where they are kept.
+    pub cold_bytes: u64,
     /// Requests by time from arrival to decision: see [`LATENCY_BOUNDS_SECONDS`].
     pub latency_buckets: [u64; LATENCY_BOUNDS_SECONDS.len() + 1],
     /// Sum of those times, in seconds.
@@ -107,6 +113,7 @@ impl Stats {
 
     pub(crate) fn observe_intake(&self, intake: &Intake) {
         self.series.store(intake.series(), Ordering::Relaxed);
+        self.cold.store(intake.cold(), Ordering::Relaxed);
         self.watched.store(intake.watched(), Ordering::Relaxed);
         let mut tenants = self.tenants.lock();
         let changes = Some(intake.tenant_changes());
@@ -136,6 +143,10 @@ impl Stats {
 
     pub(crate) fn observe_journal(&self, figures: JournalFigures) {
         self.kept.lock().journal = figures;
+    }
+
+    pub(crate) fn observe_cold(&self, figures: ColdFigures) {
+        self.kept.lock().cold = figures;
     }
 
     pub(crate) fn journal_well(&self) {
@@ -228,6 +239,11 @@ impl Stats {
     /// Series that are judged.
     pub fn watched(&self) -> usize {
         self.watched.load(Ordering::Relaxed)
+    }
+
+    /// Silent series that are remembered.
+    pub fn cold(&self) -> usize {
+        self.cold.load(Ordering::Relaxed)
     }
 
     /// The surprise that the fleet's budget asks for at present: see [`Intake::firing_threshold`].

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bellwether_engine::Counts;
+
 use crate::simulation::Simulation;
 
 impl Simulation {
@@ -75,6 +77,10 @@ impl Simulation {
     fn count(&mut self) {
         self.seen.records = self.truth.0.len() as u64;
         self.seen.events = self.model.events.len() as u64;
+        let Counts { cold_evicted, cold_reloaded, cold_forgotten, .. } = self.model.counts;
+        self.seen.cold_evicted = cold_evicted;
+        self.seen.cold_reloaded = cold_reloaded;
+        self.seen.cold_forgotten = cold_forgotten;
         self.seen.firing = self.model.firing.len() as u64;
         self.seen.told_again = self.sinks.lock().again;
         let requests = self.truth.0.values().filter(|record| record.kind == 1).count();

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_engine::{ChangeKind, Engine, Event, Outputs, Record, Settings};
+use bellwether_engine::{ChangeKind, Counts, Engine, Event, Outputs, Record, Settings};
 use bellwether_runtime::stored;
 use bellwether_runtime::testing::SavedParts;
 use bellwether_series::{Fingerprint, put_varint};
@@ -14,6 +14,8 @@ use crate::truth::Truth;
 pub(crate) struct Model {
     engine: Engine,
     outputs: Outputs,
+    /// Of everything so far.
+    pub(crate) counts: Counts,
     /// Records with a lower sequence were applied.
     below: u64,
     /// By id: the record that it follows from, and the event.
@@ -27,6 +29,7 @@ impl Model {
         Self {
             engine: Engine::new(settings, 1),
             outputs: Outputs::default(),
+            counts: Counts::default(),
             below: 0,
             events: BTreeMap::new(),
             firing: BTreeMap::new(),
@@ -40,6 +43,7 @@ impl Model {
                 .map_err(|error| format!("record {sequence} cannot be understood: {error}"))?;
             let record = Record { received_at, body: body.as_record_body() };
             self.engine.apply(&record, &mut self.outputs);
+            self.counts.add(&self.outputs.counts);
             self.below = sequence + 1;
             for event in std::mem::take(&mut self.outputs.events) {
                 self.enter(sequence, event);

@@ -1,6 +1,7 @@
 //! What differs from seed to seed and stays the same for a whole run.
 
 use bellwether_runtime::checkpoint::CheckpointOptions;
+use bellwether_runtime::cold::ColdOptions;
 use bellwether_runtime::journal::{JournalOptions, SyncPolicy};
 
 use crate::random::{Purpose, Random};
@@ -23,6 +24,8 @@ pub(crate) struct Plan {
     pub(crate) checkpoints: CheckpointOptions,
     /// Whether senders are of two tenants, one by one.
     pub(crate) tenants: bool,
+    pub(crate) cold: ColdOptions,
+    pub(crate) cold_bytes_max: u64,
     /// Of so many things that happen one is a fault or an end; 0 means none.
     pub(crate) fault_every: usize,
 }
@@ -42,6 +45,14 @@ impl Plan {
             retention_ms_max: random.choose(&[600_000, 86_400_000]),
             ..JournalOptions::default()
         };
+        // From a stream of its own, so that everything else is as it was before there were silent series.
+        let mut of_cold = Random::new(seed, Purpose::Cold);
+        let cold = ColdOptions {
+            segment_bytes_max: of_cold.choose(&[1, 2_000, 20_000]),
+            write_bytes: of_cold.choose(&[1, 1_000, 5_000, 1 << 20]),
+            ..ColdOptions::default()
+        };
+        let cold_bytes_max = of_cold.choose(&[64 * 1_500, 64 * 4_000, 1 << 30]);
         let generations_kept = random.choose(&[2, 2, 3]);
         Self {
             seed,
@@ -54,6 +65,8 @@ impl Plan {
             queue_requests_max: random.choose(&[2, 8, 64]),
             journal,
             checkpoints: CheckpointOptions { generations_kept, ..CheckpointOptions::default() },
+            cold,
+            cold_bytes_max,
             fault_every: random.choose(&[0, 60, 150, 150, 400]),
             tenants: random.one_in(3),
         }

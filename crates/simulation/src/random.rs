@@ -10,6 +10,7 @@ pub(crate) enum Purpose {
     World = 2,
     Events = 3,
     Sinks = 4,
+    Cold = 5,
 }
 
 /// A stream of random numbers.

@@ -52,6 +52,16 @@ seen! {
     stops,
     /// Starts with another number of shards.
     reshards,
+    /// Series that left memory, came back, and were forgotten out of it, in the model.
+    cold_evicted,
+    /// As above.
+    cold_reloaded,
+    /// As above.
+    cold_forgotten,
+    /// Files of silent series that went.
+    cold_segments_removed,
+    /// Writes of silent series that failed.
+    cold_failures,
     /// Checkpoints made.
     checkpoints,
     /// Checkpoints given up or failed.

@@ -166,6 +166,7 @@ impl Simulation {
     fn checkpoint(&mut self, process: &mut Stepped) {
         self.pace_percent = self.random.choose(&[1, 10, 100]);
         self.in_checkpoint = true;
+        let cold = process.line().handle().stats().kept().cold;
         let made = process.checkpoint(&mut |line| {
             self.act(line);
             !self.storage.has_stopped() && self.fault.is_none()
@@ -180,6 +181,12 @@ impl Simulation {
             }
         }
         self.trace.note(&format!("checkpoint {made:?}"));
+        let now = process.line().handle().stats().kept().cold;
+        self.seen.cold_failures += now.failures - cold.failures;
+        self.seen.cold_segments_removed += now.segments_removed - cold.segments_removed;
+        if now.lost > 0 {
+            self.fault = Some(format!("states of silent series are lost: {now:?}"));
+        }
         // Before retention removes what it covers.
         if !self.storage.has_stopped() {
             self.learn(process.line());
@@ -246,6 +253,9 @@ impl Simulation {
     pub(crate) fn stop(&mut self, mut process: Stepped) -> Result<(), String> {
         self.trace.note("stopped");
         self.learn(process.line());
+        // Nobody sees whether the sync fails with which it ends.
+        let end = process.line().committed_below();
+        self.doubt(end);
         process.stop(self.now_ms - self.opened_ms);
         self.seen.stops += 1;
         self.sinks.lock().flush();

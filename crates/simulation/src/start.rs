@@ -67,6 +67,7 @@ impl Simulation {
             storage: Arc::new(self.storage.clone()),
             journal: self.plan.journal.clone(),
             checkpoints: self.plan.checkpoints.clone(),
+            cold: self.plan.cold.clone(),
             checkpoint_every: Duration::from_mins(1),
             reserve: ReserveOptions { bytes_max: 5_000, volume_percent_max: 5 },
             deliveries: Arc::new(Outlets(Arc::clone(&self.sinks))),

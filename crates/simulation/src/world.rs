@@ -164,7 +164,11 @@ pub(crate) fn settings(plan: &Plan, version: usize) -> Arc<Settings> {
     settings.deep.memory_bytes = 0;
     settings.ordering.lateness_ms = plan.lateness_ms;
     settings.ordering.held_samples_max = 4;
-    settings.series.time_to_live_ms = 15 * plan.round_ms;
+    settings.series.time_to_live_ms = if is_odd { 15 } else { 40 } * plan.round_ms;
+    // Longer than a request may be delivered again: whoever is forgotten takes what comes again for new.
+    settings.series.idle_after_ms = 8 * plan.round_ms;
+    settings.series.cold_max = 5;
+    settings.series.cold_bytes_max = plan.cold_bytes_max;
     settings.series.active_max = 13;
     settings.series.metadata_max = 3;
     settings.budget.per_day = if is_odd { 500.0 } else { 2000.0 };

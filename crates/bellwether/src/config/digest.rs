@@ -30,7 +30,16 @@ pub(super) fn digest(settings: &Settings) -> String {
         digest: _,
     } = settings;
     let Ordering { lateness_ms, future_max_ms, held_samples_max } = ordering;
-    let SeriesLimits { active_max, per_metric_max, time_to_live_ms, metadata_max, labels } = series;
+    let SeriesLimits {
+        active_max,
+        per_metric_max,
+        time_to_live_ms,
+        idle_after_ms,
+        cold_max,
+        cold_bytes_max,
+        metadata_max,
+        labels,
+    } = series;
     let LabelLimits { labels_max, name_bytes_max, value_bytes_max, total_bytes_max } = labels;
     let Selection { include, exclude } = selection;
     let Budget { per_day, per_series_per_day, cap_per_day } = budget;
@@ -59,6 +68,13 @@ pub(super) fn digest(settings: &Settings) -> String {
     }
     if let (Some(tenants), Value::Array(parts)) = (tenants, &mut canonical) {
         parts.push(tenants_part(tenants));
+    }
+    let defaults = SeriesLimits::default();
+    let is_usual = *idle_after_ms == defaults.idle_after_ms
+        && *cold_max == defaults.cold_max
+        && *cold_bytes_max == defaults.cold_bytes_max;
+    if let (false, Value::Array(parts)) = (is_usual, &mut canonical) {
+        parts.push(json!(["cold", idle_after_ms, cold_max, cold_bytes_max]));
     }
     let mut text = Fingerprint::of_parts(&[canonical.to_string().as_bytes()]).to_string();
     text.truncate(16);

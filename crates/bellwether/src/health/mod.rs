@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_connect::sink::alertmanager::TargetStats;
 use bellwether_connect::sink::gauges;
+use bellwether_runtime::cold::ColdFigures;
 use bellwether_runtime::{Kept, Phase, SinkStats};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -149,6 +150,7 @@ fn assess(vitals: &Vitals) -> Health {
     if let Some(durable) = &vitals.durable {
         checks.insert("journal".to_owned(), journal(durable));
         checks.insert("checkpoints".to_owned(), checkpoints(&durable.kept));
+        checks.insert("cold_series".to_owned(), cold(&durable.kept));
     }
     let alertmanagers: Vec<Check> =
         vitals.alertmanagers.iter().map(|target| alertmanager(target, vitals)).collect();
@@ -220,6 +222,14 @@ fn checkpoints(kept: &Kept) -> Check {
             status: Status::Healthy,
             message: format!("made since the start: {}", kept.checkpoints),
         },
+    }
+}
+
+fn cold(kept: &Kept) -> Check {
+    let ColdFigures { bytes, lost, error, .. } = &kept.cold;
+    match error {
+        Some(error) => check(Status::Degraded, format!("{lost} states are lost: {error}")),
+        None => check(Status::Healthy, format!("{bytes} bytes in files, {lost} states lost")),
     }
 }
 

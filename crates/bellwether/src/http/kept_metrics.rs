@@ -17,8 +17,15 @@ pub(super) fn metrics(families: &mut Families<'_>, stats: &Stats) -> fmt::Result
         "Records of the journal that are still to be applied after a start; 0 once it is ready",
         of.saturating_sub(replayed) as f64,
     )?;
-    let Kept { journal, checkpoints, checkpoint_failures, checkpoint_at, checkpoint_took, .. } =
-        stats.kept();
+    let Kept {
+        journal,
+        cold,
+        checkpoints,
+        checkpoint_failures,
+        checkpoint_at,
+        checkpoint_took,
+        ..
+    } = stats.kept();
     families.gauge(
         "bellwether_journal_failed",
         "Whether the journal cannot be written, so that requests are refused",
@@ -29,6 +36,13 @@ pub(super) fn metrics(families: &mut Families<'_>, stats: &Stats) -> fmt::Result
         ("bytes", "Bytes of the journal", journal.bytes),
     ] {
         families.gauge(&format!("bellwether_journal_{name}"), help, value as f64)?;
+    }
+    for (name, help, value) in [
+        ("segments", "Files of series out of memory", cold.segments),
+        ("bytes", "Bytes of these files, of series that are back included", cold.bytes),
+        ("waiting_bytes", "Bytes that wait in memory to be written to them", cold.waiting_bytes),
+    ] {
+        families.gauge(&format!("bellwether_cold_{name}"), help, value as f64)?;
     }
     for (name, help, count) in [
         ("journal_records", "Records written to the journal", journal.records),
@@ -53,6 +67,21 @@ pub(super) fn metrics(families: &mut Families<'_>, stats: &Stats) -> fmt::Result
             "journal_segments_removed",
             "Files of the journal removed because checkpoints cover them",
             journal.segments_removed,
+        ),
+        (
+            "cold_segments_removed",
+            "Files of series out of memory removed because no checkpoint needs them",
+            cold.segments_removed,
+        ),
+        (
+            "cold_failures",
+            "Writes of series out of memory that failed; what they were to write waits",
+            cold.failures,
+        ),
+        (
+            "cold_states_lost",
+            "States of series out of memory that are damaged, missing, or were too many to wait for the disk",
+            cold.lost,
         ),
         ("checkpoints", "Checkpoints made", checkpoints),
         ("checkpoint_failures", "Attempts at a checkpoint that failed", checkpoint_failures),

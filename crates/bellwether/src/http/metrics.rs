@@ -165,6 +165,26 @@ fn judged(families: &mut Families<'_>, decided: &Decided) -> fmt::Result {
             "Times that another replica of a cluster was elected because the one before was silent",
             counts.failovers,
         ),
+        (
+            "cold_series_evicted",
+            "Series that left memory because nothing was received from them",
+            counts.cold_evicted,
+        ),
+        (
+            "cold_series_reloaded",
+            "Series that came back into memory with the state that they had",
+            counts.cold_reloaded,
+        ),
+        (
+            "cold_series_forgotten",
+            "Series out of memory that were forgotten before their time because of a limit or a change of configuration",
+            counts.cold_forgotten,
+        ),
+        (
+            "cold_series_lost",
+            "Series whose states could not be read when they came back, so that they begin anew",
+            counts.cold_lost,
+        ),
         ("group_series_refused", "Series admitted whose group was full", counts.group_refused),
     ] {
         families.counter(&format!("bellwether_{name}"), help, &count)?;
@@ -222,6 +242,12 @@ fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
         ("queue_capacity", "Requests that may wait for the engine", app.queue_requests_max),
         ("series_active", "Series known", stats.series()),
         ("series_watched", "Series that are judged", stats.watched()),
+        ("cold_series", "Series out of memory that are remembered", stats.cold()),
+        (
+            "cold_state_bytes",
+            "States of series out of memory, where they are kept",
+            usize::try_from(decided.cold_bytes).unwrap_or(usize::MAX),
+        ),
         ("series_limit", "Series that may be known", app.live.engine().series.active_max),
         (
             "state_bytes",

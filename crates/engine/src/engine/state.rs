@@ -1,4 +1,4 @@
-//! The state of a whole engine: those of its parts, one after the other.
+//! The state of a whole engine: that of series out of memory, and those of its parts, one after the other.
 
 use std::sync::Arc;
 
@@ -26,6 +26,9 @@ impl Engine {
     pub fn save(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut writer = Writer::of(&mut out, Kind::Engine, self.intake.settings());
+        for partition in &self.shard.partitions {
+            writer.put(&partition.cold_states());
+        }
         writer.put(&Part(&self.intake.save().encode()));
         let mut part = Vec::new();
         self.cap.save(&mut part);
@@ -49,12 +52,18 @@ impl Engine {
     ) -> Result<Self, StateError> {
         let mut reader = Reader::begin(bytes, Kind::Engine, settings)?;
         reader.part("engine");
+        let mut cold = Vec::with_capacity(PARTITIONS);
+        for _ in 0..PARTITIONS {
+            cold.push(reader.take()?);
+        }
         let intake = Intake::restore(Arc::clone(settings), hash_seed, reader.take()?)?;
         let cap = AlertCap::restore(Arc::clone(settings), reader.take()?)?;
         let (tables, mut partitions) = (Tables::default(), Vec::with_capacity(PARTITIONS));
-        for _ in 0..PARTITIONS {
+        for cold in cold {
             let part = reader.take()?;
-            partitions.push(Partition::restore(Arc::clone(settings), tables.clone(), part)?);
+            let mut partition = Partition::restore(Arc::clone(settings), tables.clone(), part)?;
+            partition.fill_cold(cold);
+            partitions.push(partition);
         }
         let agree = intake.share_labels(&mut partitions);
         reader.check(agree, "intake and partitions know different series")?;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::cold::ColdSeries;
 use super::per_metric::PerMetric;
 use super::tenants::tenant_of_qualified;
 use super::{Fate, Intake, Work};
@@ -40,6 +41,9 @@ impl Intake {
         if !self.settings.groups_alike(settings) {
             self.dismiss_all(work);
         }
+        if !self.settings.keeps_cold(settings) {
+            self.cold = ColdSeries::default();
+        }
         self.settings = Arc::clone(settings);
         self.count_units();
         self.count_per_metric();
@@ -60,6 +64,7 @@ impl Intake {
                 units.enter(Party::of(&self.settings, &entry.labels));
             }
         }
+        self.cold.parties().for_each(|party| units.enter(party));
         self.units = units;
     }
 

@@ -9,6 +9,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
 use super::clusters::{Clusters, Elected};
+use super::cold::ColdSeries;
 use super::tenants::StampPlace;
 use super::{Entry, Fate, Intake, Slots};
 use crate::partition::{PARTITIONS, Partition};
@@ -29,6 +30,7 @@ pub struct IntakeState {
     free: Vec<u32>,
     slots: Vec<Slots>,
     families: Arc<BTreeMap<Box<str>, FamilyKind>>,
+    cold: ColdSeries,
     clusters: Clusters,
 }
 
@@ -44,6 +46,7 @@ impl Intake {
             free: self.free.clone(),
             slots: self.slots.clone(),
             families: Arc::clone(&self.families),
+            cold: self.cold.clone(),
             clusters: self.clusters.clone(),
         }
     }
@@ -84,6 +87,8 @@ impl Intake {
         intake.slots = reader.take()?;
         reader.check(intake.slots_are_sound(), "not every slot is either taken or free, once")?;
         intake.watched = intake.watched_labels().count();
+        reader.part("silent series");
+        intake.cold = reader.take()?;
         intake.count_units();
         intake.count_per_metric();
         intake.count_holdings();
@@ -171,6 +176,7 @@ impl IntakeState {
         }
         writer.put(&self.free);
         writer.put(&self.slots);
+        writer.put(&self.cold);
         writer.put(&self.clusters.elected());
         out
     }

@@ -29,6 +29,8 @@ impl Partition {
             return;
         }
         let Some((index, labels)) = self.settings.group_of(&series.labels) else { return };
+        self.warm_group((index, labels.fingerprint()), outputs);
+        let Some(series) = self.series.get_mut(slot) else { return };
         let Some(rule) = self.settings.groups.get(usize::from(index)) else { return };
         series.place = self.groups.join((index, rule), &labels, slot);
         outputs.counts.group_refused += u64::from(series.place == NO_GROUP);

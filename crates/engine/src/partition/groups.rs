@@ -9,6 +9,7 @@
 //!
 //! Series of one metric are of many instances, each of which is scraped at its own time: a row of theirs takes a whole interval.
 
+mod cold;
 mod state;
 
 use std::collections::BTreeMap;
@@ -174,7 +175,12 @@ impl Groups {
     /// Takes a series out of its group. Returns the group if that was its last one.
     pub(super) fn leave(&mut self, place: Place) -> Option<Group> {
         let group = self.all.get_mut(place.group as usize)?.as_mut()?;
-        group.members[usize::from(place.member)] = Member { slot: None, told: None };
+        let member = &mut group.members[usize::from(place.member)];
+        let left = std::mem::replace(member, Member { slot: None, told: None }).slot;
+        if let Some(last) = &mut group.last {
+            // Somebody else may get the slot, and is not meant.
+            last.top.retain(|&slot| Some(slot) != left);
+        }
         if group.members.iter().any(|member| member.slot.is_some()) {
             return None;
         }

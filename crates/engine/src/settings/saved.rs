@@ -35,7 +35,8 @@ impl Settings {
         let is_replica = |label: &str| ha.replica_labels.iter().any(|replica| **replica == *label);
         let waits = |policy: &AlertPolicy| [policy.for_ms, policy.keep_firing_for_ms];
         let waits = rules.iter().flat_map(|rule| waits(&rule.alert));
-        let times = [ordering.lateness_ms, ordering.future_max_ms, series.time_to_live_ms];
+        let lives = [series.time_to_live_ms, series.idle_after_ms];
+        let times = [ordering.lateness_ms, ordering.future_max_ms].into_iter().chain(lives);
         let Budget { per_day, per_series_per_day, cap_per_day: _ } = *budget;
         if rules.is_empty() {
             Some("settings have no rule")

@@ -41,6 +41,11 @@ impl<'b> Reader<'b> {
         })
     }
 
+    /// Begins to read what [`Writer::bare`](super::Writer::bare) has written.
+    pub(crate) fn bare(bytes: &'b [u8], part: &'static str) -> Self {
+        Self { bytes: bytes.len(), rest: bytes, part }
+    }
+
     /// Says what comes next.
     pub(crate) fn part(&mut self, part: &'static str) {
         self.part = part;

@@ -22,6 +22,11 @@ impl<'o> Writer<'o> {
         writer
     }
 
+    /// Begins a part of a state that stands by itself and is as the state is that refers to it: without a header.
+    pub(crate) fn bare(out: &'o mut Vec<u8>) -> Self {
+        Self { out }
+    }
+
     /// As [`Writer::begin`].
     pub(crate) fn of(out: &'o mut Vec<u8>, kind: Kind, settings: &Settings) -> Self {
         Self::begin(out, kind, &settings.digest)

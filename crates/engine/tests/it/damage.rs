@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 
 use bellwether_detect::Tables;
 use bellwether_engine::{
-    AlertCap, Engine, Intake, Outputs, Partition, Record, RecordBody, STATE_VERSION, Settings,
-    Shard, StateError, Work,
+    AlertCap, Engine, Intake, Outputs, PARTITIONS, Partition, Record, RecordBody, STATE_VERSION,
+    Settings, Shard, StateError, Work,
 };
 use proptest::prelude::*;
 
@@ -131,8 +131,8 @@ fn parts_of_different_engines_are_no_engine() {
         );
     }
     let (one, other) = (one.save(), other.save());
-    // The intake comes first, with its length in front of it, then the cap and the partitions.
-    let header = 2 + 1 + settings.digest.len();
+    // No partition has silent series; the intake comes next, with its length in front of it, then the cap and the partitions.
+    let header = 2 + 1 + settings.digest.len() + PARTITIONS;
     let intake_of = |bytes: &[u8], wanted: bool| {
         let (mut at, mut length, mut shift) = (header, 0_usize, 0);
         while shift == 0 || bytes[at - 1] >= 0x80 {
@@ -162,8 +162,8 @@ fn header(kind: u8) -> Vec<u8> {
 #[test]
 fn numbers_of_parts_that_cannot_be_there_take_no_memory() {
     let huge = [0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F];
-    // Shares and the time of the last tick, then the number of slots.
-    let partition = [header(b'P'), vec![0; 16 + 1], huge.to_vec()].concat();
+    // Shares and the times of what was done last, then the number of slots.
+    let partition = [header(b'P'), vec![0; 16 + 2], huge.to_vec()].concat();
     let refused = read_partition(&partition);
     assert!(matches!(refused, Err(StateError::Contradiction { .. })), "{refused:?}");
     // Clock, sweep and shares, no families, then the number of series.

@@ -2,6 +2,7 @@
 
 mod damage;
 mod gates;
+mod idle;
 mod laws;
 mod order;
 mod pairs;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bellwether_detect::Tables;
 use bellwether_engine::{
-    AlertCap, CAP_RULE, ChangeKind, Counts, DropReason, Engine, Intake, Outputs, PARTITIONS,
-    Partition, Record, ResolveReason, Shard, Work,
+    AlertCap, CAP_RULE, ChangeKind, ColdMemory, ColdStore, Counts, DropReason, Engine, Intake,
+    Outputs, PARTITIONS, Partition, Record, ResolveReason, Shard, Work,
 };
 use bellwether_series::Timestamp;
 use proptest::prelude::*;
@@ -131,6 +131,7 @@ fn a_restart_after_any_record_changes_nothing() {
     let Counts { stale, in_maintenance, deep_refused, group_refused, failovers, dropped, .. } =
         seen.counts;
     assert!(stale.min(in_maintenance).min(deep_refused).min(group_refused) > 0, "{seen:?}");
+    assert!(seen.counts.cold_evicted > 3 && seen.counts.cold_reloaded > 0, "{seen:?}");
     assert!(dropped[DropReason::Replica.index()] > 1000 && failovers > 10, "{seen:?}");
     assert!(dropped[DropReason::Late.index()] > 0 && seen.evicted > 3, "{seen:?}");
     assert!(seen.restarts > 30, "{}", seen.restarts);
@@ -149,6 +150,10 @@ fn catches_up_from_states_of_different_times(world: World, first: usize, stride:
         cap: AlertCap::new(Arc::clone(&settings)),
     };
     let cap_after = first + PARTITIONS * stride;
+    let shelves: Vec<Shelf> = (0..PARTITIONS).map(|_| Shelf::default()).collect();
+    for (partition, shelf) in line.shards[0].partitions().iter_mut().zip(&shelves) {
+        partition.keep_cold_in(Box::new(shelf.clone()));
+    }
     let (mut intake, mut partitions, mut cap) = (None, Vec::new(), None);
     let mut told = Vec::new();
     for (index, record) in news.iter().enumerate() {
@@ -178,8 +183,12 @@ fn catches_up_from_states_of_different_times(world: World, first: usize, stride:
     }
     let (intake, under) = intake.expect("it was saved");
     let intake = Intake::restore(under, 2, &intake.encode()).expect("a state");
-    let read = |(bytes, under)| Partition::restore(under, tables.clone(), bytes).expect("a state");
-    let read = partitions.iter().map(|(bytes, under)| read((bytes, Arc::clone(under))));
+    let read = partitions.iter().zip(&shelves).map(|((bytes, under), shelf)| {
+        let partition = Partition::restore(Arc::clone(under), tables.clone(), bytes);
+        let mut partition = partition.expect("a state");
+        partition.keep_cold_in(Box::new(shelf.clone()));
+        partition
+    });
     let shards = Shard::deal(read.collect(), 3);
     let (cap, under) = cap.expect("it was saved");
     let cap = AlertCap::restore(under, &cap).expect("a state");
@@ -195,6 +204,23 @@ fn catches_up_from_states_of_different_times(world: World, first: usize, stride:
     assert!(told == told_again, "{world:?} {first} {stride}");
     assert!(!told.concat().is_empty());
     assert!(line.saved() == again.saved(), "{world:?} {first} {stride}");
+}
+
+/// Where silent series are kept while partitions come and go. Nothing is ever removed, as long as a state that was saved
+/// before may need it.
+#[derive(Debug, Clone, Default)]
+struct Shelf(Arc<Mutex<ColdMemory>>);
+
+impl ColdStore for Shelf {
+    fn put(&mut self, number: u64, state: Vec<u8>) {
+        self.0.lock().expect("no panic").put(number, state);
+    }
+
+    fn get(&self, number: u64) -> Option<Vec<u8>> {
+        self.0.lock().expect("no panic").get(number)
+    }
+
+    fn forget(&mut self, _: u64) {}
 }
 
 /// The parts of an engine as the runtime lays them out.

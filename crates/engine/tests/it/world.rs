@@ -132,6 +132,7 @@ impl World {
         settings.ordering.lateness_ms = self.lateness_ms;
         settings.ordering.held_samples_max = 4;
         settings.series.time_to_live_ms = 40 * MINUTE_MS;
+        settings.series.idle_after_ms = 3 * MINUTE_MS;
         settings.series.metadata_max = 4;
         settings.budget.per_day = if is_odd { 500.0 } else { 2.0 };
         settings.budget.per_series_per_day = 0.5 + version as f64;

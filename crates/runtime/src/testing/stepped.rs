@@ -230,6 +230,7 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::CheckpointOptions;
+    use crate::cold::ColdOptions;
     use crate::durability::Phase;
     use crate::journal::{JournalOptions, SyncPolicy};
     use crate::storage::ReserveOptions;
@@ -248,6 +249,7 @@ mod tests {
             storage: Arc::new(storage.clone()),
             journal: JournalOptions { sync: SyncPolicy::Never, ..JournalOptions::default() },
             checkpoints: CheckpointOptions::default(),
+            cold: ColdOptions::default(),
             checkpoint_every: Duration::from_mins(1),
             reserve: ReserveOptions { bytes_max: 0, ..ReserveOptions::default() },
             deliveries: Arc::new(()),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bellwether_engine::{Event, Outcome, Settings};
 use bellwether_runtime::checkpoint::CheckpointOptions;
+use bellwether_runtime::cold::ColdOptions;
 use bellwether_runtime::journal::JournalOptions;
 use bellwether_runtime::storage::{DiskStorage, ReserveOptions};
 use bellwether_runtime::{
@@ -24,6 +25,7 @@ pub(crate) fn durability(folder: &Path) -> Durability {
         storage: Arc::new(DiskStorage::new(folder)),
         journal: JournalOptions { segment_bytes_max: 20_000, ..JournalOptions::default() },
         checkpoints: CheckpointOptions::default(),
+        cold: ColdOptions::default(),
         checkpoint_every: Duration::from_hours(1),
         reserve: ReserveOptions { bytes_max: 1 << 16, ..ReserveOptions::default() },
         deliveries: Arc::new(()),

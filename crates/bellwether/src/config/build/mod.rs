@@ -241,6 +241,9 @@ impl Builder<'_, '_> {
                 active_max: series.active_max,
                 per_metric_max: series.per_metric_max,
                 time_to_live_ms: series.time_to_live.ms(),
+                idle_after_ms: series.idle_after.ms(),
+                cold_max: series.cold_max,
+                cold_bytes_max: series.cold_bytes_max.bytes(),
                 metadata_max: series.metadata_max,
                 labels: LabelLimits {
                     labels_max: labels.labels_max,

@@ -228,6 +228,16 @@ pub(super) struct RawSeries {
     /// A series from which nothing was received for this long is forgotten.
     #[schemars(extend("x-minimum" = "1m", "x-maximum" = "1y"))]
     pub time_to_live: DurationText,
+    /// A series from which nothing was received for this long leaves memory, and comes back as it was. It no longer counts
+    /// against `active_max`. As long as `time_to_live` or longer: none does.
+    #[schemars(extend("x-minimum" = "1m", "x-maximum" = "1y"))]
+    pub idle_after: DurationText,
+    /// Most series out of memory at a time; beyond it those that were silent for longest are forgotten.
+    #[schemars(range(min = 0, max = 100_000_000))]
+    pub cold_max: usize,
+    /// Most bytes of the states of series that are out of memory; beyond it those that left first are forgotten.
+    #[schemars(extend("x-minimum" = "0", "x-maximum" = "100TiB"))]
+    pub cold_bytes_max: BytesText,
     /// Most metric families whose metadata is remembered, of each tenant.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub metadata_max: usize,
@@ -240,6 +250,9 @@ impl Default for RawSeries {
             active_max: limits.active_max,
             per_metric_max: limits.per_metric_max,
             time_to_live: DurationText::from_ms(limits.time_to_live_ms),
+            idle_after: DurationText::from_ms(limits.idle_after_ms),
+            cold_max: limits.cold_max,
+            cold_bytes_max: BytesText::from_bytes(limits.cold_bytes_max),
             metadata_max: limits.metadata_max,
         }
     }

@@ -48,7 +48,7 @@ impl Groups {
 
 impl Group {
     /// The group at `index` as it was read, with its rule, and known to its members.
-    fn restored(
+    pub(super) fn restored(
         mut self,
         index: u32,
         settings: &Settings,
