@@ -5,6 +5,8 @@
     reason = "doc comments here are help texts, which show no Markdown"
 )]
 
+mod explain;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -16,6 +18,8 @@ use jiff::civil::Date;
 
 use crate::config::PRESETS;
 use crate::report::parse_moment;
+
+pub use explain::ExplainArgs;
 
 /// Streaming anomaly detection for Prometheus metrics.
 ///
@@ -64,6 +68,15 @@ pub enum Command {
     /// Exit code 0: done, and with --verify nothing differs. 1: something differs, or it cannot be done. 2: wrong usage.
     #[command(after_help = REPLAY_HELP)]
     Replay(ReplayArgs),
+    /// Say why there is an alert, or why there was none.
+    ///
+    /// Of an event: what was expected, what each detector said, the threshold and what set it, recomputed from the journal and
+    /// compared with what was stored. Of series at a time: what became of the newest sample of each, and what stopped it.
+    ///
+    /// Exit code 0: explained, and equal to what was stored where it was recomputed. 1: not equal, or it cannot be
+    /// explained. 2: wrong usage.
+    #[command(after_help = explain::HELP)]
+    Explain(ExplainArgs),
     /// Score results against labels: how many incidents are found, how early, at what noise.
     ///
     /// RESULTS is what `replay --corpus` wrote, or the results of any other detector: for every series a file of its id, CSV

@@ -10,6 +10,7 @@ pub mod config;
 pub mod demo;
 pub mod eval;
 mod events;
+pub mod explain;
 mod health;
 mod http;
 pub mod logging;

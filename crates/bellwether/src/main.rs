@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use bellwether::cli::{Cli, Command};
 use bellwether::output::{self, Closed};
-use bellwether::{check, completions, demo, eval, presets, replay, report, run};
+use bellwether::{check, completions, demo, eval, explain, presets, replay, report, run};
 use clap::Parser;
 
 #[global_allocator]
@@ -17,6 +17,11 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(args),
         Command::Demo(args) => demo::demo(&args),
         Command::Replay(args) => match replay::replay(&args) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
+        Command::Explain(args) => match explain::explain(&args) {
             Ok(true) => Ok(()),
             Ok(false) => return ExitCode::FAILURE,
             Err(error) => Err(error),

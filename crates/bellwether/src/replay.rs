@@ -14,6 +14,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::ReplayArgs;
 use crate::config::Config;
 
+pub(crate) use journal::complain;
+
 /// Replays a corpus or a journal. Says whether all is well: with `--verify` whether nothing differs.
 ///
 /// # Errors
@@ -43,7 +45,7 @@ fn settings(config: Option<&Path>) -> anyhow::Result<Option<Arc<Settings>>> {
 }
 
 /// Drawn on standard error, and only if that is a terminal.
-fn bar(template: &str) -> ProgressBar {
+pub(crate) fn bar(template: &str) -> ProgressBar {
     ProgressBar::new(0).with_style(
         ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
     )

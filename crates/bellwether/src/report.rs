@@ -15,6 +15,8 @@ use crate::cli::{ReportArgs, ReportFormat};
 use crate::config::Config;
 use crate::output;
 
+pub(crate) use text::wrap;
+
 /// Faults of the log that are shown one by one.
 const FAULTS_SHOWN_MAX: u64 = 3;
 const WEEK_MS: i64 = 7 * 86_400_000;

@@ -20,6 +20,9 @@ use bellwether_wire::remote_write::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "replay/explain.rs"]
+mod explain;
+
 const START_MS: i64 = 1_750_000_020_000;
 const MINUTE_MS: i64 = 60_000;
 const STEPS: i64 = 210;

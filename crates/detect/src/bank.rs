@@ -2,6 +2,7 @@
 //!
 //! Parameters are shared; a series costs one flat record per detector and no object of its own.
 
+mod opinion;
 mod room;
 mod saved;
 mod tables;
@@ -23,6 +24,8 @@ use crate::residual::EXCURSION_SURPRISE;
 use crate::tail::Tail;
 use crate::verdict::{Expected, Observation, Verdict};
 
+use opinion::muted;
+pub use opinion::{Muted, Opinion, Standing, Steps};
 pub use saved::SavedSeries;
 pub(crate) use saved::next;
 pub use tables::Tables;
@@ -87,6 +90,9 @@ pub struct Bank {
     combiner: Combiner,
     verdicts: Vec<Verdict>,
     oddities: Vec<Option<Oddity>>,
+    /// The newest observation's value, and how its surprise came about: for whoever asks why.
+    value: f64,
+    steps: Steps,
 }
 
 /// What the base tier says.
@@ -133,6 +139,8 @@ impl Bank {
             direction,
             tail,
             combiner,
+            value: f64::NAN,
+            steps: Steps::default(),
         }
     }
 
@@ -153,6 +161,7 @@ impl Bank {
             return Judgement::WarmingUp;
         }
         let value = value.clamp(-VALUE_MAX, VALUE_MAX);
+        self.value = value;
         let scale_floor = self.granularity.at(slot).floor();
         let observation = &Observation { timestamp, local, value, interval_ms, scale_floor };
         let base = self.base(slot, observation);
@@ -162,19 +171,23 @@ impl Bank {
         self.oddities.clear();
         let deep = self.is_deep(slot).then(|| self.look_deeper(slot, observation, &base)).flatten();
         let Some(expected) = base.expected else { return Judgement::WarmingUp };
-        let departure = base
+        let calibrated = base
             .departure
             .map(|departure| self.ladders.at(slot).observe(departure, 1.0, &BASE_PRIOR));
-        let departure = match &deep {
-            Some(oddity) => Some(fuse::of_tiers(oddity.own, departure.unwrap_or_default())),
-            None => departure,
+        let fused = match &deep {
+            Some(oddity) => Some(fuse::of_tiers(oddity.own, calibrated.unwrap_or_default())),
+            None => calibrated,
         };
-        let departure = departure.map(|departure| self.known(slot, departure));
-        let surprise = self.combiner.with_others(departure, &base.others);
+        let believed = fused.map(|departure| self.known(slot, departure));
+        let combined = self.combiner.with_others(believed, &base.others);
         // A shape has no side and no size: with a direction, somebody must see a departure on that side.
         let counts = base_departs || self.direction == Direction::Both;
-        let surprise = if counts { surprise } else { 0.0 };
+        let surprise = if counts { combined } else { 0.0 };
+        let agreed = base.departure;
         let base = if deep.is_some() { base.surprise } else { surprise };
+        let own = deep.map(|oddity| oddity.own);
+        self.steps =
+            Steps { agreed, calibrated, deep: own, fused, believed, combined, surprise, base };
         Judgement::Scored { surprise, base, expected, deep: deep.filter(|_| counts) }
     }
 
@@ -190,20 +203,20 @@ impl Bank {
                 self.verdicts.push(Verdict::NotApplicable);
                 continue;
             }
-            let mut verdict = column.observe(slot, observation);
-            if let Verdict::Scored { surprise, expected } = &mut verdict {
+            let verdict = column.observe(slot, observation);
+            if let Verdict::Scored { mut surprise, expected } = verdict {
                 let (least, side) = (self.min_deviation, self.direction);
                 if !column.judges_departure() {
-                    departs |= *surprise >= EXCURSION_SURPRISE;
-                } else if counts(least, side, observation.value, expected.center) {
+                    departs |= surprise >= EXCURSION_SURPRISE;
+                } else if muted(least, side, observation.value, expected.center).is_none() {
                     departs = true;
                 } else {
-                    *surprise = 0.0;
+                    surprise = 0.0;
                 }
                 let voices = if column.judges_departure() { &mut departures } else { &mut others };
-                self.combiner.hear(voices, *surprise);
-                if *surprise > most {
-                    (most, most_expected) = (*surprise, Some(*expected));
+                self.combiner.hear(voices, surprise);
+                if surprise > most {
+                    (most, most_expected) = (surprise, Some(expected));
                 }
             }
             self.verdicts.push(verdict);
@@ -291,20 +304,6 @@ impl Bank {
         Some(Oddity { own, population })
     }
 
-    /// What each detector said about the last observation: its name, its surprise, and what those of the base tier
-    /// expected.
-    pub fn evidence(&self) -> impl Iterator<Item = (DetectorName, f64, Option<Expected>)> {
-        let base = |(column, verdict): (&AnyColumn, &Verdict)| match *verdict {
-            Verdict::Scored { surprise, expected } => {
-                Some((column.name(), surprise, Some(expected)))
-            }
-            Verdict::WarmingUp | Verdict::NotApplicable => None,
-        };
-        let base = self.columns.iter().zip(&self.verdicts).filter_map(base);
-        let deep = self.deep.iter().zip(&self.oddities);
-        base.chain(deep.filter_map(|(column, oddity)| Some((column.name(), (*oddity)?.own, None))))
-    }
-
     /// The raw score by which each detector of the deep tier that is warm judged the last observation: what a
     /// [population](crate::population) is fitted to.
     pub fn raw_scores(&self) -> impl Iterator<Item = (DetectorName, f64)> {
@@ -360,17 +359,6 @@ impl Bank {
         _ = write!(text, "{:?}{:?}", self.ladders.at(slot), self.profiles.at(slot));
         text
     }
-}
-
-/// Whether a departure is large enough and on the right side to matter to anybody.
-fn counts(min_deviation: MinDeviation, direction: Direction, value: f64, expected: f64) -> bool {
-    let difference = value - expected;
-    let right_side = match direction {
-        Direction::Both => true,
-        Direction::Up => difference > 0.0,
-        Direction::Down => difference < 0.0,
-    };
-    right_side && difference.abs() >= min_deviation.at(expected)
 }
 
 #[cfg(test)]

@@ -67,6 +67,11 @@ impl AlertCap {
         passed
     }
 
+    /// Whether the alert of an episode that is not over is held back.
+    pub(crate) fn holds_back(&self, episode: Fingerprint) -> bool {
+        self.held_back.contains(&episode)
+    }
+
     /// Decides about an event that wants to alert; returns the cap's own alert if it begins here.
     fn admit(&mut self, event: &mut Event, elapsed_ms: i64) -> Option<Event> {
         let cap = self.settings.budget.cap_per_day;

@@ -102,11 +102,16 @@ impl Engine {
         if let RecordBody::Configuration(settings) = &record.body {
             self.cap.configure(settings);
         }
+        self.intake.lend(outputs.traces.take());
         let routed = self.intake.apply(record, &mut self.work);
+        outputs.traces = self.intake.give_back();
         self.shard.apply(routed.elapsed_ms, &mut self.work[0], outputs);
         outputs.counts.add(&routed.counts);
         outputs.sort();
         outputs.events = self.cap.apply(std::mem::take(&mut outputs.events), routed.elapsed_ms);
+        if let Some(traces) = &mut outputs.traces {
+            traces.hold_back(|episode| self.cap.holds_back(episode));
+        }
         routed.outcome
     }
 

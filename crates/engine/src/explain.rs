@@ -44,8 +44,8 @@ pub(crate) fn explain(facts: &Facts<'_>) -> String {
             }
             Some(ResolveReason::Normal) | None => format!(
                 "{name} is back to {}{unit}, expected {}{unit}, {lasted} after the anomaly began.",
-                number(*value),
-                number(*expected),
+                number_text(*value),
+                number_text(*expected),
             ),
         };
     }
@@ -53,11 +53,11 @@ pub(crate) fn explain(facts: &Facts<'_>) -> String {
     format!(
         "{name} is {}{unit}, {direction} the expected {}{unit} ({} to {}): as unusual as one in {} \
          observations of this series.",
-        number(*value),
-        number(*expected),
-        number(band.lower),
-        number(band.upper),
-        one_in(facts.surprise),
+        number_text(*value),
+        number_text(*expected),
+        number_text(band.lower),
+        number_text(band.upper),
+        one_in_text(facts.surprise),
     )
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn explain_group(facts: &GroupFacts<'_>) -> String {
             _ => format!("The metrics of {labels} are as usual, {lasted} after the anomaly began."),
         };
     }
-    let (top, one_in) = (facts.top.join(", "), one_in(facts.surprise));
+    let (top, one_in) = (facts.top.join(", "), one_in_text(facts.surprise));
     match facts.finding {
         Finding::Unusual => format!(
             "{unusual} of {judged} metrics of {labels} are unusual, above all {top}: together as unusual as one in \
@@ -115,8 +115,8 @@ pub(crate) fn explain_group(facts: &GroupFacts<'_>) -> String {
     }
 }
 
-/// Four significant digits, without an exponent where a human would not write one.
-fn number(value: f64) -> String {
+/// `value` with four significant digits, without an exponent where a human would not write one.
+pub fn number_text(value: f64) -> String {
     let magnitude = value.abs();
     if value == 0.0 {
         "0".to_owned()
@@ -133,8 +133,8 @@ fn number(value: f64) -> String {
     }
 }
 
-/// `10^surprise` in words that fit a sentence.
-fn one_in(surprise: f64) -> String {
+/// `10^surprise` in words that fit a sentence: `20 million`.
+pub fn one_in_text(surprise: f64) -> String {
     const NAMES: [(f64, &str); 3] = [(9.0, "billion"), (6.0, "million"), (3.0, "thousand")];
     if surprise >= 12.0 {
         return "more than a trillion".to_owned();
@@ -197,7 +197,7 @@ mod tests {
             (1e12, "1.000e12"),
             (99.996, "100"),
         ] {
-            assert_eq!(number(value), text);
+            assert_eq!(number_text(value), text);
         }
     }
 }

@@ -18,6 +18,7 @@ mod per_metric;
 mod replicas;
 mod state;
 mod tenants;
+mod trace;
 mod work;
 
 use std::collections::BTreeMap;
@@ -37,6 +38,7 @@ use crate::partition::{Input, PARTITIONS, Row};
 use crate::record::{Record, RecordBody, RecordClock};
 use crate::settings::Settings;
 use crate::threshold::{Shares, firing_threshold, shortest_for_ms};
+use crate::trace::{Gate, Traces};
 use crate::units::{Party, Units};
 
 use self::aliases::Aliases;
@@ -90,6 +92,8 @@ pub struct Intake {
     cold: ColdSeries,
     clusters: Clusters,
     aliases: Aliases,
+    /// Lent for the time of a record by whoever wants to know what became of samples.
+    traces: Option<Box<Traces>>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -155,6 +159,7 @@ impl Intake {
             cold: ColdSeries::default(),
             clusters: Clusters::default(),
             aliases: Aliases::default(),
+            traces: None,
         }
     }
 
@@ -229,6 +234,9 @@ impl Intake {
             routed.outcome.reject(RejectReason::UnknownTenant, samples, || {
                 format!("there is no such tenant: tenant=`{tenant}`")
             });
+            for series in write.series() {
+                self.note_refused(None, &series, RejectReason::UnknownTenant);
+            }
             return;
         };
         let tenant = stamp.tenant().unwrap_or_default();
@@ -250,14 +258,19 @@ impl Intake {
                 routed.outcome.reject(RejectReason::Future, samples, || {
                     format!("timestamp is too far in the future: ahead of {newest}")
                 });
+                self.note_refused(Some(stamp), &series, RejectReason::Future);
                 continue;
             }
             match self.recognise(stamp, series.labels, work, routed) {
                 Ok(Recognised::Series(index)) => {
                     self.take(index, series.samples, newest, work, routed);
                 }
-                Ok(Recognised::Unelected) => Self::leave_out(series.samples, newest, routed),
+                Ok(Recognised::Unelected) => {
+                    Self::leave_out(series.samples, newest, routed);
+                    self.note_unelected(stamp, &series, newest);
+                }
                 Err((reason, message)) => {
+                    self.note_refused(Some(stamp), &series, reason);
                     routed.outcome.reject(reason, samples, || message);
                 }
             }
@@ -282,6 +295,10 @@ impl Intake {
                 routed.outcome.reject(RejectReason::Future, 1, || {
                     format!("timestamp is too far in the future: series=`{labels}`")
                 });
+                if let Some(traces) = &mut self.traces {
+                    let gate = Gate::Refused(RejectReason::Future);
+                    traces.at_the_door(labels, *sample, gate, &self.settings.digest);
+                }
                 continue;
             }
             routed.outcome.accepted_samples += 1;
@@ -291,7 +308,13 @@ impl Intake {
                     let row = Row { slot, at: sample.timestamp, value: sample.value };
                     work[shard].rows[usize::from(partition)].push(row);
                 }
-                Fate::Dropped(reason) => routed.counts.drop_one(reason),
+                Fate::Dropped(reason) => {
+                    routed.counts.drop_one(reason);
+                    if let Some(traces) = &mut self.traces {
+                        let (labels, gate) = (&entry.labels, Gate::Dropped(reason));
+                        traces.at_the_door(labels, *sample, gate, &self.settings.digest);
+                    }
+                }
             }
         }
     }

@@ -35,6 +35,7 @@ mod tenants;
 #[cfg(test)]
 mod testing;
 mod threshold;
+mod trace;
 mod units;
 
 pub use calendar::{
@@ -45,6 +46,7 @@ pub use cap::{AlertCap, CAP_RULE};
 pub use cold::{ColdMemory, ColdStore};
 pub use engine::{Engine, Shard};
 pub use event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveReason, SignalKind};
+pub use explain::{number_text, one_in_text};
 pub use group_rule::{GROUP_RULE, GroupRule};
 pub use ha::HaPairs;
 pub use intake::{Intake, IntakeState, Routed, Work};
@@ -59,3 +61,5 @@ pub use settings::{
 };
 pub use state::{STATE_VERSION, StateError};
 pub use tenants::{TenantLimits, Tenants};
+pub use threshold::{Limit, Shares, Threshold};
+pub use trace::{Assessment, Gate, Trace, Traces};

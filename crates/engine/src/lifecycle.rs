@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::ChangeKind;
 use crate::settings::{AlertPolicy, Importance};
 use crate::threshold::{calm, notable};
+use crate::trace::Gate;
 
 /// An alert is critical when its surprise exceeds the threshold by this much.
 const CRITICAL_EXCESS: f64 = 3.0;
@@ -104,14 +105,14 @@ impl Episode {
     }
 }
 
-/// Advances the life of a series' alert by one reading and says what changed, if anything did. The caller
-/// opens and closes the episode.
+/// Advances the life of a series' alert by one reading and says what changed, if anything did, and at which gate the
+/// reading ended. The caller opens and closes the episode.
 pub(crate) fn advance(
     pending: &mut Pending,
     episode: Option<&mut Episode>,
     policy: &AlertPolicy,
     reading: &Reading,
-) -> Option<Change> {
+) -> (Option<Change>, Gate) {
     pending.read(reading);
     let lasted = |since: Option<Timestamp>| {
         since.filter(|&since| reading.at.ms_since(since) + reading.interval_ms >= policy.for_ms)
@@ -119,8 +120,14 @@ pub(crate) fn advance(
     let (over, noticed) = (lasted(pending.over_since), lasted(pending.notable_since));
     let Some(episode) = episode else {
         let severity = severity(policy.importance, reading.surprise, reading.threshold, 0);
-        let firing = over.filter(|_| severity > Severity::Info && reading.may_fire);
-        return match (firing, noticed) {
+        let gate = match over {
+            None => short(reading),
+            Some(_) if severity == Severity::Info => Gate::Importance,
+            Some(_) if !reading.may_fire => Gate::GroupSilence,
+            Some(_) => Gate::Passed,
+        };
+        let firing = over.filter(|_| gate == Gate::Passed);
+        let change = match (firing, noticed) {
             (Some(starts_at), _) => {
                 Some(Change::Open { starts_at, kind: ChangeKind::Firing, severity })
             }
@@ -131,6 +138,7 @@ pub(crate) fn advance(
             }),
             (None, None) => None,
         };
+        return (change, gate);
     };
     episode.peak_surprise = episode.peak_surprise.max(reading.surprise);
     episode.peak_base = episode.peak_base.max(reading.base);
@@ -138,25 +146,52 @@ pub(crate) fn advance(
     let base_saw_it = episode.peak_base >= notable(reading.threshold);
     if reading.surprise < calm || (base_saw_it && reading.base < calm) {
         let since = *episode.calm_since.get_or_insert(reading.at);
-        let over = reading.at.ms_since(since) >= policy.keep_firing_for_ms;
-        return over.then_some(Change::Close { ends_at: since });
+        if reading.at.ms_since(since) >= policy.keep_firing_for_ms {
+            return (Some(Change::Close { ends_at: since }), Gate::Resolved);
+        }
+        return (None, Gate::KeepFiring);
     }
     episode.calm_since = None;
     if over.is_some() && episode.fired_at.is_none() && reading.may_fire {
         episode.fired_at = Some(reading.at);
     }
-    let fired_at = episode.fired_at?;
+    let Some(fired_at) = episode.fired_at else {
+        let gate = if over.is_some() { Gate::GroupSilence } else { short(reading) };
+        return (None, gate);
+    };
     // How long the deep tier goes on says how far it looks back, not how long the fault lasts; and what only has not
     // ended yet does not become worse.
     let lasts = reading.surprise.min(reading.base) >= reading.threshold;
     let firing_ms = if lasts { reading.at.ms_since(fired_at) } else { 0 };
     let severity = severity(policy.importance, episode.peak_surprise, reading.threshold, firing_ms);
     if severity <= episode.severity {
-        return None;
+        let is_alert = episode.severity > Severity::Info;
+        return (None, if is_alert { Gate::AlreadyFiring } else { Gate::Importance });
     }
     let kind =
         if episode.severity == Severity::Info { ChangeKind::Firing } else { ChangeKind::Escalated };
-    Some(Change::Raise { kind, severity })
+    (Some(Change::Raise { kind, severity }), Gate::Passed)
+}
+
+/// The gate of a reading that has not been over the threshold for long enough.
+fn short(reading: &Reading) -> Gate {
+    if reading.surprise < notable(reading.threshold) {
+        Gate::BelowInfo
+    } else if reading.surprise < reading.threshold {
+        Gate::BelowThreshold
+    } else {
+        Gate::Pending
+    }
+}
+
+/// Since when a reading has been at its gate, where that means something; `episode` is the one that was open before it.
+pub(crate) fn since(gate: Gate, pending: Pending, episode: Option<&Episode>) -> Option<Timestamp> {
+    match gate {
+        Gate::Pending | Gate::GroupSilence => pending.over_since,
+        Gate::AlreadyFiring => episode?.fired_at,
+        Gate::KeepFiring | Gate::Resolved => episode?.calm_since,
+        _ => None,
+    }
 }
 
 /// Marks a new episode as firing from `at` on.
@@ -198,7 +233,7 @@ mod tests {
             let base = surprise;
             let (interval_ms, threshold, may_fire) = (MINUTE_MS, 6.0, minute >= quiet);
             let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire };
-            match advance(&mut pending, episode.as_mut(), &policy, &reading) {
+            match advance(&mut pending, episode.as_mut(), &policy, &reading).0 {
                 None => {}
                 Some(Change::Open { starts_at, kind, severity }) => {
                     let mut opened = Episode::new(Fingerprint::from_u128(1), starts_at, 0);

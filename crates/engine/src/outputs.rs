@@ -7,6 +7,7 @@ use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::trace::Traces;
 
 /// Why a sample that was taken is not judged. Closed, so that it can label a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -210,6 +211,8 @@ pub struct Outputs {
     pub scores: Option<Vec<Score>>,
     /// Every judgement of a group, as event time and surprise, if asked for.
     pub group_scores: Option<Vec<(Timestamp, f64)>>,
+    /// What became of each sample of some series, if asked for. Only [`crate::Engine`] sees every sample.
+    pub traces: Option<Box<Traces>>,
 }
 
 impl Outputs {
@@ -230,6 +233,9 @@ impl Outputs {
         }
         if let Some(scores) = &mut self.group_scores {
             scores.clear();
+        }
+        if let Some(traces) = &mut self.traces {
+            traces.clear();
         }
     }
 }

@@ -12,6 +12,7 @@ mod series;
 mod state;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::outputs::{DropReason, GaugeReading, Outputs, Score};
 use crate::settings::Settings;
 use crate::slab::{ASIDE, Slab};
 use crate::threshold::{NOTABLE, Shares, THRESHOLD_MIN};
+use crate::trace::Gate;
 
 pub(crate) use self::groups::Finding;
 pub use self::input::{Input, Row};
@@ -143,7 +145,7 @@ impl Partition {
             let raised_by = series.debt.raise(at, settings.budget.per_series_per_day);
             let (bank, slot) = judges.bank(series.seat);
             let is_steady = bank.is_steady(slot);
-            let threshold = series.threshold(settings, shares, members, at, is_steady);
+            let threshold = series.threshold(settings, shares, members, at, is_steady).value;
             (threshold, raised_by, bank.class(slot), bank.periods_ms(slot))
         };
         chosen
@@ -279,7 +281,7 @@ impl Partition {
     fn sample(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) {
         let Some(series) = self.series.get_mut(row.slot) else { return };
         if Value::classify(row.value) == Value::NonFinite {
-            outputs.counts.drop_one(DropReason::NonFinite);
+            self.leave_out(row, DropReason::NonFinite, outputs);
             return;
         }
         if let Some((last, value)) = series.last
@@ -287,7 +289,7 @@ impl Partition {
         {
             let same_time = row.at == last;
             let reason = if same_time { repeated(value, row.value) } else { DropReason::Late };
-            outputs.counts.drop_one(reason);
+            self.leave_out(row, reason, outputs);
             return;
         }
         let ordering = self.settings.ordering;
@@ -303,7 +305,7 @@ impl Partition {
                 self.drain(elapsed_ms, row.slot, &mut ready, outputs);
                 self.ready = ready;
             }
-            Err(reason) => outputs.counts.drop_one(reason),
+            Err(reason) => self.leave_out(row, reason, outputs),
         }
     }
 
@@ -319,10 +321,10 @@ impl Partition {
         }
     }
 
-    /// A finite sample or stale marker that is newer than everything before it.
-    fn in_order(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) {
+    /// Judges a finite sample or stale marker that is newer than everything before it, and says where it ended.
+    fn judge(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) -> Gate {
         let Row { slot, at, value } = row;
-        let Some(series) = self.series.get_mut(slot) else { return };
+        let Some(series) = self.series.get_mut(slot) else { return Gate::SeriesEnded };
         let previous = series.last.replace((at, value));
         let Value::Finite(value) = Value::classify(value) else {
             outputs.counts.stale += 1;
@@ -330,7 +332,7 @@ impl Partition {
             series.lasting.restart();
             series.withdraw(&self.settings, outputs);
             self.close(slot, ResolveReason::SeriesEnded, outputs);
-            return;
+            return Gate::SeriesEnded;
         };
         if let Some((earlier, _)) = previous {
             if at.ms_since(earlier) > GAP_INTERVALS * series.interval.as_ms() {
@@ -343,7 +345,7 @@ impl Partition {
             && series.is_in_maintenance(&mut self.clock, &self.settings, previous, at)
         {
             self.rest(slot, outputs);
-            return;
+            return Gate::Maintenance;
         }
         let value = match series.kind {
             SeriesKind::Counter => {
@@ -354,7 +356,7 @@ impl Partition {
                     before.and_then(|(timestamp, value)| rate(Sample { timestamp, value }, sample));
                 let Some(rate) = rate else {
                     outputs.counts.warming_up += 1;
-                    return;
+                    return Gate::NoRate;
                 };
                 rate
             }
@@ -367,7 +369,7 @@ impl Partition {
         let judgement = bank.observe(bank_slot, sample, local, interval_ms);
         let Judgement::Scored { surprise, base, expected, deep } = judgement else {
             outputs.counts.warming_up += 1;
-            return;
+            return Gate::WarmUp;
         };
         let class = bank.class(bank_slot);
         outputs.counts.judged += 1;
@@ -390,15 +392,15 @@ impl Partition {
             let told = Told { at, value, interval_ms, own, base, population };
             self.tell_group(elapsed_ms, place, told, outputs);
         }
-        let Some(series) = self.series.get_mut(slot) else { return };
+        let Some(series) = self.series.get_mut(slot) else { return Gate::SeriesEnded };
         if surprise < THRESHOLD_MIN {
             series.echoes = false;
             // Almost every sample ends here: nothing notable, nothing pending, nothing open.
             if series.pending.is_idle() && !series.is_open {
-                return;
+                return Gate::BelowInfo;
             }
         }
-        self.live(elapsed_ms, slot, Judged { at, value, surprise, base, expected }, outputs);
+        self.live(elapsed_ms, slot, Judged { at, value, surprise, base, expected }, outputs)
     }
 
     fn tick(&mut self, elapsed_ms: i64, outputs: &mut Outputs) {

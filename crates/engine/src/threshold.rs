@@ -58,6 +58,73 @@ pub(crate) fn stretch_samples(for_ms: i64, interval_ms: i64) -> u32 {
     ((for_ms.saturating_add(interval_ms - 1)) / interval_ms).clamp(1, i64::from(u32::MAX)) as u32
 }
 
+/// The surprise from which something fires if it lasts, and what made it so.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// The surprise from which it fires.
+    pub value: f64,
+    /// What would do if the series had not alerted beyond its own budget.
+    pub without_debt: f64,
+    /// By how much that raises what a single sample needs; 0 for most.
+    pub raised_by: f64,
+    /// What a single sample would need by the budget alone.
+    pub by_budget: f64,
+    /// False alarms a day that the budget leaves to each.
+    pub share_per_day: f64,
+    /// Whether the fleet's budget leaves less than that of a single series.
+    pub is_of_fleet: bool,
+    /// Series of the group that the series leaves alerting to, itself included; `None` without one.
+    pub members: Option<usize>,
+}
+
+/// What keeps a surprise below a threshold: the smallest change that would let it fire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Limit {
+    /// The budget of the fleet, shared among all that may ring.
+    Fleet,
+    /// The budget of a single series.
+    Series,
+    /// What the series alerted beyond its own budget.
+    Debt,
+    /// That its group alerts for it.
+    Group,
+}
+
+impl Threshold {
+    /// What `budget` asks of one that may raise `share_per_day` of it.
+    pub(crate) fn of_budget(
+        budget: &Budget,
+        share_per_day: f64,
+        for_ms: i64,
+        interval_ms: i64,
+    ) -> Self {
+        let value = firing_threshold(share_per_day, for_ms, interval_ms);
+        Self {
+            value,
+            without_debt: value,
+            raised_by: 0.0,
+            by_budget: value,
+            share_per_day,
+            is_of_fleet: share_per_day < budget.per_series_per_day,
+            members: None,
+        }
+    }
+
+    /// What keeps `surprise` below it.
+    pub fn limit(&self, surprise: f64) -> Limit {
+        if surprise >= self.without_debt {
+            Limit::Debt
+        } else if self.members.is_some() && surprise >= self.by_budget {
+            Limit::Group
+        } else if self.is_of_fleet {
+            Limit::Fleet
+        } else {
+            Limit::Series
+        }
+    }
+}
+
 /// The surprise from which a series fires that may raise `share_per_day` false alarms, if a single sample does.
 pub(crate) fn firing_threshold(share_per_day: f64, for_ms: i64, interval_ms: i64) -> f64 {
     let tests = tests_per_day(for_ms.max(interval_ms));

@@ -1,7 +1,9 @@
-//! History in, changes out: corpora, journals, synthetic fleets, reports, and results held against labels.
+//! History in, changes out: corpora, journals, synthetic fleets, reports, results held against labels, and why something
+//! happened or did not.
 
 pub mod corpus;
 pub mod eval;
+pub mod explain;
 pub mod fleet;
 pub mod journal;
 pub mod report;

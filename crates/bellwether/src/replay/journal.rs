@@ -45,7 +45,7 @@ pub(super) fn journal(
 }
 
 /// Names what was found wrong with a journal.
-pub(super) fn complain(findings: &Findings) {
+pub(crate) fn complain(findings: &Findings) {
     if findings.configuration_unknown {
         output::warn(
             "the journal does not say under which configuration it begins: the defaults were taken; name one with --config",

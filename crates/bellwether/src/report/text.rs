@@ -258,7 +258,7 @@ fn fitted(text: &str, width: usize) -> String {
 }
 
 /// `text` in lines of at most `width` columns, broken at spaces; a longer word is broken anywhere.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     let mut column = 0;
     for word in text.split(' ') {

@@ -12,20 +12,21 @@ use crate::explain::{Facts, explain};
 use crate::lifecycle::{self, Change, Episode, Reading};
 use crate::outputs::Outputs;
 use crate::threshold::NOTABLE;
+use crate::trace::{Compared, Gate};
 
 /// A series that was silent for this long, or for four of its intervals, has no open episode any more.
 const SILENT_MS_MIN: i64 = 5 * 60_000;
 
 impl Partition {
-    /// Advances the alert of a series by one judged sample.
+    /// Advances the alert of a series by one judged sample, and says where the sample ended.
     pub(super) fn live(
         &mut self,
         elapsed_ms: i64,
         slot: u32,
         judged: Judged,
         outputs: &mut Outputs,
-    ) {
-        let Some(series) = self.series.get_mut(slot) else { return };
+    ) -> Gate {
+        let Some(series) = self.series.get_mut(slot) else { return Gate::SeriesEnded };
         let rule = &self.settings.rules[usize::from(series.rule)];
         let group = self.groups.alerting_for(series, &self.settings);
         let may_fire = group.as_ref().is_none_or(|group| !group.is_alerting());
@@ -33,7 +34,8 @@ impl Partition {
         let Judged { at, base, .. } = judged;
         let (bank, bank_slot) = self.judges.bank(series.seat);
         let is_steady = bank.is_steady(bank_slot);
-        let threshold = series.threshold(&self.settings, self.shares, members, at, is_steady);
+        let made = series.threshold(&self.settings, self.shares, members, at, is_steady);
+        let threshold = made.value;
         let surprise = if series.echoes { base } else { judged.surprise };
         let interval_ms = series.interval.as_ms();
         let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire };
@@ -43,8 +45,14 @@ impl Partition {
             open.episode.last_received_ms = elapsed_ms;
             (open.last, open.threshold) = (judged, threshold);
         }
-        let episode = open.map(|open| &mut open.episode);
-        match lifecycle::advance(&mut series.pending, episode, &rule.alert, &reading) {
+        let mut episode = open.map(|open| &mut open.episode);
+        let (change, gate) =
+            lifecycle::advance(&mut series.pending, episode.as_deref_mut(), &rule.alert, &reading);
+        if let Some(traces) = &mut outputs.traces {
+            let since = lifecycle::since(gate, series.pending, episode.as_deref());
+            traces.compare(Compared::new(&reading, made, since));
+        }
+        match change {
             None => {}
             Some(Change::Open { starts_at, kind, severity }) => {
                 let id = self.settings.episode_id(series.fingerprint, &rule.name, starts_at);
@@ -74,6 +82,7 @@ impl Partition {
                 self.resolve(slot, ends_at, ResolveReason::Normal, outputs);
             }
         }
+        gate
     }
 
     /// Resolves the open episode of a series that will bring no more samples for it.

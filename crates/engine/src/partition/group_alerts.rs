@@ -15,7 +15,8 @@ use crate::lifecycle::{self, Change, Episode, Reading};
 use crate::outputs::Outputs;
 use crate::settings::Settings;
 use crate::slab::Slab;
-use crate::threshold::{THRESHOLD_MIN, firing_threshold};
+use crate::threshold::{THRESHOLD_MIN, Threshold};
+use crate::trace::{Compared, Gate};
 
 /// A group that was silent for this long, or for four of its intervals, has no open episode any more.
 const SILENT_MS_MIN: i64 = 5 * 60_000;
@@ -76,22 +77,32 @@ impl Partition {
         let Some(group) = self.groups.at(place) else { return };
         // What a group does is no rule's: the policy is that of the rule that matches every series.
         let policy = self.settings.rules.last().map(|rule| rule.alert).unwrap_or_default();
+        let (budget, share) = (&self.settings.budget, self.shares.per_unit);
+        let made = Threshold::of_budget(budget, share, policy.for_ms, row.interval_ms);
         if row.surprise < THRESHOLD_MIN {
             group.echoes = false;
             if group.pending.is_idle() && group.open.is_none() {
+                if outputs.traces.is_some() {
+                    let (surprise, since) = (row.surprise, None);
+                    let compared = Compared { surprise, threshold: made, since };
+                    self.note_row(place, row, (Gate::BelowInfo, compared), outputs);
+                }
                 return;
             }
         }
         let surprise = if group.echoes { row.base } else { row.surprise };
         let (at, interval_ms, base) = (row.at, row.interval_ms, row.base);
-        let threshold = firing_threshold(self.shares.per_unit, policy.for_ms, interval_ms);
+        let threshold = made.value;
         let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire: true };
         if let Some(open) = &mut group.open {
             open.episode.last_received_ms = elapsed_ms;
             (open.at, open.surprise, open.threshold) = (at, surprise, threshold);
         }
-        let episode = group.open.as_mut().map(|open| &mut open.episode);
-        match lifecycle::advance(&mut group.pending, episode, &policy, &reading) {
+        let mut episode = group.open.as_mut().map(|open| &mut open.episode);
+        let (change, gate) =
+            lifecycle::advance(&mut group.pending, episode.as_deref_mut(), &policy, &reading);
+        let since = lifecycle::since(gate, group.pending, episode.as_deref());
+        match change {
             None => {}
             Some(Change::Open { starts_at, kind, severity }) => {
                 let id = self.settings.episode_id(group.fingerprint, &group.rule.name, starts_at);
@@ -119,6 +130,9 @@ impl Partition {
                 outputs.events.extend(event);
                 group.open = None;
             }
+        }
+        if outputs.traces.is_some() {
+            self.note_row(place, row, (gate, Compared::new(&reading, made, since)), outputs);
         }
     }
 

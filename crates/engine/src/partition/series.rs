@@ -18,9 +18,7 @@ use crate::judges::Seat;
 use crate::lifecycle::{Episode, Pending};
 use crate::settings::Settings;
 use crate::state::unknown_fingerprint;
-use crate::threshold::{
-    Shares, THRESHOLD_MIN, firing_threshold, member_threshold, stretch_samples,
-};
+use crate::threshold::{Shares, THRESHOLD_MIN, Threshold, member_threshold, stretch_samples};
 
 /// What a partition knows of one series, besides the states of its detectors. What is not saved is found out again when
 /// it is restored.
@@ -130,17 +128,21 @@ impl Series {
         members: Option<usize>,
         at: Timestamp,
         is_steady: bool,
-    ) -> f64 {
+    ) -> Threshold {
         let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
         let share = if self.seat.is_deep { shares.per_unit } else { shares.per_series };
         let interval_ms = self.interval.as_ms();
-        let lone = firing_threshold(share, for_ms, interval_ms);
-        let rare = lone + self.debt.raise(at, settings.budget.per_series_per_day);
-        if let Some(members) = members {
-            return member_threshold(rare, members);
-        }
+        let budget = Threshold::of_budget(&settings.budget, share, for_ms, interval_ms);
+        let raised_by = self.debt.raise(at, settings.budget.per_series_per_day);
         let lasts = stretch_samples(for_ms, interval_ms) > 1;
-        if lasts { self.lasting.enough(rare, is_steady).max(THRESHOLD_MIN) } else { rare }
+        let enough = |rare: f64| match members {
+            Some(members) => member_threshold(rare, members),
+            None if lasts => self.lasting.enough(rare, is_steady).max(THRESHOLD_MIN),
+            None => rare,
+        };
+        let value = enough(budget.value + raised_by);
+        let without_debt = if raised_by > 0.0 { enough(budget.value) } else { value };
+        Threshold { value, without_debt, raised_by, members, ..budget }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Laws of the engine: what must not change the events, and what every sequence of events obeys.
 
 mod damage;
+mod gates;
 mod idle;
 mod laws;
 mod order;

@@ -36,7 +36,7 @@ impl Run {
     fn apply(&mut self, (received_at, news): &(Timestamp, News)) -> String {
         let record = Record { received_at: *received_at, body: news.body() };
         let outcome = self.engine.apply(&record, &mut self.outputs);
-        let Outputs { events, gauges, counts, scores, group_scores } = &self.outputs;
+        let Outputs { events, gauges, counts, scores, group_scores, .. } = &self.outputs;
         let mut told = format!("{outcome:?} {events:?} {gauges:?} {counts:?} {group_scores:?}");
         for score in scores.iter().flatten() {
             _ = write!(told, "{} {:x} ", score.fingerprint, score.surprise.to_bits());

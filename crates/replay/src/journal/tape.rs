@@ -31,16 +31,16 @@ pub struct Progress {
 
 /// One record for the engine.
 #[derive(Debug)]
-pub(super) struct Played {
-    pub(super) sequence: u64,
-    pub(super) received_at: Timestamp,
-    pub(super) body: StoredBody,
+pub(crate) struct Played {
+    pub(crate) sequence: u64,
+    pub(crate) received_at: Timestamp,
+    pub(crate) body: StoredBody,
     /// Whether the journal has a change of configuration here, whatever the body is.
-    pub(super) configures: bool,
+    pub(crate) configures: bool,
 }
 
 /// A journal, played from its oldest record on.
-pub(super) struct Tape {
+pub(crate) struct Tape {
     reader: Reader,
     /// In force throughout.
     fixed: Option<Arc<Settings>>,
@@ -53,7 +53,7 @@ pub(super) struct Tape {
 
 impl Tape {
     /// The journal in `folder`, which holds it or is it. `settings` are in force throughout; else what the journal says.
-    pub(super) fn open(
+    pub(crate) fn open(
         folder: &Path,
         settings: Option<Arc<Settings>>,
     ) -> Result<Self, JournalReplayError> {
@@ -81,21 +81,21 @@ impl Tape {
     }
 
     /// Ends before the record with this sequence, if it is there.
-    pub(super) fn below(self, sequence: Option<u64>) -> Self {
+    pub(crate) fn below(self, sequence: Option<u64>) -> Self {
         Self { reader: self.reader.below(sequence.unwrap_or(u64::MAX)), ..self }
     }
 
     /// The configuration in force: before the first record that which the engine starts with.
-    pub(super) fn settings(&self) -> &Arc<Settings> {
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
         &self.in_force
     }
 
-    pub(super) fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> Progress {
         self.progress
     }
 
     /// The next record; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<Played>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Played>, ReadError> {
         let mut played = match self.pending.take() {
             Some(played) => played,
             None => loop {
@@ -120,7 +120,7 @@ impl Tape {
     }
 
     /// What was found wrong; all of it once the tape has ended.
-    pub(super) fn findings(&self) -> Findings {
+    pub(crate) fn findings(&self) -> Findings {
         Findings { torn_tail: self.reader.torn_tail().cloned(), ..self.findings.clone() }
     }
 

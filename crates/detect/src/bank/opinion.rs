@@ -1,0 +1,200 @@
+//! What stood behind the newest judgement: what each detector said, what of it counted, and how one surprise came of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::Bank;
+use crate::column::AnyColumn;
+use crate::params::{DetectorName, Direction, MinDeviation};
+use crate::verdict::{Expected, Verdict};
+
+/// Why what a detector said does not count, however unlikely it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Muted {
+    /// The departure is on the side that the rule does not watch.
+    Direction,
+    /// The departure is smaller than the rule's `min_deviation`.
+    MinDeviation,
+}
+
+/// What a detector has to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It has not seen enough.
+    WarmingUp,
+    /// Nothing about a series such as this.
+    NotApplicable,
+    /// A surprise.
+    Scored,
+}
+
+/// What one detector said about an observation, and whether it counted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Opinion {
+    /// The detector.
+    pub name: DetectorName,
+    /// Whether it said anything.
+    pub standing: Standing,
+    /// −log10 of its tail probability by itself: 0 to [`crate::tail::SURPRISE_MAX`]; 0 unless it scored.
+    pub surprise: f64,
+    /// Why that counts as 0.
+    pub muted: Option<Muted>,
+    /// What it expected; `None` where it judges shapes, and unless it scored.
+    pub expected: Option<Expected>,
+}
+
+/// How the detectors' surprises became one, each a surprise. `None` is a step that was not taken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Steps {
+    /// What the detectors that judge departures agree on.
+    pub agreed: Option<f64>,
+    /// That, calibrated by how often this series exceeded it.
+    pub calibrated: Option<f64>,
+    /// What the deep tier makes of all detectors, calibrated likewise.
+    pub deep: Option<f64>,
+    /// Both tiers together; `calibrated` where the deep tier does not judge.
+    pub fused: Option<f64>,
+    /// As much of that as a series of this age can know of.
+    pub believed: Option<f64>,
+    /// With the detectors that watch something other than departures.
+    pub combined: f64,
+    /// What counts: 0 where the rule watches one side and no departure is on it.
+    pub surprise: f64,
+    /// The base tier's surprise.
+    pub base: f64,
+}
+
+impl Bank {
+    /// What each detector that scored said about the newest observation, as far as it counts: its name, its surprise, and
+    /// what those of the base tier expected.
+    pub fn evidence(&self) -> impl Iterator<Item = (DetectorName, f64, Option<Expected>)> {
+        let scored = self.opinions().filter(|opinion| opinion.standing == Standing::Scored);
+        scored.map(|Opinion { name, surprise, muted, expected, .. }| {
+            (name, if muted.is_some() { 0.0 } else { surprise }, expected)
+        })
+    }
+
+    /// What every detector said about the newest observation; those of the deep tier where they judge the series.
+    pub fn opinions(&self) -> impl Iterator<Item = Opinion> {
+        let base = self.columns.iter().zip(&self.verdicts);
+        let deep = self.deep.iter().zip(&self.oddities).map(|(column, oddity)| Opinion {
+            name: column.name(),
+            standing: if oddity.is_some() { Standing::Scored } else { Standing::WarmingUp },
+            surprise: oddity.map_or(0.0, |oddity| oddity.own),
+            muted: None,
+            expected: None,
+        });
+        base.map(|(column, verdict)| self.opinion(column, verdict)).chain(deep)
+    }
+
+    fn opinion(&self, column: &AnyColumn, verdict: &Verdict) -> Opinion {
+        let name = column.name();
+        let silent =
+            |standing| Opinion { name, standing, surprise: 0.0, muted: None, expected: None };
+        match *verdict {
+            Verdict::WarmingUp => silent(Standing::WarmingUp),
+            Verdict::NotApplicable => silent(Standing::NotApplicable),
+            Verdict::Scored { surprise, expected } => {
+                let muted = muted(self.min_deviation, self.direction, self.value, expected.center);
+                let muted = muted.filter(|_| column.judges_departure());
+                let (standing, expected) = (Standing::Scored, Some(expected));
+                Opinion { name, standing, surprise, muted, expected }
+            }
+        }
+    }
+
+    /// How the newest observation's surprise came about; means nothing while all detectors warm up.
+    pub fn steps(&self) -> Steps {
+        self.steps
+    }
+
+    /// The value of the newest observation, as it was judged; NaN before the first.
+    pub fn value(&self) -> f64 {
+        self.value
+    }
+}
+
+/// Why a departure does not matter to anybody; `None` when it is large enough and on the right side.
+#[inline]
+pub(super) fn muted(
+    min_deviation: MinDeviation,
+    direction: Direction,
+    value: f64,
+    expected: f64,
+) -> Option<Muted> {
+    let difference = value - expected;
+    let right_side = match direction {
+        Direction::Both => true,
+        Direction::Up => difference > 0.0,
+        Direction::Down => difference < 0.0,
+    };
+    if !right_side {
+        Some(Muted::Direction)
+    } else if difference.abs() >= min_deviation.at(expected) {
+        None
+    } else {
+        Some(Muted::MinDeviation)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bellwether_series::{Sample, Timestamp};
+
+    use super::*;
+    use crate::testing::Noise;
+    use crate::{DetectorSpec, Judgement, LocalTime, Tables};
+
+    /// A bank that saw 300 values around 100 and then `last`, and how it judged that.
+    fn judged(direction: Direction, last: f64) -> (Bank, Judgement) {
+        let defaults = DetectorSpec::defaults();
+        let mut bank = Bank::new(&defaults, MinDeviation::default(), direction, &Tables::default());
+        let (mut noise, mut judgement) = (Noise::new(9), Judgement::WarmingUp);
+        for index in 0..=300 {
+            let value = if index == 300 { last } else { 100.0 + 0.1 * noise.normal() };
+            let timestamp = Timestamp::from_ms(index * 60_000);
+            let sample = Sample { timestamp, value };
+            judgement = bank.observe(0, sample, LocalTime::utc(timestamp), 60_000);
+        }
+        (bank, judgement)
+    }
+
+    fn mutings(bank: &Bank) -> Vec<Option<Muted>> {
+        let scored = bank.opinions().filter(|opinion| opinion.standing == Standing::Scored);
+        scored.map(|opinion| opinion.muted).collect()
+    }
+
+    #[test]
+    fn what_does_not_count_keeps_its_surprise_and_says_why() {
+        for (direction, last, why) in [
+            (Direction::Both, 101.5, Some(Muted::MinDeviation)),
+            (Direction::Down, 150.0, Some(Muted::Direction)),
+            (Direction::Up, 150.0, None),
+        ] {
+            let (bank, _) = judged(direction, last);
+            let mutings = mutings(&bank);
+            assert!(
+                !mutings.is_empty() && mutings.iter().all(|&muted| muted == why),
+                "{mutings:?}"
+            );
+            let loudest = bank.opinions().map(|opinion| opinion.surprise).fold(0.0, f64::max);
+            assert!(loudest > 3.0, "{loudest}");
+            let counted = bank.evidence().map(|(_, surprise, _)| surprise).fold(0.0, f64::max);
+            assert_eq!(counted > 3.0, why.is_none(), "{counted}");
+        }
+    }
+
+    #[test]
+    fn the_steps_end_at_the_judgement() {
+        let (bank, judgement) = judged(Direction::Both, 150.0);
+        let Judgement::Scored { surprise, base, .. } = judgement else { panic!("{judgement:?}") };
+        let steps = bank.steps();
+        assert_eq!(
+            (steps.surprise.to_bits(), steps.base.to_bits()),
+            (surprise.to_bits(), base.to_bits())
+        );
+        assert!(steps.agreed.is_some() && steps.believed <= steps.fused, "{steps:?}");
+        assert!((bank.value() - 150.0).abs() < 1e-12);
+    }
+}
