@@ -1,4 +1,5 @@
-//! Runs many seeds: `--seeds COUNT` (500) `--from FIRST` (1). Ends with 1 when one of them fails, after naming it.
+//! Runs many seeds: `--seeds COUNT` (500) `--from FIRST` (1). Ends with 1 when one of them fails, after naming it, and
+//! when something that should happen in so many never did.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -10,6 +11,8 @@ const USAGE: &str = "usage: bellwether-simulation [--seeds COUNT] [--from FIRST]
 const PROGRESS_EVERY: Duration = Duration::from_secs(10);
 /// Failures after which it makes no sense to go on.
 const FAILURES_MAX: usize = 10;
+/// In so many seeds everything happens that can, the rarest in one of a hundred.
+const SEEDS_FOR_ALL: u64 = 500;
 
 fn main() -> ExitCode {
     let Some((from, seeds)) = arguments(std::env::args().skip(1)) else {
@@ -46,7 +49,12 @@ fn main() -> ExitCode {
         println!("{count:>12} {name}");
     }
     println!("{ran} seeds in {} s, failed: {failures:?}", begun.elapsed().as_secs());
-    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let unseen = seen.all().into_iter().filter(|&(_, count)| count == 0);
+    let unseen: Vec<_> = unseen.map(|(name, _)| name).filter(|_| ran >= SEEDS_FOR_ALL).collect();
+    if !unseen.is_empty() {
+        println!("never happened: {unseen:?}");
+    }
+    if failures.is_empty() && unseen.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// The first seed, and how many.
