@@ -13,6 +13,7 @@ mod clusters;
 mod configuration;
 mod families;
 mod lookup;
+mod numbered;
 mod per_metric;
 mod replicas;
 mod state;
@@ -183,6 +184,7 @@ impl Intake {
                 self.learn_metadata(request, work, &mut routed.outcome);
                 self.route(request, work, &mut routed);
             }
+            RecordBody::Samples(samples) => self.route_numbered(*samples, work, &mut routed),
             RecordBody::Configuration(settings) => self.configure(settings, work),
             RecordBody::Heartbeat => {}
         }
@@ -214,7 +216,7 @@ impl Intake {
                 });
                 continue;
             }
-            match self.recognise(series.labels, work, routed) {
+            match self.recognise(series.labels, None, work, routed) {
                 Ok(Recognised::Series(index)) => {
                     self.take(index, series.samples, newest, work, routed);
                 }

@@ -18,11 +18,13 @@ pub(super) enum Recognised {
 }
 
 impl Intake {
-    /// What these label bytes mean. A series is created if it is new and may be.
+    /// What these label bytes mean. A series is created if it is new and may be, from a clone of `labels` if the caller has
+    /// these bytes as a label set.
     #[inline]
     pub(super) fn recognise(
         &mut self,
         wire: &[u8],
+        labels: Option<&LabelSet>,
         work: &mut [Work],
         routed: &mut Routed,
     ) -> Result<Recognised, Refusal> {
@@ -42,7 +44,7 @@ impl Intake {
         }
         match self.recall(Some(hash), wire) {
             Some(recalled) => Ok(recalled),
-            None => self.read(wire, work, routed),
+            None => self.read(wire, labels, work, routed),
         }
     }
 
@@ -59,6 +61,7 @@ impl Intake {
     fn read(
         &mut self,
         wire: &[u8],
+        known: Option<&LabelSet>,
         work: &mut [Work],
         routed: &mut Routed,
     ) -> Result<Recognised, Refusal> {
@@ -69,6 +72,8 @@ impl Intake {
             };
             (reason, error.to_string())
         })?;
+        // Both are the same; a clone is known again without a look at its bytes.
+        let labels = known.cloned().unwrap_or(labels);
         if let Some(replica) = self.settings.ha.replica(&labels) {
             return self.hear_replica((wire, &labels), replica, work, routed);
         }
