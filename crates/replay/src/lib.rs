@@ -2,5 +2,6 @@
 
 pub mod corpus;
 pub mod fleet;
+pub mod history;
 pub mod journal;
 pub mod report;
