@@ -13,4 +13,5 @@ mod events;
 mod fixture;
 mod golden;
 mod hand_written_alerts;
+mod history;
 mod rows;

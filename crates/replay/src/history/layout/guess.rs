@@ -57,7 +57,9 @@ impl Layout {
         let time = match &mapping.time {
             Some(name) => Some(find(name)?),
             None => named(&free, TIME_WORDS, &[Content::Time, Content::Number])
-                .or_else(|| free.iter().copied().find(|&column| is(column, &[Content::Time]))),
+                .or_else(|| free.iter().copied().find(|&column| is(column, &[Content::Time])))
+                // Some of its first cells may be wrong, which is told better with their place.
+                .or_else(|| named(&free, TIME_WORDS, &[Content::Text])),
         };
         let time = time.ok_or_else(|| LayoutError::NoTime { columns: names() })?;
         free.retain(|&column| column != time);
@@ -75,7 +77,8 @@ impl Layout {
         let mut values = named_values;
         let value_is_named = !values.is_empty();
         if values.is_empty() {
-            let one = named(&free, VALUE_WORDS, &[Content::Number]);
+            let one = named(&free, VALUE_WORDS, &[Content::Number])
+                .or_else(|| named(&free, VALUE_WORDS, &[Content::Text]));
             let is_truth = |column: usize| is_word(&columns[column].name, TRUTH_WORDS);
             free.retain(|&column| {
                 let kept = !is_truth(column) || columns[column].content == Content::Text;
@@ -170,6 +173,7 @@ mod tests {
             ),
             ("timestamp:n value:n label:n", "time=`timestamp`, value: `value`, left out: `label`"),
             ("Time:n x:n blob:o", "time=`Time`, value: `x`, left out: `blob`"),
+            ("ts:s host:s v:s", "time=`ts`, value: `v`, labels: `host`"),
             ("time:t date:s v:n", "time=`time`, value: `v`, labels: `date`"),
         ] {
             assert_eq!(guessed(table, &Mapping::default()).as_deref(), Ok(expected), "{table}");
