@@ -14,6 +14,7 @@ mod catalog;
 mod csv;
 mod error;
 mod feed;
+mod guard;
 mod input;
 mod ipc;
 mod json;

@@ -173,10 +173,10 @@ fn at(cell: &str, unit: Option<TimeUnit>) -> Option<Timestamp> {
 }
 
 /// What a column with these cells holds.
-fn content<'a>(cells: impl Iterator<Item = &'a str> + Clone) -> Content {
+fn content<'a>(mut cells: impl Iterator<Item = &'a str> + Clone) -> Content {
     if cells.clone().all(|cell| cell.parse::<f64>().is_ok()) {
         Content::Number
-    } else if cells.clone().all(|cell| time::text(cell).is_some()) {
+    } else if cells.all(|cell| time::text(cell).is_some()) {
         Content::Time
     } else {
         Content::Text

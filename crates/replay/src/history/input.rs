@@ -212,7 +212,7 @@ impl Source {
         let read = text.by_ref().take(LOOKED_AT_BYTES).read_to_end(&mut start);
         read.map_err(HistoryError::file(&self.path))?;
         let line = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
-        let count = |delimiter: u8| line.iter().filter(|&&byte| byte == delimiter).count();
+        let count = |delimiter: u8| line.split(|&byte| byte == delimiter).count();
         // The first of those that are equally many.
         let delimiter =
             b",;\t".iter().rev().copied().max_by_key(|&each| count(each)).unwrap_or(b',');

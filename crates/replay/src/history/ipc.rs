@@ -1,16 +1,15 @@
 //! Arrow IPC: files (Feather) and streams.
 
 use std::io::{Read, Seek};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow_array::{RecordBatch, RecordBatchReader};
 use arrow_ipc::reader::{FileReader, StreamReader};
-use arrow_schema::ArrowError;
 use bellwether_engine::NumberedSample;
 
 use super::catalog::Catalog;
 use super::error::{Cause, HistoryError};
+use super::guard::held;
 use super::input::{InputKind, Source};
 use super::layout::Mapping;
 use super::read::{HistoryReader, ReadCounts};
@@ -98,12 +97,4 @@ fn next(
     columns: &[usize],
 ) -> Result<Option<RecordBatch>, Cause> {
     held(|| batches.next().transpose()?.map(|batch| batch.project(columns)).transpose())
-}
-
-/// Runs `action`; a panic in it, which damaged files still provoke now and then, is an error too.
-fn held<T>(action: impl FnOnce() -> Result<T, ArrowError>) -> Result<T, Cause> {
-    match catch_unwind(AssertUnwindSafe(action)) {
-        Ok(result) => result.map_err(Into::into),
-        Err(_) => Err("file makes the reader panic".into()),
-    }
 }

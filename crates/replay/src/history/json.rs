@@ -1,4 +1,4 @@
-//! JSON lines: a sample a line, or a series a line as VictoriaMetrics exports them.
+//! JSON lines: a sample a line, or a series a line as `VictoriaMetrics` exports them.
 //!
 //! ```json
 //! {"metric": "up", "labels": {"job": "a"}, "timestamp": 1750032000, "value": 1}

@@ -61,12 +61,11 @@ impl SeriesKeys {
         {
             return Ok(*place);
         }
-        let place = match self.known.get(&*self.key) {
-            Some(&place) => place,
-            None => {
-                let cells: Vec<_> = cells.collect();
-                self.add(&cells.iter().map(AsRef::as_ref).collect::<Vec<_>>(), row)?
-            }
+        let place = if let Some(&place) = self.known.get(&*self.key) {
+            place
+        } else {
+            let cells: Vec<_> = cells.collect();
+            self.add(&cells.iter().map(AsRef::as_ref).collect::<Vec<_>>(), row)?
         };
         let (last, last_place) = self.last.get_or_insert_default();
         last.clone_from(&self.key);

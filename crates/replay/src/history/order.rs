@@ -128,16 +128,7 @@ impl<'a> Ordered<'a> {
     fn refill(&mut self) -> Result<bool, HistoryError> {
         self.buffer.drain(..self.given);
         self.given = 0;
-        if !self.is_begun {
-            self.is_begun = true;
-            self.read_up_to(self.rows_max)?;
-            let oldest = self.buffer.iter().map(|row| row.at).min().unwrap_or(self.newest);
-            let is_small = self.lag_ms <= self.newest.ms_since(oldest) / SMALL_PART;
-            if !self.is_ended && (self.options.sorts || !is_small) {
-                self.spill()?;
-                return Ok(true);
-            }
-        } else {
+        if self.is_begun {
             let kept = self.buffer.len();
             if kept >= self.rows_max {
                 return Ok(false);
@@ -145,6 +136,15 @@ impl<'a> Ordered<'a> {
             self.read_up_to((kept + REFILL_ROWS).min(self.rows_max))?;
             if self.buffer[kept..].iter().any(|row| row.at < self.given_until) {
                 return Ok(false);
+            }
+        } else {
+            self.is_begun = true;
+            self.read_up_to(self.rows_max)?;
+            let oldest = self.buffer.iter().map(|row| row.at).min().unwrap_or(self.newest);
+            let is_small = self.lag_ms <= self.newest.ms_since(oldest) / SMALL_PART;
+            if !self.is_ended && (self.options.sorts || !is_small) {
+                self.spill()?;
+                return Ok(true);
             }
         }
         sort_by_time(&mut self.buffer);

@@ -1,6 +1,5 @@
 //! Parquet files. Only the columns that are needed are read, texts as indices into dictionaries.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -15,6 +14,7 @@ use parquet::errors::ParquetError;
 
 use super::catalog::Catalog;
 use super::error::{Cause, HistoryError};
+use super::guard::held;
 use super::input::Source;
 use super::layout::Mapping;
 use super::read::{HistoryReader, ReadCounts};
@@ -88,14 +88,6 @@ impl HistoryReader for ParquetReader {
 
 fn next(batches: &mut ParquetRecordBatchReader) -> Result<Option<RecordBatch>, Cause> {
     held(|| batches.next().transpose().map_err(ParquetError::from))
-}
-
-/// Runs `action`; a panic in it, which damaged files still provoke now and then, is an error too.
-fn held<T>(action: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, Cause> {
-    match catch_unwind(AssertUnwindSafe(action)) {
-        Ok(result) => result.map_err(Into::into),
-        Err(_) => Err("file makes the reader panic".into()),
-    }
 }
 
 fn with_dictionaries(schema: &Schema, columns: &[usize]) -> Arc<Schema> {

@@ -13,11 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use bellwether_detect::DetectorSpec;
+use bellwether_detect::{DetectorSpec, iqr, seasonal, zscore};
 use bellwether_engine::Settings;
+use bellwether_eventlog::Wanted;
 use bellwether_replay::history::{
     HistoryOptions, HistoryProgress, HistorySummary, Input, Part, Watch, replay_history,
 };
+use bellwether_series::Timestamp;
 use proptest::prelude::*;
 
 use crate::golden::check;
@@ -27,9 +29,9 @@ use formats::{Format, Sample, write};
 fn settings() -> Arc<Settings> {
     let mut settings = Settings::default();
     settings.rules[0].detectors = vec![
-        DetectorSpec::Zscore(Default::default()),
-        DetectorSpec::Iqr(Default::default()),
-        DetectorSpec::Seasonal(Default::default()),
+        DetectorSpec::Zscore(zscore::Params::default()),
+        DetectorSpec::Iqr(iqr::Params::default()),
+        DetectorSpec::Seasonal(seasonal::Params::default()),
     ];
     Arc::new(settings)
 }
@@ -87,8 +89,8 @@ fn threads_memory_and_the_number_of_files_change_nothing() {
     for threads in [1, 3] {
         for memory_bytes in [0, 1 << 28] {
             let options = HistoryOptions { memory_bytes, ..options(threads) };
-            let (summary, these, scored) = replay(&[first.clone(), second.clone()], &options);
-            assert!(these == events && scored == scores, "{threads} {memory_bytes}");
+            let (summary, told, judgements) = replay(&[first.clone(), second.clone()], &options);
+            assert!(told == events && judgements == scores, "{threads} {memory_bytes}");
             assert_eq!(summary.spilled_rows > 0, memory_bytes == 0);
         }
     }
@@ -126,8 +128,8 @@ fn whoever_is_stopped_leaves_whole_files_and_says_so() {
     let summary = replay_history(&inputs, output.path(), &settings(), &options(2), &watch)
         .expect("a summary");
     assert!(!summary.complete);
-    assert_eq!(summary.last_received_ms.map(|at| at.as_ms()), Some(until));
-    let read = bellwether_eventlog::read(&output.path().join("events.parquet"), Default::default());
+    assert_eq!(summary.last_received_ms.map(Timestamp::as_ms), Some(until));
+    let read = bellwether_eventlog::read(&output.path().join("events.parquet"), Wanted::default());
     assert_eq!(read.expect("a table").count() as u64, summary.events.total);
     assert!(output.path().join("scores.parquet").exists());
     let written = fs::read_to_string(output.path().join("summary.json")).expect("a summary");

@@ -45,7 +45,7 @@ impl Layout {
             .filter(|column| !ignored.contains(column) && !is(*column, &[Content::Other]))
             .filter(|column| !named_labels.contains(column) && !named_values.contains(column))
             .collect();
-        let named = |free: &[usize], words: &[&str], contents: &[Content]| {
+        let by_name = |free: &[usize], words: &[&str], contents: &[Content]| {
             let by_word = |word: &&str| {
                 free.iter()
                     .copied()
@@ -56,17 +56,17 @@ impl Layout {
 
         let time = match &mapping.time {
             Some(name) => Some(find(name)?),
-            None => named(&free, TIME_WORDS, &[Content::Time, Content::Number])
+            None => by_name(&free, TIME_WORDS, &[Content::Time, Content::Number])
                 .or_else(|| free.iter().copied().find(|&column| is(column, &[Content::Time])))
                 // Some of its first cells may be wrong, which is told better with their place.
-                .or_else(|| named(&free, TIME_WORDS, &[Content::Text])),
+                .or_else(|| by_name(&free, TIME_WORDS, &[Content::Text])),
         };
         let time = time.ok_or_else(|| LayoutError::NoTime { columns: names() })?;
         free.retain(|&column| column != time);
 
         let metric = match &mapping.metric {
             Some(name) => Some(find(name)?),
-            None => named(&free, METRIC_WORDS, &[Content::Text]),
+            None => by_name(&free, METRIC_WORDS, &[Content::Text]),
         };
         free.retain(|&column| Some(column) != metric);
         let mut left_out: Vec<usize> =
@@ -77,8 +77,8 @@ impl Layout {
         let mut values = named_values;
         let value_is_named = !values.is_empty();
         if values.is_empty() {
-            let one = named(&free, VALUE_WORDS, &[Content::Number])
-                .or_else(|| named(&free, VALUE_WORDS, &[Content::Text]));
+            let one = by_name(&free, VALUE_WORDS, &[Content::Number])
+                .or_else(|| by_name(&free, VALUE_WORDS, &[Content::Text]));
             let is_truth = |column: usize| is_word(&columns[column].name, TRUTH_WORDS);
             free.retain(|&column| {
                 let kept = !is_truth(column) || columns[column].content == Content::Text;

@@ -1,6 +1,6 @@
 //! Sorted runs, merged second by second.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bellwether_engine::NumberedSample;
 
@@ -73,11 +73,11 @@ impl Merge {
 
 impl Cursor {
     /// Reads on; false if there is nothing more.
-    fn load(&mut self, folder: &PathBuf) -> Result<bool, HistoryError> {
+    fn load(&mut self, folder: &Path) -> Result<bool, HistoryError> {
         let Some(run) = &mut self.rest else { return Ok(false) };
         self.next = 0;
         run.read(&mut self.rows).map_err(|source| HistoryError::Spill {
-            folder: folder.clone(),
+            folder: folder.to_owned(),
             source: source.into(),
         })?;
         Ok(!self.rows.is_empty())

@@ -1,7 +1,7 @@
 //! Sorted runs of rows, put aside on disk as Arrow IPC in files that have no name and so vanish with the process.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Seek, SeekFrom};
+use std::io::{BufReader, BufWriter, IntoInnerError, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -102,7 +102,7 @@ impl Runs {
 
     fn finish(&mut self, writer: StreamWriter<BufWriter<File>>) -> Result<(), HistoryError> {
         let finish = || -> Result<File, Cause> {
-            let mut file = writer.into_inner()?.into_inner().map_err(|error| error.into_error())?;
+            let mut file = writer.into_inner()?.into_inner().map_err(IntoInnerError::into_error)?;
             file.seek(SeekFrom::Start(0))?;
             Ok(file)
         };

@@ -10,13 +10,16 @@ fn row(at: i64, series: u32) -> NumberedSample {
     NumberedSample { at: Timestamp::from_ms(at), value: at as f64, series }
 }
 
+/// Time and series of the rows of a second.
+type Cell = Vec<(i64, u32)>;
+
 /// The cells of `rows`, each sorted, and whether rows were put aside. They come `batch` at a time.
 fn cells(
     rows: &[NumberedSample],
     batch: usize,
     rows_max: usize,
     sorts: bool,
-) -> (Option<Vec<Vec<(i64, u32)>>>, bool) {
+) -> (Option<Vec<Cell>>, bool) {
     let folder = tempfile::tempdir().unwrap();
     let mut batches: VecDeque<Vec<NumberedSample>> =
         rows.chunks(batch).map(<[NumberedSample]>::to_vec).collect();
@@ -43,7 +46,7 @@ fn cells(
     }
 }
 
-fn reference(rows: &[NumberedSample]) -> Vec<Vec<(i64, u32)>> {
+fn reference(rows: &[NumberedSample]) -> Vec<Cell> {
     let mut all: Vec<_> = rows.iter().map(|row| (row.at.as_ms(), row.series)).collect();
     all.sort_unstable();
     all.chunk_by(|one, other| one.0.div_euclid(CELL_MS) == other.0.div_euclid(CELL_MS))

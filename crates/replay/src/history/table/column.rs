@@ -106,6 +106,11 @@ fn each<T: std::fmt::Debug>(
 pub(super) fn values(column: &ArrayRef) -> Cow<'_, [f64]> {
     macro_rules! converted {
         ($type:ty) => {
+            column.as_primitive::<$type>().values().iter().map(|&value| f64::from(value)).collect()
+        };
+    }
+    macro_rules! rounded {
+        ($type:ty) => {
             column.as_primitive::<$type>().values().iter().map(|&value| value as f64).collect()
         };
     }
@@ -115,11 +120,11 @@ pub(super) fn values(column: &ArrayRef) -> Cow<'_, [f64]> {
         DataType::Int8 => converted!(Int8Type),
         DataType::Int16 => converted!(Int16Type),
         DataType::Int32 => converted!(Int32Type),
-        DataType::Int64 => converted!(Int64Type),
+        DataType::Int64 => rounded!(Int64Type),
         DataType::UInt8 => converted!(UInt8Type),
         DataType::UInt16 => converted!(UInt16Type),
         DataType::UInt32 => converted!(UInt32Type),
-        DataType::UInt64 => converted!(UInt64Type),
+        DataType::UInt64 => rounded!(UInt64Type),
         DataType::Boolean => {
             column.as_boolean().values().iter().map(|bit| f64::from(u8::from(bit))).collect()
         }

@@ -114,13 +114,16 @@ fn long_csv(samples: &[Sample]) -> String {
     text
 }
 
+/// A time, and a value of each series.
+type WideRow = (i64, Vec<Option<f64>>);
+
 /// The names of all series, and rows of a time with some of them. Samples that come one behind the other and have a time in
 /// common share a row.
-fn wide(samples: &[Sample]) -> (Vec<String>, Vec<(i64, Vec<Option<f64>>)>) {
+fn wide(samples: &[Sample]) -> (Vec<String>, Vec<WideRow>) {
     let mut series: Vec<String> = samples.iter().map(Sample::series).collect();
     series.sort();
     series.dedup();
-    let mut rows: Vec<(i64, Vec<Option<f64>>)> = Vec::new();
+    let mut rows: Vec<WideRow> = Vec::new();
     for sample in samples {
         let column = series.binary_search(&sample.series()).expect("a series");
         if let Some((at_ms, row)) = rows.last_mut()
@@ -169,7 +172,7 @@ fn json_lines(samples: &[Sample]) -> String {
         let labels = if host.is_empty() { json!({}) } else { json!({ "host": host }) };
         json!({ "metric": metric, "labels": labels, "timestamp": at_ms, "value": value })
     };
-    samples.iter().map(|sample| format!("{}\n", line(sample))).collect()
+    samples.iter().map(|sample| line(sample).to_string() + "\n").collect()
 }
 
 fn series_lines(samples: &[Sample]) -> String {
