@@ -11,6 +11,7 @@
 //! they come from.
 
 mod catalog;
+mod cell;
 mod csv;
 mod error;
 mod feed;

@@ -1,8 +1,7 @@
 //! From seconds of history to records, as the engine would have got them live.
 //!
 //! All samples of a second are one record, received at the time of its last sample. While nothing happens there is a
-//! heartbeat every ten seconds, as in `run`. Within a record samples go by time, series and value: whatever order they had
-//! in a file, the engine sees the same.
+//! heartbeat every ten seconds, as in `run`.
 
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use bellwether_runtime::HEARTBEAT;
 use bellwether_series::{LabelSet, Timestamp};
 
 use super::catalog::Catalog;
+use super::cell::CellOrder;
 use super::error::HistoryError;
 use super::judge::{Batch, Judges, Step};
 use super::summary::HistorySummary;
@@ -32,6 +32,7 @@ pub(super) struct Recorder<'scope, 'c> {
     series: Vec<LabelSet>,
     /// By number the beginning of each series' fingerprint, by which series go.
     ranks: Vec<u64>,
+    order: CellOrder,
     /// Which shards there are to be work for, and how many there are of all parts.
     shards: (Vec<usize>, usize),
     scratch: Vec<Work>,
@@ -79,6 +80,7 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
             catalog,
             series: Vec::new(),
             ranks: Vec::new(),
+            order: CellOrder::default(),
             scratch: (0..shards.1).map(|_| Work::default()).collect(),
             shards,
             pool: Vec::new(),
@@ -106,14 +108,7 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
         let Some(last) = cell.last() else { return Ok(true) };
         let received_at = last.at;
         self.look_up(cell);
-        let ranks = &self.ranks;
-        let rank = |row: &NumberedSample| ranks.get(row.series as usize);
-        cell.sort_by(|one, other| {
-            one.at
-                .cmp(&other.at)
-                .then_with(|| rank(one).cmp(&rank(other)))
-                .then_with(|| one.value.total_cmp(&other.value))
-        });
+        self.order.sort(cell, &self.ranks);
         if let Some(before) = self.last
             && !self.be_quiet(before, received_at)?
         {

@@ -1,5 +1,6 @@
 //! The whole way: from files to results.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bellwether_detect::Tables;
-use bellwether_engine::{PARTITIONS, Settings, Shard};
+use bellwether_engine::{NumberedSample, PARTITIONS, Settings, Shard};
 use bellwether_series::Timestamp;
 
 use super::catalog::Catalog;
@@ -160,16 +161,32 @@ impl Run<'_> {
         let shards: Vec<_> =
             numbers.iter().map(|&number| Shard::new(settings, &tables, number, count)).collect();
         let is_parallel = shards.len() > 1;
+        let total_bytes = inputs.iter().map(|input| input.size_bytes).sum();
+        let replayed = Cell::new((0, None));
+        let tell = || {
+            let (replayed_samples, at) = replayed.get();
+            (watch.progress)(HistoryProgress {
+                read_bytes: readings.done_bytes(),
+                total_bytes,
+                read_samples: readings.samples(),
+                is_read: readings.is_done(),
+                replayed_samples,
+                at,
+            });
+        };
         let told = thread::scope(|scope| {
             let mut feed =
                 Feed::new(inputs, &options.mapping, &catalog, &readings, watch.stop, note);
-            let mut reading;
-            let source: Box<super::order::Source<'_>> = if is_parallel {
-                reading = feed.on_thread(scope);
+            let mut rows_of: Box<super::order::Source<'_>> = if is_parallel {
+                let mut reading = feed.on_thread(scope);
                 Box::new(move |rows| reading.read(rows))
             } else {
                 Box::new(move |rows| feed.read(rows))
             };
+            let source = Box::new(move |rows: &mut Vec<NumberedSample>| {
+                tell();
+                rows_of(rows)
+            });
             let order = OrderOptions {
                 memory_bytes: options.memory_bytes,
                 folder: output.to_owned(),
@@ -178,7 +195,6 @@ impl Run<'_> {
             let mut ordered = Ordered::new(source, order);
             let judges = Judges::start(scope, shards, with_scores, &mut results);
             let mut recorder = Recorder::new(settings, &catalog, (numbers, count), judges);
-            let total_bytes = inputs.iter().map(|input| input.size_bytes).sum();
             let mut cell = Vec::new();
             let is_complete = loop {
                 if watch.stop.load(Ordering::Relaxed) {
@@ -192,14 +208,8 @@ impl Run<'_> {
                 if !recorder.take(&mut cell)? {
                     break false;
                 }
-                (watch.progress)(HistoryProgress {
-                    read_bytes: readings.done_bytes(),
-                    total_bytes,
-                    read_samples: readings.samples(),
-                    is_read: readings.is_done(),
-                    replayed_samples: recorder.samples(),
-                    at: recorder.at(),
-                });
+                replayed.set((recorder.samples(), recorder.at()));
+                tell();
             };
             let spilled_rows = ordered.spilled_rows();
             drop(ordered);
