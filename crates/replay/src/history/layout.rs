@@ -5,7 +5,7 @@
 
 mod guess;
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use super::notation;
 use super::time::TimeUnit;
@@ -77,7 +77,7 @@ pub enum LayoutError {
         columns: Vec<String>,
     },
     /// A column that was named holds something else.
-    #[error("column is no {expected}: column=`{name}`")]
+    #[error("column does not hold {expected}: column=`{name}`")]
     Content {
         /// The column.
         name: String,
@@ -173,17 +173,6 @@ impl Layout {
             _ = write!(text, ", left out: {}", list(&mut self.left_out.iter().copied()));
         }
         text
-    }
-}
-
-impl fmt::Display for Content {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Time => "time",
-            Self::Number => "number",
-            Self::Text => "text",
-            Self::Other => "other",
-        })
     }
 }
 

@@ -12,7 +12,7 @@ use super::catalog::Catalog;
 use super::error::{HistoryError, excerpt};
 use super::input::Source;
 use super::keys::SeriesKeys;
-use super::layout::{Column, Layout, Mapping};
+use super::layout::{Column, Content, Layout, LayoutError, Mapping};
 use super::read::ReadCounts;
 use super::time::TimeUnit;
 
@@ -45,8 +45,13 @@ impl Table {
             content: content_of(field.data_type()),
         };
         let all: Vec<_> = schema.fields().iter().map(column).collect();
-        let whole = Layout::guess(&all, mapping, &source.stem)
-            .map_err(|cause| HistoryError::Columns { path: source.path.clone(), source: cause })?;
+        let refused = |cause| HistoryError::Columns { path: source.path.clone(), source: cause };
+        let whole = Layout::guess(&all, mapping, &source.stem).map_err(refused)?;
+        let mut values = whole.values.iter().map(|value| &all[value.column]);
+        if let Some(column) = values.find(|column| column.content != Content::Number) {
+            let name = column.name.clone();
+            return Err(refused(LayoutError::Content { name, expected: "numbers" }));
+        }
         let layout = whole.projected();
         let names = whole.columns().into_iter().map(|column| all[column].name.clone()).collect();
         Ok(Self {

@@ -31,92 +31,11 @@ impl Layout {
         mapping: &Mapping,
         fallback: &str,
     ) -> Result<Self, LayoutError> {
-        let names = || columns.iter().map(|column| column.name.clone()).collect::<Vec<_>>();
-        let find = |name: &String| {
-            let place = columns.iter().position(|column| column.name == *name);
-            place.ok_or_else(|| LayoutError::NoColumn { name: name.clone(), columns: names() })
-        };
-        let find_all = |all: &[String]| all.iter().map(find).collect::<Result<Vec<_>, _>>();
-        let ignored = find_all(&mapping.ignored)?;
-        let named_labels = find_all(&mapping.labels)?;
-        let named_values = find_all(&mapping.values)?;
-        let is = |column: usize, contents: &[Content]| contents.contains(&columns[column].content);
-        let mut free: Vec<usize> = (0..columns.len())
-            .filter(|column| !ignored.contains(column) && !is(*column, &[Content::Other]))
-            .filter(|column| !named_labels.contains(column) && !named_values.contains(column))
-            .collect();
-        let by_name = |free: &[usize], words: &[&str], contents: &[Content]| {
-            let by_word = |word: &&str| {
-                free.iter()
-                    .copied()
-                    .find(|&column| is(column, contents) && is_word(&columns[column].name, &[word]))
-            };
-            words.iter().find_map(by_word)
-        };
-
-        let time = match &mapping.time {
-            Some(name) => Some(find(name)?),
-            None => by_name(&free, TIME_WORDS, &[Content::Time, Content::Number])
-                .or_else(|| free.iter().copied().find(|&column| is(column, &[Content::Time])))
-                // Some of its first cells may be wrong, which is told better with their place.
-                .or_else(|| by_name(&free, TIME_WORDS, &[Content::Text])),
-        };
-        let time = time.ok_or_else(|| LayoutError::NoTime { columns: names() })?;
-        free.retain(|&column| column != time);
-
-        let metric = match &mapping.metric {
-            Some(name) => Some(find(name)?),
-            None => by_name(&free, METRIC_WORDS, &[Content::Text]),
-        };
-        free.retain(|&column| Some(column) != metric);
-        let mut left_out: Vec<usize> =
-            (0..columns.len()).filter(|&column| is(column, &[Content::Other])).collect();
-        left_out.extend(ignored);
-
-        let is_number = |&column: &usize| is(column, &[Content::Number]);
-        let mut values = named_values;
-        let value_is_named = !values.is_empty();
-        if values.is_empty() {
-            let one = by_name(&free, VALUE_WORDS, &[Content::Number])
-                .or_else(|| by_name(&free, VALUE_WORDS, &[Content::Text]));
-            let is_truth = |column: usize| is_word(&columns[column].name, TRUTH_WORDS);
-            free.retain(|&column| {
-                let kept = !is_truth(column) || columns[column].content == Content::Text;
-                if !kept {
-                    left_out.push(column);
-                }
-                kept
-            });
-            values = match one {
-                Some(one) => vec![one],
-                None => free.iter().copied().filter(is_number).collect(),
-            };
-            if metric.is_some() && values.len() > 1 {
-                let columns = values.iter().map(|&value| columns[value].name.clone()).collect();
-                return Err(LayoutError::Values { columns });
-            }
-        }
-        if values.is_empty() {
-            return Err(LayoutError::NoValue { columns: names() });
-        }
-        if metric.is_some() && values.len() > 1 {
-            return Err(LayoutError::Values { columns: mapping.values.clone() });
-        }
-        free.retain(|column| !values.contains(column));
-
-        let labels = if mapping.labels.is_empty() {
-            // Where the value is known, what is left says whose it is, also in numbers.
-            let only_text = metric.is_none() && !value_is_named && values.len() > 1;
-            let is_label = |column: &usize| !only_text || is(*column, &[Content::Text]);
-            let (labels, rest): (Vec<_>, Vec<_>) = free.iter().copied().partition(is_label);
-            left_out.extend(rest);
-            labels
-        } else {
-            left_out.extend(free);
-            named_labels
-        };
-        left_out.sort_unstable();
-        left_out.dedup();
+        let mut guess = Guess::new(columns, mapping)?;
+        let time = guess.time()?;
+        let metric = guess.metric()?;
+        let values = guess.values(metric.is_some())?;
+        let labels = guess.labels(metric.is_some(), values.len())?;
         let value = |column: usize| {
             let labels = match metric {
                 Some(_) => Vec::new(),
@@ -124,13 +43,142 @@ impl Layout {
             };
             Ok(ValueColumn { column, labels })
         };
+        guess.left_out.sort_unstable();
         Ok(Self {
             time,
             metric,
             labels: labels.into_iter().map(|label| (label, columns[label].name.clone())).collect(),
             values: values.into_iter().map(value).collect::<Result<_, _>>()?,
-            left_out,
+            left_out: guess.left_out,
         })
+    }
+}
+
+/// A guess that is under way: each step takes from the columns that are still free.
+struct Guess<'a> {
+    columns: &'a [Column],
+    mapping: &'a Mapping,
+    free: Vec<usize>,
+    left_out: Vec<usize>,
+}
+
+impl<'a> Guess<'a> {
+    fn new(columns: &'a [Column], mapping: &'a Mapping) -> Result<Self, LayoutError> {
+        let mut guess = Self { columns, mapping, free: Vec::new(), left_out: Vec::new() };
+        let ignored = mapping.ignored.iter().map(|name| guess.place(name));
+        let ignored: Vec<_> = ignored.collect::<Result<_, _>>()?;
+        let (labels, values) = (guess.find_all(&mapping.labels)?, guess.find_all(&mapping.values)?);
+        for column in 0..columns.len() {
+            if ignored.contains(&column) || guess.is(column, &[Content::Other]) {
+                guess.left_out.push(column);
+            } else if !labels.contains(&column) && !values.contains(&column) {
+                guess.free.push(column);
+            }
+        }
+        Ok(guess)
+    }
+
+    fn time(&mut self) -> Result<usize, LayoutError> {
+        let by_content =
+            || self.free.iter().copied().find(|&column| self.is(column, &[Content::Time]));
+        let time = match &self.mapping.time {
+            Some(name) => Some(self.find(name)?),
+            None => self
+                .by_name(TIME_WORDS, &[Content::Time, Content::Number])
+                .or_else(by_content)
+                // Some of its first cells may be wrong, which is told better with their place.
+                .or_else(|| self.by_name(TIME_WORDS, &[Content::Text])),
+        };
+        let time = time.ok_or_else(|| LayoutError::NoTime { columns: self.names() })?;
+        self.free.retain(|&column| column != time);
+        Ok(time)
+    }
+
+    fn metric(&mut self) -> Result<Option<usize>, LayoutError> {
+        let metric = match &self.mapping.metric {
+            Some(name) => Some(self.find(name)?),
+            None => self.by_name(METRIC_WORDS, &[Content::Text]),
+        };
+        self.free.retain(|&column| Some(column) != metric);
+        Ok(metric)
+    }
+
+    /// The columns of values, of which beside a metric there is one.
+    fn values(&mut self, has_metric: bool) -> Result<Vec<usize>, LayoutError> {
+        let mut values = self.find_all(&self.mapping.values)?;
+        if values.is_empty() {
+            let one = self
+                .by_name(VALUE_WORDS, &[Content::Number])
+                .or_else(|| self.by_name(VALUE_WORDS, &[Content::Text]));
+            let columns = self.columns;
+            let is_number = |column: &usize| columns[*column].content == Content::Number;
+            let is_truth =
+                |column: &usize| is_number(column) && is_word(&columns[*column].name, TRUTH_WORDS);
+            self.left_out.extend(self.free.iter().filter(|&column| is_truth(column)));
+            self.free.retain(|column| !is_truth(column));
+            values = match one {
+                Some(one) => vec![one],
+                None => self.free.iter().copied().filter(is_number).collect(),
+            };
+        }
+        if values.is_empty() {
+            return Err(LayoutError::NoValue { columns: self.names() });
+        }
+        if has_metric && values.len() > 1 {
+            let columns = values.iter().map(|&value| self.columns[value].name.clone()).collect();
+            return Err(LayoutError::Values { columns });
+        }
+        self.free.retain(|column| !values.contains(column));
+        Ok(values)
+    }
+
+    /// The labels among what is left. Where it is known what the value is, that says whose it is, also in numbers.
+    fn labels(&mut self, has_metric: bool, values: usize) -> Result<Vec<usize>, LayoutError> {
+        let named = self.find_all(&self.mapping.labels)?;
+        if !named.is_empty() {
+            self.left_out.append(&mut self.free);
+            return Ok(named);
+        }
+        let only_text = !has_metric && self.mapping.values.is_empty() && values > 1;
+        let (labels, rest): (Vec<_>, Vec<_>) = std::mem::take(&mut self.free)
+            .into_iter()
+            .partition(|&column| !only_text || self.is(column, &[Content::Text]));
+        self.left_out.extend(rest);
+        Ok(labels)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.columns.iter().map(|column| column.name.clone()).collect()
+    }
+
+    fn is(&self, column: usize, contents: &[Content]) -> bool {
+        contents.contains(&self.columns[column].content)
+    }
+
+    fn find(&self, name: &str) -> Result<usize, LayoutError> {
+        let place = self.place(name)?;
+        if self.is(place, &[Content::Other]) {
+            let expected = "times, numbers or texts";
+            return Err(LayoutError::Content { name: name.to_owned(), expected });
+        }
+        Ok(place)
+    }
+
+    fn place(&self, name: &str) -> Result<usize, LayoutError> {
+        let place = self.columns.iter().position(|column| column.name == name);
+        place.ok_or_else(|| LayoutError::NoColumn { name: name.to_owned(), columns: self.names() })
+    }
+
+    fn find_all(&self, names: &[String]) -> Result<Vec<usize>, LayoutError> {
+        names.iter().map(|name| self.find(name)).collect()
+    }
+
+    /// The first free column with one of `contents` that has the first of `words`, else the second, and so on.
+    fn by_name(&self, words: &[&str], contents: &[Content]) -> Option<usize> {
+        let has = |word: &str, column: usize| {
+            self.is(column, contents) && is_word(&self.columns[column].name, &[word])
+        };
+        words.iter().find_map(|word| self.free.iter().copied().find(|&column| has(word, column)))
     }
 }
 
@@ -205,6 +253,8 @@ mod tests {
         assert!(error("ts:n b:s", &nothing).contains("--value"));
         assert!(error("ts:n metric:s a:n b:n", &nothing).contains("columns=`a, b`"));
         assert!(error("ts:n a{:n", &nothing).contains("notation"));
+        let list = Mapping { labels: vec!["b".to_owned()], ..Mapping::default() };
+        assert!(error("ts:n v:n b:o", &list).contains("texts: column=`b`"));
         let missing = Mapping { time: Some("when".to_owned()), ..nothing };
         assert!(error("ts:n b:n", &missing).contains("column=`when`, columns=`ts, b`"));
     }

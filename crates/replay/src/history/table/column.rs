@@ -178,7 +178,7 @@ impl<'a> KeyColumn<'a> {
                 };
                 Self::Codes { column, codes, texts }
             }
-            _ => Self::Made((0..column.len()).map(|row| made(column, row)).collect()),
+            _ => Self::Made(made(column)),
         }
     }
 
@@ -204,14 +204,17 @@ impl<'a> KeyColumn<'a> {
     }
 }
 
-fn made(column: &ArrayRef, row: usize) -> String {
-    if column.is_null(row) {
-        return String::new();
-    }
+/// The cells of a column that holds no texts, as texts.
+fn made(column: &ArrayRef) -> Vec<String> {
+    let cells = |text: &dyn Fn(usize) -> String| {
+        let cell = |row| if column.is_null(row) { String::new() } else { text(row) };
+        (0..column.len()).map(cell).collect()
+    };
     macro_rules! digits {
-        ($type:ty) => {
-            column.as_primitive::<$type>().value(row).to_string()
-        };
+        ($type:ty) => {{
+            let numbers = column.as_primitive::<$type>();
+            cells(&|row| numbers.value(row).to_string())
+        }};
     }
     match column.data_type() {
         DataType::Int8 => digits!(Int8Type),
@@ -224,10 +227,12 @@ fn made(column: &ArrayRef, row: usize) -> String {
         DataType::UInt64 => digits!(UInt64Type),
         DataType::Float32 => digits!(Float32Type),
         DataType::Float64 => digits!(Float64Type),
-        DataType::Boolean => column.as_boolean().value(row).to_string(),
-        _ => match times(column, None) {
-            Ok(times) => times[row].as_ms().to_string(),
-            Err(_) => String::new(),
+        DataType::Boolean => cells(&|row| column.as_boolean().value(row).to_string()),
+        data_type if content_of(data_type) == Content::Time => match times(column, None) {
+            Ok(times) => cells(&|row| times[row].as_ms().to_string()),
+            Err(_) => cells(&|_| String::new()),
         },
+        // Columns of other types name no series.
+        _ => cells(&|_| String::new()),
     }
 }

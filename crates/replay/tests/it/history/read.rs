@@ -4,6 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow_array::{
+    ArrayRef, BooleanArray, Date32Array, Float32Array, RecordBatch, StringViewArray,
+    TimestampSecondArray, UInt16Array,
+};
+use arrow_ipc::writer::FileWriter;
 use bellwether_replay::history::{Catalog, HistoryError, Input, Mapping, ReadCounts, TimeUnit};
 
 /// Samples as `series at_ms value`, what was decided about columns, and counts.
@@ -113,4 +118,36 @@ fn what_is_wrong_is_named_with_its_place() {
         let message = refused("x.jsonl", text);
         assert!(message.contains(expected), "{message}");
     }
+}
+
+#[test]
+fn columns_of_any_type_are_understood() {
+    let columns: [(&str, ArrayRef); 6] = [
+        ("day", Arc::new(Date32Array::from(vec![Some(20_255), None, Some(20_256)]))),
+        ("code", Arc::new(UInt16Array::from(vec![Some(200), Some(200), None]))),
+        ("is_up", Arc::new(BooleanArray::from(vec![true, true, false]))),
+        ("since", Arc::new(TimestampSecondArray::from(vec![1, 2, 3]))),
+        ("zone", Arc::new(StringViewArray::from(vec!["a", "b", "a"]))),
+        ("value", Arc::new(Float32Array::from(vec![Some(1.5), Some(2.0), Some(3.0)]))),
+    ];
+    let table = RecordBatch::try_from_iter(columns).expect("a table");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("x.feather");
+    let file = fs::File::create(&path).expect("a file");
+    let mut writer = FileWriter::try_new(file, &table.schema()).expect("a file");
+    writer.write(&table).expect("a file");
+    writer.finish().expect("a file");
+    let mapping = Mapping { time: Some("day".to_owned()), ..Mapping::default() };
+    let (rows, note, counts) = read(&path, &mapping).expect("rows");
+    let expected = [
+        r#"x{code="200",is_up="true",since="1000",zone="a"} 1750032000000 1.5"#,
+        r#"x{is_up="false",since="3000",zone="a"} 1750118400000 3"#,
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(note, "time=`day`, value: `value`, labels: `code`, `is_up`, `since`, `zone`");
+    assert_eq!(counts.rows_without_time, 1);
+    let mapping = Mapping { values: vec!["zone".to_owned()], ..mapping };
+    let error = read(&path, &mapping).expect_err("an error");
+    let cause = std::error::Error::source(&error).expect("a cause").to_string();
+    assert_eq!(cause, "column does not hold numbers: column=`zone`");
 }
