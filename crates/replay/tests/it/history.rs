@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use bellwether_detect::{DetectorSpec, iqr, seasonal, zscore};
+use bellwether_detect::{DetectorSpec, WarmUp, iqr, seasonal, zscore};
 use bellwether_engine::Settings;
 use bellwether_eventlog::Wanted;
 use bellwether_replay::history::{
@@ -25,12 +25,13 @@ use proptest::prelude::*;
 use crate::golden::check;
 use formats::{Format, Sample, write};
 
-/// The base tier by itself, which is fast.
+/// Detectors of the base tier by themselves, which are fast, and judge soon.
 fn settings() -> Arc<Settings> {
     let mut settings = Settings::default();
+    let warm_up_samples = WarmUp::try_from(10).expect("a warm-up");
     settings.rules[0].detectors = vec![
-        DetectorSpec::Zscore(zscore::Params::default()),
-        DetectorSpec::Iqr(iqr::Params::default()),
+        DetectorSpec::Zscore(zscore::Params { warm_up_samples, ..Default::default() }),
+        DetectorSpec::Iqr(iqr::Params { warm_up_samples, ..Default::default() }),
         DetectorSpec::Seasonal(seasonal::Params::default()),
     ];
     Arc::new(settings)
@@ -155,8 +156,8 @@ fn any_history() -> impl Strategy<Value = Vec<Sample>> {
         1 => Just(Some(f64::NAN)),
         1 => Just(None),
     ];
-    let sample = (0..4_usize, 0..90_i64, 0..3_i64, value);
-    proptest::collection::vec(sample, 1..250).prop_map(|all| {
+    let sample = (0..4_usize, 0..60_i64, 0..2_i64, value);
+    proptest::collection::vec(sample, 150..400).prop_map(|all| {
         let sample = |(series, minute, jitter, value): (usize, i64, i64, Option<f64>)| Sample {
             metric: ["load", "requests_total"][series % 2].to_owned(),
             host: ["", "web-1"][series / 2].to_owned(),
@@ -189,6 +190,7 @@ proptest! {
             let (mut summary, events, scores) = replay(&[path], &options);
             (summary.inputs, summary.read) = Default::default();
             let expected = expected.get_or_insert_with(|| (summary.clone(), events.clone(), scores.clone()));
+            prop_assert!(summary.scores > 0);
             prop_assert_eq!(&summary, &expected.0, "{:?}", format);
             prop_assert_eq!(&events, &expected.1, "{:?}", format);
             prop_assert!(scores == expected.2, "{:?}", format);
