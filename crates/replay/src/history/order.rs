@@ -139,6 +139,9 @@ impl<'a> Ordered<'a> {
             }
         } else {
             self.is_begun = true;
+            // Memory that is never touched costs nothing; what grows step by step is cleared and copied over and over. Where
+            // there is not that much it grows all the same.
+            _ = self.buffer.try_reserve_exact(self.rows_max);
             self.read_up_to(self.rows_max)?;
             let oldest = self.buffer.iter().map(|row| row.at).min().unwrap_or(self.newest);
             let is_small = self.lag_ms <= self.newest.ms_since(oldest) / SMALL_PART;
