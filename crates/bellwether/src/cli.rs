@@ -6,6 +6,7 @@
 )]
 
 mod explain;
+mod history;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::config::PRESETS;
 use crate::report::parse_moment;
 
 pub use explain::ExplainArgs;
+pub use history::HistoryArgs;
 
 /// Streaming anomaly detection for Prometheus metrics.
 ///
@@ -60,6 +62,10 @@ pub enum Command {
     #[command(after_help = DEMO_HELP)]
     Demo(DemoArgs),
     /// Run recorded history through the same engine.
+    ///
+    /// Of files with history (CSV, JSON lines, Parquet, Arrow IPC) it gives the events that `run` would have given:
+    /// events.jsonl and events.parquet, with --scores also every judgement, and summary.json. What a file holds is found out
+    /// from its content, which columns mean what from their names, and shown.
     ///
     /// Of a journal that `run` wrote it gives the events that `run` gave: events.jsonl, one a line, and summary.json. With
     /// --verify it replays it in several ways that must not matter (shards, other requests, interruptions) and compares. Of
@@ -127,6 +133,10 @@ Examples:
 
 const REPLAY_HELP: &str = "\
 Examples:
+  bellwether replay metrics.parquet --output results
+  bellwether replay january.csv.gz february.csv.gz --output results --config candidate.yml --scores
+  bellwether replay export.csv --time ts --value temp --label site --output results
+  bellwether replay huge/ --partition 1/4 --output results-1
   bellwether replay bellwether-data --output results
   bellwether replay bellwether-data --output results --config candidate.yml
   bellwether replay --verify bellwether-data
@@ -203,21 +213,22 @@ pub struct DemoArgs {
 /// Options of `bellwether replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
-    /// A journal: the data folder of `run`, or the folder `journal` in it. It is only read.
-    #[arg(value_name = "JOURNAL", required_unless_present = "corpus")]
-    pub journal: Option<PathBuf>,
-    /// Manifest of a corpus instead of a journal: a JSON file that lists its series and where their data is.
-    #[arg(long, value_name = "MANIFEST_JSON", conflicts_with = "journal")]
+    /// Files with history, folders of such files, or a journal: the data folder of `run`, or the folder `journal` in it.
+    /// They are only read.
+    #[arg(value_name = "INPUT", required_unless_present = "corpus")]
+    pub inputs: Vec<PathBuf>,
+    /// Manifest of a corpus instead: a JSON file that lists its series and where their data is.
+    #[arg(long, value_name = "MANIFEST_JSON", conflicts_with = "inputs")]
     pub corpus: Option<PathBuf>,
     /// Folder for the results.
     #[arg(long, value_name = "DIR", required_unless_present = "verify")]
     pub output: Option<PathBuf>,
     /// Configuration file, in force throughout. Without one a journal is replayed under what was in force when it was
-    /// written, and a corpus under embedded defaults.
+    /// written, anything else under embedded defaults.
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Replay the journal in several ways and compare what they give; no results are written.
-    #[arg(long, requires = "journal", conflicts_with_all = ["corpus", "output"])]
+    #[arg(long, requires = "inputs", conflicts_with_all = ["corpus", "output"])]
     pub verify: bool,
     /// Compare with these events, written by `run`, too: a file of JSON lines, a Parquet file, or the folder of an
     /// event log.
@@ -226,6 +237,9 @@ pub struct ReplayArgs {
     /// Seed of the places where --verify cuts requests and interrupts.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "verify", conflicts_with_all = ["corpus", "output"])]
     pub seed: u64,
+    /// What only files with history have.
+    #[command(flatten)]
+    pub history: HistoryArgs,
 }
 
 /// Options of `bellwether eval`.

@@ -54,6 +54,13 @@ pub(crate) fn warn(what: &str) {
     _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
+/// Says something on standard error that is no warning, on a line of its own.
+pub(crate) fn say(what: &str) {
+    let line = format!("{}\n", one_line(what));
+    // There is nobody left to tell.
+    _ = io::stderr().lock().write_all(line.as_bytes());
+}
+
 /// `text` with its control characters escaped.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());

@@ -1,7 +1,9 @@
 //! `bellwether replay`: recorded history through the same engine.
 
 mod corpus;
+mod history;
 mod journal;
+mod stop;
 mod verify;
 
 use std::path::Path;
@@ -9,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use bellwether_engine::Settings;
+use bellwether_replay::journal::is_journal;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::ReplayArgs;
@@ -16,25 +19,26 @@ use crate::config::Config;
 
 pub(crate) use journal::complain;
 
-/// Replays a corpus or a journal. Says whether all is well: with `--verify` whether nothing differs.
+/// Replays files with history, a journal or a corpus. Says whether all is well: with `--verify` whether nothing differs, else
+/// whether all of it was replayed.
 ///
 /// # Errors
 /// When the configuration is wrong, what is to be replayed cannot be read, or the results cannot be written.
 pub fn replay(args: &ReplayArgs) -> anyhow::Result<bool> {
-    let ReplayArgs { journal, corpus, output, config, verify: _, events, seed } = args;
+    let ReplayArgs { inputs, corpus, output, config, verify: _, events, seed, history } = args;
     let config = config.as_deref();
-    match (journal, corpus, output) {
+    match (&**inputs, corpus, output) {
         (_, Some(manifest), Some(output)) => {
             corpus::corpus(manifest, output, config).map(|()| true)
         }
-        (Some(folder), _, Some(output)) => {
+        ([folder], _, Some(output)) if is_journal(folder) => {
             journal::journal(folder, output, settings(config)?).map(|()| true)
         }
-        (Some(folder), _, None) => {
+        (inputs, _, Some(output)) => history::history(inputs, output, config, history),
+        ([folder], _, None) => {
             verify::verify(folder, settings(config)?.as_ref(), events.as_deref(), *seed)
         }
-        // The command line takes nothing else.
-        _ => anyhow::bail!("name a journal or a corpus"),
+        (_, _, None) => anyhow::bail!("one journal is verified at a time"),
     }
 }
 

@@ -276,6 +276,41 @@ fn damage_is_named_and_what_is_whole_is_replayed() {
 }
 
 #[test]
+fn files_are_replayed_and_what_was_guessed_is_said() {
+    let results = tempfile::tempdir().unwrap();
+    let [one, other] = ["long.csv", "wide.parquet"].map(|name| {
+        let (input, output) =
+            (Path::new("../../fixtures/history").join(name), results.path().join(name));
+        let (code, out, err) =
+            replay([&input, &"--output", &output, &"--scores", &"--threads", &"2"]);
+        assert_eq!(code, 0, "{err}");
+        assert!(err.starts_with(&format!("{} (", input.display())), "{err}");
+        assert!(err.contains("time=`t"), "{err}");
+        let summary = json(&output.join("summary.json"));
+        assert_eq!((&summary["series"], &summary["complete"]), (&6.into(), &true.into()));
+        assert!(out.starts_with(&format!("{} samples, 6 series, ", summary["samples"])), "{out}");
+        assert!(output.join("scores.parquet").exists() && output.join("events.parquet").exists());
+        fs::read_to_string(output.join("events.jsonl")).unwrap()
+    });
+    assert!(one == other && !one.is_empty());
+}
+
+#[test]
+fn what_is_wrong_with_a_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, output) = (folder.path().join("x.csv"), folder.path().join("results"));
+    fs::write(&input, "ts,host,load\n1750032000,a,1\n1750032060,a,much\n").unwrap();
+    let (code, _, err) = replay([&input, &"--output", &output, &"--value", &"load"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("x.csv`, row=`3`, column=`load`, value=`much`"), "{err}");
+    let (code, _, err) = replay([&input, &"--output", &output, &"--time", &"when"]);
+    assert_eq!(code, 1);
+    assert!(err.contains("column=`when`, columns=`ts, host, load`"), "{err}");
+    let (code, _, err) = replay([&input, &"--output", &output, &"--partition", &"3/2"]);
+    assert_eq!((code, err.contains("1/4")), (2, true), "{err}");
+}
+
+#[test]
 fn wrong_usage_answers_2_and_what_is_no_journal_1() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path();

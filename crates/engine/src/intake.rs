@@ -14,6 +14,7 @@ mod cold;
 mod configuration;
 mod families;
 mod lookup;
+mod numbered;
 mod per_metric;
 mod replicas;
 mod state;
@@ -201,6 +202,7 @@ impl Intake {
             RecordBody::Request { tenant, write } => {
                 self.request(tenant, write, work, &mut routed);
             }
+            RecordBody::Samples(samples) => self.route_numbered(*samples, work, &mut routed),
             RecordBody::Configuration(settings) => self.configure(settings, work),
             RecordBody::Heartbeat => {}
         }
@@ -261,7 +263,7 @@ impl Intake {
                 self.note_refused(Some(stamp), &series, RejectReason::Future);
                 continue;
             }
-            match self.recognise(stamp, series.labels, work, routed) {
+            match self.recognise(stamp, series.labels, None, work, routed) {
                 Ok(Recognised::Series(index)) => {
                     self.take(index, series.samples, newest, work, routed);
                 }

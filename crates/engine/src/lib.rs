@@ -54,7 +54,7 @@ pub use outcome::{Outcome, RejectReason};
 pub use outputs::{CalibrationCounts, Counts, DropReason, Gauge, GaugeReading, Outputs, Score};
 pub use own::{HEALTH_RULE, next_own_event, own_event};
 pub use partition::{Input, PARTITIONS, Partition, Row, SeriesView};
-pub use record::{Record, RecordBody, RecordKind};
+pub use record::{NumberedSample, Record, RecordBody, RecordKind, Samples};
 pub use settings::{
     AlertPolicy, Budget, DEFAULT_RULE, DeepTier, Importance, Ordering, Rule, Selection,
     SeriesLimits, Settings,

@@ -166,8 +166,16 @@ pub struct Score {
     pub fingerprint: Fingerprint,
     /// Event time of the sample.
     pub at: Timestamp,
+    /// The value that was judged: of a counter its rate per second.
+    pub value: f64,
     /// Combined surprise.
     pub surprise: f64,
+    /// What the most surprised detector expected.
+    pub expected: f64,
+    /// Lower edge of its expected band.
+    pub lower: f64,
+    /// Upper edge of its expected band.
+    pub upper: f64,
 }
 
 /// News of a series whose gauges are exported.

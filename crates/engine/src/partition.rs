@@ -376,7 +376,9 @@ impl Partition {
         outputs.counts.calibration.count(class, surprise);
         series.last_surprise = surprise as f32;
         if let Some(scores) = &mut outputs.scores {
-            scores.push(Score { fingerprint: series.fingerprint, at, surprise });
+            let ExpectedBand { lower, upper } = expected.band(bank.tail(), NOTABLE);
+            let (fingerprint, expected) = (series.fingerprint, expected.center);
+            scores.push(Score { fingerprint, at, value, surprise, expected, lower, upper });
         }
         if series.export != Export::Off {
             let ExpectedBand { lower, upper } = expected.band(bank.tail(), NOTABLE);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwether_series::Timestamp;
+use bellwether_series::{LabelSet, Timestamp};
 use bellwether_wire::remote_write::WriteRequest;
 use serde::{Deserialize, Serialize};
 
@@ -41,10 +41,32 @@ pub enum RecordBody<'a> {
         /// What it brings.
         write: &'a WriteRequest,
     },
+    /// The same as a request with these samples and no metadata, for whoever knows its series by number.
+    Samples(Samples<'a>),
     /// Nothing arrived for a while.
     Heartbeat,
     /// The configuration changed.
     Configuration(Arc<Settings>),
+}
+
+/// Samples of numbered series, as history has them: no label is encoded, hashed or compared for a sample.
+#[derive(Debug, Clone, Copy)]
+pub struct Samples<'a> {
+    /// The labels of series 0, 1 and so on: the same in every record, but for what is added at the end.
+    pub series: &'a [LabelSet],
+    /// The samples, those of a series in the order in which a request would have them.
+    pub rows: &'a [NumberedSample],
+}
+
+/// One sample of a numbered series.
+#[derive(Debug, Clone, Copy)]
+pub struct NumberedSample {
+    /// Event time.
+    pub at: Timestamp,
+    /// Any bits, as in a [`RawSample`](bellwether_wire::remote_write::RawSample).
+    pub value: f64,
+    /// Index into [`Samples::series`].
+    pub series: u32,
 }
 
 impl<'a> RecordBody<'a> {
@@ -56,7 +78,7 @@ impl<'a> RecordBody<'a> {
     /// The kind under which the journal files this record.
     pub const fn kind(&self) -> RecordKind {
         match self {
-            Self::Request { .. } => RecordKind::Request,
+            Self::Request { .. } | Self::Samples(_) => RecordKind::Request,
             Self::Heartbeat => RecordKind::Heartbeat,
             Self::Configuration(_) => RecordKind::Configuration,
         }

@@ -8,6 +8,7 @@
 
 mod day;
 mod event_log;
+mod event_table;
 mod guard;
 mod json_lines;
 mod known;
@@ -19,6 +20,7 @@ mod testing;
 mod worker;
 
 pub use event_log::{EventLog, EventLogOptions};
+pub use event_table::EventTable;
 pub use json_lines::{JsonLines, JsonLinesOptions};
 pub use read::{Events, ReadError, Wanted, read};
 pub use table::RowError;

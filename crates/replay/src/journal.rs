@@ -16,7 +16,7 @@ mod tests;
 
 pub use error::JournalReplayError;
 pub use figures::{EventCounts, Findings, Summary, Undecodable};
-pub use tape::Progress;
 pub(crate) use tape::Tape;
+pub use tape::{Progress, is_journal};
 pub use verify::{Difference, LiveComparison, Verification, Way, WayResult, verify_journal};
 pub use write::replay_journal;

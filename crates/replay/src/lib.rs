@@ -5,5 +5,6 @@ pub mod corpus;
 pub mod eval;
 pub mod explain;
 pub mod fleet;
+pub mod history;
 pub mod journal;
 pub mod report;

@@ -165,6 +165,12 @@ impl LabelSet {
         &self.0
     }
 
+    /// Whether both are clones of the same set, which takes no look at their bytes. Equal sets that were made one by one
+    /// are not.
+    pub fn is_clone_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// The labels, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         // Canonical bytes decode without an error and are UTF-8: `canonical` made them so.

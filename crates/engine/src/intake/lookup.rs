@@ -19,12 +19,14 @@ pub(super) enum Recognised {
 }
 
 impl Intake {
-    /// What these label bytes mean in a request with this `stamp`. A series is created if it is new and may be.
+    /// What these label bytes mean in a request with this `stamp`. A series is created if it is new and may be, from a clone
+    /// of `labels` if the caller has these bytes as a label set.
     #[inline]
     pub(super) fn recognise(
         &mut self,
         stamp: &Stamp<'_>,
         wire: &[u8],
+        labels: Option<&LabelSet>,
         work: &mut [Work],
         routed: &mut Routed,
     ) -> Result<Recognised, Refusal> {
@@ -45,7 +47,7 @@ impl Intake {
         }
         match self.recall(Some(hash), field, wire) {
             Some(recalled) => Ok(recalled),
-            None => self.read(stamp, wire, work, routed),
+            None => self.read(stamp, wire, labels, work, routed),
         }
     }
 
@@ -63,6 +65,7 @@ impl Intake {
         &mut self,
         stamp: &Stamp<'_>,
         wire: &[u8],
+        known: Option<&LabelSet>,
         work: &mut [Work],
         routed: &mut Routed,
     ) -> Result<Recognised, Refusal> {
@@ -73,7 +76,8 @@ impl Intake {
             };
             (reason, error.to_string())
         })?;
-        let labels = stamp.put_on(labels)?;
+        // Both are the same; a clone is known again without a look at its bytes.
+        let labels = stamp.put_on(known.cloned().unwrap_or(labels))?;
         if let Some(replica) = self.settings.ha.replica(&labels) {
             return self.hear_replica(stamp, (wire, &labels), replica, work, routed);
         }

@@ -47,11 +47,14 @@ pub(super) struct Stamp<'r> {
 }
 
 impl<'r> Stamp<'r> {
+    /// Without tenants.
+    pub(super) const fn none() -> Self {
+        Self { label: None, field: Vec::new() }
+    }
+
     /// That of a `tenant`; `None` if there is no such tenant.
     pub(super) fn of(settings: &Settings, tenant: &'r str) -> Option<Self> {
-        let Some(tenants) = &settings.tenants else {
-            return Some(Self { label: None, field: Vec::new() });
-        };
+        let Some(tenants) = &settings.tenants else { return Some(Self::none()) };
         let field = label_field(&tenants.label, tenant);
         tenants
             .knows(tenant)

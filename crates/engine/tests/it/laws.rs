@@ -8,7 +8,7 @@ use bellwether_series::Fingerprint;
 use bellwether_wire::remote_write::RawSample;
 use proptest::prelude::*;
 
-use crate::run::{Told, run, run_sharded, run_split};
+use crate::run::{Told, run, run_numbered, run_sharded, run_split};
 use crate::scene::{Kind, Noise, Scene, Step, any_scene, config, eventful_scene, settings};
 
 #[test]
@@ -97,6 +97,17 @@ proptest! {
         prop_assert_eq!(whole.gauges(), split.gauges());
         prop_assert_eq!(whole.counts, split.counts);
         prop_assert_eq!(whole.outcome, split.outcome);
+    }
+
+    #[test]
+    fn numbered_samples_are_what_a_request_with_them_is(scene in any_scene()) {
+        let (steps, settings) = (scene.steps(), settings());
+        let (request, numbered) =
+            (run(&scene, &settings, &steps), run_numbered(&scene, &settings, &steps));
+        prop_assert_eq!(request.lines(), numbered.lines());
+        prop_assert_eq!(request.gauges(), numbered.gauges());
+        prop_assert_eq!(request.counts, numbered.counts);
+        prop_assert_eq!(request.outcome.accepted_samples, numbered.outcome.accepted_samples);
     }
 
     #[test]

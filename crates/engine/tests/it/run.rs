@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bellwether_detect::Tables;
 use bellwether_engine::{
-    AlertCap, Counts, Engine, Event, Gauge, Intake, Outcome, Outputs, Record, RecordBody, Settings,
-    Shard, Work,
+    AlertCap, Counts, Engine, Event, Gauge, Intake, NumberedSample, Outcome, Outputs, Record,
+    RecordBody, Samples, Settings, Shard, Work,
 };
 use bellwether_series::Fingerprint;
+use bellwether_wire::remote_write::RawSample;
 
 use crate::scene::{Scene, Step};
 
@@ -64,6 +65,25 @@ pub(crate) fn run(scene: &Scene, settings: &Arc<Settings>, steps: &[Step]) -> To
     for step in steps {
         let request = scene.request(&step.samples);
         let body = RecordBody::request(&request);
+        let outcome = engine.apply(&Record { received_at: step.received_at, body }, &mut outputs);
+        told.add(&outcome, &mut outputs);
+    }
+    told
+}
+
+/// As [`run`], with samples whose series come by number.
+pub(crate) fn run_numbered(scene: &Scene, settings: &Arc<Settings>, steps: &[Step]) -> Told {
+    let series: Vec<_> = (0..scene.plans.len()).map(|number| scene.labels(number)).collect();
+    let mut engine = Engine::new(settings, 1);
+    let (mut outputs, mut told) = (Outputs::default(), Told::default());
+    for step in steps {
+        let numbered = |&(series, sample): &(usize, RawSample)| NumberedSample {
+            at: sample.timestamp,
+            value: sample.value,
+            series: series as u32,
+        };
+        let rows: Vec<_> = step.samples.iter().map(numbered).collect();
+        let body = RecordBody::Samples(Samples { series: &series, rows: &rows });
         let outcome = engine.apply(&Record { received_at: step.received_at, body }, &mut outputs);
         told.add(&outcome, &mut outputs);
     }

@@ -63,7 +63,7 @@ pub struct EventCounts {
 }
 
 impl EventCounts {
-    pub(super) fn count(&mut self, event: &Event) {
+    pub(crate) fn count(&mut self, event: &Event) {
         self.total += 1;
         let count = match event.change {
             ChangeKind::Noticed => &mut self.noticed,

@@ -20,6 +20,15 @@ use super::figures::{Findings, Undecodable};
 const FOLDER: &str = "journal";
 const SUFFIX: &str = ".journal";
 
+/// Whether `path` is the folder of a journal, or one with a journal in it; whether that can be read is another question.
+pub fn is_journal(path: &Path) -> bool {
+    let is_segment = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry.is_ok_and(|entry| entry.file_name().to_string_lossy().ends_with(SUFFIX))
+    };
+    path.join(FOLDER).is_dir()
+        || std::fs::read_dir(path).is_ok_and(|mut entries| entries.any(is_segment))
+}
+
 /// How far a replay is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Progress {

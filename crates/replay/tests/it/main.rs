@@ -5,7 +5,7 @@
 //! after a change of the corpus itself, which `fixture.rs` generates, write that first:
 //!
 //! ```sh
-//! UPDATE_FIXTURES=1 cargo test -p bellwether-replay --test it fixture
+//! UPDATE_FIXTURES=1 cargo test -p bellwether-replay --test it
 //! UPDATE_GOLDEN=1 cargo test -p bellwether-replay --test it
 //! ```
 
@@ -14,4 +14,5 @@ mod events;
 mod fixture;
 mod golden;
 mod hand_written_alerts;
+mod history;
 mod rows;

@@ -1,0 +1,94 @@
+//! Options of `bellwether replay` for files with history.
+
+use bellwether_replay::history::{HistoryOptions, Mapping, Part, TimeUnit};
+use clap::{Args, ValueEnum};
+
+const MIB: usize = 1024 * 1024;
+
+/// What only files with history have.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Files with history")]
+pub struct HistoryArgs {
+    /// Column with the time: RFC 3339, or a number since 1970. Guessed without it.
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["corpus", "verify"])]
+    pub time: Option<String>,
+    /// Unit of times that are numbers. Guessed from the first one without it.
+    #[arg(long, value_name = "UNIT", value_enum, conflicts_with_all = ["corpus", "verify"])]
+    pub time_unit: Option<UnitArg>,
+    /// Column with the metric name, or with a series as Prometheus writes it. Guessed without it.
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["corpus", "verify"])]
+    pub metric: Option<String>,
+    /// Column with values; several make a series each. Guessed without it.
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["corpus", "verify"])]
+    pub value: Vec<String>,
+    /// Column that is a label; all that are not named are left out then. Guessed without it.
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["corpus", "verify"])]
+    pub label: Vec<String>,
+    /// Column that means nothing.
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["corpus", "verify"])]
+    pub ignore: Vec<String>,
+    /// Write every judgement to scores.parquet: what was expected, how surprising the value was, whether an alert fired.
+    #[arg(long, conflicts_with_all = ["corpus", "verify"])]
+    pub scores: bool,
+    /// Judge only part I of N, from 1 to 64. The events of all parts together are those of the whole.
+    #[arg(long, value_name = "I/N", value_parser = parse_part, conflicts_with_all = ["corpus", "verify"])]
+    pub partition: Option<Part>,
+    /// Threads that judge [default: one for each core]. The events are the same with any number.
+    #[arg(long, value_name = "N", conflicts_with_all = ["corpus", "verify"])]
+    pub threads: Option<usize>,
+    /// Most memory for rows that are brought into order, in MiB; what is more is sorted in files in the folder for the
+    /// results.
+    #[arg(long, value_name = "MIB", default_value_t = 256, conflicts_with_all = ["corpus", "verify"])]
+    pub sort_memory: usize,
+    /// Most series that the files may hold.
+    #[arg(long, value_name = "N", default_value_t = bellwether_replay::history::Catalog::SERIES_MAX, conflicts_with_all = ["corpus", "verify"])]
+    pub series_max: usize,
+}
+
+/// The unit of a time that is a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum UnitArg {
+    /// Seconds.
+    S,
+    /// Milliseconds.
+    Ms,
+    /// Microseconds.
+    Us,
+    /// Nanoseconds.
+    Ns,
+}
+
+impl HistoryArgs {
+    /// The same for the replay.
+    pub(crate) fn options(&self) -> HistoryOptions {
+        let unit = |unit| match unit {
+            UnitArg::S => TimeUnit::Seconds,
+            UnitArg::Ms => TimeUnit::Milliseconds,
+            UnitArg::Us => TimeUnit::Microseconds,
+            UnitArg::Ns => TimeUnit::Nanoseconds,
+        };
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        HistoryOptions {
+            mapping: Mapping {
+                time: self.time.clone(),
+                time_unit: self.time_unit.map(unit),
+                metric: self.metric.clone(),
+                labels: self.label.clone(),
+                values: self.value.clone(),
+                ignored: self.ignore.clone(),
+            },
+            part: self.partition.unwrap_or_default(),
+            threads: self.threads.unwrap_or_else(cores),
+            memory_bytes: self.sort_memory.saturating_mul(MIB),
+            series_max: self.series_max,
+            scores: self.scores,
+        }
+    }
+}
+
+fn parse_part(text: &str) -> Result<Part, String> {
+    let part = text.split_once('/').and_then(|(number, count)| {
+        Part::new(number.trim().parse().ok()?, count.trim().parse().ok()?)
+    });
+    part.ok_or_else(|| "expected I/N with 1 <= I <= N <= 64, such as 1/4".to_owned())
+}

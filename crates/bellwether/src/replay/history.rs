@@ -1,0 +1,124 @@
+//! `bellwether replay FILE... --output DIR`: the events of history from files.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use bellwether_replay::history::{HistoryProgress, Input, Watch, replay_history};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::bar;
+use super::stop::asked_to_stop;
+use crate::cli::HistoryArgs;
+use crate::config::Config;
+use crate::output;
+
+/// Time between two lines of progress where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+/// Time between two looks of the bar.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Columns of files are shown for so many different kinds of file.
+const NOTES_MAX: usize = 5;
+
+/// Replays the history in `inputs`. Says whether all of it was.
+///
+/// # Errors
+/// When the configuration is wrong, the files cannot be read or the results cannot be written.
+pub(super) fn history(
+    inputs: &[PathBuf],
+    output: &Path,
+    config: Option<&Path>,
+    args: &HistoryArgs,
+) -> anyhow::Result<bool> {
+    let settings = Arc::new(Config::load(config).context("nothing was replayed")?.engine);
+    let inputs = Input::find(inputs)?;
+    let stop = asked_to_stop()?;
+    let (shown, notes) = (Shown::new(), Mutex::new(Vec::new()));
+    let started = Instant::now();
+    let watch = Watch {
+        note: &|input, columns| note(&notes, input, columns),
+        progress: &|progress| shown.show(progress),
+        stop: &stop,
+    };
+    let summary = replay_history(&inputs, output, &settings, &args.options(), &watch);
+    shown.bar.finish_and_clear();
+    let summary = summary.context("history cannot be replayed")?;
+    let seconds = started.elapsed().as_secs_f64();
+    if let (false, Some(last)) = (summary.complete, summary.last_received_ms) {
+        output::warn(&format!("ended early: the results go up to {}", output::time(last)));
+    }
+    output::print(&format!(
+        "{} samples, {} series, {} events in {seconds:.1} s ({:.0} samples/s); results in {}\n",
+        summary.samples,
+        summary.series,
+        summary.events.total,
+        summary.samples as f64 / seconds,
+        output.display(),
+    ))?;
+    Ok(summary.complete)
+}
+
+/// Shows which columns were taken for what, once for all files in which that is the same.
+fn note(notes: &Mutex<Vec<String>>, input: &Input, columns: &str) {
+    let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
+    if columns.is_empty() || notes.len() >= NOTES_MAX || notes.iter().any(|one| one == columns) {
+        return;
+    }
+    notes.push(columns.to_owned());
+    output::say(&format!("{} ({}): {columns}", input.path.display(), input.kind));
+}
+
+/// What the user sees meanwhile: a bar on a terminal, else a line now and then.
+struct Shown {
+    bar: ProgressBar,
+    is_terminal: bool,
+    state: Mutex<State>,
+}
+
+struct State {
+    looked: Instant,
+    is_read: bool,
+}
+
+impl Shown {
+    fn new() -> Self {
+        Self {
+            bar: bar("reading {wide_bar} {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left {msg}"),
+            is_terminal: std::io::stderr().is_terminal(),
+            state: Mutex::new(State { looked: Instant::now(), is_read: false }),
+        }
+    }
+
+    fn show(&self, progress: HistoryProgress) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let every = if self.is_terminal { LOOK_EVERY } else { LINE_EVERY };
+        if state.looked.elapsed() < every {
+            return;
+        }
+        state.looked = Instant::now();
+        let at = progress.at.map_or_else(String::new, |at| format!("up to {}", output::time(at)));
+        if !self.is_terminal {
+            let HistoryProgress { replayed_samples, read_samples, .. } = progress;
+            output::say(&format!("{replayed_samples} of {read_samples} samples replayed, {at}"));
+            return;
+        }
+        if progress.is_read && !state.is_read {
+            state.is_read = true;
+            let style = ProgressStyle::with_template(
+                "replaying {wide_bar} {human_pos}/{human_len} samples, {per_sec}, {eta} left {msg}",
+            );
+            self.bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            self.bar.reset();
+        }
+        let (done, total) = if progress.is_read {
+            (progress.replayed_samples, progress.read_samples)
+        } else {
+            (progress.read_bytes, progress.total_bytes)
+        };
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+        self.bar.set_message(at);
+    }
+}

@@ -1,0 +1,166 @@
+//! Shards that judge records: on the caller's thread, or each on its own.
+//!
+//! Records go to them in batches, since one may be a single sample. What comes out is put together record by record, in the
+//! order of the records, so neither batches nor shards show in the results.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use bellwether_engine::{Counts, Event, Outputs, Score, Shard, Work};
+use bellwether_series::Timestamp;
+
+use super::error::HistoryError;
+
+/// Batches that wait for a shard, and for whoever puts their results together.
+const WAITING_MAX: usize = 4;
+
+/// A record as the intake left it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub(super) received_at: Timestamp,
+    pub(super) elapsed_ms: i64,
+}
+
+/// Some records, with what each shard must do for each.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) steps: Vec<Step>,
+    /// By shard, then by record.
+    pub(super) work: Vec<Vec<Work>>,
+}
+
+/// What one shard made of a batch.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    pub(super) events: Vec<Event>,
+    pub(super) scores: Vec<Score>,
+    /// For each record where its events and its scores end.
+    pub(super) ends: Vec<(usize, usize)>,
+    pub(super) counts: Counts,
+}
+
+/// Takes what all shards made of a batch.
+pub(super) trait Collect: Send {
+    fn collect(&mut self, steps: &[Step], judged: Vec<Judged>) -> Result<(), HistoryError>;
+}
+
+/// Judges `work`, which is empty afterwards and can be used again.
+fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work], with_scores: bool) -> Judged {
+    let mut outputs = Outputs { scores: with_scores.then(Vec::new), ..Outputs::default() };
+    let mut ends = Vec::with_capacity(steps.len());
+    for (step, work) in steps.iter().zip(work) {
+        shard.apply(step.elapsed_ms, work, &mut outputs);
+        // Nobody takes gauges here.
+        outputs.gauges.clear();
+        ends.push((outputs.events.len(), outputs.scores.as_ref().map_or(0, Vec::len)));
+    }
+    let scores = outputs.scores.unwrap_or_default();
+    Judged { events: outputs.events, scores, ends, counts: outputs.counts }
+}
+
+/// Where batches go.
+pub(super) enum Judges<'scope> {
+    /// To a shard on this thread.
+    Here { shard: Box<Shard>, with_scores: bool, collect: &'scope mut dyn Collect },
+    /// To shards on threads of their own; what they have judged is collected on yet another one.
+    There(Threads<'scope>),
+}
+
+/// The threads that judge.
+pub(super) struct Threads<'scope> {
+    shards: Vec<SyncSender<(Vec<Step>, Vec<Work>)>>,
+    steps: SyncSender<Vec<Step>>,
+    /// Work that was done and can be used again.
+    done: Receiver<Vec<Work>>,
+    collector: ScopedJoinHandle<'scope, Result<(), HistoryError>>,
+}
+
+impl<'scope> Judges<'scope> {
+    /// Shards on threads of `scope` if there are several, else on this one.
+    pub(super) fn start(
+        scope: &'scope Scope<'scope, '_>,
+        mut shards: Vec<Shard>,
+        with_scores: bool,
+        collect: &'scope mut dyn Collect,
+    ) -> Self {
+        if shards.len() > 1 {
+            return Self::There(Threads::start(scope, shards, with_scores, collect));
+        }
+        let shard = Box::new(shards.remove(0));
+        Self::Here { shard, with_scores, collect }
+    }
+
+    /// Hands a batch over and empties it; work that can be used again goes to `pool`. False when nobody collects any more,
+    /// which [`Judges::finish`] gives the reason for.
+    pub(super) fn hand_over(
+        &mut self,
+        batch: &mut Batch,
+        pool: &mut Vec<Work>,
+    ) -> Result<bool, HistoryError> {
+        match self {
+            Self::Here { shard, with_scores, collect } => {
+                for work in &mut batch.work {
+                    let judged = judge(shard, &batch.steps, work, *with_scores);
+                    collect.collect(&batch.steps, vec![judged])?;
+                    pool.append(work);
+                }
+                batch.steps.clear();
+                Ok(true)
+            }
+            Self::There(threads) => {
+                pool.extend(threads.done.try_iter().flatten());
+                for (shard, work) in threads.shards.iter().zip(&mut batch.work) {
+                    if shard.send((batch.steps.clone(), std::mem::take(work))).is_err() {
+                        return Ok(false);
+                    }
+                }
+                Ok(threads.steps.send(std::mem::take(&mut batch.steps)).is_ok())
+            }
+        }
+    }
+
+    /// Waits until everything is collected.
+    pub(super) fn finish(self) -> Result<(), HistoryError> {
+        let Self::There(Threads { shards, steps, done, collector }) = self else { return Ok(()) };
+        drop((shards, steps, done));
+        collector.join().unwrap_or(Err(HistoryError::Thread))
+    }
+}
+
+impl<'scope> Threads<'scope> {
+    fn start(
+        scope: &'scope Scope<'scope, '_>,
+        shards: Vec<Shard>,
+        with_scores: bool,
+        collect: &'scope mut dyn Collect,
+    ) -> Self {
+        let (recycle, done) = sync_channel(2 * WAITING_MAX * shards.len());
+        let (mut inboxes, mut outboxes) = (Vec::new(), Vec::new());
+        for mut shard in shards {
+            let (inbox, batches) = sync_channel::<(Vec<Step>, Vec<Work>)>(WAITING_MAX);
+            let (outbox, judged) = sync_channel(WAITING_MAX);
+            inboxes.push(inbox);
+            outboxes.push(judged);
+            let recycle = recycle.clone();
+            scope.spawn(move || {
+                while let Ok((steps, mut work)) = batches.recv() {
+                    let judged = judge(&mut shard, &steps, &mut work, with_scores);
+                    // What there is no room for is dropped.
+                    _ = recycle.try_send(work);
+                    if outbox.send(judged).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        let (steps, all_steps) = sync_channel::<Vec<Step>>(WAITING_MAX);
+        let collector = scope.spawn(move || {
+            while let Ok(steps) = all_steps.recv() {
+                let judged: Result<_, _> = outboxes.iter().map(Receiver::recv).collect();
+                collect.collect(&steps, judged.map_err(|_| HistoryError::Thread)?)?;
+            }
+            Ok(())
+        });
+        Self { shards: inboxes, steps, done, collector }
+    }
+}

@@ -1,0 +1,205 @@
+//! From seconds of history to records, as the engine would have got them live.
+//!
+//! All samples of a second are one record, received at the time of its last sample. While nothing happens there is a
+//! heartbeat every ten seconds, as in `run`.
+
+use std::sync::Arc;
+
+use bellwether_engine::{
+    Counts, Intake, NumberedSample, Outcome, Record, RecordBody, Samples, Settings, Work,
+};
+use bellwether_runtime::HEARTBEAT;
+use bellwether_series::{LabelSet, Timestamp};
+
+use super::catalog::Catalog;
+use super::cell::CellOrder;
+use super::error::HistoryError;
+use super::judge::{Batch, Judges, Step};
+use super::summary::HistorySummary;
+
+/// Quiet beyond this is a pause of whoever recorded the history: it ages nothing any further.
+const QUIET_MAX_MS: i64 = 7 * 86_400_000;
+/// Samples and records that are judged in one go.
+const BATCH_SAMPLES: usize = 1 << 14;
+const BATCH_RECORDS: usize = 256;
+/// Seed of the look-up hash, which shows in no result.
+const HASH_SEED: u64 = 6;
+
+/// Makes records and has them judged.
+pub(super) struct Recorder<'scope, 'c> {
+    intake: Intake,
+    catalog: &'c Catalog,
+    series: Vec<LabelSet>,
+    /// By number the beginning of each series' fingerprint, by which series go.
+    ranks: Vec<u64>,
+    order: CellOrder,
+    /// Which shards there are to be work for, and how many there are of all parts.
+    shards: (Vec<usize>, usize),
+    scratch: Vec<Work>,
+    pool: Vec<Work>,
+    batch: Batch,
+    batch_samples: usize,
+    judges: Judges<'scope>,
+    lateness_ms: i64,
+    last: Option<Timestamp>,
+    told: Told,
+}
+
+/// What the intake told of all records.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    requests: u64,
+    heartbeats: u64,
+    outcome: Outcome,
+    counts: Counts,
+    series: usize,
+    samples: u64,
+}
+
+impl Told {
+    pub(super) fn put_into(self, summary: &mut HistorySummary) {
+        summary.records = self.requests + self.heartbeats;
+        summary.requests = self.requests;
+        summary.heartbeats = self.heartbeats;
+        summary.series = self.series;
+        summary.add_counts(&self.counts);
+        summary.add_outcome(&self.outcome);
+    }
+}
+
+impl<'scope, 'c> Recorder<'scope, 'c> {
+    pub(super) fn new(
+        settings: &Arc<Settings>,
+        catalog: &'c Catalog,
+        shards: (Vec<usize>, usize),
+        judges: Judges<'scope>,
+    ) -> Self {
+        let work = shards.0.iter().map(|_| Vec::new()).collect();
+        Self {
+            intake: Intake::new(Arc::clone(settings), HASH_SEED),
+            catalog,
+            series: Vec::new(),
+            ranks: Vec::new(),
+            order: CellOrder::default(),
+            scratch: (0..shards.1).map(|_| Work::default()).collect(),
+            shards,
+            pool: Vec::new(),
+            batch: Batch { steps: Vec::new(), work },
+            batch_samples: 0,
+            judges,
+            lateness_ms: settings.ordering.lateness_ms,
+            last: None,
+            told: Told::default(),
+        }
+    }
+
+    /// Samples so far.
+    pub(super) fn samples(&self) -> u64 {
+        self.told.samples
+    }
+
+    /// The time of the newest record.
+    pub(super) fn at(&self) -> Option<Timestamp> {
+        self.last
+    }
+
+    /// Takes the samples of a second, in the order of time. False when nobody takes records any more.
+    pub(super) fn take(&mut self, cell: &mut [NumberedSample]) -> Result<bool, HistoryError> {
+        let Some(last) = cell.last() else { return Ok(true) };
+        let received_at = last.at;
+        self.look_up(cell);
+        self.order.sort(cell, &self.ranks);
+        if let Some(before) = self.last
+            && !self.be_quiet(before, received_at)?
+        {
+            return Ok(false);
+        }
+        let samples = Samples { series: &self.series, rows: cell };
+        let record = Record { received_at, body: RecordBody::Samples(samples) };
+        self.told.requests += 1;
+        self.told.samples += cell.len() as u64;
+        self.batch_samples += cell.len();
+        let routed = self.intake.apply(&record, &mut self.scratch);
+        self.told.counts.add(&routed.counts);
+        self.add(&routed.outcome);
+        self.last = Some(received_at);
+        self.step(Step { received_at, elapsed_ms: routed.elapsed_ms })
+    }
+
+    /// Learns of series that came since.
+    fn look_up(&mut self, cell: &[NumberedSample]) {
+        let newest = cell.iter().map(|row| row.series as usize).max().unwrap_or(0);
+        if newest < self.series.len() {
+            return;
+        }
+        let known = self.series.len();
+        self.catalog.copy_new(&mut self.series);
+        let rank = |labels: &LabelSet| (labels.fingerprint().as_u128() >> 64) as u64;
+        self.ranks.extend(self.series[known..].iter().map(rank));
+    }
+
+    /// Heartbeats between two records.
+    fn be_quiet(&mut self, before: Timestamp, until: Timestamp) -> Result<bool, HistoryError> {
+        let beat_ms = HEARTBEAT.as_millis() as i64;
+        let until = until.min(before.plus_ms(QUIET_MAX_MS));
+        let mut at = before.plus_ms(beat_ms);
+        while at < until {
+            let record = Record { received_at: at, body: RecordBody::Heartbeat };
+            let routed = self.intake.apply(&record, &mut self.scratch);
+            self.told.heartbeats += 1;
+            if !self.step(Step { received_at: at, elapsed_ms: routed.elapsed_ms })? {
+                return Ok(false);
+            }
+            at = at.plus_ms(beat_ms);
+        }
+        Ok(true)
+    }
+
+    /// Adds what is in `scratch` to the batch.
+    fn step(&mut self, step: Step) -> Result<bool, HistoryError> {
+        self.batch.steps.push(step);
+        for (work, &number) in self.batch.work.iter_mut().zip(&self.shards.0) {
+            let empty = self.pool.pop().unwrap_or_default();
+            work.push(std::mem::replace(&mut self.scratch[number], empty));
+        }
+        if self.shards.0.len() < self.shards.1 {
+            // Others judge those.
+            self.scratch.iter_mut().for_each(Work::clear);
+        }
+        if self.batch_samples >= BATCH_SAMPLES || self.batch.steps.len() >= BATCH_RECORDS {
+            return self.hand_over();
+        }
+        Ok(true)
+    }
+
+    fn hand_over(&mut self) -> Result<bool, HistoryError> {
+        self.batch_samples = 0;
+        self.judges.hand_over(&mut self.batch, &mut self.pool)
+    }
+
+    fn add(&mut self, outcome: &Outcome) {
+        let sum = &mut self.told.outcome;
+        sum.accepted_samples += outcome.accepted_samples;
+        for (sum, count) in sum.rejected_samples.iter_mut().zip(outcome.rejected_samples) {
+            *sum += count;
+        }
+    }
+
+    /// Has the rest judged, and what was held back for later samples; waits until everything is written.
+    pub(super) fn finish(mut self) -> Result<Told, HistoryError> {
+        let mut goes_on = true;
+        if let Some(last) = self.last
+            && self.lateness_ms > 0
+        {
+            // One more than the lateness, so that it is over.
+            let beats = 2 * HEARTBEAT.as_millis() as i64;
+            goes_on = self.be_quiet(last, last.plus_ms(self.lateness_ms + beats))?;
+        }
+        if goes_on {
+            self.hand_over()?;
+        }
+        self.told.series = self.intake.series();
+        self.judges.finish()?;
+        Ok(self.told)
+    }
+}

@@ -1,0 +1,248 @@
+//! The whole way: from files to results.
+
+use std::cell::Cell;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use bellwether_detect::Tables;
+use bellwether_engine::{NumberedSample, PARTITIONS, Settings, Shard};
+use bellwether_series::Timestamp;
+
+use super::catalog::Catalog;
+use super::error::HistoryError;
+use super::feed::{Feed, Readings};
+use super::input::Input;
+use super::judge::Judges;
+use super::layout::Mapping;
+use super::order::{Next, OrderOptions, Ordered};
+use super::records::Recorder;
+use super::results::Results;
+use super::summary::HistorySummary;
+
+/// How history is replayed. None of it but `mapping` and `part` changes an event.
+#[derive(Debug, Clone)]
+pub struct HistoryOptions {
+    /// Which columns mean what.
+    pub mapping: Mapping,
+    /// The part of the series that is judged.
+    pub part: Part,
+    /// Threads that judge; with more than one there are others that read and write. 0 counts as 1.
+    pub threads: usize,
+    /// Most memory for rows that wait to be in order, in bytes.
+    pub memory_bytes: usize,
+    /// Most series.
+    pub series_max: usize,
+    /// Whether every judgement is written, too.
+    pub scores: bool,
+}
+
+impl Default for HistoryOptions {
+    fn default() -> Self {
+        Self {
+            mapping: Mapping::default(),
+            part: Part::default(),
+            threads: 1,
+            memory_bytes: 256 * 1024 * 1024,
+            series_max: Catalog::SERIES_MAX,
+            scores: false,
+        }
+    }
+}
+
+/// A part of all series, by the partition that owns them: part `number` of `count`, from 1. Parts can be replayed one by one, and
+/// their events together are those of the whole, but for the cap on alerts a day, which each part has for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Part {
+    number: usize,
+    count: usize,
+}
+
+impl Default for Part {
+    /// The whole.
+    fn default() -> Self {
+        Self { number: 1, count: 1 }
+    }
+}
+
+impl Part {
+    /// Part `number` of `count`; `None` unless `1 <= number <= count <= 64`.
+    pub fn new(number: usize, count: usize) -> Option<Self> {
+        (1 <= number && number <= count && count <= PARTITIONS).then_some(Self { number, count })
+    }
+
+    /// The shards of this part, as numbers, and how many there are of all parts.
+    fn shards(self, threads: usize) -> (Vec<usize>, usize) {
+        let threads = threads.clamp(1, PARTITIONS / self.count);
+        let number = |thread| self.number - 1 + thread * self.count;
+        ((0..threads).map(number).collect(), threads * self.count)
+    }
+}
+
+/// How far a replay of history is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryProgress {
+    /// Bytes of the files that were read.
+    pub read_bytes: u64,
+    /// Bytes of all files.
+    pub total_bytes: u64,
+    /// Samples that were read.
+    pub read_samples: u64,
+    /// Whether these are all.
+    pub is_read: bool,
+    /// Samples that were handed to the engine.
+    pub replayed_samples: u64,
+    /// Event time up to which they go.
+    pub at: Option<Timestamp>,
+}
+
+/// Who hears of a replay while it goes on.
+pub struct Watch<'a> {
+    /// Hears of each file which columns were taken for what, when it is opened.
+    pub note: &'a (dyn Fn(&Input, &str) + Sync),
+    /// Hears now and then how far it is.
+    pub progress: &'a (dyn Fn(HistoryProgress) + Sync),
+    /// Ends the replay when it becomes true: what was replayed until then is complete.
+    pub stop: &'a AtomicBool,
+}
+
+/// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json` and, if asked for,
+/// `scores.parquet` to `output`, which is made when it is missing.
+///
+/// # Errors
+/// Whatever [`HistoryError`] lists.
+pub fn replay_history(
+    inputs: &[Input],
+    output: &Path,
+    settings: &Arc<Settings>,
+    options: &HistoryOptions,
+    watch: &Watch<'_>,
+) -> Result<HistorySummary, HistoryError> {
+    fs::create_dir_all(output).map_err(HistoryError::output(output))?;
+    let is_read = |input: &Input| {
+        let folder = input.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let same = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok();
+        same.is_some() && same == fs::canonicalize(output).ok()
+    };
+    if inputs.iter().any(is_read) {
+        return Err(HistoryError::OutputIsInput { path: output.to_owned() });
+    }
+    let run = Run { inputs, output, settings, options, watch };
+    // What seemed to be in order and was not is read again, without that hope.
+    match run.attempt(false, watch.note)? {
+        Some(summary) => Ok(summary),
+        None => run.attempt(true, &|_, _| {})?.ok_or(HistoryError::Thread),
+    }
+}
+
+struct Run<'a> {
+    inputs: &'a [Input],
+    output: &'a Path,
+    settings: &'a Arc<Settings>,
+    options: &'a HistoryOptions,
+    watch: &'a Watch<'a>,
+}
+
+impl Run<'_> {
+    /// `None` if the rows were not in order, as without `sorts` they were hoped to be.
+    fn attempt(
+        &self,
+        sorts: bool,
+        note: &(dyn Fn(&Input, &str) + Sync),
+    ) -> Result<Option<HistorySummary>, HistoryError> {
+        let Self { inputs, output, settings, options, watch } = *self;
+        let (catalog, readings) = (Arc::new(Catalog::new(options.series_max)), Readings::default());
+        let mut results = Results::create(output, settings, options.scores.then_some(&catalog))?;
+        let with_scores = results.with_scores();
+        let (numbers, count) = options.part.shards(options.threads);
+        let tables = Tables::default();
+        let shards: Vec<_> =
+            numbers.iter().map(|&number| Shard::new(settings, &tables, number, count)).collect();
+        let is_parallel = shards.len() > 1;
+        let total_bytes = inputs.iter().map(|input| input.size_bytes).sum();
+        let replayed = Cell::new((0, None));
+        let tell = || {
+            let (replayed_samples, at) = replayed.get();
+            (watch.progress)(HistoryProgress {
+                read_bytes: readings.done_bytes(),
+                total_bytes,
+                read_samples: readings.samples(),
+                is_read: readings.is_done(),
+                replayed_samples,
+                at,
+            });
+        };
+        let told = thread::scope(|scope| {
+            let mut feed =
+                Feed::new(inputs, &options.mapping, &catalog, &readings, watch.stop, note);
+            let mut rows_of: Box<super::order::Source<'_>> = if is_parallel {
+                let mut reading = feed.on_thread(scope);
+                Box::new(move |rows| reading.read(rows))
+            } else {
+                Box::new(move |rows| feed.read(rows))
+            };
+            let source = Box::new(move |rows: &mut Vec<NumberedSample>| {
+                tell();
+                rows_of(rows)
+            });
+            let order = OrderOptions {
+                memory_bytes: options.memory_bytes,
+                folder: output.to_owned(),
+                sorts,
+            };
+            let mut ordered = Ordered::new(source, order);
+            let judges = Judges::start(scope, shards, with_scores, &mut results);
+            let mut recorder = Recorder::new(settings, &catalog, (numbers, count), judges);
+            let mut cell = Vec::new();
+            let is_complete = loop {
+                if watch.stop.load(Ordering::Relaxed) {
+                    break false;
+                }
+                match ordered.next(&mut cell)? {
+                    Next::Cell => {}
+                    Next::End => break !watch.stop.load(Ordering::Relaxed),
+                    Next::Disorder => return Ok(None),
+                }
+                if !recorder.take(&mut cell)? {
+                    break false;
+                }
+                replayed.set((recorder.samples(), recorder.at()));
+                tell();
+            };
+            let spilled_rows = ordered.spilled_rows();
+            drop(ordered);
+            recorder.finish().map(|told| Some((told, is_complete, spilled_rows)))
+        })?;
+        let Some((told, is_complete, spilled_rows)) = told else { return Ok(None) };
+        let summary = &mut results.summary;
+        told.put_into(summary);
+        summary.complete = is_complete;
+        summary.spilled_rows = spilled_rows;
+        summary.part = (options.part.number, options.part.count);
+        summary.config_digest = settings.digest.to_string();
+        readings.take_reports().into_iter().for_each(|report| summary.add_input(report));
+        results.finish().map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_partition_is_in_one_shard_of_one_part() {
+        for (count, threads) in [(1, 1), (1, 3), (2, 2), (3, 8), (64, 4), (1, 900)] {
+            let mut owners = vec![0; PARTITIONS];
+            for number in 1..=count {
+                let (shards, all) = Part::new(number, count).unwrap().shards(threads);
+                for shard in shards {
+                    (0..PARTITIONS).filter(|p| p % all == shard).for_each(|p| owners[p] += 1);
+                }
+            }
+            assert!(owners.iter().all(|&owners| owners == 1), "{count} {threads} {owners:?}");
+        }
+        assert!([(0, 1), (2, 1), (1, 65)].iter().all(|&(n, c)| Part::new(n, c).is_none()));
+    }
+}

@@ -1,0 +1,113 @@
+//! What a replay of history writes: events as JSON lines and as Parquet, scores if asked for, and a summary.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bellwether_engine::{AlertCap, Outputs, Settings};
+use bellwether_eventlog::EventTable;
+
+use super::catalog::Catalog;
+use super::error::{Cause, HistoryError};
+use super::judge::{Collect, Judged, Step};
+use super::scores::Scores;
+use super::summary::HistorySummary;
+
+/// The files of a replay, while it goes on.
+pub(super) struct Results {
+    folder: PathBuf,
+    cap: AlertCap,
+    lines: BufWriter<File>,
+    lines_path: PathBuf,
+    table: EventTable,
+    table_path: PathBuf,
+    scores: Option<Scores>,
+    pub(super) summary: HistorySummary,
+}
+
+impl Results {
+    pub(super) fn create(
+        folder: &Path,
+        settings: &Arc<Settings>,
+        scores_of: Option<&Arc<Catalog>>,
+    ) -> Result<Self, HistoryError> {
+        let (lines_path, table_path) = (folder.join("events.jsonl"), folder.join("events.parquet"));
+        let scores = scores_of
+            .map(|catalog| Scores::create(&folder.join("scores.parquet"), Arc::clone(catalog)))
+            .transpose()?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            cap: AlertCap::new(Arc::clone(settings)),
+            lines: BufWriter::new(
+                File::create(&lines_path).map_err(HistoryError::output(&lines_path))?,
+            ),
+            lines_path,
+            table: EventTable::create(&table_path).map_err(HistoryError::output(&table_path))?,
+            table_path,
+            scores,
+            summary: HistorySummary::default(),
+        })
+    }
+
+    /// Whether judgements are wanted.
+    pub(super) fn with_scores(&self) -> bool {
+        self.scores.is_some()
+    }
+
+    /// Ends all files.
+    pub(super) fn finish(mut self) -> Result<HistorySummary, HistoryError> {
+        self.lines.flush().map_err(HistoryError::output(&self.lines_path))?;
+        self.table.finish().map_err(HistoryError::output(&self.table_path))?;
+        if let Some(scores) = self.scores.take() {
+            self.summary.scores = scores.rows();
+            scores.finish()?;
+        }
+        let path = self.folder.join("summary.json");
+        let write = || -> Result<(), Cause> {
+            Ok(fs::write(&path, serde_json::to_string_pretty(&self.summary)? + "\n")?)
+        };
+        write().map_err(HistoryError::output(&path))?;
+        Ok(self.summary)
+    }
+}
+
+impl Collect for Results {
+    fn collect(&mut self, steps: &[Step], mut judged: Vec<Judged>) -> Result<(), HistoryError> {
+        for part in &judged {
+            self.summary.add_counts(&part.counts);
+        }
+        let mut parts: Vec<_> = judged
+            .iter_mut()
+            .map(|part| (part.events.drain(..), &part.ends, &mut part.scores))
+            .collect();
+        let mut before = vec![(0, 0); parts.len()];
+        for (index, step) in steps.iter().enumerate() {
+            let mut outputs = Outputs::default();
+            let mut scores = Vec::new();
+            for ((events, ends, all_scores), before) in parts.iter_mut().zip(&mut before) {
+                let end = ends[index];
+                outputs.events.extend(events.by_ref().take(end.0 - before.0));
+                scores.extend_from_slice(&all_scores[before.1..end.1]);
+                *before = end;
+            }
+            outputs.sort();
+            let events = self.cap.apply(outputs.events, step.elapsed_ms);
+            if let Some(writer) = &mut self.scores {
+                writer.add(&mut scores, &events)?;
+            }
+            for event in events {
+                self.summary.events.count(&event);
+                serde_json::to_writer(&mut self.lines, &event)
+                    .map_err(HistoryError::output(&self.lines_path))?;
+                self.lines.write_all(b"\n").map_err(HistoryError::output(&self.lines_path))?;
+                self.table.push(event).map_err(HistoryError::output(&self.table_path))?;
+            }
+        }
+        if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
+            self.summary.first_received_ms.get_or_insert(first.received_at);
+            self.summary.last_received_ms = Some(last.received_at);
+        }
+        Ok(())
+    }
+}
