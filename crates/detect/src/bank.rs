@@ -204,16 +204,17 @@ impl Bank {
                 continue;
             }
             let verdict = column.observe(slot, observation);
+            let judges_departure = column.judges_departure();
             if let Verdict::Scored { mut surprise, expected } = verdict {
                 let (least, side) = (self.min_deviation, self.direction);
-                if !column.judges_departure() {
+                if !judges_departure {
                     departs |= surprise >= EXCURSION_SURPRISE;
                 } else if muted(least, side, observation.value, expected.center).is_none() {
                     departs = true;
                 } else {
                     surprise = 0.0;
                 }
-                let voices = if column.judges_departure() { &mut departures } else { &mut others };
+                let voices = if judges_departure { &mut departures } else { &mut others };
                 self.combiner.hear(voices, surprise);
                 if surprise > most {
                     (most, most_expected) = (surprise, Some(expected));

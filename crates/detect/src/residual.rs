@@ -15,6 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::{larger, smaller};
 use crate::params::MinDeviation;
 use crate::tail::{TAIL_START, Tail, TailShape};
 
@@ -103,9 +104,9 @@ impl Scale {
         min_deviation: MinDeviation,
         center: f64,
     ) -> Self {
-        let least = (min_deviation.at(center) / 3.0).max(center.abs() * 1e-9).max(1e-12);
-        let width = width.max(floor);
-        Self { width: width.max(least), guessed: width.is_nan() || width <= least }
+        let least = larger(center.abs() * 1e-9, larger(min_deviation.at(center) / 3.0, 1e-12));
+        let width = larger(width, floor);
+        Self { width: larger(width, least), guessed: width.is_nan() || width <= least }
     }
 }
 
@@ -113,7 +114,7 @@ impl Residual {
     /// Judges a departure of `difference` (observed minus expected) against the past.
     #[inline]
     pub(crate) fn judge(&self, tail: &Tail, difference: f64, scale: Scale) -> Judged {
-        let widening = f64::from(self.second).max(SECOND_MIN).sqrt();
+        let widening = larger(f64::from(self.second), SECOND_MIN).sqrt();
         let bound = if scale.guessed { GUESSED_DEPARTURE_MAX } else { f64::INFINITY };
         let departure = (difference / (scale.width * widening)).clamp(-bound, bound);
         let shape = self.shape();
@@ -149,9 +150,9 @@ impl Residual {
             if first || self.is_new_normal(memory_samples) { 1.0 } else { EXCURSION_WEIGHT }
         };
         // What was judged in standard deviations is learned in the detector's own scales.
-        let scales = distance.min(TAIL_START) * judged.widening;
+        let scales = smaller(distance, TAIL_START) * judged.widening;
         let squared = scales * scales;
-        let known = (SCALE_PRIOR_SAMPLES + f64::from(self.samples)).min(SCALE_MEMORY);
+        let known = smaller(SCALE_PRIOR_SAMPLES + f64::from(self.samples), SCALE_MEMORY);
         self.second += (weight / known * (squared - f64::from(self.second))) as f32;
         weight
     }
