@@ -12,8 +12,11 @@ const SINGLE_SPARE: u32 = 13;
 const DOUBLE_BIAS: u64 = 1008 << 52;
 const SINGLE_BIAS: u32 = 112 << 23;
 const SIGN: u16 = 0x8000;
-/// Magnitudes of half precision that are neither below its smallest normal number nor infinite.
-const NORMAL: std::ops::Range<u16> = 0x0400..0x7c00;
+/// Magnitudes of half precision: its smallest normal number, and what is infinite.
+const NORMAL_MIN: u16 = 0x0400;
+const INFINITE: u16 = 0x7c00;
+/// The smallest number of half precision, of which those below [`NORMAL_MIN`] are multiples.
+const SMALLEST: f64 = 1.0 / (1 << 24) as f64;
 /// Those of single precision that stay so when they are rounded.
 const SINGLE_NORMAL: std::ops::Range<u32> = 0x3880_0000..0x477f_e000;
 
@@ -36,11 +39,14 @@ pub(super) fn narrow(value: f64) -> f16 {
 #[inline]
 pub(super) fn wide(half: f16) -> f64 {
     let magnitude = half.to_bits() & !SIGN;
-    if !NORMAL.contains(&magnitude) {
+    let bits = if magnitude < NORMAL_MIN {
+        (f64::from(magnitude) * SMALLEST).to_bits()
+    } else if magnitude < INFINITE {
+        (u64::from(magnitude) << DOUBLE_SPARE) + DOUBLE_BIAS
+    } else {
         return half.to_f64();
-    }
-    let sign = u64::from(half.to_bits() & SIGN) << 48;
-    f64::from_bits(((u64::from(magnitude) << DOUBLE_SPARE) + DOUBLE_BIAS) | sign)
+    };
+    f64::from_bits(bits | u64::from(half.to_bits() & SIGN) << 48)
 }
 
 #[cfg(test)]
