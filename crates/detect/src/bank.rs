@@ -93,6 +93,7 @@ pub struct Bank {
     /// The newest observation's value, and how its surprise came about: for whoever asks why.
     value: f64,
     steps: Steps,
+    keeps_steps: bool,
 }
 
 /// What the base tier says.
@@ -141,6 +142,7 @@ impl Bank {
             combiner,
             value: f64::NAN,
             steps: Steps::default(),
+            keeps_steps: false,
         }
     }
 
@@ -185,9 +187,11 @@ impl Bank {
         let surprise = if counts { combined } else { 0.0 };
         let agreed = base.departure;
         let base = if deep.is_some() { base.surprise } else { surprise };
-        let own = deep.map(|oddity| oddity.own);
-        self.steps =
-            Steps { agreed, calibrated, deep: own, fused, believed, combined, surprise, base };
+        if self.keeps_steps {
+            let deep = deep.map(|oddity| oddity.own);
+            self.steps =
+                Steps { agreed, calibrated, deep, fused, believed, combined, surprise, base };
+        }
         Judgement::Scored { surprise, base, expected, deep: deep.filter(|_| counts) }
     }
 
