@@ -26,8 +26,8 @@ mod tests {
         fn they_are_those_of_the_standard_library(
             one in proptest::num::f64::ANY, other in -1e300..1e300_f64,
         ) {
-            prop_assert!(larger(one, other) == one.max(other));
-            prop_assert!(smaller(one, other) == one.min(other));
+            prop_assert_eq!(larger(one, other).to_bits(), one.max(other).to_bits());
+            prop_assert_eq!(smaller(one, other).to_bits(), one.min(other).to_bits());
         }
     }
 }
