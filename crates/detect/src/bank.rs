@@ -93,6 +93,7 @@ pub struct Bank {
     /// The newest observation's value, and how its surprise came about: for whoever asks why.
     value: f64,
     steps: Steps,
+    keeps_steps: bool,
 }
 
 /// What the base tier says.
@@ -141,6 +142,7 @@ impl Bank {
             combiner,
             value: f64::NAN,
             steps: Steps::default(),
+            keeps_steps: false,
         }
     }
 
@@ -185,9 +187,11 @@ impl Bank {
         let surprise = if counts { combined } else { 0.0 };
         let agreed = base.departure;
         let base = if deep.is_some() { base.surprise } else { surprise };
-        let own = deep.map(|oddity| oddity.own);
-        self.steps =
-            Steps { agreed, calibrated, deep: own, fused, believed, combined, surprise, base };
+        if self.keeps_steps {
+            let deep = deep.map(|oddity| oddity.own);
+            self.steps =
+                Steps { agreed, calibrated, deep, fused, believed, combined, surprise, base };
+        }
         Judgement::Scored { surprise, base, expected, deep: deep.filter(|_| counts) }
     }
 
@@ -204,16 +208,17 @@ impl Bank {
                 continue;
             }
             let verdict = column.observe(slot, observation);
+            let judges_departure = column.judges_departure();
             if let Verdict::Scored { mut surprise, expected } = verdict {
                 let (least, side) = (self.min_deviation, self.direction);
-                if !column.judges_departure() {
+                if !judges_departure {
                     departs |= surprise >= EXCURSION_SURPRISE;
                 } else if muted(least, side, observation.value, expected.center).is_none() {
                     departs = true;
                 } else {
                     surprise = 0.0;
                 }
-                let voices = if column.judges_departure() { &mut departures } else { &mut others };
+                let voices = if judges_departure { &mut departures } else { &mut others };
                 self.combiner.hear(voices, surprise);
                 if surprise > most {
                     (most, most_expected) = (surprise, Some(expected));

@@ -41,11 +41,13 @@ impl<T: Copy + Default> States<T> {
 
     #[inline]
     pub(crate) fn at(&mut self, slot: usize) -> &mut T {
-        let chunk = slot / Self::CHUNK;
+        // Slots fit into 32 bits, of which a division by a constant is shorter.
+        let (slot, length) = (slot as u32, Self::CHUNK as u32);
+        let (chunk, place) = ((slot / length) as usize, (slot % length) as usize);
         if chunk >= self.0.len() {
             self.grow(chunk);
         }
-        &mut self.0[chunk][slot % Self::CHUNK]
+        &mut self.0[chunk][place]
     }
 
     #[cold]

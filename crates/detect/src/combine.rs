@@ -23,6 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::fuse;
+use crate::number::{larger, smaller};
 
 /// Points of the table per unit of surprise.
 const POINTS_PER_UNIT: usize = 32;
@@ -88,8 +89,8 @@ impl Combiner {
     pub fn hear(&self, voices: &mut Voices, surprise: f64) {
         voices.sum += self.cauchy(surprise);
         voices.count += 1;
-        voices.second = voices.second.max(voices.loudest.min(surprise));
-        voices.loudest = voices.loudest.max(surprise);
+        voices.second = larger(voices.second, smaller(voices.loudest, surprise));
+        voices.loudest = larger(voices.loudest, surprise);
     }
 
     /// `departure`, the surprise of all detectors that judge departures, with those that watch something else: each of

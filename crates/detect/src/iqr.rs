@@ -12,6 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::larger;
 use crate::params::{MinDeviation, WarmUp, Window};
 use crate::residual::{Residual, Scale};
 use crate::tail::Tail;
@@ -68,7 +69,7 @@ impl Detector for Iqr {
             return Verdict::NotApplicable;
         }
         let side = |distance: f64| {
-            let width = distance.max(SIDE_MIN * spread / 2.0) / NORMAL_QUARTILE;
+            let width = larger(distance, SIDE_MIN * spread / 2.0) / NORMAL_QUARTILE;
             Scale::at_least(width, observation.scale_floor, self.min_deviation, center)
         };
         let (below, above) = (side(center - quartiles.first), side(quartiles.third - center));

@@ -17,6 +17,7 @@ use std::f64::consts::LN_10;
 use serde::{Deserialize, Serialize};
 
 use crate::calibrate::Excursion;
+use crate::number::{larger, smaller};
 use crate::tail::SURPRISE_MAX;
 
 /// Rungs, one per decade.
@@ -127,10 +128,10 @@ impl Ladder {
         for (rung, one_in) in self.rungs.iter_mut().zip(ONE_IN) {
             let known = f64::from(*rung);
             let moved =
-                if value > known { (gain * (one_in - 1.0)).min(STEP_UP_MAX) } else { -gain };
-            let step = (prior.steadiness * (low - below)).max(SLOPE_MIN);
+                if value > known { smaller(gain * (one_in - 1.0), STEP_UP_MAX) } else { -gain };
+            let step = larger(prior.steadiness * (low - below), SLOPE_MIN);
             below = low;
-            low = (known + moved).max(low + step);
+            low = larger(known + moved, low + step);
             *rung = low as f32;
         }
         self.rows = (self.rows + weight as f32).min(MEMORY);

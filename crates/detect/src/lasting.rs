@@ -49,13 +49,16 @@ impl Default for Lasting {
 }
 
 impl Lasting {
-    /// Learns the surprise of a sample; a stretch is `stretch` samples long, 65,535 at most.
+    /// Learns the surprise of a sample; a stretch is as many of them as last for `for_ms` when there is one every `interval_ms`,
+    /// which is at least 1, but 65,535 at most.
     #[inline]
-    pub fn learn(&mut self, surprise: f64, stretch: u32) {
+    pub fn learn(&mut self, surprise: f64, for_ms: i64, interval_ms: i64) {
         self.least = self.least.min(surprise as f32);
         self.samples = self.samples.saturating_add(1);
         self.settling = self.settling.saturating_sub(1);
-        if u32::from(self.samples) >= stretch.min(u32::from(u16::MAX)) {
+        // How many that are is a division, which takes longer than all the rest.
+        let lasted_ms = interval_ms.saturating_mul(i64::from(self.samples));
+        if lasted_ms >= for_ms || self.samples == u16::MAX {
             self.ladder.observe(f64::from(self.least), 1.0, &PRIOR);
             (self.least, self.samples) = (f32::INFINITY, 0);
         }
@@ -95,7 +98,7 @@ mod tests {
     fn two_independent_samples_in_a_row_need_less_and_a_young_series_gets_no_credit() {
         let (mut lasting, mut noise) = (Lasting::default(), Noise::new(1));
         assert!((lasting.enough(4.0, true) - 4.0).abs() < 1e-12);
-        (0..80_000).for_each(|_| lasting.learn(surprise(noise.normal()), 2));
+        (0..80_000).for_each(|_| lasting.learn(surprise(noise.normal()), 2, 1));
         // From 8 to some 4, as surprises here are a little high; but not below the share that is always needed.
         assert!((lasting.enough(8.0, true) - 5.2).abs() < 1e-12);
         // Twenty thousand stretches count: four fifths of the way.
@@ -108,11 +111,11 @@ mod tests {
     #[test]
     fn a_series_that_begins_again_has_no_credit_for_a_while() {
         let (mut lasting, mut noise) = (Lasting::default(), Noise::new(3));
-        (0..10_000).for_each(|_| lasting.learn(surprise(noise.normal()), 2));
+        (0..10_000).for_each(|_| lasting.learn(surprise(noise.normal()), 2, 1));
         lasting.restart();
-        (0..29).for_each(|_| lasting.learn(0.3, 2));
+        (0..29).for_each(|_| lasting.learn(0.3, 2, 1));
         assert!((lasting.enough(4.0, true) - 4.0).abs() < 1e-12);
-        lasting.learn(0.3, 2);
+        lasting.learn(0.3, 2, 1);
         assert!(lasting.enough(4.0, true) < 3.2);
     }
 
@@ -122,7 +125,7 @@ mod tests {
         for _ in 0..40_000 {
             // A series that is more surprising than it should be.
             let twice = 1.5 * surprise(noise.normal());
-            (0..2).for_each(|_| lasting.learn(twice, 2));
+            (0..2).for_each(|_| lasting.learn(twice, 2, 1));
         }
         assert!((lasting.enough(3.0, true) - 3.0).abs() < 1e-12);
     }

@@ -32,6 +32,7 @@ pub mod lasting;
 mod local_time;
 #[cfg(test)]
 mod nulls;
+mod number;
 mod params;
 pub mod peer;
 pub mod periods;

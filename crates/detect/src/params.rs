@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::larger;
 use crate::profile::SignalClass;
 use crate::{absent, changepoint, flatline, forecast, iqr, seasonal, threshold, zscore};
 
@@ -152,7 +153,7 @@ impl MinDeviation {
 
     /// The smallest departure from `expected` that counts, in the unit of the signal.
     pub fn at(self, expected: f64) -> f64 {
-        self.absolute.max(self.relative * expected.abs())
+        larger(self.relative * expected.abs(), self.absolute)
     }
 }
 

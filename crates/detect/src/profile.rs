@@ -13,6 +13,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::{larger, smaller};
+
 /// Samples of the first block: something must be known soon.
 const FIRST_BLOCK: u16 = 64;
 /// Samples of every later block.
@@ -137,8 +139,8 @@ impl SignalProfile {
             (self.min, self.max) = (value, value);
         }
         self.samples += 1;
-        self.min = self.min.min(value);
-        self.max = self.max.max(value);
+        self.min = smaller(self.min, value);
+        self.max = larger(self.max, value);
         self.zeros += u16::from(value == 0.0);
         if usize::from(self.distinct) <= DISTINCT_MAX {
             self.count_distinct(value);

@@ -15,6 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::{larger, smaller};
 use crate::params::MinDeviation;
 use crate::tail::{TAIL_START, Tail, TailShape};
 
@@ -25,6 +26,8 @@ const EXCURSION_WEIGHT: f64 = 0.1;
 /// One in so many samples of an excursion enters a window: an incident as long as the window does not
 /// reach its quartiles.
 const EXCURSION_STRIDE: u32 = 4;
+/// No scale is narrower than this, in the unit of the signal.
+const WIDTH_MIN: f64 = 1e-12;
 /// Departures are taken as at most this many scales where the scale is a guess, because the series
 /// never moved: it is a departure, how large a one nobody knows.
 const GUESSED_DEPARTURE_MAX: f64 = 50.0;
@@ -103,9 +106,14 @@ impl Scale {
         min_deviation: MinDeviation,
         center: f64,
     ) -> Self {
-        let least = (min_deviation.at(center) / 3.0).max(center.abs() * 1e-9).max(1e-12);
-        let width = width.max(floor);
-        Self { width: width.max(least), guessed: width.is_nan() || width <= least }
+        let (counts, precise) = (min_deviation.at(center), center.abs() * 1e-9);
+        let width = larger(width, floor);
+        // A little more than a third spares most of them the division.
+        if width > 0.34 * counts && width > precise && width > WIDTH_MIN {
+            return Self { width, guessed: false };
+        }
+        let least = larger(precise, larger(counts / 3.0, WIDTH_MIN));
+        Self { width: larger(width, least), guessed: width.is_nan() || width <= least }
     }
 }
 
@@ -113,7 +121,7 @@ impl Residual {
     /// Judges a departure of `difference` (observed minus expected) against the past.
     #[inline]
     pub(crate) fn judge(&self, tail: &Tail, difference: f64, scale: Scale) -> Judged {
-        let widening = f64::from(self.second).max(SECOND_MIN).sqrt();
+        let widening = larger(f64::from(self.second), SECOND_MIN).sqrt();
         let bound = if scale.guessed { GUESSED_DEPARTURE_MAX } else { f64::INFINITY };
         let departure = (difference / (scale.width * widening)).clamp(-bound, bound);
         let shape = self.shape();
@@ -149,9 +157,9 @@ impl Residual {
             if first || self.is_new_normal(memory_samples) { 1.0 } else { EXCURSION_WEIGHT }
         };
         // What was judged in standard deviations is learned in the detector's own scales.
-        let scales = distance.min(TAIL_START) * judged.widening;
+        let scales = smaller(distance, TAIL_START) * judged.widening;
         let squared = scales * scales;
-        let known = (SCALE_PRIOR_SAMPLES + f64::from(self.samples)).min(SCALE_MEMORY);
+        let known = smaller(SCALE_PRIOR_SAMPLES + f64::from(self.samples), SCALE_MEMORY);
         self.second += (weight / known * (squared - f64::from(self.second))) as f32;
         weight
     }

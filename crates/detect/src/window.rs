@@ -201,24 +201,27 @@ impl Coded {
 
     /// Reads the quartiles of `len` samples, interpolating within buckets.
     fn quartiles(&self, len: u16) -> Quartiles {
-        let len = f64::from(len);
-        let ranks = [0.25 * len, 0.5 * len, 0.75 * len];
-        let (mut below, mut next, mut read) = (0.0, 0, [0.0; 3]);
+        // In quarters of a sample, so that ranks are whole numbers.
+        let ranks = [1, 2, 3].map(|quarters| quarters * u32::from(len));
+        let (mut below, mut next, mut read) = (0, 0, [0.0; 3]);
         // Whole blocks without a rank in them are passed over by their sum.
-        for (block, counts) in self.counts.chunks_exact(BLOCK).enumerate() {
-            let block_count = f64::from(counts.iter().sum::<u16>());
-            if next == ranks.len() || below + block_count < ranks[next] {
-                below += block_count;
+        'blocks: for (block, counts) in self.counts.chunks_exact(BLOCK).enumerate() {
+            let above = below + 4 * u32::from(counts.iter().sum::<u16>());
+            if above < ranks[next] {
+                below = above;
                 continue;
             }
-            for (place, &count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-                let (code, count) = (block * BLOCK + place, f64::from(count));
-                while next < ranks.len() && below + count >= ranks[next] {
-                    read[next] =
-                        self.base + (code as f64 + (ranks[next] - below) / count) * self.width;
+            for (place, &count) in counts.iter().enumerate() {
+                let above = below + 4 * u32::from(count);
+                while above >= ranks[next] {
+                    let within = f64::from(ranks[next] - below) / f64::from(above - below);
+                    read[next] = self.base + ((block * BLOCK + place) as f64 + within) * self.width;
                     next += 1;
+                    if next == ranks.len() {
+                        break 'blocks;
+                    }
                 }
-                below += count;
+                below = above;
             }
         }
         let [first, median, third] = read;

@@ -14,6 +14,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::smaller;
 use crate::params::{MinDeviation, WarmUp, Window};
 use crate::residual::{Residual, Scale};
 use crate::tail::Tail;
@@ -88,7 +89,7 @@ impl State {
     fn learn(&mut self, difference: f64, bound: f64, weight: f64, window: u32) {
         self.samples = self.samples.saturating_add(1);
         // The plain mean until the exponential one has as much to look back on.
-        let memory = (f64::from(window + 1) / 2.0).min(f64::from(self.samples));
+        let memory = smaller(f64::from(window + 1) / 2.0, f64::from(self.samples));
         let gain = weight / memory;
         let difference = difference.clamp(-bound, bound);
         self.mean += gain * difference;

@@ -366,6 +366,7 @@ impl Partition {
         let (bank, bank_slot) = self.judges.bank(series.seat);
         let sample = Sample { timestamp: at, value };
         let local = self.clock.local(&self.settings.calendar, at);
+        bank.keep_steps(outputs.traces.is_some());
         let judgement = bank.observe(bank_slot, sample, local, interval_ms);
         let Judgement::Scored { surprise, base, expected, deep } = judgement else {
             outputs.counts.warming_up += 1;

@@ -104,7 +104,15 @@ impl Bank {
         }
     }
 
-    /// How the newest observation's surprise came about; means nothing while all detectors warm up.
+    /// Whether it is written down how the surprise of the observations that come next comes about. It is not at first, since
+    /// that takes time with each of them.
+    #[inline]
+    pub fn keep_steps(&mut self, keeps_steps: bool) {
+        self.keeps_steps = keeps_steps;
+    }
+
+    /// How the newest observation's surprise came about, if [`Bank::keep_steps`] was told to keep that; means nothing while
+    /// all detectors warm up.
     pub fn steps(&self) -> Steps {
         self.steps
     }
@@ -150,6 +158,7 @@ mod tests {
     fn judged(direction: Direction, last: f64) -> (Bank, Judgement) {
         let defaults = DetectorSpec::defaults();
         let mut bank = Bank::new(&defaults, MinDeviation::default(), direction, &Tables::default());
+        bank.keep_steps(true);
         let (mut noise, mut judgement) = (Noise::new(9), Judgement::WarmingUp);
         for index in 0..=300 {
             let value = if index == 300 { last } else { 100.0 + 0.1 * noise.normal() };

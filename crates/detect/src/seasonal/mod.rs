@@ -20,11 +20,13 @@
 //! becomes the profile after about a week; signals that follow another clock than the configured one; a holiday that
 //! is unlike a Sunday.
 
+mod half;
 mod profile;
 
 use serde::{Deserialize, Serialize};
 
-use self::profile::{DailyProfile, Knots, WeeklyProfile};
+use self::profile::{DailyProfile, Knots, Place, WeeklyProfile};
+use crate::number::{larger, smaller};
 use crate::params::{MinDeviation, WarmUpDays};
 use crate::residual::{Residual, Scale};
 use crate::tail::Tail;
@@ -178,7 +180,8 @@ impl Detector for Seasonal {
         }
         let age_ms = state.grow_older(timestamp.as_ms(), interval_ms);
         let knots = Knots::at(local.ms);
-        let week_knots = Knots::at(local.in_week_ms());
+        let week_knots = if local.is_holiday { Knots::at(local.in_week_ms()) } else { knots };
+        let (in_day, in_week) = (knots.in_day(), week_knots.in_week());
         let offset = value - state.first_value;
 
         if state.pace.hour != knots.hour.saturating_add(1) || state.samples < YOUNG_SAMPLES {
@@ -186,21 +189,21 @@ impl Detector for Seasonal {
             state.pace = Pace::of(knots.hour, age_ms, interval_ms, *samples, daily);
         }
 
-        let daily = state.daily.forecast(knots);
-        let weekly = state.weekly.forecast(week_knots);
+        let daily = state.daily.forecast(in_day);
+        let weekly = state.weekly.forecast(in_week);
         // The weekly profile knows this hour once a whole week lies behind.
         let week_known = self.params.hour_of_week && age_ms >= WEEK_MS + HOUR_MS;
         let weekly_is_better = state.weekly_squared_error < state.daily_squared_error;
         let trusted = age_ms >= TRUST_WEEKS * WEEK_MS;
         let (low, high) = if week_known && !trusted {
-            (daily.min(weekly), daily.max(weekly))
+            (smaller(daily, weekly), larger(daily, weekly))
         } else if week_known && weekly_is_better {
             (weekly, weekly)
         } else {
             (daily, daily)
         };
         let level = offset - state.drift;
-        let difference = level - level.max(low).min(high);
+        let difference = level - smaller(larger(level, low), high);
         let center = value - difference;
         let error =
             if (level - low).abs() < (level - high).abs() { level - low } else { level - high };
@@ -230,7 +233,7 @@ impl Detector for Seasonal {
         };
 
         let first_week = age_ms < WEEK_MS;
-        let learn = Learn { knots, week_knots, first_week, weight, bound };
+        let learn = Learn { in_day, in_week, first_week, weight, bound };
         self.learn(state, &learn, offset, [daily, weekly], error);
         verdict
     }
@@ -238,8 +241,8 @@ impl Detector for Seasonal {
 
 /// How one sample is learned.
 struct Learn {
-    knots: Knots,
-    week_knots: Knots,
+    in_day: Place,
+    in_week: Place,
     first_week: bool,
     weight: f64,
     /// Errors are learned as at most this.
@@ -255,13 +258,13 @@ impl Seasonal {
         [daily, weekly]: [f64; 2],
         error: f64,
     ) {
-        let Learn { knots, week_knots, first_week, weight, bound } = *learn;
+        let Learn { in_day, in_week, first_week, weight, bound } = *learn;
         let pace = state.pace;
         let clip = |error: f64| error.clamp(-bound, bound);
         // A profile's own error may be far from zero while drift makes up for it: what is bounded is
         // the part of it that the drift does not explain.
         let daily_error = clip(offset - daily - state.drift) + state.drift;
-        state.daily.learn(knots, weight * f64::from(pace.daily) * daily_error);
+        state.daily.learn(in_day, weight * f64::from(pace.daily) * daily_error);
         if self.params.hour_of_week {
             // The first visit has nothing to be protected, and the hour may well be unlike other days'.
             let step = if first_week {
@@ -269,7 +272,7 @@ impl Seasonal {
             } else {
                 weight * (clip(offset - weekly - state.drift) + state.drift)
             };
-            state.weekly.learn(week_knots, f64::from(pace.weekly) * step);
+            state.weekly.learn(in_week, f64::from(pace.weekly) * step);
         }
 
         let error = clip(error);

@@ -7,6 +7,7 @@ use half::f16;
 use serde::{Deserialize, Serialize};
 
 use super::HOUR_MS;
+use super::half::{narrow, wide};
 use crate::saved::halves;
 
 pub(super) const HOURS_A_DAY: usize = 24;
@@ -29,18 +30,36 @@ impl Knots {
         Self { hour: shifted.div_euclid(HOUR_MS), later }
     }
 
-    /// Both places in a profile of `hours` hours with their weights.
-    fn places(self, hours: usize) -> [(usize, f64); 2] {
+    /// Where that is in a profile of `hours` hours.
+    #[inline]
+    fn place(self, hours: usize) -> Place {
         let early = self.hour.rem_euclid(hours as i64) as usize;
         let late = if early + 1 == hours { 0 } else { early + 1 };
-        [(early, 1.0 - self.later), (late, self.later)]
+        let weight = 1.0 - self.later;
+        let norm = weight * weight + self.later * self.later;
+        Place { hours: [(early, weight), (late, self.later)], norm }
     }
 
-    /// What least mean squares divides by: the sum of the squared weights.
-    fn norm(self) -> f64 {
-        let early = 1.0 - self.later;
-        early * early + self.later * self.later
+    /// Where that is in the profile of a day.
+    #[inline]
+    pub(super) fn in_day(self) -> Place {
+        self.place(HOURS_A_DAY)
     }
+
+    /// Where that is in the profile of a week.
+    #[inline]
+    pub(super) fn in_week(self) -> Place {
+        self.place(HOURS_A_WEEK)
+    }
+}
+
+/// Two neighbouring hours of a profile.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Each with its weight.
+    hours: [(usize, f64); 2],
+    /// What least mean squares divides by: the sum of the squared weights.
+    norm: f64,
 }
 
 /// Offsets by the hour of the day.
@@ -49,15 +68,15 @@ pub(super) struct DailyProfile([f32; HOURS_A_DAY]);
 
 impl DailyProfile {
     #[inline]
-    pub(super) fn forecast(&self, knots: Knots) -> f64 {
-        knots.places(HOURS_A_DAY).iter().map(|&(at, w)| w * f64::from(self.0[at])).sum()
+    pub(super) fn forecast(&self, place: Place) -> f64 {
+        place.hours.iter().map(|&(at, w)| w * f64::from(self.0[at])).sum()
     }
 
-    /// Moves the forecast at `knots` by `step`.
+    /// Moves the forecast at `place` by `step`.
     #[inline]
-    pub(super) fn learn(&mut self, knots: Knots, step: f64) {
-        let step = step / knots.norm();
-        for (at, w) in knots.places(HOURS_A_DAY) {
+    pub(super) fn learn(&mut self, place: Place, step: f64) {
+        let step = step / place.norm;
+        for (at, w) in place.hours {
             self.0[at] += (step * w) as f32;
         }
     }
@@ -92,28 +111,28 @@ impl WeeklyProfile {
     const COARSENING: f64 = 1024.0;
 
     #[inline]
-    pub(super) fn forecast(&self, knots: Knots) -> f64 {
-        let places = knots.places(HOURS_A_WEEK);
-        places.iter().map(|&(at, w)| w * f64::from(self.hours[at])).sum::<f64>() * self.unit
+    pub(super) fn forecast(&self, place: Place) -> f64 {
+        let weighted = |&(at, w): &(usize, f64)| w * wide(self.hours[at]);
+        place.hours.iter().map(weighted).sum::<f64>() * self.unit
     }
 
-    /// Moves the forecast at `knots` by `step`.
+    /// Moves the forecast at `place` by `step`.
     #[inline]
-    pub(super) fn learn(&mut self, knots: Knots, step: f64) {
+    pub(super) fn learn(&mut self, place: Place, step: f64) {
         if step == 0.0 {
             return;
         }
         if self.unit <= 0.0 {
             self.unit = step.abs();
         }
-        let step = step / (knots.norm() * self.unit);
-        for (at, w) in knots.places(HOURS_A_WEEK) {
-            let value = f64::from(self.hours[at]) + step * w;
+        let step = step / (place.norm * self.unit);
+        for (at, w) in place.hours {
+            let value = wide(self.hours[at]) + step * w;
             if value.abs() > f64::from(f16::MAX) / 2.0 {
                 self.coarsen();
                 return;
             }
-            self.hours[at] = f16::from_f64(value);
+            self.hours[at] = narrow(value);
         }
     }
 
@@ -121,7 +140,7 @@ impl WeeklyProfile {
     fn coarsen(&mut self) {
         self.unit *= Self::COARSENING;
         for value in &mut self.hours {
-            *value = f16::from_f64(f64::from(*value) / Self::COARSENING);
+            *value = narrow(wide(*value) / Self::COARSENING);
         }
     }
 }
@@ -132,36 +151,37 @@ mod tests {
 
     #[test]
     fn knots_are_the_middles_of_hours() {
-        let half_past = Knots::at(HOUR_MS / 2);
-        assert_eq!(half_past.places(24), [(0, 1.0), (1, 0.0)]);
-        let on_the_hour = Knots::at(0);
-        assert_eq!(on_the_hour.places(24), [(23, 0.5), (0, 0.5)]);
-        let before_the_epoch = Knots::at(-HOUR_MS / 2);
-        assert_eq!(before_the_epoch.places(168), [(167, 1.0), (0, 0.0)]);
+        let half_past = Knots::at(HOUR_MS / 2).in_day();
+        assert_eq!(half_past.hours, [(0, 1.0), (1, 0.0)]);
+        let on_the_hour = Knots::at(0).in_day();
+        assert_eq!(on_the_hour.hours, [(23, 0.5), (0, 0.5)]);
+        let before_the_epoch = Knots::at(-HOUR_MS / 2).in_week();
+        assert_eq!(before_the_epoch.hours, [(167, 1.0), (0, 0.0)]);
     }
 
     #[test]
     fn a_step_moves_the_forecast_by_as_much() {
         let knots = Knots::at(5 * HOUR_MS + 1_234_567);
+        let (in_day, in_week) = (knots.in_day(), knots.in_week());
         let (mut daily, mut weekly) = (DailyProfile::default(), WeeklyProfile::default());
         for step in [10.0, -4.0] {
-            let (day, week) = (daily.forecast(knots), weekly.forecast(knots));
-            daily.learn(knots, step);
-            weekly.learn(knots, step);
-            assert!((daily.forecast(knots) - day - step).abs() < 1e-4);
-            assert!((weekly.forecast(knots) - week - step).abs() < 1e-2);
+            let (day, week) = (daily.forecast(in_day), weekly.forecast(in_week));
+            daily.learn(in_day, step);
+            weekly.learn(in_week, step);
+            assert!((daily.forecast(in_day) - day - step).abs() < 1e-4);
+            assert!((weekly.forecast(in_week) - week - step).abs() < 1e-2);
         }
     }
 
     #[test]
     fn the_weekly_profile_makes_room_for_a_change_of_magnitude() {
-        let knots = Knots::at(0);
+        let place = Knots::at(0).in_week();
         let mut weekly = WeeklyProfile::default();
-        weekly.learn(knots, 1e-3);
+        weekly.learn(place, 1e-3);
         for _ in 0..20 {
-            let error = 1e6 - weekly.forecast(knots);
-            weekly.learn(knots, error);
+            let error = 1e6 - weekly.forecast(place);
+            weekly.learn(place, error);
         }
-        assert!((weekly.forecast(knots) - 1e6).abs() < 1e3);
+        assert!((weekly.forecast(place) - 1e6).abs() < 1e3);
     }
 }

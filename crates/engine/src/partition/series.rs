@@ -113,9 +113,9 @@ impl Series {
     #[inline]
     pub(super) fn learn_lasting(&mut self, settings: &Settings, surprise: f64) {
         let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
-        let stretch = stretch_samples(for_ms, self.interval.as_ms());
-        if stretch > 1 {
-            self.lasting.learn(surprise, stretch);
+        let interval_ms = self.interval.as_ms().max(1);
+        if for_ms > interval_ms {
+            self.lasting.learn(surprise, for_ms, interval_ms);
         }
     }
 
