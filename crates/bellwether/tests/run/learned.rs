@@ -84,7 +84,9 @@ fn a_warm_start_alerts_from_the_first_samples_on_and_a_cold_one_does_not() {
     let in_history = fs::read_to_string(dir.path().join("data/replay/events.jsonl")).unwrap();
     assert!(in_history.contains("\"firing\""), "{in_history}");
     let server = Server::start(dir.path(), "");
-    assert!(server.log().contains("recovered"), "{}", server.log());
+    until(seconds(20), "the log to say so", || {
+        server.log().contains("recovered generation=1").then_some(())
+    });
     assert!(anomalies(&server).is_empty(), "nobody hears of what was in the history");
     server.write(&fault);
     let fired = until(seconds(20), "an alert to fire", || changed(&server, "firing"));
@@ -97,14 +99,14 @@ fn an_incident_that_was_learned_can_be_unlearned() {
     let dir = tempfile::tempdir().unwrap();
     let mut values = steady(MINUTES);
     values[MINUTES - INCIDENT..].iter_mut().for_each(|value| *value += 300.0);
+    // Again something is wrong, and stands when it ends.
+    values[MINUTES - 3..].fill(5000.0);
     let began = jiff::Timestamp::now().as_second() - INCIDENT as i64 * 60 - 30;
     let mut server = Server::start(dir.path(), GAUGES);
     server.write(&samples("queue_depth", &values));
     server.until_decided(1);
     let learned = expected(&server);
-    assert!(learned > 350.0, "{learned}");
-    // Again something is wrong, and stands when it ends.
-    server.write(&samples("queue_depth", &[5000.0; 3]));
+    assert!(learned > 250.0, "{learned}");
     let stands = until(seconds(20), "an alert to fire", || {
         let fired = changed(&server, "firing")?;
         (fired["value"] == 5000.0).then_some(fired)
@@ -117,7 +119,7 @@ fn an_incident_that_was_learned_can_be_unlearned() {
     );
     let args = ["replay", "data", "--exclude", &window, "--write-state", "data"];
     let told = succeed(dir.path(), &args);
-    let left_out = format!("{} samples were left out", INCIDENT + 3);
+    let left_out = format!("{} samples were left out", INCIDENT);
     assert!(told.contains(&left_out), "{told}");
     assert!(told.contains("resolves 1 alerts that stand"), "{told}");
 
