@@ -83,7 +83,8 @@ fn of_files(
     exclusions: Exclusions,
     threads: usize,
 ) -> (Vec<u8>, String, u64) {
-    let (folder, output) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (folder, output) =
+        (tempfile::tempdir().expect("it works"), tempfile::tempdir().expect("it works"));
     let mut text = "time,__name__,host,value\n".to_owned();
     for (minute, host, value) in samples() {
         if is_kept(minute, host) {
@@ -92,14 +93,15 @@ fn of_files(
         }
     }
     let path = folder.path().join("history.csv");
-    fs::write(&path, text).unwrap();
+    fs::write(&path, text).expect("it works");
     let stop = AtomicBool::new(false);
     let watch = Watch { note: &|_, _| {}, progress: &|_| {}, stop: &stop };
     let options = HistoryOptions { exclusions, threads, ..HistoryOptions::default() };
-    let (inputs, settings) = (Input::find(&[path]).unwrap(), Arc::new(Settings::default()));
+    let (inputs, settings) =
+        (Input::find(&[path]).expect("it works"), Arc::new(Settings::default()));
     let (summary, learned) =
-        replay_history(&inputs, output.path(), &settings, &options, &watch).unwrap();
-    let events = fs::read_to_string(output.path().join("events.jsonl")).unwrap();
+        replay_history(&inputs, output.path(), &settings, &options, &watch).expect("it works");
+    let events = fs::read_to_string(output.path().join("events.jsonl")).expect("it works");
     (state(&learned.expect("all partitions")), events, summary.excluded_samples)
 }
 
@@ -109,38 +111,41 @@ fn of_journal(
     is_kept: impl Fn(i64, &str) -> bool,
     exclusions: &Exclusions,
 ) -> (Vec<u8>, String, u64) {
-    let (folder, output) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (folder, output) =
+        (tempfile::tempdir().expect("it works"), tempfile::tempdir().expect("it works"));
     let samples = samples();
     let mut journal = journal(folder.path());
     let mut header = Vec::new();
     let format = RequestFormat::RemoteWrite1;
-    RequestHeader { format, tenant: "", source: "10.0.0.1" }.encode(&mut header).unwrap();
+    RequestHeader { format, tenant: "", source: "10.0.0.1" }.encode(&mut header).expect("it works");
     for minute in 0..MINUTES {
         let timestamp = Timestamp::from_ms(START_MS + minute * MINUTE_MS);
         let mut builder = WriteRequestBuilder::default();
         builder.metadata("load", MetricType::Gauge, "", "");
         for &(_, host, value) in samples.iter().filter(|(at, ..)| *at == minute) {
-            let labels = LabelSet::from_pairs([("__name__", "load"), ("host", host)]).unwrap();
+            let labels =
+                LabelSet::from_pairs([("__name__", "load"), ("host", host)]).expect("it works");
             if is_kept(minute, host) {
                 builder.series(&labels, &[RawSample { timestamp, value }]);
             }
         }
         let body = compress(&builder.encode());
-        journal.append(RecordKind::Request as u8, timestamp, &[&header, &body]).unwrap();
-        journal.commit().unwrap();
+        journal.append(RecordKind::Request as u8, timestamp, &[&header, &body]).expect("it works");
+        journal.commit().expect("it works");
     }
     drop(journal);
     let settings = Some(Arc::new(Settings::default()));
     let (summary, learned) =
-        replay_journal(folder.path(), output.path(), settings, exclusions, &mut |_| {}).unwrap();
+        replay_journal(folder.path(), output.path(), settings, exclusions, &mut |_| {})
+            .expect("it works");
     assert_eq!((summary.records, summary.last_sequence), (200, Some(200)));
-    let events = fs::read_to_string(output.path().join("events.jsonl")).unwrap();
+    let events = fs::read_to_string(output.path().join("events.jsonl")).expect("it works");
     (state(&learned), events, summary.excluded_samples)
 }
 
 fn journal(folder: &Path) -> Journal {
     let storage = Arc::new(DiskStorage::new(folder));
-    Journal::open(storage, JournalOptions::default(), 0, 7).unwrap().0
+    Journal::open(storage, JournalOptions::default(), 0, 7).expect("it works").0
 }
 
 fn excluded(windows: &[Window]) -> u64 {
