@@ -119,7 +119,7 @@ fn an_incident_that_was_learned_can_be_unlearned() {
     );
     let args = ["replay", "data", "--exclude", &window, "--write-state", "data"];
     let told = succeed(dir.path(), &args);
-    let left_out = format!("{} samples were left out", INCIDENT);
+    let left_out = format!("{INCIDENT} samples were left out");
     assert!(told.contains(&left_out), "{told}");
     assert!(told.contains("resolves 1 alerts that stand"), "{told}");
 
