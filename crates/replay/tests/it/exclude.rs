@@ -1,5 +1,6 @@
 //! What is excluded was never there: state and events are those of a history without it.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -89,7 +90,7 @@ fn of_files(
     for (minute, host, value) in samples() {
         if is_kept(minute, host) {
             let at = START_MS + minute * MINUTE_MS;
-            text += &format!("{at},load,{host},{value}\n");
+            writeln!(text, "{at},load,{host},{value}").expect("a string");
         }
     }
     let path = folder.path().join("history.csv");
