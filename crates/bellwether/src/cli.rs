@@ -7,6 +7,7 @@
 
 mod explain;
 mod history;
+mod learn;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +23,8 @@ use crate::report::parse_moment;
 
 pub use explain::ExplainArgs;
 pub use history::HistoryArgs;
+pub(crate) use learn::parse_exclusion;
+pub use learn::{ExcludeArgs, WarmStartArgs};
 
 /// Streaming anomaly detection for Prometheus metrics.
 ///
@@ -71,9 +74,23 @@ pub enum Command {
     /// --verify it replays it in several ways that must not matter (shards, other requests, interruptions) and compares. Of
     /// a corpus it writes for every series a file with one row for each of its rows: timestamp,score,is_alert,is_firing.
     ///
+    /// With --exclude it gives the events of a history in which an incident never was, and with --write-state a `run` goes on
+    /// from there: an incident that was learned is unlearned.
+    ///
     /// Exit code 0: done, and with --verify nothing differs. 1: something differs, or it cannot be done. 2: wrong usage.
     #[command(after_help = REPLAY_HELP)]
     Replay(ReplayArgs),
+    /// Learn from history, so that `run` alerts from its first minute.
+    ///
+    /// Replays history as `replay` does, and writes what the engine has learned by its end into the data folder of a `run` that
+    /// is not running: it goes on with it as after a restart. Nobody is told of what fired in the history. The labels must be
+    /// those under which the series will be received.
+    ///
+    /// A folder in which something was learned already is refused without --force, a folder in use always.
+    ///
+    /// Exit code 0: done. 1: it cannot be done, and nothing has changed. 2: wrong usage.
+    #[command(after_help = learn::WARM_START_HELP)]
+    WarmStart(WarmStartArgs),
     /// Say why there is an alert, or why there was none.
     ///
     /// Of an event: what was expected, what each detector said, the threshold and what set it, recomputed from the journal and
@@ -139,6 +156,8 @@ Examples:
   bellwether replay huge/ --partition 1/4 --output results-1
   bellwether replay bellwether-data --output results
   bellwether replay bellwether-data --output results --config candidate.yml
+  bellwether replay bellwether-data --output results --exclude 2026-02-03T10:00:00Z/2026-02-03T14:30:00Z
+  bellwether replay bellwether-data --exclude '2026-02-03/2026-02-04,{job=\"api\"}' --write-state bellwether-data
   bellwether replay --verify bellwether-data
   bellwether replay --verify bellwether-data --events bellwether-data/events
   bellwether replay --corpus datasets/manifest.json --output results
@@ -218,17 +237,17 @@ pub struct ReplayArgs {
     #[arg(value_name = "INPUT", required_unless_present = "corpus")]
     pub inputs: Vec<PathBuf>,
     /// Manifest of a corpus instead: a JSON file that lists its series and where their data is.
-    #[arg(long, value_name = "MANIFEST_JSON", conflicts_with = "inputs")]
+    #[arg(long, value_name = "MANIFEST_JSON", conflicts_with_all = ["inputs", "HistoryArgs", "ExcludeArgs"])]
     pub corpus: Option<PathBuf>,
-    /// Folder for the results.
-    #[arg(long, value_name = "DIR", required_unless_present = "verify")]
+    /// Folder for the results [default with --write-state: `replay` in that folder].
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["verify", "write_state"])]
     pub output: Option<PathBuf>,
     /// Configuration file, in force throughout. Without one a journal is replayed under what was in force when it was
     /// written, anything else under embedded defaults.
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Replay the journal in several ways and compare what they give; no results are written.
-    #[arg(long, requires = "inputs", conflicts_with_all = ["corpus", "output"])]
+    #[arg(long, requires = "inputs", conflicts_with_all = ["corpus", "output", "HistoryArgs", "ExcludeArgs"])]
     pub verify: bool,
     /// Compare with these events, written by `run`, too: a file of JSON lines, a Parquet file, or the folder of an
     /// event log.
@@ -237,6 +256,15 @@ pub struct ReplayArgs {
     /// Seed of the places where --verify cuts requests and interrupts.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "verify", conflicts_with_all = ["corpus", "output"])]
     pub seed: u64,
+    /// Write what the engine has learned by the end into this data folder, for a `run` to go on with; none may be running.
+    #[arg(long, value_name = "DATA_DIR", conflicts_with_all = ["corpus", "verify", "partition"])]
+    pub write_state: Option<PathBuf>,
+    /// Let --write-state replace what was learned before, even if more was known then.
+    #[arg(long, requires = "write_state")]
+    pub force: bool,
+    /// What is left out.
+    #[command(flatten)]
+    pub excluded: ExcludeArgs,
     /// What only files with history have.
     #[command(flatten)]
     pub history: HistoryArgs,

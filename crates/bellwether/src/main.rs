@@ -21,6 +21,11 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::FAILURE,
             Err(error) => Err(error),
         },
+        Command::WarmStart(args) => match replay::warm_start(&args) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
         Command::Explain(args) => match explain::explain(&args) {
             Ok(true) => Ok(()),
             Ok(false) => return ExitCode::FAILURE,

@@ -8,7 +8,7 @@ use anyhow::Context;
 use bellwether_connect::sink::alertmanager::Alertmanagers;
 use bellwether_connect::sink::gauges::Gauges;
 use bellwether_connect::sink::webhook::Webhook;
-use bellwether_engine::{Event, Gauge};
+use bellwether_engine::{ChangeKind, Event, Gauge};
 use bellwether_eventlog::{EventLog, EventLogOptions, JsonLines, JsonLinesOptions};
 use bellwether_runtime::{Deliveries, EventSink, SinkStats, Told};
 use parking_lot::Mutex;
@@ -74,15 +74,20 @@ impl Outlets {
     /// sinks look up what they have.
     pub(crate) fn publish(&self, told: Told, event: Event) {
         let _in_turn = self.telling.lock();
-        // Alertmanagers are told what stands; what happened before is of no use to them.
-        if told != Told::Again {
+        // Alertmanagers are told what stands; what happened before is of no use to them, but that it is over.
+        let is_news = match told {
+            Told::First | Told::Standing => true,
+            Told::Again => false,
+            Told::Overdue => event.change == ChangeKind::Resolved,
+        };
+        if is_news {
             self.alertmanagers.publish(&event);
         }
         let event = Arc::new(event);
         for sink in &self.sinks {
             match told {
                 Told::First => sink.publish(&event),
-                Told::Again => sink.publish_again(&event),
+                Told::Again | Told::Overdue => sink.publish_again(&event),
                 Told::Standing => {}
             }
         }

@@ -1,21 +1,27 @@
 //! `bellwether replay`: recorded history through the same engine.
 
 mod corpus;
+mod excluded;
 mod history;
 mod journal;
+mod state;
 mod stop;
 mod verify;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use bellwether_engine::Settings;
+use bellwether_replay::Exclusions;
 use bellwether_replay::journal::is_journal;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::ReplayArgs;
+use crate::cli::{HistoryArgs, ReplayArgs, WarmStartArgs};
 use crate::config::Config;
+
+use excluded::exclusions;
+use state::Target;
 
 pub(crate) use journal::complain;
 
@@ -25,20 +31,81 @@ pub(crate) use journal::complain;
 /// # Errors
 /// When the configuration is wrong, what is to be replayed cannot be read, or the results cannot be written.
 pub fn replay(args: &ReplayArgs) -> anyhow::Result<bool> {
-    let ReplayArgs { inputs, corpus, output, config, verify: _, events, seed, history } = args;
+    let ReplayArgs { inputs, corpus, output, config, events, seed, history, .. } = args;
     let config = config.as_deref();
     match (&**inputs, corpus, output) {
         (_, Some(manifest), Some(output)) => {
             corpus::corpus(manifest, output, config).map(|()| true)
         }
-        ([folder], _, Some(output)) if is_journal(folder) => {
-            journal::journal(folder, output, settings(config)?).map(|()| true)
-        }
-        (inputs, _, Some(output)) => history::history(inputs, output, config, history),
-        ([folder], _, None) => {
+        ([folder], _, _) if args.verify => {
             verify::verify(folder, settings(config)?.as_ref(), events.as_deref(), *seed)
         }
-        (_, _, None) => anyhow::bail!("one journal is verified at a time"),
+        (_, _, _) if args.verify => anyhow::bail!("one journal is verified at a time"),
+        (inputs, _, output) => {
+            let target = args.write_state.as_deref();
+            let target = target
+                .map(|folder| Target::take(folder, inputs, config, args.force))
+                .transpose()?;
+            let exclusions = exclusions(&args.excluded)?;
+            Learn { inputs, output: output.as_deref(), config, exclusions, history, target }.learn()
+        }
+    }
+}
+
+/// Learns from history what `run` then goes on with. Says whether all of it was replayed; nothing is written otherwise.
+///
+/// # Errors
+/// When the configuration is wrong, the history cannot be read, or the data folder cannot be used.
+pub fn warm_start(args: &WarmStartArgs) -> anyhow::Result<bool> {
+    let WarmStartArgs { inputs, data_dir, config, output, force, excluded, history } = args;
+    anyhow::ensure!(history.partition.is_none(), "a state is of all series, not of a part of them");
+    let config = config.as_deref();
+    let folder = match data_dir {
+        Some(folder) => folder.clone(),
+        None => Config::load(config).context("nothing was replayed")?.data_dir,
+    };
+    let target = Some(Target::take(&folder, inputs, config, *force)?);
+    let exclusions = exclusions(excluded)?;
+    Learn { inputs, output: output.as_deref(), config, exclusions, history, target }.learn()
+}
+
+/// A replay of files or of a journal.
+struct Learn<'a> {
+    inputs: &'a [PathBuf],
+    output: Option<&'a Path>,
+    config: Option<&'a Path>,
+    exclusions: Exclusions,
+    history: &'a HistoryArgs,
+    /// Whoever goes on with what was learned.
+    target: Option<Target>,
+}
+
+impl Learn<'_> {
+    fn learn(self) -> anyhow::Result<bool> {
+        let Self { inputs, output, config, exclusions, history, target } = self;
+        let output = output.map(Path::to_owned).or_else(|| target.as_ref().map(Target::results));
+        let output =
+            output.context("there is no folder for the results: name one with --output")?;
+        let learned = match inputs {
+            [folder] if is_journal(folder) => {
+                let (summary, learned) =
+                    journal::journal(folder, &output, settings(config)?, &exclusions)?;
+                target.as_ref().map(|target| target.check(&summary)).transpose()?;
+                Some(learned)
+            }
+            inputs => {
+                let options = history.options(&exclusions);
+                let (is_complete, learned) = history::history(inputs, &output, config, &options)?;
+                if !is_complete {
+                    return Ok(false);
+                }
+                learned
+            }
+        };
+        if let Some(target) = target {
+            target.adopt(learned.context("a state is of all series, not of a part of them")?)?;
+        }
+        Ok(true)
     }
 }
 

@@ -133,7 +133,7 @@ impl Service {
             options,
             Arc::new(WallClock),
             Box::new(tell(Arc::clone(&outlets))),
-            durability(&config, &outlets),
+            durability(&config, Arc::clone(&outlets) as Arc<dyn Deliveries>),
         )
         .context("cannot start the engine's threads")?;
         let is_durable = config.durability.is_some();
@@ -212,7 +212,7 @@ impl Service {
 }
 
 /// What of `config` survives a restart.
-fn durability(config: &Config, outlets: &Arc<Outlets>) -> Option<Durability> {
+pub(crate) fn durability(config: &Config, deliveries: Arc<dyn Deliveries>) -> Option<Durability> {
     let durability = config.durability.clone()?;
     Some(Durability {
         storage: Arc::new(DiskStorage::new(&config.data_dir)),
@@ -221,7 +221,7 @@ fn durability(config: &Config, outlets: &Arc<Outlets>) -> Option<Durability> {
         cold: ColdOptions::default(),
         checkpoint_every: Duration::from_millis(durability.checkpoint_every_ms.max(1) as u64),
         reserve: durability.reserve,
-        deliveries: Arc::clone(outlets) as Arc<dyn Deliveries>,
+        deliveries,
         id_seed: RandomState::new().build_hasher().finish(),
     })
 }

@@ -67,6 +67,13 @@ impl AlertCap {
         passed
     }
 
+    /// Forgets all episodes, its own alert included, without a word; how many fired today still counts. For a state that is
+    /// replaced: see [`Partition::forget_alerts`](crate::Partition::forget_alerts).
+    pub fn forget_alerts(&mut self) {
+        self.held_back.clear();
+        self.own = None;
+    }
+
     /// Whether the alert of an episode that is not over is held back.
     pub(crate) fn holds_back(&self, episode: Fingerprint) -> bool {
         self.held_back.contains(&episode)

@@ -2,6 +2,7 @@
 
 mod state;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bellwether_detect::Tables;
@@ -40,6 +41,16 @@ impl Shard {
             shards[number % count].partitions.push(partition);
         }
         shards
+    }
+
+    /// The partitions of all `shards`, as [`Shard::deal`] or [`Shard::new`] made them, in the order of their numbers; `None`
+    /// if one of them is missing.
+    pub fn gather(shards: Vec<Self>) -> Option<Vec<Partition>> {
+        let mut numbered = BTreeMap::new();
+        for Self { partitions, first, stride } in shards {
+            numbered.extend((first..).step_by(stride).zip(partitions));
+        }
+        (numbered.len() == PARTITIONS).then(|| numbered.into_values().collect())
     }
 
     /// The partition of that number, if it is one of its own.
@@ -123,5 +134,10 @@ impl Engine {
     /// The partitions, for their counts and views.
     pub fn partitions(&mut self) -> &mut [Partition] {
         self.shard.partitions()
+    }
+
+    /// What it has learned: the intake, and the partitions in the order of their numbers.
+    pub fn into_learned(self) -> (Intake, Vec<Partition>) {
+        (self.intake, self.shard.partitions)
     }
 }

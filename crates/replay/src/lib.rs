@@ -3,8 +3,11 @@
 
 pub mod corpus;
 pub mod eval;
+mod exclude;
 pub mod explain;
 pub mod fleet;
 pub mod history;
 pub mod journal;
 pub mod report;
+
+pub use exclude::{Exclusion, Exclusions};

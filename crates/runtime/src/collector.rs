@@ -32,6 +32,9 @@ pub enum Told {
     Again,
     /// For the second time: alerts that were firing when this process began, and still do.
     Standing,
+    /// When what had been learned was [replaced](crate::adopt): the ends of the alerts that stood, and before them what a process
+    /// may not have told of. Until the first checkpoint after that each start tells of it. Ids are the same.
+    Overdue,
 }
 
 /// Hears the news, record by record, on the collector's thread. Must not block for long.
@@ -46,7 +49,7 @@ pub(crate) enum ToCollector {
         part: Sender<Part<Vec<u8>>>,
     },
     Barrier(Sender<()>),
-    /// Tells of the alerts that stand.
+    /// Tells of the alerts that stand, and of what is overdue.
     Standing,
 }
 
@@ -73,6 +76,8 @@ pub(crate) struct Done {
 pub(crate) struct Collector {
     cap: AlertCap,
     book: AlertBook,
+    /// What nobody was told of for sure, and will not be made again: see [`Told::Overdue`].
+    overdue: Vec<Event>,
     /// Records below this were told of before the state was saved.
     seen_below: u64,
 }
@@ -87,7 +92,8 @@ pub(crate) struct Collected {
 impl Collector {
     /// A collector that has seen nothing.
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
-        Self { cap: AlertCap::new(settings), book: AlertBook::default(), seen_below: 0 }
+        let (cap, book) = (AlertCap::new(settings), AlertBook::default());
+        Self { cap, book, overdue: Vec::new(), seen_below: 0 }
     }
 
     /// Takes in what all shards made of a record; `None` of one that was told of before.
@@ -123,6 +129,31 @@ impl Collector {
         self.book.firing()
     }
 
+    /// These events are overdue from now on.
+    pub(crate) fn owe(&mut self, events: impl IntoIterator<Item = Event>) {
+        self.overdue.extend(events);
+    }
+
+    /// Ends all alerts, under the configuration `settings`: what `end` makes of the newest event of each is overdue from now
+    /// on. How many there were.
+    pub(crate) fn replace(
+        &mut self,
+        settings: &Arc<Settings>,
+        end: impl Fn(&Event) -> Event,
+    ) -> usize {
+        self.cap.configure(settings);
+        self.cap.forget_alerts();
+        let ends: Vec<Event> = std::mem::take(&mut self.book).firing().map(end).collect();
+        let count = ends.len();
+        self.owe(ends);
+        count
+    }
+
+    /// What is overdue; from now on it is not.
+    pub(crate) fn take_overdue(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.overdue)
+    }
+
     /// The cap's state, and the firing alerts.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn parts(&self) -> (Vec<u8>, Vec<Event>) {
@@ -131,14 +162,19 @@ impl Collector {
         (cap, self.book.firing().cloned().collect())
     }
 
-    /// Its state: a number, so many bytes of the cap's, and the firing alerts' events as JSON.
+    /// Its state: a number, so many bytes of the cap's, the firing alerts' events as JSON, and behind that what is overdue, if
+    /// anything is.
     pub(crate) fn save(&self) -> Vec<u8> {
         let mut cap = Vec::new();
         self.cap.save(&mut cap);
         let firing: Vec<&Event> = self.book.firing().collect();
         // Events are made of what JSON can say.
         let firing = serde_json::to_vec(&firing).unwrap_or_default();
-        [&(cap.len() as u32).to_le_bytes()[..], &cap, &firing].concat()
+        let overdue = match &*self.overdue {
+            [] => Vec::new(),
+            events => serde_json::to_vec(events).unwrap_or_default(),
+        };
+        [&(cap.len() as u32).to_le_bytes()[..], &cap, &firing, &overdue].concat()
     }
 
     /// The collector that was saved as `bytes` under these `settings`, after all records below `seen_below`.
@@ -149,12 +185,15 @@ impl Collector {
         figures: &mut AlertFigures,
     ) -> Result<Self, CollectorError> {
         let (cap_bytes, rest) = bytes.split_first_chunk::<4>().ok_or(CollectorError::Short)?;
-        let (cap, firing) = rest
+        let (cap, events) = rest
             .split_at_checked(u32::from_le_bytes(*cap_bytes) as usize)
             .ok_or(CollectorError::Short)?;
         let cap = AlertCap::restore(settings, cap)?;
-        let book = AlertBook::of(serde_json::from_slice(firing)?, figures);
-        Ok(Self { cap, book, seen_below })
+        let mut events = serde_json::Deserializer::from_slice(events).into_iter::<Vec<Event>>();
+        let firing = events.next().ok_or(CollectorError::Short)??;
+        let overdue = events.next().transpose()?.unwrap_or_default();
+        let book = AlertBook::of(firing, figures);
+        Ok(Self { cap, book, overdue, seen_below })
     }
 }
 
@@ -165,7 +204,7 @@ pub(crate) enum CollectorError {
     Short,
     #[error(transparent)]
     Cap(#[from] StateError),
-    #[error("firing alerts cannot be read: {0}")]
+    #[error("alerts cannot be read: {0}")]
     Firing(#[from] serde_json::Error),
 }
 
@@ -199,9 +238,12 @@ impl CollectorStage {
             }
             ToCollector::Barrier(done) => _ = done.send(()),
             ToCollector::Standing => {
-                let events: Vec<_> = self.collector.firing().cloned().collect();
-                if !events.is_empty() {
-                    (self.on_news)(News { told: Told::Standing, events, gauges: Vec::new() });
+                let firing: Vec<_> = self.collector.firing().cloned().collect();
+                let overdue = self.collector.take_overdue();
+                for (told, events) in [(Told::Overdue, overdue), (Told::Standing, firing)] {
+                    if !events.is_empty() {
+                        (self.on_news)(News { told, events, gauges: Vec::new() });
+                    }
                 }
             }
         }

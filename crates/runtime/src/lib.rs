@@ -3,6 +3,7 @@
 //! `run` and `replay` both stand on it. Standard threads and channels, no async, no sockets; time comes in
 //! through [`Clock`]. [`journal`] and [`checkpoint`] are what survives a restart, on files behind [`storage`].
 
+mod adopt;
 mod alerts;
 mod api;
 pub mod checkpoint;
@@ -26,6 +27,7 @@ pub mod stored;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
+pub use adopt::{AdoptError, Adopted, Learned, adopt};
 pub use alerts::AlertFigures;
 pub use api::{Clock, Ingest, Received, Reply, Request, SubmitError};
 pub use checkpointer::NoCheckpoint;

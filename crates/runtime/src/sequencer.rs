@@ -184,10 +184,7 @@ impl Outlets {
         work.resize_with(self.to_shards.len(), || self.recycled.try_recv().unwrap_or_default());
         let routed = sequencer.apply(sequence, received_at, &body, &mut work);
         self.stats.sequenced(&routed.outcome, sequencer.intake());
-        let settings = match body {
-            StoredBody::Configuration(settings) => Some(settings),
-            StoredBody::Request { .. } | StoredBody::Heartbeat => None,
-        };
+        let settings = body.into_settings();
         let (elapsed_ms, arrived) =
             (routed.elapsed_ms, caller.as_ref().map(|caller| caller.arrived));
         let header =

@@ -37,6 +37,14 @@ pub enum StoredBody {
 }
 
 impl StoredBody {
+    /// The configuration, if it is one.
+    pub(crate) fn into_settings(self) -> Option<Arc<Settings>> {
+        match self {
+            Self::Configuration(settings) => Some(settings),
+            Self::Request { .. } | Self::Heartbeat => None,
+        }
+    }
+
     /// The same for the engine.
     pub fn as_record_body(&self) -> RecordBody<'_> {
         match self {

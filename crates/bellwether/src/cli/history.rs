@@ -1,5 +1,6 @@
 //! Options of `bellwether replay` for files with history.
 
+use bellwether_replay::Exclusions;
 use bellwether_replay::history::{HistoryOptions, Mapping, Part, TimeUnit};
 use clap::{Args, ValueEnum};
 
@@ -10,38 +11,38 @@ const MIB: usize = 1024 * 1024;
 #[command(next_help_heading = "Files with history")]
 pub struct HistoryArgs {
     /// Column with the time: RFC 3339, or a number since 1970. Guessed without it.
-    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long, value_name = "COLUMN")]
     pub time: Option<String>,
     /// Unit of times that are numbers. Guessed from the first one without it.
-    #[arg(long, value_name = "UNIT", value_enum, conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long, value_name = "UNIT", value_enum)]
     pub time_unit: Option<UnitArg>,
     /// Column with the metric name, or with a series as Prometheus writes it. Guessed without it.
-    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long, value_name = "COLUMN")]
     pub metric: Option<String>,
     /// Column with values; several make a series each. Guessed without it.
-    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long, value_name = "COLUMN")]
     pub value: Vec<String>,
     /// Column that is a label; all that are not named are left out then. Guessed without it.
-    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long, value_name = "COLUMN")]
     pub label: Vec<String>,
     /// Column that means nothing.
-    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long, value_name = "COLUMN")]
     pub ignore: Vec<String>,
     /// Write every judgement to scores.parquet: what was expected, how surprising the value was, whether an alert fired.
-    #[arg(long, conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long)]
     pub scores: bool,
     /// Judge only part I of N, from 1 to 64. The events of all parts together are those of the whole.
-    #[arg(long, value_name = "I/N", value_parser = parse_part, conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long, value_name = "I/N", value_parser = parse_part)]
     pub partition: Option<Part>,
     /// Threads that judge [default: one for each core]. The events are the same with any number.
-    #[arg(long, value_name = "N", conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     /// Most memory for rows that are brought into order, in MiB; what is more is sorted in files in the folder for the
     /// results.
-    #[arg(long, value_name = "MIB", default_value_t = 256, conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long, value_name = "MIB", default_value_t = 256)]
     pub sort_memory: usize,
     /// Most series that the files may hold.
-    #[arg(long, value_name = "N", default_value_t = bellwether_replay::history::Catalog::SERIES_MAX, conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long, value_name = "N", default_value_t = bellwether_replay::history::Catalog::SERIES_MAX)]
     pub series_max: usize,
 }
 
@@ -59,8 +60,8 @@ pub enum UnitArg {
 }
 
 impl HistoryArgs {
-    /// The same for the replay.
-    pub(crate) fn options(&self) -> HistoryOptions {
+    /// The same for the replay, which leaves `exclusions` out.
+    pub(crate) fn options(&self, exclusions: &Exclusions) -> HistoryOptions {
         let unit = |unit| match unit {
             UnitArg::S => TimeUnit::Seconds,
             UnitArg::Ms => TimeUnit::Milliseconds,
@@ -77,6 +78,7 @@ impl HistoryArgs {
                 values: self.value.clone(),
                 ignored: self.ignore.clone(),
             },
+            exclusions: exclusions.clone(),
             part: self.partition.unwrap_or_default(),
             threads: self.threads.unwrap_or_else(cores),
             memory_bytes: self.sort_memory.saturating_mul(MIB),

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bellwether_replay::history::{HistoryProgress, Input, Watch, replay_history};
+use bellwether_replay::history::{HistoryOptions, HistoryProgress, Input, Watch, replay_history};
+use bellwether_runtime::Learned;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::bar;
+use super::journal::say_excluded;
 use super::stop::asked_to_stop;
-use crate::cli::HistoryArgs;
 use crate::config::Config;
 use crate::output;
 
@@ -22,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Columns of files are shown for so many different kinds of file.
 const NOTES_MAX: usize = 5;
 
-/// Replays the history in `inputs`. Says whether all of it was.
+/// Replays the history in `inputs`. Says whether all of it was, and what was learned of all series.
 ///
 /// # Errors
 /// When the configuration is wrong, the files cannot be read or the results cannot be written.
@@ -30,8 +31,8 @@ pub(super) fn history(
     inputs: &[PathBuf],
     output: &Path,
     config: Option<&Path>,
-    args: &HistoryArgs,
-) -> anyhow::Result<bool> {
+    options: &HistoryOptions,
+) -> anyhow::Result<(bool, Option<Learned>)> {
     let settings = Arc::new(Config::load(config).context("nothing was replayed")?.engine);
     let inputs = Input::find(inputs)?;
     let stop = asked_to_stop()?;
@@ -42,9 +43,9 @@ pub(super) fn history(
         progress: &|progress| shown.show(progress),
         stop: &stop,
     };
-    let summary = replay_history(&inputs, output, &settings, &args.options(), &watch);
+    let replayed = replay_history(&inputs, output, &settings, options, &watch);
     shown.bar.finish_and_clear();
-    let summary = summary.context("history cannot be replayed")?;
+    let (summary, learned) = replayed.context("history cannot be replayed")?;
     let seconds = started.elapsed().as_secs_f64();
     if let (false, Some(last)) = (summary.complete, summary.last_received_ms) {
         output::warn(&format!("ended early: the results go up to {}", output::time(last)));
@@ -57,7 +58,8 @@ pub(super) fn history(
         summary.samples as f64 / seconds,
         output.display(),
     ))?;
-    Ok(summary.complete)
+    say_excluded(summary.excluded_samples)?;
+    Ok((summary.complete, learned))
 }
 
 /// Shows which columns were taken for what, once for all files in which that is the same.

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use anyhow::Context;
 use bellwether_engine::Settings;
-use bellwether_replay::journal::{Findings, replay_journal};
+use bellwether_replay::Exclusions;
+use bellwether_replay::journal::{Findings, Summary, replay_journal};
+use bellwether_runtime::Learned;
 
 use super::bar;
 use crate::output;
@@ -14,7 +16,7 @@ use crate::output;
 /// Findings of each kind that are shown one by one; `summary.json` has more.
 const SHOWN_MAX: usize = 10;
 
-/// Replays the journal in `folder`.
+/// Replays the journal in `folder` without `exclusions`: what was replayed, and what was learned.
 ///
 /// # Errors
 /// When it cannot be read, or the results cannot be written.
@@ -22,14 +24,16 @@ pub(super) fn journal(
     folder: &Path,
     output: &Path,
     settings: Option<Arc<Settings>>,
-) -> anyhow::Result<()> {
+    exclusions: &Exclusions,
+) -> anyhow::Result<(Summary, Learned)> {
     let started = Instant::now();
     let bar = bar("{wide_bar} {bytes}/{total_bytes}, {eta} left");
-    let summary = replay_journal(folder, output, settings, &mut |progress| {
-        bar.set_length(progress.total_bytes);
-        bar.set_position(progress.done_bytes);
-    })
-    .with_context(|| format!("journal cannot be replayed: path=`{}`", folder.display()))?;
+    let (summary, learned) =
+        replay_journal(folder, output, settings, exclusions, &mut |progress| {
+            bar.set_length(progress.total_bytes);
+            bar.set_position(progress.done_bytes);
+        })
+        .with_context(|| format!("journal cannot be replayed: path=`{}`", folder.display()))?;
     bar.finish_and_clear();
     complain(&summary.findings);
     output::print(&format!(
@@ -41,7 +45,17 @@ pub(super) fn journal(
         summary.events.total,
         started.elapsed().as_secs_f64(),
         output.display(),
-    ))
+    ))?;
+    say_excluded(summary.excluded_samples)?;
+    Ok((summary, learned))
+}
+
+/// Says how many samples were left out, if any were.
+pub(super) fn say_excluded(samples: u64) -> anyhow::Result<()> {
+    match samples {
+        0 => Ok(()),
+        _ => output::print(&format!("{samples} samples were left out\n")),
+    }
 }
 
 /// Names what was found wrong with a journal.

@@ -12,7 +12,7 @@ const ADDRESS: &str = "listen.addr";
 
 /// The data folder, held for as long as this lives.
 #[derive(Debug)]
-pub(super) struct DataDir {
+pub(crate) struct DataDir {
     path: PathBuf,
     _lock: File,
 }
@@ -22,7 +22,7 @@ impl DataDir {
     ///
     /// # Errors
     /// When it cannot be written to or another process has it.
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let unusable = || format!("data folder cannot be used: path=`{}`", path.display());
         fs::create_dir_all(path).with_context(unusable)?;
         let lock = OpenOptions::new()

@@ -1,7 +1,7 @@
 //! `bellwether run`: the engine with its sources and sinks, until it is told to stop.
 
 mod announce;
-mod data_dir;
+pub(crate) mod data_dir;
 pub(crate) mod live;
 mod signals;
 pub(crate) mod web;

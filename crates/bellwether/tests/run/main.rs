@@ -7,6 +7,7 @@ mod alertmanager;
 mod exposition;
 #[path = "../e2e/http.rs"]
 mod http;
+mod learned;
 #[path = "../e2e/poll.rs"]
 mod poll;
 #[path = "../e2e/process.rs"]

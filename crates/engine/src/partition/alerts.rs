@@ -85,6 +85,20 @@ impl Partition {
         gate
     }
 
+    /// Forgets all open episodes, those of groups included, and what is pending, without a word; what was learned stays. For a
+    /// state that somebody else goes on with, who was told of other alerts: what still is wrong then fires anew.
+    pub fn forget_alerts(&mut self) {
+        for (_, series) in self.series.iter_mut() {
+            series.pending.reset();
+            series.is_open = false;
+        }
+        for group in self.groups.iter_mut() {
+            group.pending.reset();
+            group.open = None;
+        }
+        self.episodes.clear();
+    }
+
     /// Resolves the open episode of a series that will bring no more samples for it.
     pub(super) fn close(&mut self, slot: u32, reason: ResolveReason, outputs: &mut Outputs) {
         let Some(series) = self.series.get_mut(slot) else { return };

@@ -48,7 +48,7 @@ impl Partition {
     }
 
     /// All that is kept, by number.
-    pub(crate) fn cold_states(&self) -> Vec<(u64, Vec<u8>)> {
+    pub fn cold_states(&self) -> Vec<(u64, Vec<u8>)> {
         self.cold.states()
     }
 

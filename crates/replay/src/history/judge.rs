@@ -72,6 +72,7 @@ pub(super) struct Threads<'scope> {
     steps: SyncSender<Vec<Step>>,
     /// Work that was done and can be used again.
     done: Receiver<Vec<Work>>,
+    judging: Vec<ScopedJoinHandle<'scope, Shard>>,
     collector: ScopedJoinHandle<'scope, Result<(), HistoryError>>,
 }
 
@@ -119,11 +120,18 @@ impl<'scope> Judges<'scope> {
         }
     }
 
-    /// Waits until everything is collected.
-    pub(super) fn finish(self) -> Result<(), HistoryError> {
-        let Self::There(Threads { shards, steps, done, collector }) = self else { return Ok(()) };
-        drop((shards, steps, done));
-        collector.join().unwrap_or(Err(HistoryError::Thread))
+    /// Waits until everything is collected: the shards.
+    pub(super) fn finish(self) -> Result<Vec<Shard>, HistoryError> {
+        match self {
+            Self::Here { shard, .. } => Ok(vec![*shard]),
+            Self::There(Threads { shards, steps, done, judging, collector }) => {
+                drop((shards, steps, done));
+                collector.join().unwrap_or(Err(HistoryError::Thread))?;
+                let shards: Result<_, _> =
+                    judging.into_iter().map(ScopedJoinHandle::join).collect();
+                shards.map_err(|_| HistoryError::Thread)
+            }
+        }
     }
 }
 
@@ -135,23 +143,24 @@ impl<'scope> Threads<'scope> {
         collect: &'scope mut dyn Collect,
     ) -> Self {
         let (recycle, done) = sync_channel(2 * WAITING_MAX * shards.len());
-        let (mut inboxes, mut outboxes) = (Vec::new(), Vec::new());
+        let (mut inboxes, mut outboxes, mut judging) = (Vec::new(), Vec::new(), Vec::new());
         for mut shard in shards {
             let (inbox, batches) = sync_channel::<(Vec<Step>, Vec<Work>)>(WAITING_MAX);
             let (outbox, judged) = sync_channel(WAITING_MAX);
             inboxes.push(inbox);
             outboxes.push(judged);
             let recycle = recycle.clone();
-            scope.spawn(move || {
+            judging.push(scope.spawn(move || {
                 while let Ok((steps, mut work)) = batches.recv() {
                     let judged = judge(&mut shard, &steps, &mut work, with_scores);
                     // What there is no room for is dropped.
                     _ = recycle.try_send(work);
                     if outbox.send(judged).is_err() {
-                        return;
+                        break;
                     }
                 }
-            });
+                shard
+            }));
         }
         let (steps, all_steps) = sync_channel::<Vec<Step>>(WAITING_MAX);
         let collector = scope.spawn(move || {
@@ -161,6 +170,6 @@ impl<'scope> Threads<'scope> {
             }
             Ok(())
         });
-        Self { shards: inboxes, steps, done, collector }
+        Self { shards: inboxes, steps, done, judging, collector }
     }
 }

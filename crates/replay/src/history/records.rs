@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use bellwether_engine::{
-    Counts, Intake, NumberedSample, Outcome, Record, RecordBody, Samples, Settings, Work,
+    Counts, Intake, NumberedSample, Outcome, Record, RecordBody, Samples, Settings, Shard, Work,
 };
 use bellwether_runtime::HEARTBEAT;
 use bellwether_series::{LabelSet, Timestamp};
@@ -16,6 +16,7 @@ use super::cell::CellOrder;
 use super::error::HistoryError;
 use super::judge::{Batch, Judges, Step};
 use super::summary::HistorySummary;
+use crate::exclude::Exclusions;
 
 /// Quiet beyond this is a pause of whoever recorded the history: it ages nothing any further.
 const QUIET_MAX_MS: i64 = 7 * 86_400_000;
@@ -32,6 +33,7 @@ pub(super) struct Recorder<'scope, 'c> {
     series: Vec<LabelSet>,
     /// By number the beginning of each series' fingerprint, by which series go.
     ranks: Vec<u64>,
+    exclusions: &'c Exclusions,
     order: CellOrder,
     /// Which shards there are to be work for, and how many there are of all parts.
     shards: (Vec<usize>, usize),
@@ -54,6 +56,7 @@ pub(super) struct Told {
     counts: Counts,
     series: usize,
     samples: u64,
+    excluded_samples: u64,
 }
 
 impl Told {
@@ -62,6 +65,7 @@ impl Told {
         summary.requests = self.requests;
         summary.heartbeats = self.heartbeats;
         summary.series = self.series;
+        summary.excluded_samples = self.excluded_samples;
         summary.add_counts(&self.counts);
         summary.add_outcome(&self.outcome);
     }
@@ -71,6 +75,7 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
     pub(super) fn new(
         settings: &Arc<Settings>,
         catalog: &'c Catalog,
+        exclusions: &'c Exclusions,
         shards: (Vec<usize>, usize),
         judges: Judges<'scope>,
     ) -> Self {
@@ -80,6 +85,7 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
             catalog,
             series: Vec::new(),
             ranks: Vec::new(),
+            exclusions,
             order: CellOrder::default(),
             scratch: (0..shards.1).map(|_| Work::default()).collect(),
             shards,
@@ -104,10 +110,11 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
     }
 
     /// Takes the samples of a second, in the order of time. False when nobody takes records any more.
-    pub(super) fn take(&mut self, cell: &mut [NumberedSample]) -> Result<bool, HistoryError> {
+    pub(super) fn take(&mut self, cell: &mut Vec<NumberedSample>) -> Result<bool, HistoryError> {
+        self.look_up(cell);
+        self.leave_out(cell);
         let Some(last) = cell.last() else { return Ok(true) };
         let received_at = last.at;
-        self.look_up(cell);
         self.order.sort(cell, &self.ranks);
         if let Some(before) = self.last
             && !self.be_quiet(before, received_at)?
@@ -124,6 +131,21 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
         self.add(&routed.outcome);
         self.last = Some(received_at);
         self.step(Step { received_at, elapsed_ms: routed.elapsed_ms })
+    }
+
+    /// Removes what is excluded: it leaves no trace, not even as a time.
+    fn leave_out(&mut self, cell: &mut Vec<NumberedSample>) {
+        let (exclusions, series) = (self.exclusions, &self.series);
+        if !cell.iter().any(|row| exclusions.may_exclude(row.at)) {
+            return;
+        }
+        let before = cell.len();
+        cell.retain(|row| {
+            series
+                .get(row.series as usize)
+                .is_none_or(|labels| !exclusions.excludes(labels, row.at))
+        });
+        self.told.excluded_samples += (before - cell.len()) as u64;
     }
 
     /// Learns of series that came since.
@@ -185,8 +207,9 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
         }
     }
 
-    /// Has the rest judged, and what was held back for later samples; waits until everything is written.
-    pub(super) fn finish(mut self) -> Result<Told, HistoryError> {
+    /// Has the rest judged, and what was held back for later samples; waits until everything is written. What was learned comes
+    /// with what was told.
+    pub(super) fn finish(mut self) -> Result<(Told, Intake, Vec<Shard>), HistoryError> {
         let mut goes_on = true;
         if let Some(last) = self.last
             && self.lateness_ms > 0
@@ -199,7 +222,7 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
             self.hand_over()?;
         }
         self.told.series = self.intake.series();
-        self.judges.finish()?;
-        Ok(self.told)
+        let shards = self.judges.finish()?;
+        Ok((self.told, self.intake, shards))
     }
 }

@@ -9,6 +9,7 @@ use std::thread;
 
 use bellwether_detect::Tables;
 use bellwether_engine::{NumberedSample, PARTITIONS, Settings, Shard};
+use bellwether_runtime::Learned;
 use bellwether_series::Timestamp;
 
 use super::catalog::Catalog;
@@ -21,12 +22,15 @@ use super::order::{Next, OrderOptions, Ordered};
 use super::records::Recorder;
 use super::results::Results;
 use super::summary::HistorySummary;
+use crate::exclude::Exclusions;
 
-/// How history is replayed. None of it but `mapping` and `part` changes an event.
+/// How history is replayed. None of it but `mapping`, `exclusions` and `part` changes an event.
 #[derive(Debug, Clone)]
 pub struct HistoryOptions {
     /// Which columns mean what.
     pub mapping: Mapping,
+    /// What is left out.
+    pub exclusions: Exclusions,
     /// The part of the series that is judged.
     pub part: Part,
     /// Threads that judge; with more than one there are others that read and write. 0 counts as 1.
@@ -43,6 +47,7 @@ impl Default for HistoryOptions {
     fn default() -> Self {
         Self {
             mapping: Mapping::default(),
+            exclusions: Exclusions::default(),
             part: Part::default(),
             threads: 1,
             memory_bytes: 256 * 1024 * 1024,
@@ -109,7 +114,8 @@ pub struct Watch<'a> {
 }
 
 /// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json` and, if asked for,
-/// `scores.parquet` to `output`, which is made when it is missing.
+/// `scores.parquet` to `output`, which is made when it is missing. What the engine has learned by the end comes with the
+/// summary if all partitions were judged.
 ///
 /// # Errors
 /// Whatever [`HistoryError`] lists.
@@ -119,7 +125,7 @@ pub fn replay_history(
     settings: &Arc<Settings>,
     options: &HistoryOptions,
     watch: &Watch<'_>,
-) -> Result<HistorySummary, HistoryError> {
+) -> Result<(HistorySummary, Option<Learned>), HistoryError> {
     fs::create_dir_all(output).map_err(HistoryError::output(output))?;
     let is_read = |input: &Input| {
         let folder = input.path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -132,7 +138,7 @@ pub fn replay_history(
     let run = Run { inputs, output, settings, options, watch };
     // What seemed to be in order and was not is read again, without that hope.
     match run.attempt(false, watch.note)? {
-        Some(summary) => Ok(summary),
+        Some(replayed) => Ok(replayed),
         None => run.attempt(true, &|_, _| {})?.ok_or(HistoryError::Thread),
     }
 }
@@ -151,7 +157,7 @@ impl Run<'_> {
         &self,
         sorts: bool,
         note: &(dyn Fn(&Input, &str) + Sync),
-    ) -> Result<Option<HistorySummary>, HistoryError> {
+    ) -> Result<Option<(HistorySummary, Option<Learned>)>, HistoryError> {
         let Self { inputs, output, settings, options, watch } = *self;
         let (catalog, readings) = (Arc::new(Catalog::new(options.series_max)), Readings::default());
         let mut results = Results::create(output, settings, options.scores.then_some(&catalog))?;
@@ -194,7 +200,9 @@ impl Run<'_> {
             };
             let mut ordered = Ordered::new(source, order);
             let judges = Judges::start(scope, shards, with_scores, &mut results);
-            let mut recorder = Recorder::new(settings, &catalog, (numbers, count), judges);
+            let exclusions = &options.exclusions;
+            let mut recorder =
+                Recorder::new(settings, &catalog, exclusions, (numbers, count), judges);
             let mut cell = Vec::new();
             let is_complete = loop {
                 if watch.stop.load(Ordering::Relaxed) {
@@ -215,7 +223,9 @@ impl Run<'_> {
             drop(ordered);
             recorder.finish().map(|told| Some((told, is_complete, spilled_rows)))
         })?;
-        let Some((told, is_complete, spilled_rows)) = told else { return Ok(None) };
+        let Some(((told, intake, shards), is_complete, spilled_rows)) = told else {
+            return Ok(None);
+        };
         let summary = &mut results.summary;
         told.put_into(summary);
         summary.complete = is_complete;
@@ -223,7 +233,11 @@ impl Run<'_> {
         summary.part = (options.part.number, options.part.count);
         summary.config_digest = settings.digest.to_string();
         readings.take_reports().into_iter().for_each(|report| summary.add_input(report));
-        results.finish().map(Some)
+        let summary = results.finish()?;
+        let settings = Arc::clone(settings);
+        let learned =
+            Shard::gather(shards).map(|partitions| Learned { settings, intake, partitions });
+        Ok(Some((summary, learned)))
     }
 }
 

@@ -24,6 +24,8 @@ pub struct HistorySummary {
     pub heartbeats: u64,
     /// Samples that were taken.
     pub samples: u64,
+    /// Samples that the engine was not given because they are excluded.
+    pub excluded_samples: u64,
     /// Samples that were refused, by reason.
     pub refused_samples: BTreeMap<&'static str, u64>,
     /// Samples that were taken and not judged, by reason.

@@ -18,6 +18,8 @@ pub struct Summary {
     pub configurations: u64,
     /// Samples that were taken.
     pub samples: u64,
+    /// Samples that the engine was not given because they are excluded.
+    pub excluded_samples: u64,
     /// Samples that were refused, as they were live.
     pub refused_samples: u64,
     /// Samples that were judged.

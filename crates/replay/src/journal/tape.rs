@@ -16,6 +16,7 @@ use bellwether_series::Timestamp;
 
 use super::error::JournalReplayError;
 use super::figures::{Findings, Undecodable};
+use crate::exclude::Exclusions;
 
 const FOLDER: &str = "journal";
 const SUFFIX: &str = ".journal";
@@ -54,6 +55,9 @@ pub(crate) struct Tape {
     /// In force throughout.
     fixed: Option<Arc<Settings>>,
     in_force: Arc<Settings>,
+    /// Left out of requests.
+    exclusions: Exclusions,
+    excluded_samples: u64,
     /// Read already, to find out which configuration comes first.
     pending: Option<Played>,
     findings: Findings,
@@ -81,6 +85,8 @@ impl Tape {
             reader,
             in_force: settings.clone().unwrap_or_default(),
             fixed: settings,
+            exclusions: Exclusions::default(),
+            excluded_samples: 0,
             pending: None,
             findings: Findings::default(),
             progress: Progress { done_bytes: 0, total_bytes },
@@ -94,6 +100,16 @@ impl Tape {
         Self { reader: self.reader.below(sequence.unwrap_or(u64::MAX)), ..self }
     }
 
+    /// Without the samples of `exclusions`. What is left of a request is still a record, even if that is nothing.
+    pub(crate) fn without(self, exclusions: &Exclusions) -> Self {
+        Self { exclusions: exclusions.clone(), ..self }
+    }
+
+    /// Samples that were left out so far.
+    pub(crate) fn excluded_samples(&self) -> u64 {
+        self.excluded_samples
+    }
+
     /// The configuration in force: before the first record that which the engine starts with.
     pub(crate) fn settings(&self) -> &Arc<Settings> {
         &self.in_force
@@ -104,7 +120,7 @@ impl Tape {
     }
 
     /// The next record; `None` at the end.
-    pub(crate) fn next(&mut self) -> Result<Option<Played>, ReadError> {
+    pub(crate) fn next(&mut self) -> Result<Option<Played>, JournalReplayError> {
         let mut played = match self.pending.take() {
             Some(played) => played,
             None => loop {
@@ -118,12 +134,18 @@ impl Tape {
                 }
             },
         };
-        if let StoredBody::Configuration(settings) = &played.body {
-            if self.fixed.is_some() {
+        match &mut played.body {
+            StoredBody::Configuration(_) if self.fixed.is_some() => {
                 played.body = StoredBody::Heartbeat;
-            } else {
-                self.in_force = Arc::clone(settings);
             }
+            StoredBody::Configuration(settings) => self.in_force = Arc::clone(settings),
+            StoredBody::Request { write, .. } => {
+                if let Some((rest, left_out)) = self.exclusions.without(write)? {
+                    *write = rest;
+                    self.excluded_samples += left_out;
+                }
+            }
+            StoredBody::Heartbeat => {}
         }
         Ok(Some(played))
     }

@@ -6,16 +6,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bellwether_engine::Settings;
+use bellwether_runtime::Learned;
 use bellwether_runtime::stored::StoredBody;
 
 use super::error::JournalReplayError;
 use super::figures::Summary;
 use super::machine::Whole;
 use super::tape::{Progress, Tape};
+use crate::exclude::Exclusions;
 
 /// Replays the journal in `folder`, which holds it or is it, and writes `events.jsonl` and `summary.json` to `output`,
-/// which is made when it is missing. `settings` are in force throughout; without them what the journal says. `progress`
-/// hears after each record how far it is.
+/// which is made when it is missing. `settings` are in force throughout; without them what the journal says. What
+/// `exclusions` name is left out. `progress` hears after each record how far it is. What the engine has learned by the end comes
+/// with the summary.
 ///
 /// # Errors
 /// Whatever [`JournalReplayError`] lists. Damage is none: it is in the summary.
@@ -23,9 +26,10 @@ pub fn replay_journal(
     folder: &Path,
     output: &Path,
     settings: Option<Arc<Settings>>,
+    exclusions: &Exclusions,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Summary, JournalReplayError> {
-    let mut tape = Tape::open(folder, settings)?;
+) -> Result<(Summary, Learned), JournalReplayError> {
+    let mut tape = Tape::open(folder, settings)?.without(exclusions);
     fs::create_dir_all(output).map_err(refused(output))?;
     if same(folder, output) || same(&folder.join("journal"), output) {
         return Err(JournalReplayError::OutputIsInput { path: output.to_owned() });
@@ -60,13 +64,15 @@ pub fn replay_journal(
         progress(tape.progress());
     }
     events.flush().map_err(refused(&path))?;
+    summary.excluded_samples = tape.excluded_samples();
     summary.series = machine.engine.intake().series();
     summary.config_digest = tape.settings().digest.to_string();
     summary.findings = tape.findings();
     let path = output.join("summary.json");
     let text = serde_json::to_string_pretty(&summary).map_err(io::Error::from);
     text.and_then(|text| fs::write(&path, text + "\n")).map_err(refused(&path))?;
-    Ok(summary)
+    let (intake, partitions) = machine.engine.into_learned();
+    Ok((summary, Learned { settings: Arc::clone(tape.settings()), intake, partitions }))
 }
 
 fn refused(path: &Path) -> impl FnOnce(io::Error) -> JournalReplayError {

@@ -48,7 +48,7 @@ fn replay(paths: &[PathBuf], options: &HistoryOptions) -> (HistorySummary, Strin
     let stop = AtomicBool::new(false);
     let watch = Watch { note: &|_, _| {}, progress: &|_| {}, stop: &stop };
     let summary = replay_history(&inputs, output.path(), &settings(), options, &watch);
-    let summary = summary.unwrap_or_else(|error| panic!("{paths:?}: {error}"));
+    let (summary, _) = summary.unwrap_or_else(|error| panic!("{paths:?}: {error}"));
     let read = |name: &str| fs::read(output.path().join(name)).expect("a result");
     let events = String::from_utf8(read("events.jsonl")).expect("text");
     let names: BTreeSet<_> = fs::read_dir(output.path())
@@ -126,7 +126,7 @@ fn whoever_is_stopped_leaves_whole_files_and_says_so() {
         }
     };
     let watch = Watch { note: &|_, _| {}, progress: &progress, stop: &stop };
-    let summary = replay_history(&inputs, output.path(), &settings(), &options(2), &watch)
+    let (summary, _) = replay_history(&inputs, output.path(), &settings(), &options(2), &watch)
         .expect("a summary");
     assert!(!summary.complete);
     assert_eq!(summary.last_received_ms.map(Timestamp::as_ms), Some(until));

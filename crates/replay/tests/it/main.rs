@@ -11,6 +11,7 @@
 
 mod eval;
 mod events;
+mod exclude;
 mod fixture;
 mod golden;
 mod hand_written_alerts;

@@ -33,7 +33,7 @@ pub(crate) fn durability(folder: &Path) -> Durability {
     }
 }
 
-fn open(folder: &Path, shards: usize, log: &Log) -> (Runtime, Recovery) {
+pub(crate) fn open(folder: &Path, shards: usize, log: &Log) -> (Runtime, Recovery) {
     let runtime =
         start_durable(Settings::default(), options(shards), log.listener(), durability(folder));
     let found = runtime.recovering().wait().expect("what was kept can be read");
@@ -42,7 +42,7 @@ fn open(folder: &Path, shards: usize, log: &Log) -> (Runtime, Recovery) {
 }
 
 /// Sends a step, and waits for what becomes of it.
-fn send(runtime: &Runtime, step: usize) -> Result<Outcome, SubmitError> {
+pub(crate) fn send(runtime: &Runtime, step: usize) -> Result<Outcome, SubmitError> {
     let (write, received_at, body) = request_body(step);
     let received = Some(Received { source: Arc::from("test"), body: compress(&body) });
     let (reply, answer) = mpsc::channel();
@@ -66,7 +66,7 @@ pub(crate) fn copy(folder: &Path) -> TempDir {
 }
 
 /// What was told, once each, by id.
-fn by_id(events: impl IntoIterator<Item = Event>) -> BTreeMap<String, String> {
+pub(crate) fn by_id(events: impl IntoIterator<Item = Event>) -> BTreeMap<String, String> {
     let mut told = BTreeMap::new();
     for event in events {
         let text = format!("{event:?}");

@@ -1,5 +1,6 @@
 //! The runtime as its users see it: same events as the engine, overload refused, nothing taken lost.
 
+mod adopt;
 mod durable;
 mod events;
 mod load;
