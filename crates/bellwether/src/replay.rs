@@ -32,7 +32,8 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<bool> {
             corpus::corpus(manifest, output, config).map(|()| true)
         }
         ([folder], _, Some(output)) if is_journal(folder) => {
-            journal::journal(folder, output, settings(config)?).map(|()| true)
+            journal::journal(folder, output, settings(config)?, history.report_bytes())
+                .map(|()| true)
         }
         (inputs, _, Some(output)) => history::history(inputs, output, config, history),
         ([folder], _, None) => {

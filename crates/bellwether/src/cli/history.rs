@@ -40,6 +40,9 @@ pub struct HistoryArgs {
     /// results.
     #[arg(long, value_name = "MIB", default_value_t = 256, conflicts_with_all = ["corpus", "verify"])]
     pub sort_memory: usize,
+    /// Most memory for the newest judgements, in MiB: report.html shows those from before an alert fired. Of a journal, too.
+    #[arg(long, value_name = "MIB", default_value_t = bellwether_replay::history::REPORT_BYTES / MIB, conflicts_with_all = ["corpus", "verify"])]
+    pub report_memory: usize,
     /// Most series that the files may hold.
     #[arg(long, value_name = "N", default_value_t = bellwether_replay::history::Catalog::SERIES_MAX, conflicts_with_all = ["corpus", "verify"])]
     pub series_max: usize,
@@ -59,6 +62,11 @@ pub enum UnitArg {
 }
 
 impl HistoryArgs {
+    /// Most memory for judgements that the report may show.
+    pub(crate) fn report_bytes(&self) -> usize {
+        self.report_memory.saturating_mul(MIB)
+    }
+
     /// The same for the replay.
     pub(crate) fn options(&self) -> HistoryOptions {
         let unit = |unit| match unit {
@@ -82,6 +90,7 @@ impl HistoryArgs {
             memory_bytes: self.sort_memory.saturating_mul(MIB),
             series_max: self.series_max,
             scores: self.scores,
+            report_bytes: self.report_bytes(),
         }
     }
 }

@@ -22,10 +22,11 @@ pub(super) fn journal(
     folder: &Path,
     output: &Path,
     settings: Option<Arc<Settings>>,
+    report_bytes: usize,
 ) -> anyhow::Result<()> {
     let started = Instant::now();
     let bar = bar("{wide_bar} {bytes}/{total_bytes}, {eta} left");
-    let summary = replay_journal(folder, output, settings, &mut |progress| {
+    let summary = replay_journal(folder, output, settings, report_bytes, &mut |progress| {
         bar.set_length(progress.total_bytes);
         bar.set_position(progress.done_bytes);
     })

@@ -22,6 +22,9 @@ use super::records::Recorder;
 use super::results::Results;
 use super::summary::HistorySummary;
 
+/// Memory for judgements that the report may show, in bytes, unless somebody says otherwise.
+pub const REPORT_BYTES: usize = 64 * 1024 * 1024;
+
 /// How history is replayed. None of it but `mapping` and `part` changes an event.
 #[derive(Debug, Clone)]
 pub struct HistoryOptions {
@@ -37,6 +40,8 @@ pub struct HistoryOptions {
     pub series_max: usize,
     /// Whether every judgement is written, too.
     pub scores: bool,
+    /// Most memory for the newest judgements, of which the report shows those before an alert, in bytes.
+    pub report_bytes: usize,
 }
 
 impl Default for HistoryOptions {
@@ -48,6 +53,7 @@ impl Default for HistoryOptions {
             memory_bytes: 256 * 1024 * 1024,
             series_max: Catalog::SERIES_MAX,
             scores: false,
+            report_bytes: REPORT_BYTES,
         }
     }
 }
@@ -108,8 +114,8 @@ pub struct Watch<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json` and, if asked for,
-/// `scores.parquet` to `output`, which is made when it is missing.
+/// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json`, `report.html` and, if
+/// asked for, `scores.parquet` to `output`, which is made when it is missing.
 ///
 /// # Errors
 /// Whatever [`HistoryError`] lists.
@@ -154,8 +160,12 @@ impl Run<'_> {
     ) -> Result<Option<HistorySummary>, HistoryError> {
         let Self { inputs, output, settings, options, watch } = *self;
         let (catalog, readings) = (Arc::new(Catalog::new(options.series_max)), Readings::default());
-        let mut results = Results::create(output, settings, options.scores.then_some(&catalog))?;
-        let with_scores = results.with_scores();
+        let mut results = Results::create(
+            output,
+            settings,
+            options.scores.then_some(&catalog),
+            options.report_bytes,
+        )?;
         let (numbers, count) = options.part.shards(options.threads);
         let tables = Tables::default();
         let shards: Vec<_> =
@@ -193,7 +203,7 @@ impl Run<'_> {
                 sorts,
             };
             let mut ordered = Ordered::new(source, order);
-            let judges = Judges::start(scope, shards, with_scores, &mut results);
+            let judges = Judges::start(scope, shards, &mut results);
             let mut recorder = Recorder::new(settings, &catalog, (numbers, count), judges);
             let mut cell = Vec::new();
             let is_complete = loop {

@@ -37,7 +37,7 @@ fn write(journal: &mut Journal, kind: u8, payload: &[u8]) {
 fn replay(folder: &Path, settings: Option<Settings>) -> Summary {
     let output = tempfile::tempdir().unwrap();
     let settings = settings.map(Arc::new);
-    let summary = replay_journal(folder, output.path(), settings, &mut |_| {}).unwrap();
+    let summary = replay_journal(folder, output.path(), settings, 1 << 20, &mut |_| {}).unwrap();
     let text = fs::read_to_string(output.path().join("summary.json")).unwrap();
     let written: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(written, serde_json::to_value(&summary).unwrap());
@@ -192,8 +192,9 @@ fn what_is_written_meanwhile_is_no_difference() {
 #[test]
 fn without_a_journal_or_a_place_for_results_nothing_is_done() {
     let folder = tempfile::tempdir().unwrap();
-    let into =
-        |output: &Path| replay_journal(folder.path(), output, None, &mut |_| {}).unwrap_err();
+    let into = |output: &Path| {
+        replay_journal(folder.path(), output, None, 1 << 20, &mut |_| {}).unwrap_err()
+    };
     let output = tempfile::tempdir().unwrap();
     assert!(matches!(into(output.path()), JournalReplayError::NoJournal { .. }));
     write(&mut journal(folder.path(), 1 << 20), HEARTBEAT, b"");
