@@ -46,7 +46,7 @@ impl Scale {
     pub(super) fn time_ticks(&self, count_max: usize) -> Vec<Tick> {
         let least = (self.to - self.from) / count_max.max(1) as f64 / 1000.0;
         let step = STEPS_SECONDS.iter().copied().find(|&step| step as f64 >= least);
-        let step_ms = step.unwrap_or_else(|| {
+        let step = step.unwrap_or_else(|| {
             ((least / DAY_SECONDS as f64).ceil() as i64).saturating_mul(DAY_SECONDS)
         });
         let step_ms = step.saturating_mul(1000);
