@@ -90,7 +90,7 @@ impl Calibration {
     }
 
     pub(super) fn plot(&self) -> Plot {
-        const WIDTH: f64 = 720.0;
+        const WIDTH: f64 = 600.0;
         const HEIGHT: f64 = 330.0;
         const LEFT: f64 = 62.0;
         const RIGHT: f64 = WIDTH - 12.0;
@@ -225,7 +225,7 @@ mod tests {
         let (first, last) = (&plot.all.points[0], &plot.all.points[11]);
         // On the line the share falls by a power of ten for each 1 of surprise.
         assert!(
-            ((last.y - first.y) / (last.x - first.x) - (278.0 / 7.0) / (646.0 / 6.2)).abs() < 0.01
+            ((last.y - first.y) / (last.x - first.x) - (278.0 / 7.0) / (526.0 / 6.2)).abs() < 0.01
         );
         assert!(plot.classes.is_empty() && last.is_sure);
     }
