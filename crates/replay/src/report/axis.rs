@@ -101,6 +101,14 @@ fn number_text(value: f64, step: f64) -> String {
     format!("{:.digits$}{name}", value / unit)
 }
 
+/// A line through `points`, as the `d` of a path.
+pub(super) fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
+    let step = |(index, (x, y)): (usize, (f64, f64))| {
+        format!("{}{x} {y}", if index == 0 { 'M' } else { 'L' })
+    };
+    points.enumerate().map(step).collect()
+}
+
 /// To a tenth: nobody sees more, and pages stay small.
 pub(super) fn tenths(length: f64) -> f64 {
     (length * 10.0).round() / 10.0

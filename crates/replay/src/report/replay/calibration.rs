@@ -4,7 +4,7 @@ use bellwether_detect::profile::SignalClass;
 use bellwether_engine::{CalibrationCounts, Counts, Score};
 use serde::Serialize;
 
-use crate::report::axis::{Scale, Tick};
+use crate::report::axis::{Scale, Tick, path};
 
 /// Surprises that are counted: half of 1, half of 2 and so on, up to 6.
 const LEVELS: usize = 12;
@@ -181,13 +181,6 @@ fn share_text(power: i32) -> String {
         -5..=-3 => format!("1 in {}k", 10_i32.pow((-power - 3) as u32)),
         _ => format!("1 in {}M", 10_i32.pow((-power - 6).max(0) as u32)),
     }
-}
-
-fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
-    let step = |(index, (x, y)): (usize, (f64, f64))| {
-        format!("{}{x} {y}", if index == 0 { 'M' } else { 'L' })
-    };
-    points.enumerate().map(step).collect()
 }
 
 #[cfg(test)]

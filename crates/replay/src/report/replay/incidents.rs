@@ -29,7 +29,7 @@ impl<'a> Incident<'a> {
 }
 
 /// How far the peak of an alert was over its threshold.
-pub(super) fn excess(alert: &Episode) -> f64 {
+fn excess(alert: &Episode) -> f64 {
     (alert.peak_surprise - alert.threshold()).max(0.0)
 }
 
@@ -71,7 +71,7 @@ fn group<'l>(labels: &'l LabelSet, settings: &Settings) -> Option<Vec<&'l str>> 
     let rule = settings.groups.iter().find(|rule| takes(rule))?;
     let tenant = settings.tenants.as_ref().and_then(|tenants| labels.get(&tenants.label));
     let shared = rule.by.iter().map(|name| labels.get(name).unwrap_or_default());
-    Some(std::iter::once(&*tenant.unwrap_or_default()).chain(shared).collect())
+    Some(std::iter::once(tenant.unwrap_or_default()).chain(shared).collect())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use minijinja::context;
 use minijinja::value::Serde;
 use serde::Serialize;
 
-use super::incidents::{Incident, excess, incidents};
+use super::incidents::{Incident, incidents};
 use super::plot::{Marks, Plot};
 use super::{Facts, Observer};
 use crate::report::count;
@@ -30,7 +30,6 @@ struct Card {
     firing_ms: Option<i64>,
     peak: f64,
     threshold: f64,
-    excess: f64,
     others: Vec<String>,
     more_others: usize,
     /// The series that the plot shows, if it is not that of the incident.
@@ -95,7 +94,6 @@ fn card(incident: &Incident<'_>, scene: &Scene, observer: &Observer) -> Option<C
         firing_ms: (!worst.is_open()).then(|| worst.firing_ms(scene.end_ms)),
         peak: worst.peak_surprise,
         threshold: worst.threshold(),
-        excess: excess(worst),
         others,
         more_others,
         plotted: plotted.map(|(alert, _)| scene.series_text(alert)),

@@ -3,7 +3,7 @@
 use bellwether_engine::Score;
 use serde::Serialize;
 
-use crate::report::axis::{Scale, Tick};
+use crate::report::axis::{Scale, Tick, path};
 
 /// Room of the plot, in units of its view box.
 const WIDTH: f64 = 960.0;
@@ -154,15 +154,19 @@ fn named(marks: &Marks, seen: std::ops::RangeInclusive<i64>, time: &Scale) -> Ve
     let mut marks: Vec<Mark> = Vec::new();
     for (name, at_ms) in seen {
         let at = time.at(at_ms as f64);
-        let near = marks.last().is_some_and(|before| at - before.at < MARK_DISTANCE);
-        if near
-            && let Some(before) = marks.last_mut()
-            && before.anchor == "start"
+        if let Some(before) = marks.last_mut()
+            && at - before.at < MARK_DISTANCE
         {
+            // Its name stands on the other side then; one that stands there already gives way.
             (before.anchor, before.text_at) = ("end", before.at - 4.0);
+            let before_at = before.at;
+            let count = marks.len() - 1;
+            let covered = marks[..count].iter_mut();
+            covered
+                .filter(|mark| before_at - mark.at < MARK_DISTANCE)
+                .for_each(|mark| mark.name = "");
         }
-        let is_first_end = marks.last().is_some_and(|before| before.anchor == "end");
-        let fits = at + MARK_DISTANCE < RIGHT || (near && is_first_end);
+        let fits = at + MARK_DISTANCE < RIGHT;
         let (anchor, text_at) = if fits { ("start", at + 4.0) } else { ("end", at - 4.0) };
         marks.push(Mark { at, name, anchor, text_at });
     }
@@ -198,13 +202,6 @@ fn runs(points: &[Score]) -> Vec<&[Score]> {
         b.at.as_ms().saturating_sub(a.at.as_ms()) <= usual.saturating_mul(GAP_STEPS)
     };
     points.chunk_by(is_one).collect()
-}
-
-fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
-    let step = |(index, (x, y)): (usize, (f64, f64))| {
-        format!("{}{x} {y}", if index == 0 { 'M' } else { 'L' })
-    };
-    points.enumerate().map(step).collect()
 }
 
 #[cfg(test)]
@@ -249,6 +246,16 @@ mod tests {
         assert_eq!(plot.firing.1, RIGHT, "it fires until the end");
         assert_eq!(plot.values.matches('M').count(), 1);
         assert!(plot.dots.iter().all(|dot| (TOP..BASE).contains(&dot.y)));
+    }
+
+    #[test]
+    fn names_of_marks_do_not_meet() {
+        let time = Scale::new((0.0, 10_000.0 * 60_000.0), (LEFT, RIGHT));
+        let marks = Marks { resolved_ms: Some(80 * 60_000), ..MARKS };
+        let marks = named(&marks, 0..=10_000 * 60_000, &time);
+        let names: Vec<_> = marks.iter().map(|mark| (mark.name, mark.anchor)).collect();
+        assert_eq!(names[0].0, "");
+        assert_eq!(names[1..], [("fired", "end"), ("resolved", "start")]);
     }
 
     #[test]

@@ -75,9 +75,8 @@ fn the_page_shows_hostile_labels_as_text() {
         lives.push(Life { escalates: true, ..life });
     }
     let page = page_of(&log(&lives));
-    for word in ["<img", "<script", "onerror=alert(1)>", "\"><", "'</svg>"] {
-        let is_ours = word == "\"><";
-        assert!(is_ours || !page.contains(word), "{word}");
+    for word in ["<img", "<script", "onerror=alert(1)>", "'</svg>"] {
+        assert!(!page.contains(word), "{word}");
     }
     assert!(page.contains("&lt;img src=x onerror=alert(1)&gt;"), "{page}");
     assert!(page.contains("&lt;img src=y onerror=alert(2)&gt;"));

@@ -69,14 +69,14 @@ impl Track {
 #[derive(Debug)]
 pub(super) struct Tracks {
     recent: Recent,
-    tracks: Vec<Track>,
+    kept: Vec<Track>,
     /// The series of tracks that go on, in order.
     followed: Vec<Fingerprint>,
 }
 
 impl Tracks {
     pub(super) fn new(memory_bytes: usize) -> Self {
-        Self { recent: Recent::new(memory_bytes), tracks: Vec::new(), followed: Vec::new() }
+        Self { recent: Recent::new(memory_bytes), kept: Vec::new(), followed: Vec::new() }
     }
 
     /// Takes the judgements and the events of a record.
@@ -95,7 +95,7 @@ impl Tracks {
 
     /// The track of an episode.
     pub(super) fn of(&self, episode: Fingerprint) -> Option<&Track> {
-        self.tracks.iter().find(|track| track.episode == episode)
+        self.kept.iter().find(|track| track.episode == episode)
     }
 
     fn follow(&mut self, scores: &[Score]) {
@@ -106,7 +106,7 @@ impl Tracks {
             }
             let of_series =
                 |track: &&mut Track| track.series == score.fingerprint && track.goes_on();
-            for track in self.tracks.iter_mut().filter(of_series) {
+            for track in self.kept.iter_mut().filter(of_series) {
                 track.take(*score);
                 has_ended |= !track.goes_on();
             }
@@ -117,7 +117,7 @@ impl Tracks {
     }
 
     fn look(&mut self) {
-        let going_on = self.tracks.iter().filter(|track| track.goes_on());
+        let going_on = self.kept.iter().filter(|track| track.goes_on());
         self.followed = going_on.map(|track| track.series).collect();
         self.followed.sort_unstable();
         self.followed.dedup();
@@ -126,16 +126,15 @@ impl Tracks {
     fn hear(&mut self, event: &Event) {
         let excess = (event.peak_surprise - event.threshold).max(0.0);
         let is_over = event.change == ChangeKind::Resolved;
-        if let Some(track) = self.tracks.iter_mut().find(|track| track.episode == event.episode_id)
-        {
+        if let Some(track) = self.kept.iter_mut().find(|track| track.episode == event.episode_id) {
             track.excess = excess;
             track.is_over = is_over;
             return;
         }
         let smallest =
-            self.tracks.iter().enumerate().min_by(|a, b| a.1.excess.total_cmp(&b.1.excess));
+            self.kept.iter().enumerate().min_by(|a, b| a.1.excess.total_cmp(&b.1.excess));
         let place = match smallest {
-            Some((place, least)) if self.tracks.len() >= TRACKS_MAX => {
+            Some((place, least)) if self.kept.len() >= TRACKS_MAX => {
                 if least.excess >= excess {
                     return;
                 }
@@ -148,8 +147,8 @@ impl Tracks {
         if points.is_empty() {
             return;
         }
-        place.map(|place| self.tracks.swap_remove(place));
-        self.tracks.push(Track {
+        place.map(|place| self.kept.swap_remove(place));
+        self.kept.push(Track {
             episode: event.episode_id,
             series: event.fingerprint,
             excess,
