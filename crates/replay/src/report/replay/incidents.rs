@@ -91,7 +91,9 @@ mod tests {
             life("a", "one", at(40)),
         ];
         let mut episodes = Episodes::new(Period::new(MONDAY_MS, MONDAY_MS + DAY_MS).unwrap());
-        log(&lives).iter().for_each(|event| episodes.take(event));
+        for event in log(&lives) {
+            episodes.take(&event);
+        }
         let scene = episodes.finish();
         let incidents = incidents(&scene, &Settings::default());
         let metrics: Vec<Vec<_>> = incidents

@@ -33,7 +33,9 @@ fn page_of(events: &[Event]) -> String {
         is_complete: false,
     };
     let mut episodes = Episodes::new(period(&facts).unwrap());
-    events.iter().for_each(|event| episodes.take(event));
+    for event in events {
+        episodes.take(event);
+    }
     page::page(&episodes.finish(), &observer, &facts, &Settings::default()).unwrap()
 }
 
