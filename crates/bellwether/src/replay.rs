@@ -88,8 +88,13 @@ impl Learn<'_> {
             output.context("there is no folder for the results: name one with --output")?;
         let learned = match inputs {
             [folder] if is_journal(folder) => {
-                let (summary, learned) =
-                    journal::journal(folder, &output, settings(config)?, &exclusions)?;
+                let (summary, learned) = journal::journal(
+                    folder,
+                    &output,
+                    settings(config)?,
+                    &exclusions,
+                    history.report_bytes(),
+                )?;
                 target.as_ref().map(|target| target.check(&summary)).transpose()?;
                 Some(learned)
             }

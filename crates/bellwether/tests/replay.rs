@@ -185,6 +185,9 @@ fn a_journal_gives_the_events_that_were_given_when_it_was_written() {
         assert_eq!(summary["events"]["total"], lines.len());
         assert_eq!((&summary["series"], &summary["configurations"]), (&6.into(), &2.into()));
         assert_eq!(summary["samples"], SERIES * STEPS);
+        let page = fs::read_to_string(results.path().join("report.html")).unwrap();
+        let plots = page.matches("class=\"values\" d=\"M").count();
+        assert!((3..=10).contains(&plots), "{plots} plots of incidents");
         assert_eq!(summary["config_digest"], "second");
         assert_eq!(summary["first_received_ms"], START_MS);
         assert!(out.contains(&format!(" {} events in ", lines.len())), "{out}");

@@ -39,6 +39,6 @@ pub use error::HistoryError;
 pub use input::{Input, InputKind};
 pub use layout::{LayoutError, Mapping};
 pub use read::{HistoryReader, ReadCounts};
-pub use replay::{HistoryOptions, HistoryProgress, Part, Watch, replay_history};
+pub use replay::{HistoryOptions, HistoryProgress, Part, REPORT_BYTES, Watch, replay_history};
 pub use summary::{HistorySummary, InputReport};
 pub use time::TimeUnit;

@@ -41,6 +41,9 @@ pub struct HistoryArgs {
     /// results.
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     pub sort_memory: usize,
+    /// Most memory for the newest judgements, in MiB: report.html shows those from before an alert fired. Of a journal, too.
+    #[arg(long, value_name = "MIB", default_value_t = bellwether_replay::history::REPORT_BYTES / MIB, conflicts_with_all = ["corpus", "verify"])]
+    pub report_memory: usize,
     /// Most series that the files may hold.
     #[arg(long, value_name = "N", default_value_t = bellwether_replay::history::Catalog::SERIES_MAX)]
     pub series_max: usize,
@@ -60,6 +63,11 @@ pub enum UnitArg {
 }
 
 impl HistoryArgs {
+    /// Most memory for judgements that the report may show.
+    pub(crate) fn report_bytes(&self) -> usize {
+        self.report_memory.saturating_mul(MIB)
+    }
+
     /// The same for the replay, which leaves `exclusions` out.
     pub(crate) fn options(&self, exclusions: &Exclusions) -> HistoryOptions {
         let unit = |unit| match unit {
@@ -84,6 +92,7 @@ impl HistoryArgs {
             memory_bytes: self.sort_memory.saturating_mul(MIB),
             series_max: self.series_max,
             scores: self.scores,
+            report_bytes: self.report_bytes(),
         }
     }
 }

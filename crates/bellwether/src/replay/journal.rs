@@ -25,11 +25,12 @@ pub(super) fn journal(
     output: &Path,
     settings: Option<Arc<Settings>>,
     exclusions: &Exclusions,
+    report_bytes: usize,
 ) -> anyhow::Result<(Summary, Learned)> {
     let started = Instant::now();
     let bar = bar("{wide_bar} {bytes}/{total_bytes}, {eta} left");
     let (summary, learned) =
-        replay_journal(folder, output, settings, exclusions, &mut |progress| {
+        replay_journal(folder, output, settings, exclusions, report_bytes, &mut |progress| {
             bar.set_length(progress.total_bytes);
             bar.set_position(progress.done_bytes);
         })

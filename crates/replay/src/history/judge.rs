@@ -45,8 +45,8 @@ pub(super) trait Collect: Send {
 }
 
 /// Judges `work`, which is empty afterwards and can be used again.
-fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work], with_scores: bool) -> Judged {
-    let mut outputs = Outputs { scores: with_scores.then(Vec::new), ..Outputs::default() };
+fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work]) -> Judged {
+    let mut outputs = Outputs { scores: Some(Vec::new()), ..Outputs::default() };
     let mut ends = Vec::with_capacity(steps.len());
     for (step, work) in steps.iter().zip(work) {
         shard.apply(step.elapsed_ms, work, &mut outputs);
@@ -61,7 +61,7 @@ fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work], with_scores: bool
 /// Where batches go.
 pub(super) enum Judges<'scope> {
     /// To a shard on this thread.
-    Here { shard: Box<Shard>, with_scores: bool, collect: &'scope mut dyn Collect },
+    Here { shard: Box<Shard>, collect: &'scope mut dyn Collect },
     /// To shards on threads of their own; what they have judged is collected on yet another one.
     There(Threads<'scope>),
 }
@@ -81,14 +81,13 @@ impl<'scope> Judges<'scope> {
     pub(super) fn start(
         scope: &'scope Scope<'scope, '_>,
         mut shards: Vec<Shard>,
-        with_scores: bool,
         collect: &'scope mut dyn Collect,
     ) -> Self {
         if shards.len() > 1 {
-            return Self::There(Threads::start(scope, shards, with_scores, collect));
+            return Self::There(Threads::start(scope, shards, collect));
         }
         let shard = Box::new(shards.remove(0));
-        Self::Here { shard, with_scores, collect }
+        Self::Here { shard, collect }
     }
 
     /// Hands a batch over and empties it; work that can be used again goes to `pool`. False when nobody collects any more,
@@ -99,9 +98,9 @@ impl<'scope> Judges<'scope> {
         pool: &mut Vec<Work>,
     ) -> Result<bool, HistoryError> {
         match self {
-            Self::Here { shard, with_scores, collect } => {
+            Self::Here { shard, collect } => {
                 for work in &mut batch.work {
-                    let judged = judge(shard, &batch.steps, work, *with_scores);
+                    let judged = judge(shard, &batch.steps, work);
                     collect.collect(&batch.steps, vec![judged])?;
                     pool.append(work);
                 }
@@ -139,7 +138,6 @@ impl<'scope> Threads<'scope> {
     fn start(
         scope: &'scope Scope<'scope, '_>,
         shards: Vec<Shard>,
-        with_scores: bool,
         collect: &'scope mut dyn Collect,
     ) -> Self {
         let (recycle, done) = sync_channel(2 * WAITING_MAX * shards.len());
@@ -152,7 +150,7 @@ impl<'scope> Threads<'scope> {
             let recycle = recycle.clone();
             judging.push(scope.spawn(move || {
                 while let Ok((steps, mut work)) = batches.recv() {
-                    let judged = judge(&mut shard, &steps, &mut work, with_scores);
+                    let judged = judge(&mut shard, &steps, &mut work);
                     // What there is no room for is dropped.
                     _ = recycle.try_send(work);
                     if outbox.send(judged).is_err() {

@@ -24,6 +24,9 @@ use super::results::Results;
 use super::summary::HistorySummary;
 use crate::exclude::Exclusions;
 
+/// Memory for judgements that the report may show, in bytes, unless somebody says otherwise.
+pub const REPORT_BYTES: usize = 64 * 1024 * 1024;
+
 /// How history is replayed. None of it but `mapping`, `exclusions` and `part` changes an event.
 #[derive(Debug, Clone)]
 pub struct HistoryOptions {
@@ -41,6 +44,8 @@ pub struct HistoryOptions {
     pub series_max: usize,
     /// Whether every judgement is written, too.
     pub scores: bool,
+    /// Most memory for the newest judgements, of which the report shows those before an alert, in bytes.
+    pub report_bytes: usize,
 }
 
 impl Default for HistoryOptions {
@@ -53,6 +58,7 @@ impl Default for HistoryOptions {
             memory_bytes: 256 * 1024 * 1024,
             series_max: Catalog::SERIES_MAX,
             scores: false,
+            report_bytes: REPORT_BYTES,
         }
     }
 }
@@ -113,8 +119,8 @@ pub struct Watch<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json` and, if asked for,
-/// `scores.parquet` to `output`, which is made when it is missing. What the engine has learned by the end comes with the
+/// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json`, `report.html` and, if
+/// asked for, `scores.parquet` to `output`, which is made when it is missing. What the engine has learned by the end comes with the
 /// summary if all partitions were judged.
 ///
 /// # Errors
@@ -160,8 +166,12 @@ impl Run<'_> {
     ) -> Result<Option<(HistorySummary, Option<Learned>)>, HistoryError> {
         let Self { inputs, output, settings, options, watch } = *self;
         let (catalog, readings) = (Arc::new(Catalog::new(options.series_max)), Readings::default());
-        let mut results = Results::create(output, settings, options.scores.then_some(&catalog))?;
-        let with_scores = results.with_scores();
+        let mut results = Results::create(
+            output,
+            settings,
+            options.scores.then_some(&catalog),
+            options.report_bytes,
+        )?;
         let (numbers, count) = options.part.shards(options.threads);
         let tables = Tables::default();
         let shards: Vec<_> =
@@ -199,7 +209,7 @@ impl Run<'_> {
                 sorts,
             };
             let mut ordered = Ordered::new(source, order);
-            let judges = Judges::start(scope, shards, with_scores, &mut results);
+            let judges = Judges::start(scope, shards, &mut results);
             let exclusions = &options.exclusions;
             let mut recorder =
                 Recorder::new(settings, &catalog, exclusions, (numbers, count), judges);

@@ -1,4 +1,4 @@
-//! What a replay of history writes: events as JSON lines and as Parquet, scores if asked for, and a summary.
+//! What a replay of history writes: events as JSON lines and as Parquet, scores if asked for, a summary and a report.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -13,6 +13,7 @@ use super::error::{Cause, HistoryError};
 use super::judge::{Collect, Judged, Step};
 use super::scores::Scores;
 use super::summary::HistorySummary;
+use crate::report::{Facts, Observer};
 
 /// The files of a replay, while it goes on.
 pub(super) struct Results {
@@ -23,6 +24,8 @@ pub(super) struct Results {
     table: EventTable,
     table_path: PathBuf,
     scores: Option<Scores>,
+    observer: Observer,
+    settings: Arc<Settings>,
     pub(super) summary: HistorySummary,
 }
 
@@ -31,6 +34,7 @@ impl Results {
         folder: &Path,
         settings: &Arc<Settings>,
         scores_of: Option<&Arc<Catalog>>,
+        report_bytes: usize,
     ) -> Result<Self, HistoryError> {
         let (lines_path, table_path) = (folder.join("events.jsonl"), folder.join("events.parquet"));
         let scores = scores_of
@@ -46,13 +50,10 @@ impl Results {
             table: EventTable::create(&table_path).map_err(HistoryError::output(&table_path))?,
             table_path,
             scores,
+            observer: Observer::new(report_bytes),
+            settings: Arc::clone(settings),
             summary: HistorySummary::default(),
         })
-    }
-
-    /// Whether judgements are wanted.
-    pub(super) fn with_scores(&self) -> bool {
-        self.scores.is_some()
     }
 
     /// Ends all files.
@@ -68,6 +69,17 @@ impl Results {
             Ok(fs::write(&path, serde_json::to_string_pretty(&self.summary)? + "\n")?)
         };
         write().map_err(HistoryError::output(&path))?;
+        let HistorySummary { samples, judged_samples, .. } = self.summary;
+        let facts = Facts {
+            received: self.summary.first_received_ms.zip(self.summary.last_received_ms),
+            samples: (samples, judged_samples),
+            series: self.summary.series,
+            part: self.summary.part,
+            is_complete: self.summary.complete,
+        };
+        self.observer
+            .write(&self.folder, &facts, &self.settings)
+            .map_err(HistoryError::output(&self.folder.join("report.html")))?;
         Ok(self.summary)
     }
 }
@@ -76,6 +88,7 @@ impl Collect for Results {
     fn collect(&mut self, steps: &[Step], mut judged: Vec<Judged>) -> Result<(), HistoryError> {
         for part in &judged {
             self.summary.add_counts(&part.counts);
+            self.observer.count(&part.counts);
         }
         let mut parts: Vec<_> = judged
             .iter_mut()
@@ -93,6 +106,7 @@ impl Collect for Results {
             }
             outputs.sort();
             let events = self.cap.apply(outputs.events, step.elapsed_ms);
+            self.observer.take(&scores, &events);
             if let Some(writer) = &mut self.scores {
                 writer.add(&mut scores, &events)?;
             }

@@ -38,10 +38,16 @@ fn write(journal: &mut Journal, kind: u8, payload: &[u8]) {
 fn replay(folder: &Path, settings: Option<Settings>) -> Summary {
     let output = tempfile::tempdir().unwrap();
     let settings = settings.map(Arc::new);
-    let summary =
-        replay_journal(folder, output.path(), settings, &Exclusions::default(), &mut |_| {})
-            .unwrap()
-            .0;
+    let summary = replay_journal(
+        folder,
+        output.path(),
+        settings,
+        &Exclusions::default(),
+        1 << 20,
+        &mut |_| {},
+    )
+    .unwrap()
+    .0;
     let text = fs::read_to_string(output.path().join("summary.json")).unwrap();
     let written: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!(written, serde_json::to_value(&summary).unwrap());
@@ -197,7 +203,7 @@ fn what_is_written_meanwhile_is_no_difference() {
 fn without_a_journal_or_a_place_for_results_nothing_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let into = |output: &Path| {
-        replay_journal(folder.path(), output, None, &Exclusions::default(), &mut |_| {})
+        replay_journal(folder.path(), output, None, &Exclusions::default(), 1 << 20, &mut |_| {})
             .unwrap_err()
     };
     let output = tempfile::tempdir().unwrap();

@@ -14,11 +14,12 @@ use super::figures::Summary;
 use super::machine::Whole;
 use super::tape::{Progress, Tape};
 use crate::exclude::Exclusions;
+use crate::report::{Facts, Observer};
 
-/// Replays the journal in `folder`, which holds it or is it, and writes `events.jsonl` and `summary.json` to `output`,
-/// which is made when it is missing. `settings` are in force throughout; without them what the journal says. What
-/// `exclusions` name is left out. `progress` hears after each record how far it is. What the engine has learned by the end comes
-/// with the summary.
+/// Replays the journal in `folder`, which holds it or is it, and writes `events.jsonl`, `summary.json` and `report.html` to
+/// `output`, which is made when it is missing. `settings` are in force throughout; without them what the journal says. What
+/// `exclusions` name is left out; of judgements `report_bytes` are kept for the report. `progress` hears after each record how
+/// far it is. What the engine has learned by the end comes with the summary.
 ///
 /// # Errors
 /// Whatever [`JournalReplayError`] lists. Damage is none: it is in the summary.
@@ -27,6 +28,7 @@ pub fn replay_journal(
     output: &Path,
     settings: Option<Arc<Settings>>,
     exclusions: &Exclusions,
+    report_bytes: usize,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Summary, Learned), JournalReplayError> {
     let mut tape = Tape::open(folder, settings)?.without(exclusions);
@@ -37,6 +39,8 @@ pub fn replay_journal(
     let path = output.join("events.jsonl");
     let mut events = BufWriter::new(File::create(&path).map_err(refused(&path))?);
     let mut machine = Whole::new(tape.settings());
+    machine.outputs.scores = Some(Vec::new());
+    let mut observer = Observer::new(report_bytes);
     let mut summary = Summary::default();
     while let Some(played) = tape.next()? {
         let outcome = machine.step(&played);
@@ -54,6 +58,9 @@ pub fn replay_journal(
             _ => summary.heartbeats += 1,
         }
         summary.judged_samples += machine.outputs.counts.judged;
+        observer.count(&machine.outputs.counts);
+        let scores = machine.outputs.scores.as_deref().unwrap_or_default();
+        observer.take(scores, &machine.outputs.events);
         for event in &machine.outputs.events {
             summary.events.count(event);
             serde_json::to_writer(&mut events, event)
@@ -71,6 +78,16 @@ pub fn replay_journal(
     let path = output.join("summary.json");
     let text = serde_json::to_string_pretty(&summary).map_err(io::Error::from);
     text.and_then(|text| fs::write(&path, text + "\n")).map_err(refused(&path))?;
+    let facts = Facts {
+        received: summary.first_received_ms.zip(summary.last_received_ms),
+        samples: (summary.samples, summary.judged_samples),
+        series: summary.series,
+        part: (1, 1),
+        is_complete: true,
+    };
+    observer
+        .write(output, &facts, tape.settings())
+        .map_err(|cause| refused(&output.join("report.html"))(io::Error::other(cause)))?;
     let (intake, partitions) = machine.engine.into_learned();
     Ok((summary, Learned { settings: Arc::clone(tape.settings()), intake, partitions }))
 }

@@ -16,6 +16,8 @@ use super::tune;
 
 /// Rows of a table.
 const ROWS_MAX: usize = 10;
+/// Rows of the table of series that alerted most.
+const SERIES_MAX: usize = 20;
 /// Rows of the table of alerts that fired for longest.
 const LONGEST_MAX: usize = 5;
 const HOUR_MS: i64 = 3_600_000;
@@ -197,7 +199,7 @@ fn series(scene: &Scene) -> Top<SeriesRow> {
         })
     };
     let rows = by_series(&scene.episodes).into_values().filter_map(row).collect();
-    Top::new(rows, ROWS_MAX, |row| {
+    Top::new(rows, SERIES_MAX, |row| {
         (Reverse((row.fired, row.held_back, row.firing_ms)), row.series.clone())
     })
 }

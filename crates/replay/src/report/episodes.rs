@@ -16,6 +16,7 @@ const OWN_RULES: [&str; 2] = [CAP_RULE, HEALTH_RULE];
 /// What the events within the period say about one episode.
 #[derive(Debug, Clone)]
 pub(super) struct Episode {
+    pub(super) id: Fingerprint,
     pub(super) fingerprint: Fingerprint,
     pub(super) rule: Arc<str>,
     pub(super) starts_at_ms: i64,
@@ -66,6 +67,7 @@ impl Episode {
     fn new(event: &Event, rule: Arc<str>) -> Self {
         let at_ms = event.at_ms.as_ms();
         Self {
+            id: event.episode_id,
             fingerprint: event.fingerprint,
             rule,
             starts_at_ms: event.starts_at_ms.as_ms(),
@@ -143,6 +145,16 @@ impl Episode {
         // A threshold that is not a number makes it grave.
         let low_peak = self.peak_surprise < threshold + HIGH_PEAK;
         self.is_critical() && !low_peak
+    }
+
+    /// The surprise from which its alert fired; 0 if none did.
+    pub(super) fn threshold(&self) -> f64 {
+        self.firing.map_or(0.0, |firing| firing.threshold)
+    }
+
+    /// When the alert was over, at most `end_ms`, up to which is known what happened.
+    pub(super) fn over_ms(&self, end_ms: i64) -> i64 {
+        self.at_ms().saturating_add(self.firing_ms(end_ms))
     }
 
     /// Whether the value was above what was expected when the alert fired.

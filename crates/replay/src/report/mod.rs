@@ -4,11 +4,14 @@
 //! [`Report::new`] is a pure function of events, [`Period`] and [`Budget`]: it asks no clock, and neither the
 //! order nor the repetition of events changes what it says. [`html`] makes a page of it.
 
+mod axis;
+mod chart;
 mod count;
 mod episodes;
 mod html;
 mod model;
 mod period;
+mod replay;
 mod selector;
 #[cfg(test)]
 mod testing;
@@ -23,6 +26,7 @@ pub use model::{
     Top,
 };
 pub use period::{DAY_MS, Period, PeriodError, day_text, duration_text, time_text};
+pub(crate) use replay::{Facts, Observer};
 
 use bellwether_engine::{Budget, Event};
 

@@ -137,7 +137,7 @@ fn of_journal(
     drop(journal);
     let settings = Some(Arc::new(Settings::default()));
     let (summary, learned) =
-        replay_journal(folder.path(), output.path(), settings, exclusions, &mut |_| {})
+        replay_journal(folder.path(), output.path(), settings, exclusions, 1 << 20, &mut |_| {})
             .expect("it works");
     assert_eq!((summary.records, summary.last_sequence), (200, Some(200)));
     let events = fs::read_to_string(output.path().join("events.jsonl")).expect("it works");

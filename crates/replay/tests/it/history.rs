@@ -55,7 +55,8 @@ fn replay(paths: &[PathBuf], options: &HistoryOptions) -> (HistorySummary, Strin
         .expect("a folder")
         .map(|file| file.expect("a file").file_name())
         .collect();
-    let expected = ["events.jsonl", "events.parquet", "scores.parquet", "summary.json"];
+    let expected =
+        ["events.jsonl", "events.parquet", "report.html", "scores.parquet", "summary.json"];
     assert_eq!(names, expected.map(Into::into).into(), "nothing else is left behind");
     (summary, events, read("scores.parquet"))
 }
@@ -76,6 +77,30 @@ fn every_format_gives_the_events_that_are_committed() {
         assert!(summary.complete && summary.events.firing >= 3, "{format:?}: {summary:?}");
         check("history.jsonl", &events);
     }
+}
+
+/// What a reader sees of a page, a line for each text.
+fn texts(page: &str) -> String {
+    let (_, body) = page.split_once("<body>").expect("a body");
+    let texts =
+        body.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text.trim());
+    texts.filter(|text| !text.is_empty()).map(|text| text.to_owned() + "\n").collect()
+}
+
+#[test]
+fn the_report_says_what_is_committed_with_any_number_of_threads() {
+    let pages = [1, 3].map(|threads| {
+        let output = tempfile::tempdir().expect("a folder");
+        let inputs = Input::find(&[fixture(Format::LongCsv)]).expect("files");
+        let stop = AtomicBool::new(false);
+        let watch = Watch { note: &|_, _| {}, progress: &|_| {}, stop: &stop };
+        let options = HistoryOptions { scores: false, ..options(threads) };
+        replay_history(&inputs, output.path(), &settings(), &options, &watch).expect("a summary");
+        fs::read_to_string(output.path().join("report.html")).expect("a page")
+    });
+    assert_eq!(pages[0].matches("class=\"values\" d=\"M").count(), 3, "each incident has a plot");
+    assert!(pages[0] == pages[1]);
+    check("history_report.txt", &texts(&pages[0]));
 }
 
 #[test]
