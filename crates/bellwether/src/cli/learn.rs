@@ -24,7 +24,7 @@ pub struct ExcludeArgs {
     /// several times. Times are RFC 3339, or dates for their midnight in UTC.
     #[arg(long, value_name = "FROM/TO[,SELECTOR]", value_parser = parse_exclusion)]
     pub exclude: Vec<Exclusion>,
-    /// The same from a file: one FROM/TO[,SELECTOR] a line; empty lines and those that begin with # say nothing.
+    /// The same from a file: a line for each; empty lines and those that begin with # say nothing.
     #[arg(long, value_name = "FILE")]
     pub exclude_file: Vec<PathBuf>,
 }
@@ -55,7 +55,7 @@ pub struct WarmStartArgs {
     pub history: HistoryArgs,
 }
 
-/// Reads `FROM/TO[,SELECTOR]`.
+/// Reads `FROM/TO` or `FROM/TO,SELECTOR`.
 ///
 /// # Errors
 /// Says what is wrong, and what would be right.
