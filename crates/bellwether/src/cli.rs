@@ -7,6 +7,8 @@
 
 mod explain;
 mod history;
+mod inputs;
+mod plan;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +24,8 @@ use crate::report::parse_moment;
 
 pub use explain::ExplainArgs;
 pub use history::HistoryArgs;
+pub use inputs::InputArgs;
+pub use plan::{FailOn, PlanArgs, PlanFormat};
 
 /// Streaming anomaly detection for Prometheus metrics.
 ///
@@ -74,6 +78,15 @@ pub enum Command {
     /// Exit code 0: done, and with --verify nothing differs. 1: something differs, or it cannot be done. 2: wrong usage.
     #[command(after_help = REPLAY_HELP)]
     Replay(ReplayArgs),
+    /// Say which alerts another configuration would change.
+    ///
+    /// Replays files with history, or a journal, under both configurations, and holds the alerts of one against those of the other,
+    /// matched by series and time: which appear, vanish, change severity or rule, or come at another time.
+    ///
+    /// Exit code 0: the plan was made. 1: it cannot be made. 2: wrong usage. 3: it was made, and has a change that
+    /// --fail-on names.
+    #[command(after_help = plan::HELP)]
+    Plan(PlanArgs),
     /// Say why there is an alert, or why there was none.
     ///
     /// Of an event: what was expected, what each detector said, the threshold and what set it, recomputed from the journal and

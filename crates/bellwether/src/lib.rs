@@ -16,6 +16,7 @@ mod http;
 pub mod logging;
 mod outlets;
 pub mod output;
+pub mod plan;
 pub mod presets;
 pub mod replay;
 pub mod report;

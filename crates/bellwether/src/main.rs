@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use bellwether::cli::{Cli, Command};
 use bellwether::output::{self, Closed};
-use bellwether::{check, completions, demo, eval, explain, presets, replay, report, run};
+use bellwether::{check, completions, demo, eval, explain, plan, presets, replay, report, run};
 use clap::Parser;
 
 #[global_allocator]
@@ -19,6 +19,12 @@ fn main() -> ExitCode {
         Command::Replay(args) => match replay::replay(&args) {
             Ok(true) => Ok(()),
             Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
+        Command::Plan(args) => match plan::plan(&args) {
+            Ok(true) => Ok(()),
+            // 2 is wrong usage.
+            Ok(false) => return ExitCode::from(3),
             Err(error) => Err(error),
         },
         Command::Explain(args) => match explain::explain(&args) {

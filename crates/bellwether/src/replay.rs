@@ -17,7 +17,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::ReplayArgs;
 use crate::config::Config;
 
+pub(crate) use history::Notes;
 pub(crate) use journal::complain;
+pub(crate) use stop::asked_to_stop;
 
 /// Replays files with history, a journal or a corpus. Says whether all is well: with `--verify` whether nothing differs, else
 /// whether all of it was replayed.

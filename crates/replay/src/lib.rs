@@ -1,5 +1,5 @@
-//! History in, changes out: corpora, journals, synthetic fleets, reports, results held against labels, and why something
-//! happened or did not.
+//! History in, changes out: corpora, journals, synthetic fleets, reports, results held against labels, why something
+//! happened or did not, and what another configuration would change.
 
 pub mod corpus;
 pub mod eval;
@@ -7,4 +7,5 @@ pub mod explain;
 pub mod fleet;
 pub mod history;
 pub mod journal;
+pub mod plan;
 pub mod report;

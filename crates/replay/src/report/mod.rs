@@ -11,7 +11,7 @@ mod model;
 mod period;
 mod selector;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tune;
