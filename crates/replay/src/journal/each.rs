@@ -20,12 +20,12 @@ pub(crate) struct Replayed {
     pub(crate) findings: Findings,
 }
 
-/// Replays the journal in `folder` and hands each event to `take`, in the order of the log. `settings` are in force
+/// Replays the journal in `folder` and hands each event to `each`, in the order of the log. `settings` are in force
 /// throughout; without them what the journal says. `progress` hears after each record how far it is.
 pub(crate) fn each_event(
     folder: &Path,
     settings: Option<Arc<Settings>>,
-    take: &mut dyn FnMut(&Event),
+    each: &mut dyn FnMut(&Event),
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Replayed, JournalReplayError> {
     let mut tape = Tape::open(folder, settings)?;
@@ -33,7 +33,7 @@ pub(crate) fn each_event(
     let mut received: Option<(Timestamp, Timestamp)> = None;
     while let Some(played) = tape.next()? {
         machine.step(&played);
-        machine.outputs.events.iter().for_each(&mut *take);
+        machine.outputs.events.iter().for_each(&mut *each);
         let first = received.map_or(played.received_at, |(first, _)| first);
         received = Some((first, played.received_at));
         progress(tape.progress());

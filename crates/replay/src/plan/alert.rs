@@ -86,7 +86,9 @@ mod tests {
 
     fn alerts(life: &Life) -> Vec<Alert> {
         let mut alerts = Alerts::default();
-        life.events().iter().for_each(|event| alerts.take(event));
+        for event in life.events() {
+            alerts.take(&event);
+        }
         alerts.finish()
     }
 
@@ -116,7 +118,9 @@ mod tests {
         let mut events = life.events();
         events[0].alert = false;
         let mut alerts = Alerts::default();
-        events.iter().for_each(|event| alerts.take(event));
+        for event in &events {
+            alerts.take(event);
+        }
         assert_eq!(alerts.finish()[0].fired_at_ms, MONDAY_MS + 6 * MINUTE_MS);
     }
 
