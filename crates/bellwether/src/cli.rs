@@ -9,6 +9,7 @@ mod explain;
 mod history;
 mod inputs;
 mod plan;
+mod tune;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ pub use explain::ExplainArgs;
 pub use history::HistoryArgs;
 pub use inputs::InputArgs;
 pub use plan::{FailOn, PlanArgs, PlanFormat};
+pub use tune::TuneArgs;
 
 /// Streaming anomaly detection for Prometheus metrics.
 ///
@@ -87,6 +89,15 @@ pub enum Command {
     /// --fail-on names.
     #[command(after_help = plan::HELP)]
     Plan(PlanArgs),
+    /// Find a configuration that suits recorded history.
+    ///
+    /// Replays files with history, or a journal, under the default configuration and a fixed list of others, and scores each by
+    /// blocks of time. With --labels the best F1 of events wins, if it is better for sure on blocks that had no say; without
+    /// them the most sensitive one within --per-day. Says what was tried; writes what `check` accepts.
+    ///
+    /// Exit code 0: a configuration was written, be it the default. 1: that cannot be done. 2: wrong usage.
+    #[command(after_help = tune::HELP)]
+    Tune(TuneArgs),
     /// Say why there is an alert, or why there was none.
     ///
     /// Of an event: what was expected, what each detector said, the threshold and what set it, recomputed from the journal and

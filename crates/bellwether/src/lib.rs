@@ -22,6 +22,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 mod service;
+pub mod tune;
 
 #[doc(hidden)]
 pub use http::takes_query;

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use bellwether::cli::{Cli, Command};
 use bellwether::output::{self, Closed};
-use bellwether::{check, completions, demo, eval, explain, plan, presets, replay, report, run};
+use bellwether::{
+    check, completions, demo, eval, explain, plan, presets, replay, report, run, tune,
+};
 use clap::Parser;
 
 #[global_allocator]
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::from(3),
             Err(error) => Err(error),
         },
+        Command::Tune(args) => tune::tune(&args),
         Command::Explain(args) => match explain::explain(&args) {
             Ok(true) => Ok(()),
             Ok(false) => return ExitCode::FAILURE,

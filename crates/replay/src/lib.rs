@@ -9,3 +9,4 @@ pub mod history;
 pub mod journal;
 pub mod plan;
 pub mod report;
+pub mod tune;
