@@ -7,7 +7,10 @@
 
 mod explain;
 mod history;
+mod inputs;
 mod learn;
+mod plan;
+mod tune;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -23,8 +26,11 @@ use crate::report::parse_moment;
 
 pub use explain::ExplainArgs;
 pub use history::HistoryArgs;
+pub use inputs::InputArgs;
 pub(crate) use learn::parse_exclusion;
 pub use learn::{ExcludeArgs, WarmStartArgs};
+pub use plan::{FailOn, PlanArgs, PlanFormat};
+pub use tune::TuneArgs;
 
 /// Streaming anomaly detection for Prometheus metrics.
 ///
@@ -91,6 +97,24 @@ pub enum Command {
     /// Exit code 0: done. 1: it cannot be done, and nothing has changed. 2: wrong usage.
     #[command(after_help = learn::WARM_START_HELP)]
     WarmStart(WarmStartArgs),
+    /// Say which alerts another configuration would change.
+    ///
+    /// Replays files with history, or a journal, under both configurations, and holds the alerts of one against those of the other,
+    /// matched by series and time: which appear, vanish, change severity or rule, or come at another time.
+    ///
+    /// Exit code 0: the plan was made. 1: it cannot be made. 2: wrong usage. 3: it was made, and has a change that
+    /// --fail-on names.
+    #[command(after_help = plan::HELP)]
+    Plan(PlanArgs),
+    /// Find a configuration that suits recorded history.
+    ///
+    /// Replays files with history, or a journal, under the default configuration and a fixed list of others, and scores each by
+    /// blocks of time. With --labels the best F1 of events wins, if it is better for sure on blocks that had no say; without
+    /// them the most sensitive one within --per-day. Says what was tried; writes what `check` accepts.
+    ///
+    /// Exit code 0: a configuration was written, be it the default. 1: that cannot be done. 2: wrong usage.
+    #[command(after_help = tune::HELP)]
+    Tune(TuneArgs),
     /// Say why there is an alert, or why there was none.
     ///
     /// Of an event: what was expected, what each detector said, the threshold and what set it, recomputed from the journal and

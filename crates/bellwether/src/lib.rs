@@ -16,11 +16,13 @@ mod http;
 pub mod logging;
 mod outlets;
 pub mod output;
+pub mod plan;
 pub mod presets;
 pub mod replay;
 pub mod report;
 pub mod run;
 mod service;
+pub mod tune;
 
 #[doc(hidden)]
 pub use http::takes_query;

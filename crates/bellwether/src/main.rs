@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use bellwether::cli::{Cli, Command};
 use bellwether::output::{self, Closed};
-use bellwether::{check, completions, demo, eval, explain, presets, replay, report, run};
+use bellwether::{
+    check, completions, demo, eval, explain, plan, presets, replay, report, run, tune,
+};
 use clap::Parser;
 
 #[global_allocator]
@@ -26,6 +28,13 @@ fn main() -> ExitCode {
             Ok(false) => return ExitCode::FAILURE,
             Err(error) => Err(error),
         },
+        Command::Plan(args) => match plan::plan(&args) {
+            Ok(true) => Ok(()),
+            // 2 is wrong usage.
+            Ok(false) => return ExitCode::from(3),
+            Err(error) => Err(error),
+        },
+        Command::Tune(args) => tune::tune(&args),
         Command::Explain(args) => match explain::explain(&args) {
             Ok(true) => Ok(()),
             Ok(false) => return ExitCode::FAILURE,

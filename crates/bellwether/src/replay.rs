@@ -21,9 +21,11 @@ use crate::cli::{HistoryArgs, ReplayArgs, WarmStartArgs};
 use crate::config::Config;
 
 use excluded::exclusions;
+pub(crate) use history::Notes;
 use state::Target;
 
 pub(crate) use journal::complain;
+pub(crate) use stop::asked_to_stop;
 
 /// Replays files with history, a journal or a corpus. Says whether all is well: with `--verify` whether nothing differs, else
 /// whether all of it was replayed.

@@ -22,6 +22,8 @@ use tempfile::TempDir;
 
 #[path = "replay/explain.rs"]
 mod explain;
+#[path = "replay/plan.rs"]
+mod plan;
 
 const START_MS: i64 = 1_750_000_020_000;
 const MINUTE_MS: i64 = 60_000;

@@ -4,6 +4,7 @@
 //! record by record through a `Tape`, which knows which configuration was in force.
 
 mod cut;
+mod each;
 mod error;
 mod figures;
 mod machine;
@@ -14,6 +15,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use each::each_event;
 pub use error::JournalReplayError;
 pub use figures::{EventCounts, Findings, Summary, Undecodable};
 pub(crate) use tape::Tape;

@@ -4,7 +4,7 @@ use bellwether_replay::Exclusions;
 use bellwether_replay::history::{HistoryOptions, Mapping, Part, TimeUnit};
 use clap::{Args, ValueEnum};
 
-const MIB: usize = 1024 * 1024;
+pub(super) const MIB: usize = 1024 * 1024;
 
 /// What only files with history have.
 #[derive(Debug, Clone, Args)]
@@ -62,6 +62,18 @@ pub enum UnitArg {
     Ns,
 }
 
+impl UnitArg {
+    /// The same for the replay.
+    pub(super) fn unit(self) -> TimeUnit {
+        match self {
+            Self::S => TimeUnit::Seconds,
+            Self::Ms => TimeUnit::Milliseconds,
+            Self::Us => TimeUnit::Microseconds,
+            Self::Ns => TimeUnit::Nanoseconds,
+        }
+    }
+}
+
 impl HistoryArgs {
     /// Most memory for judgements that the report may show.
     pub(crate) fn report_bytes(&self) -> usize {
@@ -70,17 +82,11 @@ impl HistoryArgs {
 
     /// The same for the replay, which leaves `exclusions` out.
     pub(crate) fn options(&self, exclusions: &Exclusions) -> HistoryOptions {
-        let unit = |unit| match unit {
-            UnitArg::S => TimeUnit::Seconds,
-            UnitArg::Ms => TimeUnit::Milliseconds,
-            UnitArg::Us => TimeUnit::Microseconds,
-            UnitArg::Ns => TimeUnit::Nanoseconds,
-        };
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         HistoryOptions {
             mapping: Mapping {
                 time: self.time.clone(),
-                time_unit: self.time_unit.map(unit),
+                time_unit: self.time_unit.map(UnitArg::unit),
                 metric: self.metric.clone(),
                 labels: self.label.clone(),
                 values: self.value.clone(),

@@ -38,6 +38,7 @@ pub use exposure::Exposed;
 pub use fault::{Fault, Faults};
 pub use preset::{PRESETS, Preset};
 pub use schema::{json_schema, key_paths, web_json_schema, web_key_paths};
+pub use text::parse_duration_ms;
 
 /// Largest configuration file, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;

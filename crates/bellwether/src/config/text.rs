@@ -109,6 +109,15 @@ impl DurationText {
     }
 }
 
+/// Reads a duration as in a configuration file, such as `5m` or `1h30m`, as milliseconds, 0 and up.
+///
+/// # Errors
+/// When `text` is none.
+pub fn parse_duration_ms(text: &str) -> Result<i64, String> {
+    let duration = DurationText::parse(text).map(DurationText::ms);
+    duration.ok_or_else(|| "expected a duration like 90s, 5m or 1h30m".to_owned())
+}
+
 /// The shortest text.
 impl fmt::Display for DurationText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -35,11 +35,11 @@ pub(super) fn history(
 ) -> anyhow::Result<(bool, Option<Learned>)> {
     let settings = Arc::new(Config::load(config).context("nothing was replayed")?.engine);
     let inputs = Input::find(inputs)?;
-    let stop = asked_to_stop()?;
-    let (shown, notes) = (Shown::new(), Mutex::new(Vec::new()));
+    let stop = asked_to_stop("ending with what was replayed")?;
+    let (shown, notes) = (Shown::new(), Notes::default());
     let started = Instant::now();
     let watch = Watch {
-        note: &|input, columns| note(&notes, input, columns),
+        note: &|input, columns| notes.show(input, columns),
         progress: &|progress| shown.show(progress),
         stop: &stop,
     };
@@ -62,14 +62,21 @@ pub(super) fn history(
     Ok((summary.complete, learned))
 }
 
-/// Shows which columns were taken for what, once for all files in which that is the same.
-fn note(notes: &Mutex<Vec<String>>, input: &Input, columns: &str) {
-    let mut notes = notes.lock().unwrap_or_else(PoisonError::into_inner);
-    if columns.is_empty() || notes.len() >= NOTES_MAX || notes.iter().any(|one| one == columns) {
-        return;
+/// Which columns were taken for what, as far as the user knows.
+#[derive(Default)]
+pub(crate) struct Notes(Mutex<Vec<String>>);
+
+impl Notes {
+    /// Shows which columns were taken for what, once for all files in which that is the same.
+    pub(crate) fn show(&self, input: &Input, columns: &str) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if columns.is_empty() || notes.len() >= NOTES_MAX || notes.iter().any(|one| one == columns)
+        {
+            return;
+        }
+        notes.push(columns.to_owned());
+        output::say(&format!("{} ({}): {columns}", input.path.display(), input.kind));
     }
-    notes.push(columns.to_owned());
-    output::say(&format!("{} ({}): {columns}", input.path.display(), input.kind));
 }
 
 /// What the user sees meanwhile: a bar on a terminal, else a line now and then.

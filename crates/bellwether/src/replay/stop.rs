@@ -9,11 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output;
 
-/// Becomes true when the user asks to end. Whoever asks twice does not want to wait: the process ends at once.
+/// Becomes true when the user asks to end, who is given `answer` then. Whoever asks twice does not want to wait: the process ends at once.
 ///
 /// # Errors
 /// When the system does not let us listen.
-pub(super) fn asked_to_stop() -> anyhow::Result<Arc<AtomicBool>> {
+pub(crate) fn asked_to_stop(answer: &'static str) -> anyhow::Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let asked = Arc::clone(&stop);
     let runtime = Builder::new_current_thread().enable_all().build().context("no event loop")?;
@@ -34,7 +34,7 @@ pub(super) fn asked_to_stop() -> anyhow::Result<Arc<AtomicBool>> {
                     if asked.swap(true, Ordering::Relaxed) {
                         std::process::exit(130);
                     }
-                    output::warn("ending with what was replayed; once more ends at once");
+                    output::warn(&format!("{answer}; once more ends at once"));
                 }
             });
         })

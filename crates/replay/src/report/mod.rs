@@ -14,7 +14,7 @@ mod period;
 mod replay;
 mod selector;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tune;

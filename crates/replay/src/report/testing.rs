@@ -8,30 +8,30 @@ use bellwether_engine::{
 };
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 
-pub(super) const MINUTE_MS: i64 = 60_000;
-pub(super) const HOUR_MS: i64 = 60 * MINUTE_MS;
-pub(super) const DAY_MS: i64 = 24 * HOUR_MS;
+pub(crate) const MINUTE_MS: i64 = 60_000;
+pub(crate) const HOUR_MS: i64 = 60 * MINUTE_MS;
+pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
 /// 2026-03-02 00:00 UTC, a Monday.
-pub(super) const MONDAY_MS: i64 = 1_772_409_600_000;
+pub(crate) const MONDAY_MS: i64 = 1_772_409_600_000;
 
 /// An episode as a test wants it.
 #[derive(Debug, Clone)]
-pub(super) struct Life {
-    pub(super) labels: Vec<(&'static str, String)>,
-    pub(super) rule: &'static str,
-    pub(super) start_ms: i64,
+pub(crate) struct Life {
+    pub(crate) labels: Vec<(&'static str, String)>,
+    pub(crate) rule: &'static str,
+    pub(crate) start_ms: i64,
     /// From its start until it fires; `None` if it is only noticed.
-    pub(super) fires_after_ms: Option<i64>,
+    pub(crate) fires_after_ms: Option<i64>,
     /// From its start until its series behaves again; `None` if that is not in the log.
-    pub(super) lasts_ms: Option<i64>,
-    pub(super) reason: ResolveReason,
-    pub(super) expected: f64,
-    pub(super) value: f64,
-    pub(super) peak: f64,
+    pub(crate) lasts_ms: Option<i64>,
+    pub(crate) reason: ResolveReason,
+    pub(crate) expected: f64,
+    pub(crate) value: f64,
+    pub(crate) peak: f64,
     /// Becomes critical five minutes after it fires.
-    pub(super) escalates: bool,
+    pub(crate) escalates: bool,
     /// Whether the cap lets it pass.
-    pub(super) sent: bool,
+    pub(crate) sent: bool,
 }
 
 /// The time that passes between the end of an episode and the event that says so.
@@ -39,7 +39,7 @@ const KEEP_FIRING_MS: i64 = 5 * MINUTE_MS;
 const THRESHOLD: f64 = 5.0;
 
 /// An episode of ten minutes, 50 % over what is expected, of series `metric{instance="…"}`.
-pub(super) fn life(metric: &str, instance: &str, start_ms: i64) -> Life {
+pub(crate) fn life(metric: &str, instance: &str, start_ms: i64) -> Life {
     Life {
         labels: vec![
             ("__name__", metric.to_owned()),
@@ -61,7 +61,7 @@ pub(super) fn life(metric: &str, instance: &str, start_ms: i64) -> Life {
 
 impl Life {
     /// Its events, oldest first.
-    pub(super) fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         let mut steps = Vec::new();
         match self.fires_after_ms {
             None => steps.push((ChangeKind::Noticed, self.start_ms)),
@@ -124,14 +124,14 @@ impl Life {
 }
 
 /// `lives` as one log, oldest event first.
-pub(super) fn log(lives: &[Life]) -> Vec<Event> {
+pub(crate) fn log(lives: &[Life]) -> Vec<Event> {
     let mut events: Vec<_> = lives.iter().flat_map(Life::events).collect();
     events.sort_by_key(|event| event.at_ms);
     events
 }
 
 /// A week with something of everything that a report tells apart.
-pub(super) fn week() -> Vec<Event> {
+pub(crate) fn week() -> Vec<Event> {
     let at = |day: i64, hour: i64, minute: i64| {
         MONDAY_MS + day * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS
     };
