@@ -61,7 +61,7 @@ impl InputArgs {
             return Ok(PlanInput::Journal(folder.clone()));
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let options = HistoryOptions {
+        let options = Box::new(HistoryOptions {
             mapping: Mapping {
                 time: self.time.clone(),
                 time_unit: self.time_unit.map(UnitArg::unit),
@@ -78,7 +78,7 @@ impl InputArgs {
             exclusions: Exclusions::default(),
             // Nobody looks at the report.
             report_bytes: 0,
-        };
+        });
         Ok(PlanInput::History { inputs: Input::find(&self.inputs)?, options })
     }
 }

@@ -22,7 +22,7 @@ pub enum PlanInput {
         /// The files.
         inputs: Vec<Input>,
         /// How they are read; judgements are not written, whatever it says.
-        options: HistoryOptions,
+        options: Box<HistoryOptions>,
     },
     /// The folder of a journal, or one with a journal in it.
     Journal(PathBuf),
