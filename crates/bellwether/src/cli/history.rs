@@ -42,7 +42,7 @@ pub struct HistoryArgs {
     #[arg(long, value_name = "MIB", default_value_t = 256)]
     pub sort_memory: usize,
     /// Most memory for the newest judgements, in MiB: report.html shows those from before an alert fired. Of a journal, too.
-    #[arg(long, value_name = "MIB", default_value_t = bellwether_replay::history::REPORT_BYTES / MIB, conflicts_with_all = ["corpus", "verify"])]
+    #[arg(long, value_name = "MIB", default_value_t = bellwether_replay::history::REPORT_BYTES / MIB)]
     pub report_memory: usize,
     /// Most series that the files may hold.
     #[arg(long, value_name = "N", default_value_t = bellwether_replay::history::Catalog::SERIES_MAX)]
