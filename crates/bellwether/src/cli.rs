@@ -261,7 +261,7 @@ pub struct ReplayArgs {
     #[arg(value_name = "INPUT", required_unless_present = "corpus")]
     pub inputs: Vec<PathBuf>,
     /// Manifest of a corpus instead: a JSON file that lists its series and where their data is.
-    #[arg(long, value_name = "MANIFEST_JSON", conflicts_with_all = ["inputs", "HistoryArgs", "ExcludeArgs"])]
+    #[arg(long, value_name = "MANIFEST_JSON", conflicts_with_all = ["inputs", "ColumnArgs", "HistoryArgs", "ExcludeArgs"])]
     pub corpus: Option<PathBuf>,
     /// Folder for the results [default with --write-state: `replay` in that folder].
     #[arg(long, value_name = "DIR", required_unless_present_any = ["verify", "write_state"])]
@@ -271,7 +271,7 @@ pub struct ReplayArgs {
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Replay the journal in several ways and compare what they give; no results are written.
-    #[arg(long, requires = "inputs", conflicts_with_all = ["corpus", "output", "HistoryArgs", "ExcludeArgs"])]
+    #[arg(long, requires = "inputs", conflicts_with_all = ["corpus", "output", "ColumnArgs", "HistoryArgs", "ExcludeArgs"])]
     pub verify: bool,
     /// Compare with these events, written by `run`, too: a file of JSON lines, a Parquet file, or the folder of an
     /// event log.

@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 
 pub(super) const MIB: usize = 1024 * 1024;
 
-/// What only files with history have.
+/// Which column of a file with history is what.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Files with history")]
-pub struct HistoryArgs {
+pub struct ColumnArgs {
     /// Column with the time: RFC 3339, or a number since 1970. Guessed without it.
     #[arg(long, value_name = "COLUMN")]
     pub time: Option<String>,
@@ -28,6 +28,29 @@ pub struct HistoryArgs {
     /// Column that means nothing.
     #[arg(long, value_name = "COLUMN")]
     pub ignore: Vec<String>,
+}
+
+impl ColumnArgs {
+    /// The same for the replay.
+    pub(super) fn mapping(&self) -> Mapping {
+        Mapping {
+            time: self.time.clone(),
+            time_unit: self.time_unit.map(UnitArg::unit),
+            metric: self.metric.clone(),
+            labels: self.label.clone(),
+            values: self.value.clone(),
+            ignored: self.ignore.clone(),
+        }
+    }
+}
+
+/// What only files with history have.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Files with history")]
+pub struct HistoryArgs {
+    /// Which column is what.
+    #[command(flatten)]
+    pub columns: ColumnArgs,
     /// Write every judgement to scores.parquet: what was expected, how surprising the value was, whether an alert fired.
     #[arg(long)]
     pub scores: bool,
@@ -64,7 +87,7 @@ pub enum UnitArg {
 
 impl UnitArg {
     /// The same for the replay.
-    pub(super) fn unit(self) -> TimeUnit {
+    fn unit(self) -> TimeUnit {
         match self {
             Self::S => TimeUnit::Seconds,
             Self::Ms => TimeUnit::Milliseconds,
@@ -84,14 +107,7 @@ impl HistoryArgs {
     pub(crate) fn options(&self, exclusions: &Exclusions) -> HistoryOptions {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         HistoryOptions {
-            mapping: Mapping {
-                time: self.time.clone(),
-                time_unit: self.time_unit.map(UnitArg::unit),
-                metric: self.metric.clone(),
-                labels: self.label.clone(),
-                values: self.value.clone(),
-                ignored: self.ignore.clone(),
-            },
+            mapping: self.columns.mapping(),
             exclusions: exclusions.clone(),
             part: self.partition.unwrap_or_default(),
             threads: self.threads.unwrap_or_else(cores),

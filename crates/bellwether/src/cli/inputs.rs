@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use bellwether_replay::Exclusions;
-use bellwether_replay::history::{Catalog, HistoryOptions, Input, Mapping, Part};
+use bellwether_replay::history::{Catalog, HistoryOptions, Input, Part};
 use bellwether_replay::journal::is_journal;
 use bellwether_replay::plan::PlanInput;
 use clap::Args;
 
-use super::history::{MIB, UnitArg};
+use super::history::{ColumnArgs, MIB};
 
 /// Files with history or a journal, and what only files have.
 #[derive(Debug, Clone, Args)]
@@ -17,24 +17,9 @@ pub struct InputArgs {
     /// They are only read.
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
-    /// Column with the time: RFC 3339, or a number since 1970. Guessed without it.
-    #[arg(long, value_name = "COLUMN", help_heading = FILES)]
-    pub time: Option<String>,
-    /// Unit of times that are numbers. Guessed from the first one without it.
-    #[arg(long, value_name = "UNIT", value_enum, help_heading = FILES)]
-    pub time_unit: Option<UnitArg>,
-    /// Column with the metric name, or with a series as Prometheus writes it. Guessed without it.
-    #[arg(long, value_name = "COLUMN", help_heading = FILES)]
-    pub metric: Option<String>,
-    /// Column with values; several make a series each. Guessed without it.
-    #[arg(long, value_name = "COLUMN", help_heading = FILES)]
-    pub value: Vec<String>,
-    /// Column that is a label; all that are not named are left out then. Guessed without it.
-    #[arg(long, value_name = "COLUMN", help_heading = FILES)]
-    pub label: Vec<String>,
-    /// Column that means nothing.
-    #[arg(long, value_name = "COLUMN", help_heading = FILES)]
-    pub ignore: Vec<String>,
+    /// Which column is what.
+    #[command(flatten)]
+    pub columns: ColumnArgs,
     /// Threads that judge, for each configuration that is tried at the same time [default: as many as keep each core busy].
     #[arg(long, value_name = "N", help_heading = FILES)]
     pub threads: Option<usize>,
@@ -62,14 +47,7 @@ impl InputArgs {
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let options = Box::new(HistoryOptions {
-            mapping: Mapping {
-                time: self.time.clone(),
-                time_unit: self.time_unit.map(UnitArg::unit),
-                metric: self.metric.clone(),
-                labels: self.label.clone(),
-                values: self.value.clone(),
-                ignored: self.ignore.clone(),
-            },
+            mapping: self.columns.mapping(),
             part: Part::default(),
             threads: self.threads.unwrap_or(cores.div_ceil(together.max(1))),
             memory_bytes: self.sort_memory.saturating_mul(MIB),
