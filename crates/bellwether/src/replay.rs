@@ -3,7 +3,9 @@
 mod corpus;
 mod excluded;
 mod history;
+mod inputs;
 mod journal;
+mod server;
 mod state;
 mod stop;
 mod verify;
@@ -22,6 +24,7 @@ use crate::config::Config;
 
 use excluded::exclusions;
 pub(crate) use history::Notes;
+pub(crate) use inputs::find as find_inputs;
 use state::Target;
 
 pub(crate) use journal::complain;
@@ -102,7 +105,8 @@ impl Learn<'_> {
             }
             inputs => {
                 let options = history.options(&exclusions);
-                let (is_complete, learned) = history::history(inputs, &output, config, &options)?;
+                let inputs = find_inputs(inputs, &history.server)?;
+                let (is_complete, learned) = history::history(&inputs, &output, config, &options)?;
                 if !is_complete {
                     return Ok(false);
                 }

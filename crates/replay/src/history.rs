@@ -36,7 +36,7 @@ mod time;
 
 pub use catalog::Catalog;
 pub use error::HistoryError;
-pub use input::{Input, InputKind};
+pub use input::{HistorySource, Input, InputKind};
 pub use layout::{LayoutError, Mapping};
 pub use read::{HistoryReader, ReadCounts};
 pub use replay::{HistoryOptions, HistoryProgress, Part, REPORT_BYTES, Watch, replay_history};

@@ -95,6 +95,14 @@ pub enum HistoryError {
         /// What is wrong with them.
         source: LabelError,
     },
+    /// A [`HistorySource`](super::HistorySource) cannot be read.
+    #[error("history cannot be read: source=`{name}`")]
+    Source {
+        /// What people call it.
+        name: String,
+        /// Why.
+        source: Cause,
+    },
     /// There are more series than a replay takes.
     #[error("there are too many series: limit=`{limit}`")]
     SeriesMax {

@@ -133,12 +133,7 @@ pub fn replay_history(
     watch: &Watch<'_>,
 ) -> Result<(HistorySummary, Option<Learned>), HistoryError> {
     fs::create_dir_all(output).map_err(HistoryError::output(output))?;
-    let is_read = |input: &Input| {
-        let folder = input.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let same = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok();
-        same.is_some() && same == fs::canonicalize(output).ok()
-    };
-    if inputs.iter().any(is_read) {
+    if inputs.iter().any(|input| input.is_in(output)) {
         return Err(HistoryError::OutputIsInput { path: output.to_owned() });
     }
     let run = Run { inputs, output, settings, options, watch };
