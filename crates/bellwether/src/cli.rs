@@ -10,6 +10,7 @@ mod history;
 mod inputs;
 mod learn;
 mod plan;
+mod resume;
 mod server;
 mod tune;
 
@@ -31,6 +32,7 @@ pub use inputs::InputArgs;
 pub(crate) use learn::parse_exclusion;
 pub use learn::{ExcludeArgs, WarmStartArgs};
 pub use plan::{FailOn, PlanArgs, PlanFormat};
+pub use resume::ResumeArgs;
 pub use server::ServerArgs;
 pub use tune::TuneArgs;
 
@@ -181,6 +183,7 @@ Examples:
   bellwether replay january.csv.gz february.csv.gz --output results --config candidate.yml --scores
   bellwether replay export.csv --time ts --value temp --label site --output results
   bellwether replay huge/ --partition 1/4 --output results-1
+  bellwether replay huge/ --output results --resume
   bellwether replay http://127.0.0.1:9090 --match '{job=\"api\"}' --start 2026-01-01 --end 2026-02-01 --output results
   bellwether replay https://victoria.example --step 1m --start 2026-01-01 --end 2026-02-01 --http-config http.yml --output results
   bellwether replay bellwether-data --output results
@@ -297,6 +300,9 @@ pub struct ReplayArgs {
     /// What only files with history have.
     #[command(flatten)]
     pub history: HistoryArgs,
+    /// How an interrupted replay goes on.
+    #[command(flatten)]
+    pub resume: ResumeArgs,
 }
 
 /// Options of `bellwether eval`.

@@ -120,6 +120,7 @@ impl HistoryArgs {
             series_max: self.series_max,
             scores: self.scores,
             report_bytes: self.report_bytes(),
+            checkpoints: None,
         }
     }
 }

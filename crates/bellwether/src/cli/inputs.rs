@@ -61,6 +61,7 @@ impl InputArgs {
             exclusions: Exclusions::default(),
             // Nobody looks at the report.
             report_bytes: 0,
+            checkpoints: None,
         });
         Ok(PlanInput::History { inputs: find_inputs(&self.inputs, &self.server)?, options })
     }

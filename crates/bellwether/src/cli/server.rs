@@ -25,14 +25,14 @@ pub struct ServerArgs {
     pub end: Option<i64>,
     /// Ask query_range for a value every so often, instead of remote read for the samples that were stored. A server without
     /// remote read is asked for one every minute.
-    #[arg(long, value_name = "DURATION", value_parser = parse_step)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_positive)]
     pub step: Option<i64>,
     /// File that says how to log in and whom to trust: basic_auth, bearer_token_file, authorization, tls_config, proxy_url, as
     /// in the configuration.
     #[arg(long, value_name = "FILE")]
     pub http_config: Option<PathBuf>,
     /// Longest time that a request to a server may take.
-    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_step)]
+    #[arg(long, value_name = "DURATION", default_value = "2m", value_parser = parse_positive)]
     pub timeout: i64,
     /// How often in a row a request is tried again after a failure that may pass.
     #[arg(long, value_name = "N", default_value_t = HistoryQuery::RETRIES_MAX)]
@@ -63,7 +63,8 @@ fn parse_match(text: &str) -> Result<Selector, String> {
     Ok(Selector { text: text.trim().to_owned(), matchers })
 }
 
-fn parse_step(text: &str) -> Result<i64, String> {
+/// Reads a duration above 0, in milliseconds.
+pub(super) fn parse_positive(text: &str) -> Result<i64, String> {
     let step = parse_duration_ms(text)?;
     if step > 0 { Ok(step) } else { Err("expected a duration above 0, such as 1m".to_owned()) }
 }

@@ -47,7 +47,8 @@ pub(super) fn history(
     let (summary, learned) = replayed.context("history cannot be replayed")?;
     let seconds = started.elapsed().as_secs_f64();
     if let (false, Some(last)) = (summary.complete, summary.last_received_ms) {
-        output::warn(&format!("ended early: the results go up to {}", output::time(last)));
+        let mend = if options.checkpoints.is_some() { "; --resume goes on from there" } else { "" };
+        output::warn(&format!("ended early: the results go up to {}{mend}", output::time(last)));
     }
     output::print(&format!(
         "{} samples, {} series, {} events in {seconds:.1} s ({:.0} samples/s); results in {}\n",

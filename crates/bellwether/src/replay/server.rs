@@ -20,6 +20,13 @@ pub(super) struct ServerSource {
 }
 
 impl HistorySource for ServerSource {
+    fn identity(&self) -> String {
+        let HistoryQuery { selectors, start, end, step_ms, .. } = &self.query;
+        let selectors: Vec<_> = selectors.iter().map(|selector| selector.text.as_str()).collect();
+        let selectors = selectors.join(" ");
+        format!("{selectors}, from_ms {start}, to_ms {end}, step_ms {step_ms:?}")
+    }
+
     fn open<'a>(
         &'a self,
         catalog: &Arc<Catalog>,

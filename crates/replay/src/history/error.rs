@@ -131,6 +131,26 @@ pub enum HistoryError {
         /// The folder.
         path: PathBuf,
     },
+    /// What is to be gone on with is of another replay. Begin anew, or make it what it was.
+    #[error(
+        "replay cannot go on from where it was: {what} is another one: then=`{then}`, now=`{now}`; begin anew without --resume"
+    )]
+    Resume {
+        /// What has changed.
+        what: String,
+        /// What it was.
+        then: String,
+        /// What it is.
+        now: String,
+    },
+    /// What an earlier replay left to go on from is damaged. Begin anew.
+    #[error("replay cannot go on from where it was; begin anew without --resume: path=`{}`", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Cause,
+    },
     /// A thread ended before its work was done: a fault of this program.
     #[error("a thread of the replay has failed")]
     Thread,

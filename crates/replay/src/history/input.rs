@@ -7,6 +7,7 @@ use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 
@@ -55,6 +56,9 @@ impl fmt::Display for InputKind {
 
 /// History that is in no file. Whoever knows where it is implements this, so that nothing here needs a socket.
 pub trait HistorySource: fmt::Debug + Send + Sync {
+    /// What is read, on one line without secrets: other history has another one.
+    fn identity(&self) -> String;
+
     /// A reader from its beginning, which need not wait for anything once `stop` is true, and a line for the user that says how
     /// it is read.
     ///
@@ -81,7 +85,7 @@ pub struct Input {
 
 #[derive(Debug, Clone)]
 enum Content {
-    File { is_gzip: bool },
+    File { is_gzip: bool, modified: Option<SystemTime> },
     Elsewhere(Arc<dyn HistorySource>),
 }
 
@@ -115,7 +119,8 @@ impl Input {
     pub fn look_at(path: &Path) -> Result<Self, HistoryError> {
         let refused = || HistoryError::file(path);
         let file = File::open(path).map_err(refused())?;
-        let size_bytes = file.metadata().map_err(refused())?.len();
+        let metadata = file.metadata().map_err(refused())?;
+        let size_bytes = metadata.len();
         let mut start = Vec::new();
         file.take(LOOKED_AT_BYTES).read_to_end(&mut start).map_err(refused())?;
         let is_gzip = start.starts_with(&[0x1f, 0x8b]);
@@ -136,7 +141,8 @@ impl Input {
         } else {
             text_kind(&start)
         };
-        Ok(Self { path: path.to_owned(), kind, size_bytes, content: Content::File { is_gzip } })
+        let content = Content::File { is_gzip, modified: metadata.modified().ok() };
+        Ok(Self { path: path.to_owned(), kind, size_bytes, content })
     }
 
     /// A server that `source` asks, and how much there is to read, in whatever its reader counts.
@@ -149,7 +155,20 @@ impl Input {
         }
     }
 
-    /// Whether it is the file of somebody in `folder`.
+    /// What is read, on one line: of a file that was changed it is another one.
+    pub(super) fn identity(&self) -> String {
+        let (name, bytes) = (self.path.display(), self.size_bytes);
+        match &self.content {
+            Content::File { modified, .. } => {
+                let since = modified.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+                let modified_ms = since.map_or(0, |since| since.as_millis());
+                format!("{name}, {bytes} bytes, modified_ms {modified_ms}")
+            }
+            Content::Elsewhere(source) => format!("{name}, {}", source.identity()),
+        }
+    }
+
+    /// Whether it is a file in `folder`.
     pub(super) fn is_in(&self, folder: &Path) -> bool {
         let Content::File { .. } = self.content else { return false };
         let own = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -168,7 +187,7 @@ impl Input {
         stop: &'a AtomicBool,
     ) -> Result<(Box<dyn HistoryReader + 'a>, String), HistoryError> {
         let is_gzip = match &self.content {
-            Content::File { is_gzip } => *is_gzip,
+            Content::File { is_gzip, .. } => *is_gzip,
             Content::Elsewhere(source) => return source.open(catalog, stop),
         };
         let source = Source::new(self, is_gzip);
