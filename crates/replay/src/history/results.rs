@@ -37,7 +37,8 @@ pub(super) struct Results {
 }
 
 impl Results {
-    /// Opens the files in `folder`; whoever has them begins or goes on. `identity` is what a state says that it is of, with whether rows were sorted.
+    /// Opens the files in `folder`; whoever has them begins or goes on. `identity` is what a state says that it is of, with
+    /// whether rows were sorted.
     pub(super) fn create(
         folder: &Path,
         settings: &Arc<Settings>,

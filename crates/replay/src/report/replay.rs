@@ -47,7 +47,8 @@ pub(crate) struct Facts {
     pub(crate) is_complete: bool,
 }
 
-/// Hears what a replay judges. It can be saved, and goes on as if there had been no interruption. Its memory is bounded by what it is given and by the number of alerts that it follows.
+/// Hears what a replay judges. It can be saved, and goes on as if there had been no interruption. Its memory is bounded by
+/// what it is given and by the number of alerts that it follows.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Observer {
     tracks: Tracks,
