@@ -377,9 +377,8 @@ impl Partition {
         outputs.counts.calibration.count(class, surprise);
         series.last_surprise = surprise as f32;
         if let Some(scores) = &mut outputs.scores {
-            let ExpectedBand { lower, upper } = expected.band(bank.tail(), NOTABLE);
-            let (fingerprint, expected) = (series.fingerprint, expected.center);
-            scores.push(Score { fingerprint, at, value, surprise, expected, lower, upper });
+            let fingerprint = series.fingerprint;
+            scores.push(Score { fingerprint, at, value, surprise, expected });
         }
         if series.export != Export::Off {
             let ExpectedBand { lower, upper } = expected.band(bank.tail(), NOTABLE);

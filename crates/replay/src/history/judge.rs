@@ -6,13 +6,14 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use bellwether_engine::{Counts, Event, Outputs, Score, Shard, Work};
+use bellwether_engine::{Counts, Event, Outputs, Shard, Work};
 use bellwether_series::Timestamp;
 
 use super::error::HistoryError;
+use crate::report::Judgements;
 
 /// Batches that wait for a shard, and for whoever puts their results together.
-const WAITING_MAX: usize = 4;
+const WAITING_MAX: usize = 2;
 
 /// A record as the intake left it.
 #[derive(Debug, Clone, Copy)]
@@ -32,10 +33,9 @@ pub(super) struct Batch {
 /// What one shard made of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Judged {
-    pub(super) events: Vec<Event>,
-    pub(super) scores: Vec<Score>,
-    /// For each record where its events and its scores end.
-    pub(super) ends: Vec<(usize, usize)>,
+    /// Each with the place of its record in the batch.
+    pub(super) events: Vec<(usize, Event)>,
+    pub(super) scores: Judgements,
     pub(super) counts: Counts,
 }
 
@@ -47,15 +47,16 @@ pub(super) trait Collect: Send {
 /// Judges `work`, which is empty afterwards and can be used again.
 fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work]) -> Judged {
     let mut outputs = Outputs { scores: Some(Vec::new()), ..Outputs::default() };
-    let mut ends = Vec::with_capacity(steps.len());
-    for (step, work) in steps.iter().zip(work) {
-        shard.apply(step.elapsed_ms, work, &mut outputs);
+    let (mut events, mut ends) = (Vec::new(), Vec::new());
+    let elapsed_ms: Vec<_> = steps.iter().map(|step| step.elapsed_ms).collect();
+    shard.apply_all(&elapsed_ms, work, &mut outputs, |record, outputs| {
         // Nobody takes gauges here.
         outputs.gauges.clear();
-        ends.push((outputs.events.len(), outputs.scores.as_ref().map_or(0, Vec::len)));
-    }
-    let scores = outputs.scores.unwrap_or_default();
-    Judged { events: outputs.events, scores, ends, counts: outputs.counts }
+        events.extend(outputs.events.drain(..).map(|event| (record, event)));
+        ends.push(outputs.scores.as_ref().map_or(0, Vec::len));
+    });
+    let scores = Judgements::new(outputs.scores.unwrap_or_default(), ends, steps.len());
+    Judged { events, scores, counts: outputs.counts }
 }
 
 /// Where batches go.

@@ -85,29 +85,29 @@ impl Results {
 }
 
 impl Collect for Results {
-    fn collect(&mut self, steps: &[Step], mut judged: Vec<Judged>) -> Result<(), HistoryError> {
-        for part in &judged {
-            self.summary.add_counts(&part.counts);
-            self.observer.count(&part.counts);
+    fn collect(&mut self, steps: &[Step], judged: Vec<Judged>) -> Result<(), HistoryError> {
+        let (mut all_events, mut judgements) = (Vec::new(), Vec::new());
+        for Judged { events, scores, counts } in judged {
+            self.summary.add_counts(&counts);
+            self.observer.count(&counts);
+            all_events.extend(events);
+            judgements.push(scores);
         }
-        let mut parts: Vec<_> = judged
-            .iter_mut()
-            .map(|part| (part.events.drain(..), &part.ends, &mut part.scores))
-            .collect();
-        let mut before = vec![(0, 0); parts.len()];
+        all_events.sort_by_key(|(record, _)| *record);
+        let mut all_events = all_events.into_iter().peekable();
+        self.observer.begin(judgements);
+        let mut scores = Vec::new();
         for (index, step) in steps.iter().enumerate() {
             let mut outputs = Outputs::default();
-            let mut scores = Vec::new();
-            for ((events, ends, all_scores), before) in parts.iter_mut().zip(&mut before) {
-                let end = ends[index];
-                outputs.events.extend(events.by_ref().take(end.0 - before.0));
-                scores.extend_from_slice(&all_scores[before.1..end.1]);
-                *before = end;
+            while let Some((_, event)) = all_events.next_if(|(record, _)| *record == index) {
+                outputs.events.push(event);
             }
             outputs.sort();
             let events = self.cap.apply(outputs.events, step.elapsed_ms);
-            self.observer.take(&scores, &events);
+            self.observer.hear(index, &events);
             if let Some(writer) = &mut self.scores {
+                scores.clear();
+                self.observer.judged(index).for_each(|some| scores.extend_from_slice(some));
                 writer.add(&mut scores, &events)?;
             }
             for event in events {
