@@ -88,7 +88,8 @@ impl CalibrationCounts {
     #[inline]
     pub(crate) fn count(&mut self, class: SignalClass, surprise: f64) {
         self.judged[class.index()] += 1;
-        let levels = (surprise as usize).min(Self::LEVELS);
+        // In 32 bits, of which a conversion is shorter.
+        let levels = (surprise as u32 as usize).min(Self::LEVELS);
         for count in &mut self.exceeding[class.index()][..levels] {
             *count += 1;
         }

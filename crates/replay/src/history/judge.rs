@@ -46,7 +46,9 @@ pub(super) trait Collect: Send {
 
 /// Judges `work`, which is empty afterwards and can be used again.
 fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work]) -> Judged {
-    let mut outputs = Outputs { scores: Some(Vec::new()), ..Outputs::default() };
+    // Most samples are judged, and what grows step by step is copied over and over.
+    let samples = work.iter().map(Work::samples).sum();
+    let mut outputs = Outputs { scores: Some(Vec::with_capacity(samples)), ..Outputs::default() };
     let (mut events, mut ends) = (Vec::new(), Vec::new());
     let elapsed_ms: Vec<_> = steps.iter().map(|step| step.elapsed_ms).collect();
     shard.apply_all(&elapsed_ms, work, &mut outputs, |record, outputs| {
