@@ -1,9 +1,10 @@
 //! The judgements of some records, in the order in which a shard makes them: partition by partition.
 
 use bellwether_engine::Score;
+use serde::{Deserialize, Serialize};
 
 /// Judgements of some records.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Judgements {
     scores: Vec<Score>,
     /// Where those of each record end, partition by partition.
@@ -29,36 +30,28 @@ impl Judgements {
     }
 
     /// How many there are.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.scores.len()
+    }
+
+    /// Of how many records they are.
+    pub(super) fn records(&self) -> usize {
+        self.records
     }
 
     /// Those of a record, by partition.
     pub(super) fn of(&self, record: usize) -> impl Iterator<Item = &[Score]> {
-        self.partitions().map(move |first| {
-            let place = first + record;
-            &self.scores[self.begin(place)..self.ends[place]]
-        })
+        self.between(record, record)
     }
 
-    /// Those of all records up to and with `record`, by partition.
-    pub(super) fn until(&self, record: usize) -> impl Iterator<Item = &[Score]> {
-        self.partitions()
-            .map(move |first| &self.scores[self.begin(first)..self.ends[first + record]])
-    }
-
-    /// Forgets which records they are of.
-    pub(super) fn forget_records(&mut self) {
-        (self.ends, self.records) = (Vec::new(), 0);
-    }
-
-    /// The place of the first record of each partition.
-    fn partitions(&self) -> impl Iterator<Item = usize> {
-        (0..self.ends.len()).step_by(self.records.max(1))
-    }
-
-    /// Where those of the record at `place` begin.
-    fn begin(&self, place: usize) -> usize {
-        if place == 0 { 0 } else { self.ends[place - 1] }
+    /// Those of the records from `first` to `last`, by partition.
+    pub(super) fn between(&self, first: usize, last: usize) -> impl Iterator<Item = &[Score]> {
+        let end = |place: usize| self.ends.get(place).copied().unwrap_or(0);
+        let of_partition = move |place: usize| {
+            let begin = (place + first).checked_sub(1).map_or(0, end);
+            // What was read back may be anything.
+            self.scores.get(begin..end(place + last)).unwrap_or_default()
+        };
+        (0..self.ends.len()).step_by(self.records.max(1)).map(of_partition)
     }
 }

@@ -4,12 +4,14 @@ use std::collections::VecDeque;
 
 use bellwether_engine::Score;
 use bellwether_series::Fingerprint;
+use serde::{Deserialize, Serialize};
 
 use super::judgements::Judgements;
 
-/// A window over the judgements of all series. It goes by all that came at once, so that the order in which threads are done
-/// with their parts of it does not show.
-#[derive(Debug)]
+/// A window over the judgements of all series. It goes by whole records, so that neither threads nor what came at once show: of
+/// the records up to some one, it holds the newest that fit together. In memory there is a little more, since what came at once
+/// goes at once.
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Recent {
     /// What came last, by shard.
     newest: Vec<Judgements>,
@@ -25,20 +27,19 @@ impl Recent {
         Self { newest: Vec::new(), older: VecDeque::new(), older_scores: 0, scores_max }
     }
 
-    /// Takes the judgements of some records, by shard, those of each series in the order of time. They stay until others come,
-    /// however many they are.
+    /// Takes the judgements of some records, by shard, those of each series in the order of time.
     pub(super) fn push(&mut self, judgements: Vec<Judgements>) {
-        let mut before = std::mem::replace(&mut self.newest, judgements);
-        before.iter_mut().for_each(Judgements::forget_records);
+        let before = std::mem::replace(&mut self.newest, judgements);
         if len(&before) > 0 {
             self.older_scores += len(&before);
             self.older.push_back(before);
         }
-        let newest_scores = len(&self.newest);
-        while self.older_scores + newest_scores > self.scores_max
-            && let Some(oldest) = self.older.pop_front()
+        // Gone is what does not even fit behind the first record of what came now.
+        while let Some(oldest) = self.older.front().map(|parts| len(parts))
+            && self.older_scores.saturating_sub(oldest) >= self.scores_max
         {
-            self.older_scores -= len(&oldest);
+            self.older_scores = self.older_scores.saturating_sub(oldest);
+            self.older.pop_front();
         }
     }
 
@@ -49,22 +50,38 @@ impl Recent {
 
     /// The newest judgements of a series, at most `count_max`, oldest first, up to one of the records that came last.
     pub(super) fn of(&self, series: Fingerprint, count_max: usize, record: usize) -> Vec<Score> {
-        if self.scores_max == 0 {
-            return Vec::new();
-        }
-        let is_own = |score: &&Score| score.fingerprint == series;
-        let newest = self.newest.iter().flat_map(|part| part.until(record)).flatten();
-        let mut own: Vec<_> = newest.filter(is_own).copied().collect();
-        for parts in self.older.iter().rev() {
-            if own.len() >= count_max {
+        let mut own = Vec::new();
+        let (mut room, mut last) = (self.scores_max, Some(record));
+        for parts in std::iter::once(&self.newest).chain(self.older.iter().rev()) {
+            let last = last.take().or_else(|| parts.first()?.records().checked_sub(1));
+            let Some(last) = last else { continue };
+            let first = first_that_fits(parts, last, &mut room);
+            if first <= last {
+                let scores = parts.iter().flat_map(|part| part.between(first, last)).flatten();
+                let before: Vec<_> =
+                    scores.filter(|score| score.fingerprint == series).copied().collect();
+                own.splice(..0, before);
+            }
+            if first > 0 || own.len() >= count_max {
                 break;
             }
-            let before = parts.iter().flat_map(Judgements::all).filter(is_own).copied();
-            own.splice(..0, before);
         }
         own.drain(..own.len().saturating_sub(count_max));
         own
     }
+}
+
+/// The first of the records up to `last` that, with all that follow up to there, fit into `room`, which shrinks by as many; the
+/// one behind `last` if not even that fits.
+fn first_that_fits(parts: &[Judgements], last: usize, room: &mut usize) -> usize {
+    for record in (0..=last).rev() {
+        let count: usize = parts.iter().flat_map(|part| part.of(record)).map(<[_]>::len).sum();
+        match room.checked_sub(count) {
+            Some(rest) => *room = rest,
+            None => return record + 1,
+        }
+    }
+    0
 }
 
 fn len(parts: &[Judgements]) -> usize {
@@ -74,43 +91,65 @@ fn len(parts: &[Judgements]) -> usize {
 #[cfg(test)]
 mod tests {
     use bellwether_series::Timestamp;
+    use proptest::prelude::*;
 
     use super::super::testing::score;
     use super::*;
 
-    const SERIES: [Fingerprint; 2] = [Fingerprint::from_u128(1), Fingerprint::from_u128(2)];
+    const SERIES: [Fingerprint; 3] =
+        [Fingerprint::from_u128(1), Fingerprint::from_u128(2), Fingerprint::from_u128(3)];
 
-    /// Two records, at `minute` and the one after it, of a shard with two partitions, each of one series.
-    fn pair(minute: i64) -> Vec<Judgements> {
-        let of = |series: Fingerprint| {
-            [minute, minute + 1].map(|at| score(series, Timestamp::from_ms(at), 0.0))
-        };
-        vec![Judgements::new(SERIES.map(of).concat(), vec![1, 2, 3, 4], 2)]
+    /// What the first series has in a window of `scores_max`, record by record, by definition.
+    fn by_definition(records: &[Vec<Score>], scores_max: usize, count_max: usize) -> Vec<Score> {
+        let fits =
+            |&first: &usize| records[first..].iter().map(Vec::len).sum::<usize>() <= scores_max;
+        let first = (0..records.len()).find(fits).unwrap_or(records.len());
+        let own = records[first..].iter().flatten().filter(|score| score.fingerprint == SERIES[0]);
+        let own: Vec<_> = own.copied().collect();
+        own[own.len().saturating_sub(count_max)..].to_vec()
     }
 
-    fn times(recent: &Recent, count_max: usize, record: usize) -> Vec<i64> {
-        let of = recent.of(SERIES[0], count_max, record);
-        of.iter().map(|score| score.at.as_ms()).collect()
+    /// Records as a shard with a partition for each series judges them.
+    fn judgements(records: &[Vec<Score>]) -> Judgements {
+        let (mut scores, mut ends) = (Vec::new(), Vec::new());
+        for series in SERIES {
+            for record in records {
+                scores.extend(record.iter().filter(|score| score.fingerprint == series));
+                ends.push(scores.len());
+            }
+        }
+        Judgements::new(scores, ends, records.len())
     }
 
-    #[test]
-    fn what_came_first_goes_first_and_as_a_whole_when_memory_is_full() {
-        let mut recent = Recent::new(9 * size_of::<Score>());
-        (0..4).for_each(|number| recent.push(pair(2 * number)));
-        assert_eq!(times(&recent, 9, 1), [4, 5, 6, 7]);
-        assert_eq!(times(&recent, 9, 0), [4, 5, 6], "later records did not happen yet");
-        assert_eq!(times(&recent, 2, 0), [5, 6]);
-        let now: Vec<_> = recent.judged(1).flatten().map(|score| score.fingerprint).collect();
-        assert_eq!(now, SERIES);
-        let many = vec![score(SERIES[0], Timestamp::from_ms(9), 0.0); 10];
-        recent.push(vec![Judgements::of_record(many)]);
-        assert_eq!(times(&recent, 99, 0), [9; 10], "what came last stays");
-    }
-
-    #[test]
-    fn without_memory_nothing_is_kept() {
-        let mut recent = Recent::new(0);
-        recent.push(pair(0));
-        assert!(recent.of(SERIES[0], 9, 1).is_empty());
+    proptest! {
+        #[test]
+        fn it_holds_the_newest_records_that_fit_however_they_come(
+            batches in prop::collection::vec(
+                prop::collection::vec(prop::collection::vec(0..3_usize, 0..5), 1..5), 1..8,
+            ),
+            scores_max in 0..20_usize, count_max in 1..9_usize,
+        ) {
+            let mut recent = Recent::new(scores_max * size_of::<Score>());
+            let (mut all, mut minute) = (Vec::new(), 0);
+            for batch in batches {
+                let records: Vec<Vec<Score>> = batch.into_iter().map(|record| {
+                    record.into_iter().map(|series| {
+                        minute += 1;
+                        score(SERIES[series], Timestamp::from_ms(minute), 0.0)
+                    }).collect()
+                }).collect();
+                recent.push(vec![judgements(&records), Judgements::new(Vec::new(), vec![0; records.len()], records.len())]);
+                for (place, record) in records.into_iter().enumerate() {
+                    let now: usize = recent.judged(place).map(<[_]>::len).sum();
+                    prop_assert_eq!(now, record.len());
+                    all.push(record);
+                    let expected = by_definition(&all, scores_max, count_max);
+                    prop_assert_eq!(recent.of(SERIES[0], count_max, place), expected);
+                }
+            }
+            let kept: usize = recent.older.iter().map(|parts| len(parts)).sum();
+            prop_assert_eq!(kept, recent.older_scores);
+            prop_assert!(kept <= scores_max + 20, "{}", kept);
+        }
     }
 }

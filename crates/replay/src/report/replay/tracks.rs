@@ -8,6 +8,7 @@ use bellwether_detect::tail::Tail;
 use bellwether_detect::{ExpectedBand, Severity};
 use bellwether_engine::{ChangeKind, Event, Score};
 use bellwether_series::{Fingerprint, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::judgements::Judgements;
 use super::recent::Recent;
@@ -22,7 +23,7 @@ const AFTER_SAMPLES: usize = 120;
 const POINTS_MAX: usize = 960;
 
 /// A judgement with the band that was expected.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Point {
     pub(super) at: Timestamp,
     pub(super) value: f64,
@@ -41,7 +42,7 @@ impl Point {
 }
 
 /// What was judged around one alert.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Track {
     pub(super) episode: Fingerprint,
     series: Fingerprint,
@@ -87,9 +88,10 @@ impl Track {
 }
 
 /// All that is followed.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tracks {
     recent: Recent,
+    #[serde(skip)]
     tail: Tail,
     kept: Vec<Track>,
     /// The series of tracks that go on, in order.
