@@ -113,15 +113,19 @@ impl Combiner {
     /// Without a departure they are equals. 0 for none.
     #[inline]
     pub fn with_others(&self, departure: Option<f64>, others: &Voices) -> f64 {
-        match departure {
-            None => self.all(others),
-            Some(departure) if others.count == 0 => departure,
-            Some(departure) => {
-                let sum = self.cauchy(departure) + OTHER_WEIGHT * others.sum;
-                let weights = 1.0 + OTHER_WEIGHT * f64::from(others.count);
-                self.surprise(sum / weights).max(departure)
-            }
+        if others.count == 0 {
+            return departure.unwrap_or_default();
         }
+        self.with_some(departure, others)
+    }
+
+    /// The same where there are others, as few series have them.
+    #[inline(never)]
+    fn with_some(&self, departure: Option<f64>, others: &Voices) -> f64 {
+        let Some(departure) = departure else { return self.all(others) };
+        let sum = self.cauchy(departure) + OTHER_WEIGHT * others.sum;
+        let weights = 1.0 + OTHER_WEIGHT * f64::from(others.count);
+        self.surprise(sum / weights).max(departure)
     }
 
     /// The Cauchy combination of `voices`; 0 for none.

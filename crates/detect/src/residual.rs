@@ -138,6 +138,7 @@ impl Residual {
 
     /// Learns a judged departure and returns the weight, 0 to 1, at which the detector may learn the
     /// sample itself. `memory_samples`: how long an excursion lasts before it is the new normal.
+    #[expect(clippy::inline_always, reason = "what is called keeps nothing in registers")]
     #[inline(always)]
     pub(crate) fn learn(&mut self, judged: &Judged, memory_samples: u32) -> f64 {
         self.samples = self.samples.saturating_add(1);

@@ -204,30 +204,30 @@ impl Coded {
 
     /// Reads the quartiles of `len` samples, interpolating within buckets.
     fn quartiles(&self, len: u16) -> Quartiles {
-        // In quarters of a sample, so that ranks are whole numbers.
-        let ranks = [1, 2, 3].map(|quarters| quarters * u32::from(len));
-        let (mut below, mut next, mut read) = (0, 0, [0.0; 3]);
-        'blocks: for (block, counts) in self.counts.as_chunks::<BLOCK>().0.iter().enumerate() {
-            let [a, b, c, d] = counts.map(u64::from);
-            // A window is short, so no sum leaves its 16 bits.
-            let sums = (a | b << 16 | c << 32 | d << 48).wrapping_mul(SUMS);
-            // Whole blocks without a rank in them are passed over by their sum.
-            let above = below + 4 * (sums >> 48) as u32;
-            let up_to = |place: usize| below + 4 * u32::from((sums >> (16 * place)) as u16);
-            while above >= ranks[next] {
-                let place = (0..BLOCK - 1).filter(|&place| up_to(place) < ranks[next]).count();
-                let count = 4 * u32::from(counts[place]);
-                let before = up_to(place) - count;
-                let within = f64::from(ranks[next] - before) / f64::from(count);
-                read[next] = self.base + ((block * BLOCK + place) as f64 + within) * self.width;
-                next += 1;
-                if next == ranks.len() {
-                    break 'blocks;
+        let (blocks, _) = self.counts.as_chunks::<BLOCK>();
+        let (mut block, mut below) = (0, 0);
+        let mut read = |quarters: u32| {
+            // In quarters of a sample, so that ranks are whole numbers.
+            let rank = quarters * u32::from(len);
+            while let Some(counts) = blocks.get(block) {
+                let [a, b, c, d] = counts.map(u64::from);
+                // A window is short, so no sum leaves its 16 bits.
+                let sums = (a | b << 16 | c << 32 | d << 48).wrapping_mul(SUMS);
+                let up_to = |place: usize| below + 4 * u32::from((sums >> (16 * place)) as u16);
+                // Whole blocks without the rank in them are passed over by their sum.
+                let above = up_to(BLOCK - 1);
+                if above < rank {
+                    (block, below) = (block + 1, above);
+                    continue;
                 }
+                let place = (0..BLOCK - 1).filter(|&place| up_to(place) < rank).count();
+                let count = 4 * u32::from(counts[place]);
+                let within = f64::from(rank - (up_to(place) - count)) / f64::from(count);
+                return self.base + ((block * BLOCK + place) as f64 + within) * self.width;
             }
-            below = above;
-        }
-        let [first, median, third] = read;
+            0.0
+        };
+        let [first, median, third] = [read(1), read(2), read(3)];
         Quartiles { first, median, third }
     }
 

@@ -24,6 +24,7 @@ const SINGLE_NORMAL: std::ops::Range<u32> = 0x3880_0000..0x477f_e000;
 pub(super) const MAX: f64 = 65_504.0;
 
 /// The nearest number of half precision.
+#[expect(clippy::inline_always, reason = "what is called keeps nothing in registers")]
 #[inline(always)]
 pub(super) fn narrow(value: f64) -> f16 {
     let single = value as f32;

@@ -173,6 +173,11 @@ impl State {
 impl Detector for Seasonal {
     type State = State;
 
+    #[expect(
+        clippy::inline_always,
+        reason = "its column is the only caller, and takes the verdict where it is made"
+    )]
+    #[inline(always)]
     fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
         let Observation { timestamp, local, value, interval_ms, .. } = *observation;
         if state.samples == 0 {

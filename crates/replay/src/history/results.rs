@@ -186,7 +186,7 @@ impl Collect for Results {
             self.observer.hear(index, &events);
             if let Some(writer) = &mut self.scores {
                 scores.clear();
-                self.observer.judged(index).for_each(|some| scores.extend_from_slice(some));
+                scores.extend(self.observer.judged(index).flatten());
                 writer.add(&mut scores, &events)?;
             }
             for event in events {

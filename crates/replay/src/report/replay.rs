@@ -72,7 +72,9 @@ impl Observer {
 
     /// Takes the judgements of some records, by shard. What is heard next is about these.
     pub(crate) fn begin(&mut self, judgements: Vec<Judgements>) {
-        judgements.iter().for_each(|part| self.calibration.take(part.all()));
+        for part in &judgements {
+            self.calibration.take(part.all());
+        }
         self.tracks.begin(judgements);
     }
 
