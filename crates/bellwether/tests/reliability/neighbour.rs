@@ -67,8 +67,8 @@ fn a_tenant_that_is_loud_does_not_slow_another_down() {
     let lost = lost(&server.data(), &fleets, &next);
 
     let per_second = |count: u64| count as f64 / took.as_secs_f64();
-    let [taken, loud_refused, wrong] =
-        [counted.taken, counted.refused, counted.wrong].map(|count| count.into_inner());
+    let [taken, loud_refused, wrong] = [counted.taken, counted.refused, counted.wrong]
+        .map(std::sync::atomic::AtomicU64::into_inner);
     let slower = beside.as_secs_f64() / alone.as_secs_f64();
     println!(
         "reliability neighbour: peak {} samples/s, of which a share is half; the loud tenant got round to {:.1} shares, of which {:.1} \
