@@ -12,7 +12,7 @@ use bellwether_engine::{AlertCap, Counts, Outputs, Settings};
 use bellwether_eventlog::{EventTable, Wanted};
 
 use super::catalog::Catalog;
-use super::checkpoint::{Checkpoint, Head, Identity, ResultsHead};
+use super::checkpoint::{Checkpoint, Head, Identity, ResultsHead, SavedPartition};
 use super::error::{Cause, HistoryError};
 use super::judge::{Collect, Judged, Step};
 use super::records::SavedRecords;
@@ -102,7 +102,11 @@ impl Results {
     }
 
     /// Writes down where somebody may go on.
-    fn save(&mut self, saved: SavedRecords, judged: &mut [Judged]) -> Result<(), HistoryError> {
+    fn save(
+        &mut self,
+        saved: SavedRecords,
+        partitions: Vec<SavedPartition>,
+    ) -> Result<(), HistoryError> {
         let Some((identity, sorts)) = &self.identity else { return Ok(()) };
         self.lines.flush().map_err(HistoryError::output(&self.lines_path))?;
         // What a state says was told must not be lost before it.
@@ -117,7 +121,6 @@ impl Results {
             lines_bytes: self.lines_bytes,
             observer: std::mem::replace(&mut self.observer, Observer::new(0)),
         };
-        let partitions = judged.iter_mut().flat_map(|part| part.saved.drain(..)).collect();
         let head = Head { identity: identity.clone(), sorts: *sorts, records, results };
         let checkpoint = Checkpoint { head, intake, cap, partitions };
         let written = checkpoint.write(&self.folder);
@@ -159,31 +162,32 @@ impl Collect for Results {
     fn collect(
         &mut self,
         steps: &[Step],
-        mut judged: Vec<Judged>,
+        judged: Vec<Judged>,
         saved: Option<Box<SavedRecords>>,
     ) -> Result<(), HistoryError> {
-        for part in &judged {
-            self.counts.add(&part.counts);
-            self.observer.count(&part.counts);
+        let (mut all_events, mut judgements, mut partitions) = (Vec::new(), Vec::new(), Vec::new());
+        for Judged { events, scores, counts, saved } in judged {
+            self.counts.add(&counts);
+            self.observer.count(&counts);
+            all_events.extend(events);
+            judgements.push(scores);
+            partitions.extend(saved);
         }
-        let mut parts: Vec<_> = judged
-            .iter_mut()
-            .map(|part| (part.events.drain(..), &part.ends, &mut part.scores))
-            .collect();
-        let mut before = vec![(0, 0); parts.len()];
+        all_events.sort_by_key(|(record, _)| *record);
+        let mut all_events = all_events.into_iter().peekable();
+        self.observer.begin(judgements);
+        let mut scores = Vec::new();
         for (index, step) in steps.iter().enumerate() {
             let mut outputs = Outputs::default();
-            let mut scores = Vec::new();
-            for ((events, ends, all_scores), before) in parts.iter_mut().zip(&mut before) {
-                let end = ends[index];
-                outputs.events.extend(events.by_ref().take(end.0 - before.0));
-                scores.extend_from_slice(&all_scores[before.1..end.1]);
-                *before = end;
+            while let Some((_, event)) = all_events.next_if(|(record, _)| *record == index) {
+                outputs.events.push(event);
             }
             outputs.sort();
             let events = self.cap.apply(outputs.events, step.elapsed_ms);
-            self.observer.take(&scores, &events);
+            self.observer.hear(index, &events);
             if let Some(writer) = &mut self.scores {
+                scores.clear();
+                scores.extend(self.observer.judged(index).flatten());
                 writer.add(&mut scores, &events)?;
             }
             for event in events {
@@ -195,12 +199,11 @@ impl Collect for Results {
                 self.lines_bytes += line.len() as u64;
             }
         }
-        drop(parts);
         if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
             self.summary.first_received_ms.get_or_insert(first.received_at);
             self.summary.last_received_ms = Some(last.received_at);
         }
-        saved.map_or(Ok(()), |saved| self.save(*saved, &mut judged))
+        saved.map_or(Ok(()), |saved| self.save(*saved, partitions))
     }
 }
 
