@@ -8,6 +8,7 @@ mod panel;
 mod room;
 mod saved;
 mod tables;
+mod worth;
 
 use std::fmt::Write as _;
 
@@ -31,6 +32,7 @@ use panel::{Base, Panel};
 pub use saved::SavedSeries;
 pub(crate) use saved::next;
 pub use tables::Tables;
+pub use worth::Worth;
 
 /// Larger values are taken as this, so that differences fit into single precision and their squares stay finite.
 const VALUE_MAX: f64 = 1e30;
@@ -39,6 +41,8 @@ const EXCURSION_WEIGHT: f64 = 0.1;
 /// What their fused surprise is worth learning then. Half of the exceedances of high rungs are lost at most, so that under no
 /// anomaly at all these are exceeded at most twice as often as they should.
 const FUSED_EXCURSION_WEIGHT: f64 = 0.5;
+/// What the base tier claims of what it sees itself.
+const SEEN_BY_BASE: f64 = 2.0;
 /// Decades beyond what a series has seen that its tails may be extrapolated by: one of a thousand samples has seen what
 /// happens once in a thousand.
 const EXTRAPOLATED_DECADES: f64 = 2.5;
@@ -55,6 +59,9 @@ pub enum Judgement {
     Scored {
         /// −log10 of the combined tail probability: 0 to [`crate::tail::SURPRISE_MAX`].
         surprise: f64,
+        /// What alerts are decided on: as the surprise, but what learns from a fault learns it in part; see [`Worth`]. The
+        /// same where the deep tier does not judge.
+        claim: f64,
         /// That of the base tier alone. The deep tier looks at many samples at once, so it goes on for a while after a
         /// fault is over; the base tier does not.
         base: f64,
@@ -81,6 +88,8 @@ pub struct Bank {
     common: States<Common>,
     /// What the fused surprise of both tiers is worth, of series that the deep tier judges.
     deep_ladders: States<Ladder>,
+    /// What the claims of both tiers are worth, of the same series.
+    worth: States<Worth>,
     /// Whether the detectors are those of a rule that names none: then a series has those that suit its class.
     adapts: bool,
     /// Whether there is just one detector that judges departures.
@@ -120,6 +129,7 @@ impl Bank {
             is_deep: Vec::new(),
             common: States::default(),
             deep_ladders: States::default(),
+            worth: States::default(),
             adapts: detectors == DetectorSpec::defaults(),
             has_one,
             min_deviation,
@@ -188,16 +198,26 @@ impl Bank {
         let combined = self.combiner.with_others(believed, &base.others);
         // A shape has no side and no size: with a direction, somebody must see a departure on that side.
         let counts = base_departs || self.direction == Direction::Both;
-        let surprise = if counts { combined } else { 0.0 };
+        let claim = if counts { combined } else { 0.0 };
+        let surprise = if is_deep { self.worth.at(slot).judge(claim) } else { claim };
         let agreed = base.departure;
-        let base = if deep.is_some() { base.surprise } else { surprise };
+        let base = if deep.is_some() { base.surprise } else { claim };
         if self.keeps_steps {
             let deep = deep.map(|oddity| oddity.own);
-            self.steps =
-                Steps { agreed, calibrated, deep, fused, believed, combined, surprise, base };
+            self.steps = Steps {
+                agreed,
+                calibrated,
+                deep,
+                fused,
+                believed,
+                combined,
+                claim,
+                surprise,
+                base,
+            };
         }
         let deep = deep.filter(|_| counts);
-        Judgement::Scored { surprise, base, expected, deep, class }
+        Judgement::Scored { surprise, claim, base, expected, deep, class }
     }
 
     /// What kind of signal the series in `slot` is at present.
@@ -205,15 +225,20 @@ impl Bank {
         self.common.at(slot).profile.class()
     }
 
-    /// Whether the series in `slot` may be taken to keep its habits: the default chain judges it, in which two agree, it
-    /// is not of a kind that comes in bursts, skewed or of few values, and the deep tier does not judge it, whose
-    /// surprise lasts by nature.
-    pub fn is_steady(&mut self, slot: usize) -> bool {
+    /// The surprise that a claim of the series in `slot`, 0 and up, is worth, as of the newest one: 0 to
+    /// [`crate::tail::SURPRISE_MAX`]. Without the deep tier a claim is a surprise.
+    pub fn worth(&mut self, slot: usize, claim: f64) -> f64 {
+        if self.is_deep(slot) { self.worth.at(slot).of(claim) } else { claim }
+    }
+
+    /// Whether the series in `slot` may be taken to keep its habits, while its base tier claims `base`: the default chain
+    /// judges it, in which two agree, it is not of a kind that comes in bursts, skewed or of few values, and it is not
+    /// the deep tier alone that remembers something, whose claims last by nature.
+    pub fn is_steady(&mut self, slot: usize, base: f64) -> bool {
         use SignalClass::{Binary, Discrete, Sparse};
-        let is_deep = self.is_deep(slot);
         let profile = self.common.at(slot).profile;
         self.adapts
-            && !is_deep
+            && (base >= SEEN_BY_BASE || !self.is_deep(slot))
             && !profile.is_skewed()
             && !matches!(profile.class(), Binary | Discrete | Sparse)
     }
@@ -270,6 +295,7 @@ impl Bank {
         *self.common.at(slot) = Common { ladder: Ladder::new(&BASE_PRIOR), ..Common::default() };
         if seed.is_some() {
             *self.deep_ladders.at(slot) = Ladder::new(&DEEP_PRIOR);
+            *self.worth.at(slot) = Worth::default();
         }
         for column in &mut self.columns {
             column.reset(slot);
@@ -299,7 +325,7 @@ impl Bank {
         }
         if self.is_deep(slot) {
             // Writing to a string never fails.
-            _ = write!(text, "{:?}", self.deep_ladders.at(slot));
+            _ = write!(text, "{:?}{:?}", self.deep_ladders.at(slot), self.worth.at(slot));
         }
         _ = write!(text, "{:?}{:?}", common.ladder, common.profile);
         text

@@ -8,8 +8,8 @@
 //! An alert is about what happens once in a million stretches, of which a series has seen thousands. So it gets as much of
 //! the credit that the ladder gives as it has evidence: half after 400 stretches, but an alert always needs 65 % of the surprise
 //! that a single sample would, and 3. Series that come in bursts (skewed ones, counts) break their habits once a week, and when they do it
-//! lasts, and a few detectors that somebody chose agree more easily than the default ones; what the deep tier says lasts by nature: those get
-//! half after 5,000.
+//! lasts, and a few detectors that somebody chose agree more easily than the default ones; what the deep tier alone remembers lasts by
+//! nature: those get half after 5,000.
 //! A series that restarts comes back a little different and stays so: for 30 samples it has no credit.
 //!
 //! State: 36 bytes. Cost: 2 ns, and a ladder's step per stretch. Memory: 20,000 stretches.

@@ -55,7 +55,7 @@ mod verdict;
 mod window;
 pub mod zscore;
 
-pub use bank::{Bank, Judgement, Muted, Opinion, SavedSeries, Standing, Steps, Tables};
+pub use bank::{Bank, Judgement, Muted, Opinion, SavedSeries, Standing, Steps, Tables, Worth};
 pub use deep::{DeepDetector, GroupDetector};
 pub use deep_column::Oddity;
 pub use local_time::LocalTime;

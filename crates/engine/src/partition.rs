@@ -144,8 +144,9 @@ impl Partition {
             let members = groups.alerting_for(series, settings).map(|group| group.members());
             let raised_by = series.debt.raise(at, settings.budget.per_series_per_day);
             let (bank, slot) = judges.bank(series.seat);
-            let is_steady = bank.is_steady(slot);
+            let is_steady = bank.is_steady(slot, f64::INFINITY);
             let threshold = series.threshold(settings, shares, members, at, is_steady).value;
+            let threshold = bank.worth(slot, threshold);
             (threshold, raised_by, bank.class(slot), bank.periods_ms(slot))
         };
         chosen
@@ -364,7 +365,7 @@ impl Partition {
         let local = self.clock.local(&self.settings.calendar, at);
         bank.keep_steps(outputs.traces.is_some());
         let judgement = bank.observe(bank_slot, sample, local, interval_ms);
-        let Judgement::Scored { surprise, base, expected, deep, class } = judgement else {
+        let Judgement::Scored { surprise, claim, base, expected, deep, class } = judgement else {
             outputs.counts.warming_up += 1;
             return Gate::WarmUp;
         };
@@ -381,8 +382,8 @@ impl Partition {
             series.export(&self.settings, at, reading, outputs);
         }
         let place = series.place;
-        series.learn_lasting(&self.settings, surprise);
-        let is_calm = surprise < THRESHOLD_MIN;
+        series.learn_lasting(&self.settings, claim);
+        let is_calm = claim < THRESHOLD_MIN;
         if is_calm {
             series.echoes = false;
         }
@@ -398,7 +399,7 @@ impl Partition {
             // Almost every sample ends here: nothing notable, nothing pending, nothing open.
             return Gate::BelowInfo;
         }
-        self.live(elapsed_ms, slot, Judged { at, value, surprise, base, expected }, outputs)
+        self.live(elapsed_ms, slot, Judged { at, value, claim, base, expected }, outputs)
     }
 
     fn tick(&mut self, elapsed_ms: i64, outputs: &mut Outputs) {

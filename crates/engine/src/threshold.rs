@@ -111,6 +111,13 @@ impl Threshold {
         }
     }
 
+    /// The same, each claim as what it is worth.
+    pub(crate) fn shown(self, mut worth: impl FnMut(f64) -> f64) -> Self {
+        let [value, without_debt, by_budget] =
+            [self.value, self.without_debt, self.by_budget].map(&mut worth);
+        Self { value, without_debt, by_budget, ..self }
+    }
+
     /// What keeps `surprise` below it.
     pub fn limit(&self, surprise: f64) -> Limit {
         if surprise >= self.without_debt {

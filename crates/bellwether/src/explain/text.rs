@@ -253,6 +253,10 @@ fn steps_words(steps: &Steps) -> String {
             "with what watches something else",
             Some(steps.combined).filter(|_| steps.believed != Some(steps.combined)),
         ),
+        (
+            "as often as this series claims it",
+            Some(steps.surprise).filter(|_| (steps.surprise - steps.claim).abs() > 1e-9),
+        ),
     ];
     let said = all.iter().filter_map(|(name, value)| Some(format!("{name} {}", two((*value)?))));
     said.collect::<Vec<_>>().join(" -> ")

@@ -59,7 +59,9 @@ pub struct Steps {
     pub believed: Option<f64>,
     /// With the detectors that watch something other than departures.
     pub combined: f64,
-    /// What counts: 0 where the rule watches one side and no departure is on it.
+    /// What counts, and what alerts are decided on: 0 where the rule watches one side and no departure is on it.
+    pub claim: f64,
+    /// What that is worth where the deep tier judges; see [`crate::Worth`].
     pub surprise: f64,
     /// The base tier's surprise.
     pub base: f64,
@@ -197,11 +199,13 @@ mod tests {
     #[test]
     fn the_steps_end_at_the_judgement() {
         let (bank, judgement) = judged(Direction::Both, 150.0);
-        let Judgement::Scored { surprise, base, .. } = judgement else { panic!("{judgement:?}") };
+        let Judgement::Scored { surprise, claim, base, .. } = judgement else {
+            panic!("{judgement:?}")
+        };
         let steps = bank.steps();
         assert_eq!(
-            (steps.surprise.to_bits(), steps.base.to_bits()),
-            (surprise.to_bits(), base.to_bits())
+            [steps.surprise, steps.claim, steps.base].map(f64::to_bits),
+            [surprise, claim, base].map(f64::to_bits)
         );
         assert!(steps.agreed.is_some() && steps.believed <= steps.fused, "{steps:?}");
         assert!((bank.value() - 150.0).abs() < 1e-12);

@@ -9,6 +9,7 @@ impl Bank {
     pub fn truncate(&mut self, slots: usize) {
         self.common.truncate(slots);
         self.deep_ladders.truncate(slots);
+        self.worth.truncate(slots);
         self.is_deep.truncate(slots);
         self.is_deep.shrink_to(2 * slots);
         for column in &mut self.columns {
@@ -24,6 +25,7 @@ impl Bank {
         self.common.bytes()
             + self.columns.iter().map(AnyColumn::bytes).sum::<usize>()
             + self.deep_ladders.bytes()
+            + self.worth.bytes()
             + self.is_deep.capacity()
             + self.deep.iter().map(AnyDeep::state_bytes).sum::<usize>()
     }

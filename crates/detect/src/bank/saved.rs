@@ -41,7 +41,7 @@ impl Bank {
 
     /// Elements of the tuple.
     fn parts(&self, is_deep: bool) -> usize {
-        1 + self.columns.len() + if is_deep { 1 + self.deep.len() } else { 0 }
+        1 + self.columns.len() + if is_deep { 2 + self.deep.len() } else { 0 }
     }
 }
 
@@ -56,6 +56,7 @@ impl Serialize for SavedSeries<'_> {
         }
         if is_deep {
             bank.deep_ladders.save(slot, &mut tuple)?;
+            bank.worth.save(slot, &mut tuple)?;
             for column in &bank.deep {
                 column.save(slot, &mut tuple)?;
             }
@@ -85,6 +86,7 @@ impl<'de> Visitor<'de> for Restored<'_> {
         }
         if is_deep {
             *bank.deep_ladders.at(slot) = next(&mut parts)?;
+            *bank.worth.at(slot) = next(&mut parts)?;
             for column in &mut bank.deep {
                 column.restore(slot, &mut parts)?;
             }

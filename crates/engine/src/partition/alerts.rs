@@ -33,10 +33,10 @@ impl Partition {
         let members = group.map(|group| group.members());
         let Judged { at, base, .. } = judged;
         let (bank, bank_slot) = self.judges.bank(series.seat);
-        let is_steady = bank.is_steady(bank_slot);
+        let is_steady = bank.is_steady(bank_slot, base);
         let made = series.threshold(&self.settings, self.shares, members, at, is_steady);
         let threshold = made.value;
-        let surprise = if series.echoes { base } else { judged.surprise };
+        let surprise = if series.echoes { base } else { judged.claim };
         let interval_ms = series.interval.as_ms();
         let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire };
         let per_day = self.settings.budget.per_series_per_day;
@@ -139,6 +139,8 @@ impl Partition {
         episode.sequence += 1;
         let (bank, bank_slot) = self.judges.bank(series.seat);
         let ExpectedBand { lower, upper } = last.expected.band(bank.tail(), NOTABLE);
+        let [surprise, peak_surprise, threshold] = [last.claim, episode.peak_surprise, *threshold]
+            .map(|claim| bank.worth(bank_slot, claim));
         let detectors = if end.is_some_and(|(_, reason)| reason != ResolveReason::Normal) {
             Vec::new()
         } else {
@@ -154,7 +156,7 @@ impl Partition {
             value: last.value,
             expected: last.expected.center,
             band: ExpectedBand { lower, upper },
-            surprise: last.surprise,
+            surprise,
             lasted_ms: last.at.ms_since(episode.starts_at),
         });
         outputs.events.push(Event {
@@ -177,9 +179,9 @@ impl Partition {
             expected: last.expected.center,
             lower,
             upper,
-            surprise: last.surprise,
-            peak_surprise: episode.peak_surprise,
-            threshold: *threshold,
+            surprise,
+            peak_surprise,
+            threshold,
             detectors,
             config_digest: Arc::clone(&self.settings.digest),
             state_digest,

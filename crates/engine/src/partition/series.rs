@@ -96,8 +96,9 @@ pub struct SeriesView {
 pub(super) struct Judged {
     pub(super) at: Timestamp,
     pub(super) value: f64,
-    pub(super) surprise: f64,
-    /// Surprise of the base tier.
+    /// What the detectors claim, which is what alerts are decided on.
+    pub(super) claim: f64,
+    /// What those of the base tier claim.
     pub(super) base: f64,
     pub(super) expected: Expected,
 }
@@ -107,7 +108,7 @@ pub(super) struct Judged {
 pub(super) struct Open {
     pub(super) episode: Episode,
     pub(super) last: Judged,
-    /// From where it fired then.
+    /// The claim from which it fired then.
     pub(super) threshold: f64,
 }
 
@@ -122,17 +123,17 @@ impl Series {
         Some(if row.at == last { repeated(value, row.value) } else { DropReason::Late })
     }
 
-    /// Learns how long it stays surprising, from the surprise of its newest sample.
+    /// Learns how long it stays surprising, from the claim of its newest sample.
     #[inline]
-    pub(super) fn learn_lasting(&mut self, settings: &Settings, surprise: f64) {
+    pub(super) fn learn_lasting(&mut self, settings: &Settings, claim: f64) {
         let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
         let interval_ms = self.interval.as_ms().max(1);
         if for_ms > interval_ms {
-            self.lasting.learn(surprise, for_ms, interval_ms);
+            self.lasting.learn(claim, for_ms, interval_ms);
         }
     }
 
-    /// The surprise from which this series fires at `at` if it lasts, given how many series its group has, if it
+    /// The claim from which this series fires at `at` if it lasts, given how many series its group has, if it
     /// leaves alerting to one, and whether it keeps its habits.
     pub(super) fn threshold(
         &self,

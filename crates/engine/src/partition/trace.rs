@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwether_detect::{Muted, Opinion, Standing};
+use bellwether_detect::{ExpectedBand, Muted, Opinion, Standing, Steps};
 use bellwether_series::{Fingerprint, Timestamp};
 
 use super::groups::{Place, RowReading};
@@ -48,7 +48,7 @@ impl Partition {
             .then(|| series.maintenance_name(&mut self.clock, &self.settings))
             .flatten();
         let judged = (gate >= Gate::WarmUp).then(|| self.assess(row, gate, compared)).flatten();
-        let gate = judged.as_ref().map_or(gate, |judged| sharpened(gate, judged));
+        let (gate, judged) = judged.map_or((gate, None), |(gate, judged)| (gate, Some(judged)));
         traces.push(Trace {
             fingerprint,
             labels,
@@ -64,36 +64,46 @@ impl Partition {
         });
     }
 
-    /// What the newest sample of the series in `row` was judged by. To be called before its bank judges another one.
-    fn assess(&mut self, row: Row, gate: Gate, compared: Option<Compared>) -> Option<Assessment> {
+    /// What the newest sample of the series in `row` was judged by, and where it ended for that. To be called before its bank
+    /// judges another one.
+    fn assess(
+        &mut self,
+        row: Row,
+        gate: Gate,
+        compared: Option<Compared>,
+    ) -> Option<(Gate, Assessment)> {
         let series = self.series.get_mut(row.slot)?;
         let group = self.groups.alerting_for(series, &self.settings);
         let members = group.map(|group| group.members());
         let (bank, bank_slot) = self.judges.bank(series.seat);
-        let is_steady = bank.is_steady(bank_slot);
+        let is_steady = bank.is_steady(bank_slot, bank.steps().base);
         let tail = bank.tail();
         let with_band = |opinion: Opinion| {
             (opinion, opinion.expected.map(|expected| expected.band(tail, NOTABLE)))
         };
-        let opinions = bank.opinions().map(with_band).collect();
+        let opinions: Vec<_> = bank.opinions().map(with_band).collect();
         let (steps, value, class) = (bank.steps(), bank.value(), bank.class(bank_slot));
         let is_scored = gate != Gate::WarmUp;
         // Whoever did not get as far as the lifecycle changed nothing that a threshold depends on.
         let threshold =
             || series.threshold(&self.settings, self.shares, members, row.at, is_steady);
         let threshold = compared.map_or_else(threshold, |compared| compared.threshold);
-        Some(Assessment {
+        let gate =
+            if is_scored { sharpened(gate, &opinions, &steps, threshold.value) } else { gate };
+        let claim = compared.map_or(steps.claim, |compared| compared.surprise);
+        let assessment = Assessment {
             signal: signal_kind(series.kind),
             value,
             interval_ms: series.interval.as_ms(),
             class: Some(class),
             opinions,
             steps: is_scored.then_some(steps),
-            surprise: compared.map_or(steps.surprise, |compared| compared.surprise),
-            threshold: is_scored.then_some(threshold),
+            surprise: bank.worth(bank_slot, claim),
+            threshold: is_scored.then(|| threshold.shown(|claim| bank.worth(bank_slot, claim))),
             policy: self.settings.rules[usize::from(series.rule)].alert,
             state_digest: Fingerprint::of_parts(&[bank.state_text(bank_slot).as_bytes()]),
-        })
+        };
+        Some((gate, assessment))
     }
 
     /// Writes down what became of a row of a group, if somebody wants to know.
@@ -146,15 +156,18 @@ impl Compared {
 
 /// What stays below a level may do so because a detector that is over it does not count. Then that is the gate: the rule's
 /// side, or its floor.
-fn sharpened(gate: Gate, judged: &Assessment) -> Gate {
-    let (Some(threshold), Some(steps)) = (judged.threshold, judged.steps) else { return gate };
+fn sharpened(
+    gate: Gate,
+    opinions: &[(Opinion, Option<ExpectedBand>)],
+    steps: &Steps,
+    threshold: f64,
+) -> Gate {
     let least = match gate {
-        Gate::BelowInfo => notable(threshold.value),
-        Gate::BelowThreshold => threshold.value,
+        Gate::BelowInfo => notable(threshold),
+        Gate::BelowThreshold => threshold,
         _ => return gate,
     };
-    let mut muted: Vec<&Opinion> = judged
-        .opinions
+    let mut muted: Vec<&Opinion> = opinions
         .iter()
         .map(|(opinion, _)| opinion)
         .filter(|opinion| opinion.standing == Standing::Scored && opinion.surprise >= least)
@@ -163,7 +176,7 @@ fn sharpened(gate: Gate, judged: &Assessment) -> Gate {
     match muted.iter().find_map(|opinion| opinion.muted) {
         Some(Muted::Direction) => Gate::Direction,
         Some(Muted::MinDeviation) => Gate::MinDeviation,
-        None if steps.combined >= least && steps.surprise < steps.combined => Gate::Direction,
+        None if steps.combined >= least && steps.claim < steps.combined => Gate::Direction,
         None => gate,
     }
 }
