@@ -14,6 +14,7 @@ mod catalog;
 mod cell;
 mod csv;
 mod error;
+mod events;
 mod feed;
 mod guard;
 mod input;
@@ -22,6 +23,7 @@ mod json;
 mod judge;
 mod keys;
 mod layout;
+mod merge;
 mod notation;
 mod order;
 mod parquet;
@@ -36,9 +38,12 @@ mod time;
 
 pub use catalog::Catalog;
 pub use error::HistoryError;
+pub use events::Listener;
 pub use input::{Input, InputKind};
 pub use layout::{LayoutError, Mapping};
 pub use read::{HistoryReader, ReadCounts};
-pub use replay::{HistoryOptions, HistoryProgress, Part, REPORT_BYTES, Watch, replay_history};
+pub use replay::{
+    HistoryOptions, HistoryProgress, Part, REPORT_BYTES, Watch, replay_events, replay_history,
+};
 pub use summary::{HistorySummary, InputReport};
 pub use time::TimeUnit;

@@ -41,12 +41,15 @@ pub(super) struct Judged {
 
 /// Takes what all shards made of a batch.
 pub(super) trait Collect: Send {
+    /// Whether judgements are wanted, too.
+    fn wants_scores(&self) -> bool;
+
     fn collect(&mut self, steps: &[Step], judged: Vec<Judged>) -> Result<(), HistoryError>;
 }
 
 /// Judges `work`, which is empty afterwards and can be used again.
-fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work]) -> Judged {
-    let mut outputs = Outputs { scores: Some(Vec::new()), ..Outputs::default() };
+fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work], wants_scores: bool) -> Judged {
+    let mut outputs = Outputs { scores: wants_scores.then(Vec::new), ..Outputs::default() };
     let mut ends = Vec::with_capacity(steps.len());
     for (step, work) in steps.iter().zip(work) {
         shard.apply(step.elapsed_ms, work, &mut outputs);
@@ -100,7 +103,7 @@ impl<'scope> Judges<'scope> {
         match self {
             Self::Here { shard, collect } => {
                 for work in &mut batch.work {
-                    let judged = judge(shard, &batch.steps, work);
+                    let judged = judge(shard, &batch.steps, work, collect.wants_scores());
                     collect.collect(&batch.steps, vec![judged])?;
                     pool.append(work);
                 }
@@ -140,6 +143,7 @@ impl<'scope> Threads<'scope> {
         shards: Vec<Shard>,
         collect: &'scope mut dyn Collect,
     ) -> Self {
+        let wants_scores = collect.wants_scores();
         let (recycle, done) = sync_channel(2 * WAITING_MAX * shards.len());
         let (mut inboxes, mut outboxes, mut judging) = (Vec::new(), Vec::new(), Vec::new());
         for mut shard in shards {
@@ -150,7 +154,7 @@ impl<'scope> Threads<'scope> {
             let recycle = recycle.clone();
             judging.push(scope.spawn(move || {
                 while let Ok((steps, mut work)) = batches.recv() {
-                    let judged = judge(&mut shard, &steps, &mut work);
+                    let judged = judge(&mut shard, &steps, &mut work, wants_scores);
                     // What there is no room for is dropped.
                     _ = recycle.try_send(work);
                     if outbox.send(judged).is_err() {

@@ -14,10 +14,12 @@ use bellwether_series::Timestamp;
 
 use super::catalog::Catalog;
 use super::error::HistoryError;
+use super::events::{Heard, Listener};
 use super::feed::{Feed, Readings};
 use super::input::Input;
 use super::judge::Judges;
 use super::layout::Mapping;
+use super::merge::{Merge, Sink};
 use super::order::{Next, OrderOptions, Ordered};
 use super::records::Recorder;
 use super::results::Results;
@@ -141,37 +143,71 @@ pub fn replay_history(
     if inputs.iter().any(is_read) {
         return Err(HistoryError::OutputIsInput { path: output.to_owned() });
     }
-    let run = Run { inputs, output, settings, options, watch };
-    // What seemed to be in order and was not is read again, without that hope.
-    match run.attempt(false, watch.note)? {
-        Some(replayed) => Ok(replayed),
-        None => run.attempt(true, &|_, _| {})?.ok_or(HistoryError::Thread),
-    }
+    let run = Run { inputs, folder: output, settings, options, watch };
+    let (Replayed { mut summary, learned }, results) = run.all(&|catalog| {
+        let scores_of = options.scores.then_some(catalog);
+        Results::create(output, settings, scores_of, options.report_bytes)
+    })?;
+    results.finish(&mut summary)?;
+    Ok((summary, learned))
+}
+
+/// Replays `inputs` under `settings` and hands each event to what `listener` makes: it is asked again if rows turn out not to
+/// be in order, since then all of it is replayed once more. Nothing is written but rows that are sorted, into the
+/// temporary folder.
+///
+/// # Errors
+/// Whatever [`HistoryError`] lists.
+pub fn replay_events<L: Listener>(
+    inputs: &[Input],
+    settings: &Arc<Settings>,
+    options: &HistoryOptions,
+    watch: &Watch<'_>,
+    listener: &dyn Fn() -> L,
+) -> Result<(HistorySummary, L), HistoryError> {
+    let folder = std::env::temp_dir();
+    let run = Run { inputs, folder: &folder, settings, options, watch };
+    let (replayed, heard) = run.all(&|_| Ok(Heard(listener())))?;
+    Ok((replayed.summary, heard.0))
 }
 
 struct Run<'a> {
     inputs: &'a [Input],
-    output: &'a Path,
+    /// Where rows are put aside.
+    folder: &'a Path,
     settings: &'a Arc<Settings>,
     options: &'a HistoryOptions,
     watch: &'a Watch<'a>,
 }
 
+/// What a replay gave beside its events.
+struct Replayed {
+    summary: HistorySummary,
+    learned: Option<Learned>,
+}
+
+/// Makes what takes the results, which may ask for the names of series.
+type Begin<'a, S> = &'a dyn Fn(&Arc<Catalog>) -> Result<S, HistoryError>;
+
 impl Run<'_> {
+    fn all<S: Sink>(&self, begin: Begin<'_, S>) -> Result<(Replayed, S), HistoryError> {
+        // What seemed to be in order and was not is read again, without that hope.
+        match self.attempt(false, self.watch.note, begin)? {
+            Some(replayed) => Ok(replayed),
+            None => self.attempt(true, &|_, _| {}, begin)?.ok_or(HistoryError::Thread),
+        }
+    }
+
     /// `None` if the rows were not in order, as without `sorts` they were hoped to be.
-    fn attempt(
+    fn attempt<S: Sink>(
         &self,
         sorts: bool,
         note: &(dyn Fn(&Input, &str) + Sync),
-    ) -> Result<Option<(HistorySummary, Option<Learned>)>, HistoryError> {
-        let Self { inputs, output, settings, options, watch } = *self;
+        begin: Begin<'_, S>,
+    ) -> Result<Option<(Replayed, S)>, HistoryError> {
+        let Self { inputs, folder, settings, options, watch } = *self;
         let (catalog, readings) = (Arc::new(Catalog::new(options.series_max)), Readings::default());
-        let mut results = Results::create(
-            output,
-            settings,
-            options.scores.then_some(&catalog),
-            options.report_bytes,
-        )?;
+        let mut merge = Merge::new(settings, begin(&catalog)?);
         let (numbers, count) = options.part.shards(options.threads);
         let tables = Tables::default();
         let shards: Vec<_> =
@@ -205,11 +241,11 @@ impl Run<'_> {
             });
             let order = OrderOptions {
                 memory_bytes: options.memory_bytes,
-                folder: output.to_owned(),
+                folder: folder.to_owned(),
                 sorts,
             };
             let mut ordered = Ordered::new(source, order);
-            let judges = Judges::start(scope, shards, &mut results);
+            let judges = Judges::start(scope, shards, &mut merge);
             let exclusions = &options.exclusions;
             let mut recorder =
                 Recorder::new(settings, &catalog, exclusions, (numbers, count), judges);
@@ -236,18 +272,17 @@ impl Run<'_> {
         let Some(((told, intake, shards), is_complete, spilled_rows)) = told else {
             return Ok(None);
         };
-        let summary = &mut results.summary;
-        told.put_into(summary);
+        let Merge { mut summary, sink, .. } = merge;
+        told.put_into(&mut summary);
         summary.complete = is_complete;
         summary.spilled_rows = spilled_rows;
         summary.part = (options.part.number, options.part.count);
         summary.config_digest = settings.digest.to_string();
         readings.take_reports().into_iter().for_each(|report| summary.add_input(report));
-        let summary = results.finish()?;
         let settings = Arc::clone(settings);
         let learned =
             Shard::gather(shards).map(|partitions| Learned { settings, intake, partitions });
-        Ok(Some((summary, learned)))
+        Ok(Some((Replayed { summary, learned }, sink)))
     }
 }
 

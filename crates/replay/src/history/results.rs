@@ -5,12 +5,12 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bellwether_engine::{AlertCap, Outputs, Settings};
+use bellwether_engine::{Counts, Event, Score, Settings};
 use bellwether_eventlog::EventTable;
 
 use super::catalog::Catalog;
 use super::error::{Cause, HistoryError};
-use super::judge::{Collect, Judged, Step};
+use super::merge::Sink;
 use super::scores::Scores;
 use super::summary::HistorySummary;
 use crate::report::{Facts, Observer};
@@ -18,7 +18,6 @@ use crate::report::{Facts, Observer};
 /// The files of a replay, while it goes on.
 pub(super) struct Results {
     folder: PathBuf,
-    cap: AlertCap,
     lines: BufWriter<File>,
     lines_path: PathBuf,
     table: EventTable,
@@ -26,7 +25,6 @@ pub(super) struct Results {
     scores: Option<Scores>,
     observer: Observer,
     settings: Arc<Settings>,
-    pub(super) summary: HistorySummary,
 }
 
 impl Results {
@@ -42,7 +40,6 @@ impl Results {
             .transpose()?;
         Ok(Self {
             folder: folder.to_owned(),
-            cap: AlertCap::new(Arc::clone(settings)),
             lines: BufWriter::new(
                 File::create(&lines_path).map_err(HistoryError::output(&lines_path))?,
             ),
@@ -52,75 +49,54 @@ impl Results {
             scores,
             observer: Observer::new(report_bytes),
             settings: Arc::clone(settings),
-            summary: HistorySummary::default(),
         })
     }
 
-    /// Ends all files.
-    pub(super) fn finish(mut self) -> Result<HistorySummary, HistoryError> {
+    /// Ends all files and says in `summary` what the files alone know.
+    pub(super) fn finish(mut self, summary: &mut HistorySummary) -> Result<(), HistoryError> {
         self.lines.flush().map_err(HistoryError::output(&self.lines_path))?;
         self.table.finish().map_err(HistoryError::output(&self.table_path))?;
         if let Some(scores) = self.scores.take() {
-            self.summary.scores = scores.rows();
+            summary.scores = scores.rows();
             scores.finish()?;
         }
         let path = self.folder.join("summary.json");
         let write = || -> Result<(), Cause> {
-            Ok(fs::write(&path, serde_json::to_string_pretty(&self.summary)? + "\n")?)
+            Ok(fs::write(&path, serde_json::to_string_pretty(summary)? + "\n")?)
         };
         write().map_err(HistoryError::output(&path))?;
-        let HistorySummary { samples, judged_samples, .. } = self.summary;
         let facts = Facts {
-            received: self.summary.first_received_ms.zip(self.summary.last_received_ms),
-            samples: (samples, judged_samples),
-            series: self.summary.series,
-            part: self.summary.part,
-            is_complete: self.summary.complete,
+            received: summary.first_received_ms.zip(summary.last_received_ms),
+            samples: (summary.samples, summary.judged_samples),
+            series: summary.series,
+            part: summary.part,
+            is_complete: summary.complete,
         };
         self.observer
             .write(&self.folder, &facts, &self.settings)
-            .map_err(HistoryError::output(&self.folder.join("report.html")))?;
-        Ok(self.summary)
+            .map_err(HistoryError::output(&self.folder.join("report.html")))
     }
 }
 
-impl Collect for Results {
-    fn collect(&mut self, steps: &[Step], mut judged: Vec<Judged>) -> Result<(), HistoryError> {
-        for part in &judged {
-            self.summary.add_counts(&part.counts);
-            self.observer.count(&part.counts);
+impl Sink for Results {
+    fn wants_scores(&self) -> bool {
+        true
+    }
+
+    fn count(&mut self, counts: &Counts) {
+        self.observer.count(counts);
+    }
+
+    fn take(&mut self, scores: &mut [Score], events: Vec<Event>) -> Result<(), HistoryError> {
+        self.observer.take(scores, &events);
+        if let Some(writer) = &mut self.scores {
+            writer.add(scores, &events)?;
         }
-        let mut parts: Vec<_> = judged
-            .iter_mut()
-            .map(|part| (part.events.drain(..), &part.ends, &mut part.scores))
-            .collect();
-        let mut before = vec![(0, 0); parts.len()];
-        for (index, step) in steps.iter().enumerate() {
-            let mut outputs = Outputs::default();
-            let mut scores = Vec::new();
-            for ((events, ends, all_scores), before) in parts.iter_mut().zip(&mut before) {
-                let end = ends[index];
-                outputs.events.extend(events.by_ref().take(end.0 - before.0));
-                scores.extend_from_slice(&all_scores[before.1..end.1]);
-                *before = end;
-            }
-            outputs.sort();
-            let events = self.cap.apply(outputs.events, step.elapsed_ms);
-            self.observer.take(&scores, &events);
-            if let Some(writer) = &mut self.scores {
-                writer.add(&mut scores, &events)?;
-            }
-            for event in events {
-                self.summary.events.count(&event);
-                serde_json::to_writer(&mut self.lines, &event)
-                    .map_err(HistoryError::output(&self.lines_path))?;
-                self.lines.write_all(b"\n").map_err(HistoryError::output(&self.lines_path))?;
-                self.table.push(event).map_err(HistoryError::output(&self.table_path))?;
-            }
-        }
-        if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
-            self.summary.first_received_ms.get_or_insert(first.received_at);
-            self.summary.last_received_ms = Some(last.received_at);
+        for event in events {
+            serde_json::to_writer(&mut self.lines, &event)
+                .map_err(HistoryError::output(&self.lines_path))?;
+            self.lines.write_all(b"\n").map_err(HistoryError::output(&self.lines_path))?;
+            self.table.push(event).map_err(HistoryError::output(&self.table_path))?;
         }
         Ok(())
     }
