@@ -22,7 +22,9 @@ impl<L: Listener> Sink for Heard<L> {
     fn count(&mut self, _: &Counts) {}
 
     fn take(&mut self, _: &mut [Score], events: Vec<Event>) -> Result<(), HistoryError> {
-        events.iter().for_each(|event| self.0.hear(event));
+        for event in &events {
+            self.0.hear(event);
+        }
         Ok(())
     }
 }

@@ -60,7 +60,9 @@ impl<S: Sink> Collect for Merge<S> {
             }
             outputs.sort();
             let events = self.cap.apply(outputs.events, step.elapsed_ms);
-            events.iter().for_each(|event| self.summary.events.count(event));
+            for event in &events {
+                self.summary.events.count(event);
+            }
             self.sink.take(&mut scores, events)?;
         }
         if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
