@@ -30,7 +30,7 @@ pub use inputs::InputArgs;
 pub(crate) use learn::parse_exclusion;
 pub use learn::{ExcludeArgs, WarmStartArgs};
 pub use plan::{FailOn, PlanArgs, PlanFormat};
-pub use tune::TuneArgs;
+pub use tune::{TuneArgs, TuneFormat};
 
 /// Streaming anomaly detection for Prometheus metrics.
 ///

@@ -24,7 +24,7 @@ mod judge;
 mod keys;
 mod layout;
 mod merge;
-mod notation;
+pub(crate) mod notation;
 mod order;
 mod parquet;
 mod read;
@@ -38,7 +38,7 @@ mod time;
 
 pub use catalog::Catalog;
 pub use error::HistoryError;
-pub use events::Listener;
+pub use events::{Listener, Tap};
 pub use input::{Input, InputKind};
 pub use layout::{LayoutError, Mapping};
 pub use read::{HistoryReader, ReadCounts};

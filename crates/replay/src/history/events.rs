@@ -1,6 +1,7 @@
-//! A replay of which only the events are wanted: nothing is written down.
+//! A replay of which only the events are wanted: nothing is written down. What the engine gets may be changed on the way.
 
-use bellwether_engine::{Counts, Event, Score};
+use bellwether_engine::{Counts, Event, NumberedSample, Score};
+use bellwether_series::LabelSet;
 
 use super::error::HistoryError;
 use super::merge::Sink;
@@ -9,6 +10,15 @@ use super::merge::Sink;
 pub trait Listener: Send {
     /// Takes an event.
     fn hear(&mut self, event: &Event);
+}
+
+/// Sees the rows of a replay before the engine does.
+pub trait Tap {
+    /// All rows come from the beginning: what was seen before does not count.
+    fn begin(&mut self);
+
+    /// Takes the rows of a second, in the order of time, and may change values or remove rows. `series` are all so far, by number.
+    fn tap(&mut self, series: &[LabelSet], rows: &mut Vec<NumberedSample>);
 }
 
 /// Hands events on and lets go of everything else.

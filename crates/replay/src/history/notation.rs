@@ -2,7 +2,7 @@
 
 /// The labels that `text` names, the metric name first as `__name__`. A text without braces is a metric name; `None` if
 /// it has braces and is not in the notation.
-pub(super) fn parse(text: &str) -> Option<Vec<(String, String)>> {
+pub(crate) fn parse(text: &str) -> Option<Vec<(String, String)>> {
     let text = text.trim();
     let name = |name: &str| ("__name__".to_owned(), name.trim().to_owned());
     let Some((metric, rest)) = text.split_once('{') else {

@@ -14,6 +14,7 @@ use bellwether_series::{LabelSet, Timestamp};
 use super::catalog::Catalog;
 use super::cell::CellOrder;
 use super::error::HistoryError;
+use super::events::Tap;
 use super::judge::{Batch, Judges, Step};
 use super::summary::HistorySummary;
 use crate::exclude::Exclusions;
@@ -34,6 +35,7 @@ pub(super) struct Recorder<'scope, 'c> {
     /// By number the beginning of each series' fingerprint, by which series go.
     ranks: Vec<u64>,
     exclusions: &'c Exclusions,
+    tap: Option<&'c mut dyn Tap>,
     order: CellOrder,
     /// Which shards there are to be work for, and how many there are of all parts.
     shards: (Vec<usize>, usize),
@@ -76,6 +78,7 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
         settings: &Arc<Settings>,
         catalog: &'c Catalog,
         exclusions: &'c Exclusions,
+        tap: Option<&'c mut dyn Tap>,
         shards: (Vec<usize>, usize),
         judges: Judges<'scope>,
     ) -> Self {
@@ -86,6 +89,7 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
             series: Vec::new(),
             ranks: Vec::new(),
             exclusions,
+            tap,
             order: CellOrder::default(),
             scratch: (0..shards.1).map(|_| Work::default()).collect(),
             shards,
@@ -113,6 +117,9 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
     pub(super) fn take(&mut self, cell: &mut Vec<NumberedSample>) -> Result<bool, HistoryError> {
         self.look_up(cell);
         self.leave_out(cell);
+        if let Some(tap) = &mut self.tap {
+            tap.tap(&self.series, cell);
+        }
         let Some(last) = cell.last() else { return Ok(true) };
         let received_at = last.at;
         self.order.sort(cell, &self.ranks);

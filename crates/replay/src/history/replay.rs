@@ -1,6 +1,6 @@
 //! The whole way: from files to results.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use bellwether_series::Timestamp;
 
 use super::catalog::Catalog;
 use super::error::HistoryError;
-use super::events::{Heard, Listener};
+use super::events::{Heard, Listener, Tap};
 use super::feed::{Feed, Readings};
 use super::input::Input;
 use super::judge::Judges;
@@ -143,7 +143,7 @@ pub fn replay_history(
     if inputs.iter().any(is_read) {
         return Err(HistoryError::OutputIsInput { path: output.to_owned() });
     }
-    let run = Run { inputs, folder: output, settings, options, watch };
+    let run = Run { inputs, folder: output, settings, options, tap: None, watch };
     let (Replayed { mut summary, learned }, results) = run.all(&|catalog| {
         let scores_of = options.scores.then_some(catalog);
         Results::create(output, settings, scores_of, options.report_bytes)
@@ -153,8 +153,8 @@ pub fn replay_history(
 }
 
 /// Replays `inputs` under `settings` and hands each event to what `listener` makes: it is asked again if rows turn out not to
-/// be in order, since then all of it is replayed once more. Nothing is written but rows that are sorted, into the
-/// temporary folder.
+/// be in order, since then all of it is replayed once more. `tap` sees the rows on their way. Nothing is written but rows that are
+/// sorted, into the temporary folder.
 ///
 /// # Errors
 /// Whatever [`HistoryError`] lists.
@@ -162,11 +162,12 @@ pub fn replay_events<L: Listener>(
     inputs: &[Input],
     settings: &Arc<Settings>,
     options: &HistoryOptions,
+    tap: Option<&RefCell<dyn Tap>>,
     watch: &Watch<'_>,
     listener: &dyn Fn() -> L,
 ) -> Result<(HistorySummary, L), HistoryError> {
     let folder = std::env::temp_dir();
-    let run = Run { inputs, folder: &folder, settings, options, watch };
+    let run = Run { inputs, folder: &folder, settings, options, tap, watch };
     let (replayed, heard) = run.all(&|_| Ok(Heard(listener())))?;
     Ok((replayed.summary, heard.0))
 }
@@ -177,6 +178,7 @@ struct Run<'a> {
     folder: &'a Path,
     settings: &'a Arc<Settings>,
     options: &'a HistoryOptions,
+    tap: Option<&'a RefCell<dyn Tap>>,
     watch: &'a Watch<'a>,
 }
 
@@ -205,7 +207,11 @@ impl Run<'_> {
         note: &(dyn Fn(&Input, &str) + Sync),
         begin: Begin<'_, S>,
     ) -> Result<Option<(Replayed, S)>, HistoryError> {
-        let Self { inputs, folder, settings, options, watch } = *self;
+        let Self { inputs, folder, settings, options, tap, watch } = *self;
+        let mut tap = tap.map(RefCell::borrow_mut);
+        if let Some(tap) = &mut tap {
+            tap.begin();
+        }
         let (catalog, readings) = (Arc::new(Catalog::new(options.series_max)), Readings::default());
         let mut merge = Merge::new(settings, begin(&catalog)?);
         let (numbers, count) = options.part.shards(options.threads);
@@ -247,8 +253,9 @@ impl Run<'_> {
             let mut ordered = Ordered::new(source, order);
             let judges = Judges::start(scope, shards, &mut merge);
             let exclusions = &options.exclusions;
+            let tap = tap.as_deref_mut().map(|tap| tap as &mut dyn Tap);
             let mut recorder =
-                Recorder::new(settings, &catalog, exclusions, (numbers, count), judges);
+                Recorder::new(settings, &catalog, exclusions, tap, (numbers, count), judges);
             let mut cell = Vec::new();
             let is_complete = loop {
                 if watch.stop.load(Ordering::Relaxed) {

@@ -120,7 +120,8 @@ fn history(
         progress: &progress,
         stop: watch.stop,
     };
-    let (summary, alerts) = replay_events(inputs, settings, options, &watch_one, &Alerts::default)?;
+    let (summary, alerts) =
+        replay_events(inputs, settings, options, None, &watch_one, &Alerts::default)?;
     if !summary.complete || watch.stop.load(Ordering::Relaxed) {
         return Err(PlanError::Stopped);
     }

@@ -154,7 +154,8 @@ fn events_alone_are_those_of_the_results_even_if_all_is_read_again() {
             Lines::default()
         };
         let (told, Lines(heard)) =
-            replay_events(&inputs, &settings(), &options, &watch, &listener).expect("a replay");
+            replay_events(&inputs, &settings(), &options, None, &watch, &listener)
+                .expect("a replay");
         assert!(heard == events, "{threads} {memory_bytes}: {heard}");
         assert_eq!((told.complete, told.events), (true, summary.events));
         assert_eq!((told.samples, told.judged_samples), (summary.samples, summary.judged_samples));
