@@ -167,19 +167,16 @@ impl Arena {
         let days = std::array::from_fn(|block| if block < share.blocks { days } else { 0.0 });
         let mut trial = Trial { days, ..Trial::default() };
         let sieve = sieve.into_inner();
-        let windows: Windows = match self.objective {
-            Objective::Recall => {
-                let faults = sieve.faults();
-                faults.map(|(labels, windows)| (labels.to_string(), windows.to_vec())).collect()
-            }
-            _ => {
-                let is_in = |series: &str| {
-                    share.one_in == 1
-                        || labels(series).is_some_and(|labels| share.has(unit(&labels)))
-                };
-                let its = windows.iter().filter(|(series, _)| is_in(series));
-                its.map(|(series, windows)| (series.clone(), windows.clone())).collect()
-            }
+        let windows: Windows = if self.objective == Objective::Recall {
+            let faults = sieve.faults();
+            faults.map(|(labels, windows)| (labels.to_string(), windows.to_vec())).collect()
+        } else {
+            let is_in = |series: &str| {
+                let has = |labels| share.has(unit(&labels));
+                share.one_in == 1 || labels(series).is_some_and(has)
+            };
+            let its = windows.iter().filter(|(series, _)| is_in(series));
+            its.map(|(series, windows)| (series.clone(), windows.clone())).collect()
         };
         count(&mut trial, &alerts.finish(), &windows, blocks);
         Ok(trial)

@@ -153,22 +153,19 @@ impl Candidate {
     /// In what it differs from the default, in the words of the configuration.
     pub fn words(&self) -> String {
         let default = Self::default();
-        let mut words = Vec::new();
-        if self.per_day != default.per_day {
-            words.push(format!("per_day {}", self.per_day));
-        }
-        if self.per_series_per_day != default.per_series_per_day {
-            words.push(format!("per_series_per_day {}", self.per_series_per_day));
-        }
-        if self.for_s != default.for_s {
-            words.push(format!("for {}s", self.for_s));
-        }
-        if self.min_relative != default.min_relative {
-            words.push(format!("min_deviation {}", self.min_relative));
-        }
-        if self.direction != default.direction {
-            words.push(format!("direction {}", self.direction.as_str()));
-        }
+        let pairs = [
+            ("per_day ", self.per_day.to_string(), default.per_day.to_string()),
+            (
+                "per_series_per_day ",
+                self.per_series_per_day.to_string(),
+                default.per_series_per_day.to_string(),
+            ),
+            ("for ", format!("{}s", self.for_s), format!("{}s", default.for_s)),
+            ("min_deviation ", self.min_relative.to_string(), default.min_relative.to_string()),
+            ("direction ", self.direction.as_str().into(), default.direction.as_str().into()),
+        ];
+        let differ = pairs.into_iter().filter(|(_, own, default)| own != default);
+        let mut words: Vec<String> = differ.map(|(name, own, _)| name.to_owned() + &own).collect();
         if !self.deep {
             words.push("no deep tier".to_owned());
         }

@@ -125,10 +125,12 @@ mod tests {
         let differs = |by: fn(&Candidate, &Candidate) -> bool| {
             assert!(all.iter().filter(|one| by(one, &default)).count() > 20);
         };
-        differs(|one, default| one.per_day != default.per_day);
-        differs(|one, default| one.per_series_per_day != default.per_series_per_day);
+        differs(|one, default| one.per_day.total_cmp(&default.per_day).is_ne());
+        differs(|one, default| {
+            one.per_series_per_day.total_cmp(&default.per_series_per_day).is_ne()
+        });
         differs(|one, default| one.for_s != default.for_s);
-        differs(|one, default| one.min_relative != default.min_relative);
+        differs(|one, default| one.min_relative.total_cmp(&default.min_relative).is_ne());
         differs(|one, default| one.direction != default.direction);
         differs(|one, _| !one.deep);
         differs(|one, _| one.detectors.as_ref().is_some_and(|chain| chain.seasonal.is_none()));

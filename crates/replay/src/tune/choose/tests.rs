@@ -70,7 +70,7 @@ fn who_did_not_go_on_without_a_block_is_not_chosen_for_it() {
     }
     let choice = choose(&trials, &field, &rule(Objective::F1, 100.0), 1);
     let held_out = choice.held_out.expect("labels");
-    assert_eq!(held_out.chosen_value, held_out.default_value);
+    assert_eq!(held_out.gain, (0.0, 0.0));
     assert_eq!((choice.best, choice.winner), (Some(1), 0));
 }
 
