@@ -110,18 +110,20 @@ impl Chain {
 
     /// An item for each, as the configuration has it.
     fn items(&self) -> Vec<String> {
-        let mut items = Vec::new();
-        if let Some((window, robust)) = self.zscore {
-            items.push(format!("zscore: {{ window: {window}, robust: {robust} }}"));
-        }
-        let windows =
-            [("iqr", self.iqr), ("forecast", self.forecast), ("changepoint", self.changepoint)];
-        if let Some(hour_of_week) = self.seasonal {
-            items.push(format!("seasonal: {{ hour_of_week: {hour_of_week} }}"));
-        }
-        for (name, window) in windows {
-            items.extend(window.map(|window| format!("{name}: {{ window: {window} }}")));
-        }
+        // In the order of the default chain, so that what names all of it is it.
+        let window = |name: &str, window: Option<u32>| {
+            window.map(|window| format!("{name}: {{ window: {window} }}"))
+        };
+        let named = [
+            self.zscore.map(|(window, robust)| {
+                format!("zscore: {{ window: {window}, robust: {robust} }}")
+            }),
+            window("iqr", self.iqr),
+            self.seasonal.map(|of_week| format!("seasonal: {{ hour_of_week: {of_week} }}")),
+            window("forecast", self.forecast),
+            window("changepoint", self.changepoint),
+        ];
+        let mut items: Vec<String> = named.into_iter().flatten().collect();
         items.extend(self.plain.iter().map(|name| format!("{name}: {{}}")));
         items
     }

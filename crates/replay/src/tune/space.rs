@@ -12,7 +12,7 @@ const PER_DAY: [f64; 8] = [10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05];
 const PER_SERIES_PER_DAY: [f64; 4] = [1.0, 0.5, 0.2, 0.05];
 const FOR_S: [u32; 7] = [0, 60, 120, 300, 600, 900, 1800];
 const MIN_RELATIVE: [f64; 6] = [0.0, 0.01, 0.02, 0.05, 0.1, 0.2];
-const WINDOW_SAMPLES: [u32; 6] = [60, 120, 240, 480, 720, 1440];
+const WINDOW_SAMPLES: [u32; 6] = [60, 120, 240, 360, 720, 1440];
 /// Draws of one candidate before it is taken although another one is the same.
 const ATTEMPTS: usize = 100;
 
