@@ -81,6 +81,11 @@ impl Shard {
         &mut self.partitions
     }
 
+    /// The partitions with their numbers.
+    pub fn numbered_partitions(&mut self) -> impl Iterator<Item = (usize, &mut Partition)> {
+        (self.first..).step_by(self.stride).zip(&mut self.partitions)
+    }
+
     #[inline]
     fn at(&mut self, partition: u8) -> &mut Partition {
         &mut self.partitions[usize::from(partition) / self.stride]

@@ -68,7 +68,7 @@ impl DropReason {
 }
 
 /// How often surprises were as large as they say, by class of signal: the calibration, measured as it goes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CalibrationCounts {
     /// Samples judged, by [`SignalClass::index`].
     pub judged: [u64; SignalClass::ALL.len()],
@@ -103,7 +103,7 @@ impl CalibrationCounts {
 }
 
 /// Samples by what became of them after they were taken, and series that a limit left out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Samples not judged, by [`DropReason::index`].
     pub dropped: [u64; DropReason::ALL.len()],
@@ -160,7 +160,7 @@ impl Counts {
 }
 
 /// The judgement of one sample.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// The series.
     pub fingerprint: Fingerprint,

@@ -12,6 +12,7 @@
 
 mod catalog;
 mod cell;
+mod checkpoint;
 mod csv;
 mod error;
 mod events;
@@ -25,12 +26,14 @@ mod keys;
 mod layout;
 mod merge;
 pub(crate) mod notation;
+mod options;
 mod order;
 mod parquet;
 mod read;
 mod records;
 mod replay;
 mod results;
+mod resume;
 mod scores;
 mod summary;
 mod table;
@@ -39,11 +42,10 @@ mod time;
 pub use catalog::Catalog;
 pub use error::HistoryError;
 pub use events::{Listener, Tap};
-pub use input::{Input, InputKind};
+pub use input::{HistorySource, Input, InputKind};
 pub use layout::{LayoutError, Mapping};
+pub use options::{Checkpoints, HistoryOptions, Part, REPORT_BYTES};
 pub use read::{HistoryReader, ReadCounts};
-pub use replay::{
-    HistoryOptions, HistoryProgress, Part, REPORT_BYTES, Watch, replay_events, replay_history,
-};
+pub use replay::{HistoryProgress, Watch, replay_events, replay_history};
 pub use summary::{HistorySummary, InputReport};
 pub use time::TimeUnit;

@@ -13,6 +13,7 @@ mod collector;
 mod durability;
 mod format;
 pub mod journal;
+mod lines;
 mod recorder;
 mod recovery;
 mod runtime;
@@ -26,6 +27,7 @@ pub mod storage;
 pub mod stored;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod waiting_room;
 
 pub use adopt::{AdoptError, Adopted, Learned, adopt};
 pub use alerts::AlertFigures;

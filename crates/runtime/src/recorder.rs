@@ -1,7 +1,8 @@
 //! The recorder: gives everything that happens its place in the order, and writes it to the journal before anybody
 //! acts on it or acknowledges it.
 //!
-//! What waits at the same time is written as one group. When the journal cannot be written, requests are refused, time stands
+//! What waits at the same time is written as one group. With tenants a group has few requests of each, so that nobody waits
+//! long for those of another. When the journal cannot be written, requests are refused, time stands
 //! still for the engine, and it is tried again every second; a configuration waits until it succeeds.
 
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use bellwether_engine::{RecordKind, SeriesView, Settings};
 use bellwether_series::Timestamp;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use crate::api::{Clock, Received, Reply, Request, SubmitError};
+use crate::api::{Clock, Received, Request, SubmitError};
 use crate::durability::Phase;
 use crate::journal::{Journal, JournalError, RequestFormat, RequestHeader, SyncPolicy};
 use crate::runtime::Wanted;
@@ -19,20 +20,19 @@ use crate::sequencer::{Caller, Save, Sequenced, ToSequencer};
 use crate::stats::Stats;
 use crate::storage::{Reserve, Storage};
 use crate::stored::{self, StoredBody};
+use crate::waiting_room::WaitingRoom;
 
 /// Messages that are written as one group.
 const GROUP_MESSAGES_MAX: usize = 64;
+/// Requests of one tenant that are written as one group: whoever comes meanwhile waits for so many of each other tenant.
+const GROUP_TENANT_MAX: usize = 4;
 /// While the journal cannot be written it is tried again this often.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
 /// What the recorder is told.
 #[expect(clippy::large_enum_variant, reason = "nearly every message is a request")]
 pub(crate) enum ToRecorder {
-    Request {
-        request: Request,
-        reply: Reply,
-        arrived: Instant,
-    },
+    Request(Submitted),
     Configure(Arc<Settings>),
     View {
         wanted: Wanted,
@@ -44,6 +44,12 @@ pub(crate) enum ToRecorder {
     Sync(Sender<Result<(), JournalError>>),
     /// A checkpoint that counts covers all records below this.
     Covered(u64),
+}
+
+/// A request, and who wants to know what becomes of it.
+pub(crate) struct Submitted {
+    pub(crate) request: Request,
+    pub(crate) caller: Caller,
 }
 
 /// The journal, and what belongs to it.
@@ -70,6 +76,8 @@ pub(crate) struct Recorder {
     /// What is on its way to the sequencer once the group is written.
     pub(crate) group: Vec<ToSequencer>,
     pub(crate) due: Due,
+    /// What has come and is not taken yet.
+    pub(crate) waiting_room: WaitingRoom,
 }
 
 /// When something is due although nobody says so, in milliseconds since the recorder began.
@@ -101,27 +109,51 @@ impl Recorder {
         let started = Instant::now();
         let now_ms = || started.elapsed().as_millis() as u64;
         loop {
-            let until = started + Duration::from_millis(self.turn_due_ms(now_ms()));
-            let first = match messages.recv_deadline(until) {
-                Ok(message) => Some(message),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => break,
-            };
-            let group = first.into_iter().chain(messages.try_iter()).take(GROUP_MESSAGES_MAX);
-            if !self.turn(group, now_ms()) {
+            let mut first = None;
+            if self.waiting_room.is_empty() {
+                let until = started + Duration::from_millis(self.turn_due_ms(now_ms()));
+                first = match messages.recv_deadline(until) {
+                    Ok(message) => Some(message),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Err(RecvTimeoutError::Disconnected) => break,
+                };
+            }
+            let arrived = first.into_iter().chain(messages.try_iter());
+            if !self.turn(arrived, GROUP_MESSAGES_MAX, now_ms()) {
                 return;
             }
         }
         self.finish();
     }
 
-    /// Takes messages as one group and does what is due at `now_ms`, since the start; false when the sequencer is gone.
-    pub(crate) fn turn(&mut self, group: impl Iterator<Item = ToRecorder>, now_ms: u64) -> bool {
+    /// Takes what has `arrived`, of the requests that wait a group of at most `requests_max`, and does what is due at
+    /// `now_ms`, since the start; false when the sequencer is gone.
+    pub(crate) fn turn(
+        &mut self,
+        arrived: impl Iterator<Item = ToRecorder>,
+        requests_max: usize,
+        now_ms: u64,
+    ) -> bool {
         let mut alive = true;
-        for message in group {
+        let mut arrived = arrived.fuse();
+        while self.waiting_room.is_open()
+            && let Some(message) = arrived.next()
+        {
+            if let Some(message) = self.waiting_room.admit(message) {
+                alive &= self.take(message);
+            }
+        }
+        let rounds =
+            if self.settings.tenants.is_some() { GROUP_TENANT_MAX } else { GROUP_MESSAGES_MAX };
+        for request in self.waiting_room.requests(rounds, requests_max) {
+            self.put_heartbeat_off(now_ms);
+            self.stats.dequeued();
+            alive &= self.request(request);
+        }
+        if let Some(message) = self.waiting_room.barrier() {
             // Questions make no record, so they must not put the heartbeat off.
-            if message.is_recorded() {
-                self.due.heartbeat_ms = now_ms + self.heartbeat.as_millis() as u64;
+            if matches!(message, ToRecorder::Configure(_)) {
+                self.put_heartbeat_off(now_ms);
             }
             alive &= self.take(message);
         }
@@ -129,12 +161,16 @@ impl Recorder {
             self.due.retry_ms = now_ms + RETRY_EVERY.as_millis() as u64;
             self.retry();
         } else if !self.has_failed() && now_ms >= self.due.heartbeat_ms {
-            self.due.heartbeat_ms = now_ms + self.heartbeat.as_millis() as u64;
+            self.put_heartbeat_off(now_ms);
             alive &= self.record(StoredBody::Heartbeat);
         }
         alive &= self.commit();
         self.sync_if_due(now_ms);
         alive
+    }
+
+    fn put_heartbeat_off(&mut self, now_ms: u64) {
+        self.due.heartbeat_ms = now_ms + self.heartbeat.as_millis() as u64;
     }
 
     /// Nothing comes any more: what was written is made durable.
@@ -149,10 +185,7 @@ impl Recorder {
     /// Takes a message; false when the sequencer is gone.
     fn take(&mut self, message: ToRecorder) -> bool {
         match message {
-            ToRecorder::Request { request, reply, arrived } => {
-                self.stats.dequeued();
-                self.request(request, Caller { reply, arrived })
-            }
+            ToRecorder::Request(submitted) => self.request(submitted),
             ToRecorder::Configure(settings) => {
                 if self.has_failed() {
                     self.waiting = Some(settings);
@@ -189,7 +222,7 @@ impl Recorder {
         }
     }
 
-    fn request(&mut self, request: Request, caller: Caller) -> bool {
+    fn request(&mut self, Submitted { request, caller }: Submitted) -> bool {
         let Request { tenant, write, received_at, received } = request;
         let is_stranger = self.is_stranger(tenant.as_deref());
         let tenant = tenant.unwrap_or_else(|| Arc::clone(&self.settings.tenant));
@@ -403,12 +436,5 @@ impl Recorder {
         if let Some(log) = &self.log {
             self.stats.observe_journal(log.journal.figures());
         }
-    }
-}
-
-impl ToRecorder {
-    /// Whether it becomes a record.
-    fn is_recorded(&self) -> bool {
-        matches!(self, Self::Request { .. } | Self::Configure(_))
     }
 }

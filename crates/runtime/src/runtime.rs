@@ -5,7 +5,7 @@
 //!            bounded   (Journal)    bounded   (Intake)      bounded   (Partitions)    bounded   (AlertCap)
 //! ```
 //!
-//! Every queue is bounded. When a shard cannot keep up the sequencer waits, then the recorder, its queue fills, and sources
+//! The recorder has a line for each tenant, and they take turns. Every queue is bounded. When a shard cannot keep up the sequencer waits, then the recorder, its queue fills, and sources
 //! hear [`SubmitError::Full`]: overload is refused at the door. The collector puts the outputs of a
 //! record together in one order, whatever the number of shards.
 
@@ -22,7 +22,8 @@ use crate::api::{Clock, Ingest, Reply, Request, SubmitError};
 use crate::checkpointer::{AskedNow, NoCheckpoint};
 use crate::collector::OnNews;
 use crate::durability::{Durability, Phase, Recovery, RecoveryError};
-use crate::recorder::{Recorder, ToRecorder};
+use crate::recorder::{Recorder, Submitted, ToRecorder};
+use crate::sequencer::Caller;
 use crate::stages::Stages;
 use crate::start::{Begun, Run, Start};
 use crate::stats::Stats;
@@ -59,6 +60,8 @@ pub struct Runtime {
 #[derive(Clone)]
 pub struct Handle {
     door: Door,
+    /// Requests that may wait for the recorder, in the queue before it and in its lines.
+    requests_max: usize,
     stats: Arc<Stats>,
 }
 
@@ -191,10 +194,11 @@ impl Handle {
     pub(crate) fn new(
         queue_requests_max: usize,
     ) -> (Self, Receiver<ToRecorder>, Receiver<AskedNow>) {
-        let (to_recorder, messages) = bounded(queue_requests_max.max(1));
+        let requests_max = queue_requests_max.max(1);
+        let (to_recorder, messages) = bounded(requests_max);
         let (to_checkpointer, asked) = unbounded();
         let door = Door(Arc::new(RwLock::new(Some(Ways { to_recorder, to_checkpointer }))));
-        (Self { door, stats: Arc::default() }, messages, asked)
+        (Self { door, requests_max, stats: Arc::default() }, messages, asked)
     }
 
     /// Nothing gets in any more.
@@ -257,6 +261,7 @@ impl Handle {
 impl Ingest for Handle {
     fn check(&self) -> Result<(), SubmitError> {
         match self.stats.phase() {
+            Phase::Ready if self.stats.queue_depth() >= self.requests_max => Err(SubmitError::Full),
             Phase::Ready => self.door.check(),
             Phase::Restoring | Phase::Replaying { .. } => Err(SubmitError::Recovering),
             Phase::Unrecorded => Err(SubmitError::Unrecorded),
@@ -265,8 +270,11 @@ impl Ingest for Handle {
 
     fn submit(&self, request: Request, reply: Reply) -> Result<(), SubmitError> {
         self.check()?;
-        let message = ToRecorder::Request { request, reply, arrived: Instant::now() };
-        self.stats.enqueued();
+        let caller = Caller { reply, arrived: Instant::now() };
+        let message = ToRecorder::Request(Submitted { request, caller });
+        if !self.stats.enqueued(self.requests_max) {
+            return Err(SubmitError::Full);
+        }
         self.door.try_send(message).inspect_err(|_| self.stats.dequeued())
     }
 }

@@ -12,6 +12,10 @@ use crate::sequencer::{Outlets, Sequencer, SequencerStage, ToSequencer};
 use crate::shard::ShardStage;
 use crate::stats::Stats;
 
+/// Records that may wait for the sequencer. Few, because in the recorder's lines tenants take turns and here they do not;
+/// what keeps the shards busy while a group is written are their own queues.
+const SEQUENCER_RECORDS_MAX: usize = 4;
+
 /// The stages behind the recorder.
 pub(crate) struct Stages {
     pub(crate) sequencer: SequencerStage,
@@ -26,7 +30,8 @@ pub(crate) struct Entrances {
 }
 
 impl Stages {
-    /// Spreads the state `begin_with` over `shards`. Each queue has room for `in_flight_max` records, or for any number.
+    /// Spreads the state `begin_with` over `shards`. Each queue has room for `in_flight_max` records, or for any number; that
+    /// of the sequencer for fewer.
     pub(crate) fn new(
         begin_with: State,
         shards: usize,
@@ -36,7 +41,8 @@ impl Stages {
     ) -> (Self, Entrances) {
         let State { settings, intake, next, partitions, done_below, collector } = begin_with;
         figures.observe_intake(&intake);
-        let (to_sequencer, messages) = queue(in_flight_max);
+        let (to_sequencer, messages) =
+            queue(in_flight_max.map(|room| room.min(SEQUENCER_RECORDS_MAX)));
         let (to_collector, headers) = queue(in_flight_max);
         let (recycle, recycled) = unbounded();
         let (mut to_shards, mut dones, mut stages) = (Vec::new(), Vec::new(), Vec::new());

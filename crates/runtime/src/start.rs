@@ -18,6 +18,7 @@ use crate::stages::{Entrances, Stages};
 use crate::stats::Stats;
 use crate::storage::Reserve;
 use crate::stored::{self, StoredBody};
+use crate::waiting_room::WaitingRoom;
 
 /// How the stages get to run.
 pub(crate) trait Run {
@@ -157,6 +158,7 @@ impl Start {
             stats: Arc::clone(&self.stats),
             group: Vec::new(),
             due: Due::new(self.options.heartbeat),
+            waiting_room: WaitingRoom::default(),
         }
     }
 }

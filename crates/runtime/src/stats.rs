@@ -198,8 +198,10 @@ impl Stats {
         update(&mut self.decided.lock());
     }
 
-    pub(crate) fn enqueued(&self) {
-        self.queued.fetch_add(1, Ordering::Relaxed);
+    /// Counts one more that waits for the recorder, unless `max` do.
+    pub(crate) fn enqueued(&self, max: usize) -> bool {
+        let one_more = |queued| (queued < max).then_some(queued + 1);
+        self.queued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
     }
 
     pub(crate) fn dequeued(&self) {
@@ -251,7 +253,7 @@ impl Stats {
         f64::from_bits(self.firing_threshold.load(Ordering::Relaxed))
     }
 
-    /// Requests waiting for the sequencer.
+    /// Requests waiting for the recorder.
     pub fn queue_depth(&self) -> usize {
         self.queued.load(Ordering::Relaxed)
     }

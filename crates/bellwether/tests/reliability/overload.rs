@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use crate::figures::{grouped, p99};
 use crate::fleet::{Fleet, LONG_AGO};
 use crate::load::introduce;
+use crate::offer::offer;
 use crate::poll::seconds;
-use crate::sender::{Answer, Sender};
+use crate::sender::Sender;
 use crate::server::Server;
 use crate::setting;
 
@@ -30,14 +31,6 @@ fn memory_allowance_bytes() -> u64 {
     (2 * cores * (2 << 20) + CONNECTIONS * (128 << 10)) as u64
 }
 
-#[derive(Default)]
-struct Counted {
-    taken: AtomicU64,
-    refused: AtomicU64,
-    /// Refused otherwise than with 503 and `Retry-After`, or not answered.
-    wrong: AtomicU64,
-}
-
 #[test]
 fn overload_is_refused_and_passes() {
     let dir = tempfile::tempdir().unwrap();
@@ -47,13 +40,14 @@ fn overload_is_refused_and_passes() {
     let mut server = Server::start_in(dir.path(), "overload", CONFIGURATION);
     let address = server.address();
     introduce(address, &fleets);
+    let senders = || Sender::new(address);
     let mut next = vec![1; CONNECTIONS];
     // Warm: it has seen everybody, and detectors have what they need.
-    run(address, &fleets, &mut next, seconds(setting::pick(10, 30)), None);
+    offer(senders, &fleets, &mut next, seconds(setting::pick(10, 30)), None);
     let mut peak = 0.0_f64;
     for connections in [4, 8, 16] {
         let fleets = &fleets[..connections];
-        let (counted, took) = run(address, fleets, &mut next, seconds(5), None);
+        let (counted, took) = offer(senders, fleets, &mut next, seconds(5), None);
         peak = peak.max(counted.taken.into_inner() as f64 / took.as_secs_f64());
     }
     let calm = probe(address, &fleets[0], &mut next[0]);
@@ -69,7 +63,7 @@ fn overload_is_refused_and_passes() {
                 thread::sleep(Duration::from_millis(200));
             }
         });
-        let outcome = run(address, &fleets, &mut next, lasting, Some(peak * FACTOR));
+        let outcome = offer(senders, &fleets, &mut next, lasting, Some(peak * FACTOR));
         is_over.store(true, Ordering::SeqCst);
         outcome
     });
@@ -101,53 +95,6 @@ fn overload_is_refused_and_passes() {
     setting::demand(goodput >= 0.8 * peak, &format!("goodput {goodput} of {peak} requests/s"));
     assert!(most_mib <= allowed_mib, "resident {most_mib} of {allowed_mib} MiB");
     setting::demand(after <= 2 * calm, "still slow after 30 s");
-}
-
-/// Sends from all `fleets` at once for `lasting`: as fast as they are answered, or `per_second` attempts of all together.
-fn run(
-    address: SocketAddr,
-    fleets: &[Fleet],
-    next: &mut [usize],
-    lasting: Duration,
-    per_second: Option<f64>,
-) -> (Counted, Duration) {
-    let counted = Counted::default();
-    let pause = per_second.map(|rate| Duration::from_secs_f64(fleets.len() as f64 / rate));
-    let started = Instant::now();
-    thread::scope(|scope| {
-        for (fleet, step) in fleets.iter().zip(next.iter_mut()) {
-            let counted = &counted;
-            scope.spawn(move || {
-                step_back();
-                let sender = Sender::new(address);
-                let mut body = fleet.body(*step);
-                let mut due = started;
-                while started.elapsed() < lasting {
-                    let of = match sender.post(&body) {
-                        Some(Answer { status: 204, .. }) => {
-                            *step += 1;
-                            body = fleet.body(*step);
-                            &counted.taken
-                        }
-                        Some(Answer { status: 503, has_retry_after: true, .. }) => &counted.refused,
-                        _ => &counted.wrong,
-                    };
-                    of.fetch_add(1, Ordering::SeqCst);
-                    due += pause.unwrap_or_default();
-                    thread::sleep(due.saturating_duration_since(Instant::now()));
-                }
-            });
-        }
-    });
-    (counted, started.elapsed())
-}
-
-/// Senders have machines of their own. On this one they leave the cores to the server when it wants them, or it would be
-/// measured how well the system shares cores.
-fn step_back() {
-    const NICENESS: i32 = 15;
-    // On Linux, of this thread alone.
-    rustix::process::setpriority_process(None, NICENESS).unwrap();
 }
 
 /// The 99th percentile of a sender that is alone.

@@ -7,12 +7,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use reqwest::Client;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::runtime::{self, Runtime};
 
 /// Longest wait for an answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// Pause before a request is sent again; nothing but the load depends on it.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Names the tenant, where the configuration says so.
+const TENANT_HEADER: HeaderName = HeaderName::from_static("x-scope-orgid");
 
 /// What a receiver answered.
 #[derive(Debug)]
@@ -33,13 +37,24 @@ pub(crate) struct Sender {
 impl Sender {
     /// To the receiver at `address`. It connects when it first sends.
     pub(crate) fn new(address: SocketAddr) -> Self {
+        Self::with(address, HeaderMap::new())
+    }
+
+    /// The same as a tenant.
+    pub(crate) fn of(address: SocketAddr, tenant: &'static str) -> Self {
+        let name = HeaderValue::from_static(tenant);
+        Self::with(address, HeaderMap::from_iter([(TENANT_HEADER, name)]))
+    }
+
+    fn with(address: SocketAddr, headers: HeaderMap) -> Self {
         static PROVIDER: OnceLock<()> = OnceLock::new();
         PROVIDER.get_or_init(|| {
             // Fails only when somebody else has installed it.
             _ = rustls::crypto::ring::default_provider().install_default();
         });
         let runtime = runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let client = Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
+        let client = Client::builder().no_proxy().timeout(TIMEOUT);
+        let client = client.default_headers(headers).build().unwrap();
         Self { runtime, client, url: format!("http://{address}/api/v1/write") }
     }
 

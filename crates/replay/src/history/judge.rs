@@ -2,6 +2,9 @@
 //!
 //! Records go to them in batches, since one may be a single sample. What comes out is put together record by record, in the
 //! order of the records, so neither batches nor shards show in the results.
+//!
+//! A batch may ask for the state behind it: each shard saves its partitions when it is done with the batch, and whoever collects gets
+//! them with what was judged. So all parts of a state stand after the same record, and nobody waits for anybody.
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
@@ -9,7 +12,9 @@ use std::thread::{Scope, ScopedJoinHandle};
 use bellwether_engine::{Counts, Event, Outputs, Score, Shard, Work};
 use bellwether_series::Timestamp;
 
+use super::checkpoint::SavedPartition;
 use super::error::HistoryError;
+use super::records::SavedRecords;
 
 /// Batches that wait for a shard, and for whoever puts their results together.
 const WAITING_MAX: usize = 4;
@@ -27,6 +32,8 @@ pub(super) struct Batch {
     pub(super) steps: Vec<Step>,
     /// By shard, then by record.
     pub(super) work: Vec<Vec<Work>>,
+    /// What a state behind it begins with, if one is asked for.
+    pub(super) saved: Option<Box<SavedRecords>>,
 }
 
 /// What one shard made of a batch.
@@ -37,6 +44,8 @@ pub(super) struct Judged {
     /// For each record where its events and its scores end.
     pub(super) ends: Vec<(usize, usize)>,
     pub(super) counts: Counts,
+    /// The state of the shard behind the batch, if it was asked for.
+    pub(super) saved: Vec<SavedPartition>,
 }
 
 /// Takes what all shards made of a batch.
@@ -44,12 +53,26 @@ pub(super) trait Collect: Send {
     /// Whether judgements are wanted, too.
     fn wants_scores(&self) -> bool;
 
-    fn collect(&mut self, steps: &[Step], judged: Vec<Judged>) -> Result<(), HistoryError>;
+    /// With `saved` everybody has saved the state behind the batch.
+    fn collect(
+        &mut self,
+        steps: &[Step],
+        judged: Vec<Judged>,
+        saved: Option<Box<SavedRecords>>,
+    ) -> Result<(), HistoryError>;
+}
+
+/// What is wanted of a batch beside its events.
+#[derive(Debug, Clone, Copy)]
+struct Wants {
+    scores: bool,
+    /// The state behind it.
+    state: bool,
 }
 
 /// Judges `work`, which is empty afterwards and can be used again.
-fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work], wants_scores: bool) -> Judged {
-    let mut outputs = Outputs { scores: wants_scores.then(Vec::new), ..Outputs::default() };
+fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work], wants: Wants) -> Judged {
+    let mut outputs = Outputs { scores: wants.scores.then(Vec::new), ..Outputs::default() };
     let mut ends = Vec::with_capacity(steps.len());
     for (step, work) in steps.iter().zip(work) {
         shard.apply(step.elapsed_ms, work, &mut outputs);
@@ -58,7 +81,18 @@ fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work], wants_scores: boo
         ends.push((outputs.events.len(), outputs.scores.as_ref().map_or(0, Vec::len)));
     }
     let scores = outputs.scores.unwrap_or_default();
-    Judged { events: outputs.events, scores, ends, counts: outputs.counts }
+    let saved = if wants.state { save(shard) } else { Vec::new() };
+    Judged { events: outputs.events, scores, ends, counts: outputs.counts, saved }
+}
+
+fn save(shard: &mut Shard) -> Vec<SavedPartition> {
+    let partitions = shard.numbered_partitions();
+    let saved = partitions.map(|(number, partition)| {
+        let mut state = Vec::new();
+        partition.save(&mut state);
+        SavedPartition { number, state, cold: partition.cold_states() }
+    });
+    saved.collect()
 }
 
 /// Where batches go.
@@ -69,10 +103,15 @@ pub(super) enum Judges<'scope> {
     There(Threads<'scope>),
 }
 
+/// What a shard is given of a batch, and whether it saves its state then.
+type ForShard = (Vec<Step>, Vec<Work>, bool);
+/// What whoever collects is given of it.
+type ForCollector = (Vec<Step>, Option<Box<SavedRecords>>);
+
 /// The threads that judge.
 pub(super) struct Threads<'scope> {
-    shards: Vec<SyncSender<(Vec<Step>, Vec<Work>)>>,
-    steps: SyncSender<Vec<Step>>,
+    shards: Vec<SyncSender<ForShard>>,
+    collected: SyncSender<ForCollector>,
     /// Work that was done and can be used again.
     done: Receiver<Vec<Work>>,
     judging: Vec<ScopedJoinHandle<'scope, Shard>>,
@@ -102,9 +141,11 @@ impl<'scope> Judges<'scope> {
     ) -> Result<bool, HistoryError> {
         match self {
             Self::Here { shard, collect } => {
+                let mut saved = batch.saved.take();
                 for work in &mut batch.work {
-                    let judged = judge(shard, &batch.steps, work, collect.wants_scores());
-                    collect.collect(&batch.steps, vec![judged])?;
+                    let wants = Wants { scores: collect.wants_scores(), state: saved.is_some() };
+                    let judged = judge(shard, &batch.steps, work, wants);
+                    collect.collect(&batch.steps, vec![judged], saved.take())?;
                     pool.append(work);
                 }
                 batch.steps.clear();
@@ -112,12 +153,15 @@ impl<'scope> Judges<'scope> {
             }
             Self::There(threads) => {
                 pool.extend(threads.done.try_iter().flatten());
+                let saved = batch.saved.take();
                 for (shard, work) in threads.shards.iter().zip(&mut batch.work) {
-                    if shard.send((batch.steps.clone(), std::mem::take(work))).is_err() {
+                    let work = std::mem::take(work);
+                    if shard.send((batch.steps.clone(), work, saved.is_some())).is_err() {
                         return Ok(false);
                     }
                 }
-                Ok(threads.steps.send(std::mem::take(&mut batch.steps)).is_ok())
+                let steps = std::mem::take(&mut batch.steps);
+                Ok(threads.collected.send((steps, saved)).is_ok())
             }
         }
     }
@@ -126,8 +170,8 @@ impl<'scope> Judges<'scope> {
     pub(super) fn finish(self) -> Result<Vec<Shard>, HistoryError> {
         match self {
             Self::Here { shard, .. } => Ok(vec![*shard]),
-            Self::There(Threads { shards, steps, done, judging, collector }) => {
-                drop((shards, steps, done));
+            Self::There(Threads { shards, collected, done, judging, collector }) => {
+                drop((shards, collected, done));
                 collector.join().unwrap_or(Err(HistoryError::Thread))?;
                 let shards: Result<_, _> =
                     judging.into_iter().map(ScopedJoinHandle::join).collect();
@@ -143,18 +187,18 @@ impl<'scope> Threads<'scope> {
         shards: Vec<Shard>,
         collect: &'scope mut dyn Collect,
     ) -> Self {
-        let wants_scores = collect.wants_scores();
+        let scores = collect.wants_scores();
         let (recycle, done) = sync_channel(2 * WAITING_MAX * shards.len());
         let (mut inboxes, mut outboxes, mut judging) = (Vec::new(), Vec::new(), Vec::new());
         for mut shard in shards {
-            let (inbox, batches) = sync_channel::<(Vec<Step>, Vec<Work>)>(WAITING_MAX);
+            let (inbox, batches) = sync_channel::<ForShard>(WAITING_MAX);
             let (outbox, judged) = sync_channel(WAITING_MAX);
             inboxes.push(inbox);
             outboxes.push(judged);
             let recycle = recycle.clone();
             judging.push(scope.spawn(move || {
-                while let Ok((steps, mut work)) = batches.recv() {
-                    let judged = judge(&mut shard, &steps, &mut work, wants_scores);
+                while let Ok((steps, mut work, state)) = batches.recv() {
+                    let judged = judge(&mut shard, &steps, &mut work, Wants { scores, state });
                     // What there is no room for is dropped.
                     _ = recycle.try_send(work);
                     if outbox.send(judged).is_err() {
@@ -164,14 +208,14 @@ impl<'scope> Threads<'scope> {
                 shard
             }));
         }
-        let (steps, all_steps) = sync_channel::<Vec<Step>>(WAITING_MAX);
+        let (collected, batches) = sync_channel::<ForCollector>(WAITING_MAX);
         let collector = scope.spawn(move || {
-            while let Ok(steps) = all_steps.recv() {
+            while let Ok((steps, saved)) = batches.recv() {
                 let judged: Result<_, _> = outboxes.iter().map(Receiver::recv).collect();
-                collect.collect(&steps, judged.map_err(|_| HistoryError::Thread)?)?;
+                collect.collect(&steps, judged.map_err(|_| HistoryError::Thread)?, saved)?;
             }
             Ok(())
         });
-        Self { shards: inboxes, steps, done, judging, collector }
+        Self { shards: inboxes, collected, done, judging, collector }
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use bellwether_engine::{AlertCap, Counts, Event, Outputs, Score, Settings};
 
+use super::checkpoint::{MergedHead, SavedPartition};
 use super::error::HistoryError;
 use super::judge::{Collect, Judged, Step};
+use super::records::SavedRecords;
 use super::summary::HistorySummary;
 
 /// Takes the results of a replay, record by record.
@@ -18,19 +20,52 @@ pub(super) trait Sink: Send {
 
     /// Takes the judgements of a record, in no order, and its events in the order of the log.
     fn take(&mut self, scores: &mut [Score], events: Vec<Event>) -> Result<(), HistoryError>;
+
+    /// Takes the state behind all that it was given.
+    fn save(&mut self, state: SavedState) -> Result<(), HistoryError>;
+}
+
+/// The state of a replay, but for what is of its [`Sink`].
+pub(super) struct SavedState {
+    pub(super) records: SavedRecords,
+    pub(super) merged: MergedHead,
+    pub(super) cap: Vec<u8>,
+    pub(super) partitions: Vec<SavedPartition>,
 }
 
 /// Puts results together, applies the cap on alerts, counts, and hands on.
 pub(super) struct Merge<S> {
     cap: AlertCap,
-    pub(super) summary: HistorySummary,
-    pub(super) sink: S,
+    counts: Counts,
+    summary: HistorySummary,
+    sink: S,
 }
 
-impl<S> Merge<S> {
+impl<S: Sink> Merge<S> {
     pub(super) fn new(settings: &Arc<Settings>, sink: S) -> Self {
         let cap = AlertCap::new(Arc::clone(settings));
-        Self { cap, summary: HistorySummary::default(), sink }
+        Self { cap, counts: Counts::default(), summary: HistorySummary::default(), sink }
+    }
+
+    /// Goes on from a state that was saved.
+    pub(super) fn resume(&mut self, merged: MergedHead, cap: AlertCap) {
+        let MergedHead { counts, events, received } = merged;
+        (self.cap, self.counts, self.summary.events) = (cap, counts, events);
+        (self.summary.first_received_ms, self.summary.last_received_ms) = received.unzip();
+    }
+
+    /// What was counted, and who took the results.
+    pub(super) fn finish(mut self) -> (HistorySummary, S) {
+        self.summary.add_counts(&self.counts);
+        (self.summary, self.sink)
+    }
+
+    fn head(&self) -> MergedHead {
+        MergedHead {
+            counts: self.counts,
+            events: self.summary.events,
+            received: self.summary.first_received_ms.zip(self.summary.last_received_ms),
+        }
     }
 }
 
@@ -39,9 +74,14 @@ impl<S: Sink> Collect for Merge<S> {
         self.sink.wants_scores()
     }
 
-    fn collect(&mut self, steps: &[Step], mut judged: Vec<Judged>) -> Result<(), HistoryError> {
+    fn collect(
+        &mut self,
+        steps: &[Step],
+        mut judged: Vec<Judged>,
+        saved: Option<Box<SavedRecords>>,
+    ) -> Result<(), HistoryError> {
         for part in &judged {
-            self.summary.add_counts(&part.counts);
+            self.counts.add(&part.counts);
             self.sink.count(&part.counts);
         }
         let mut parts: Vec<_> = judged
@@ -65,10 +105,16 @@ impl<S: Sink> Collect for Merge<S> {
             }
             self.sink.take(&mut scores, events)?;
         }
+        drop(parts);
         if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
             self.summary.first_received_ms.get_or_insert(first.received_at);
             self.summary.last_received_ms = Some(last.received_at);
         }
-        Ok(())
+        let Some(records) = saved else { return Ok(()) };
+        let mut cap = Vec::new();
+        self.cap.save(&mut cap);
+        let partitions = judged.into_iter().flat_map(|part| part.saved).collect();
+        let (records, merged) = (*records, self.head());
+        self.sink.save(SavedState { records, merged, cap, partitions })
     }
 }

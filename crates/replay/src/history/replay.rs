@@ -6,93 +6,27 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use bellwether_detect::Tables;
-use bellwether_engine::{NumberedSample, PARTITIONS, Settings, Shard};
+use bellwether_engine::{NumberedSample, Settings, Shard};
 use bellwether_runtime::Learned;
 use bellwether_series::Timestamp;
 
 use super::catalog::Catalog;
+use super::checkpoint::{self, Checkpoint, ResultsHead};
 use super::error::HistoryError;
 use super::events::{Heard, Listener, Tap};
 use super::feed::{Feed, Readings};
 use super::input::Input;
 use super::judge::Judges;
-use super::layout::Mapping;
 use super::merge::{Merge, Sink};
+use super::options::{Checkpoints, HistoryOptions};
 use super::order::{Next, OrderOptions, Ordered};
 use super::records::Recorder;
-use super::results::Results;
+use super::results::{About, Results};
+use super::resume::{Resumed, resume};
 use super::summary::HistorySummary;
-use crate::exclude::Exclusions;
-
-/// Memory for judgements that the report may show, in bytes, unless somebody says otherwise.
-pub const REPORT_BYTES: usize = 64 * 1024 * 1024;
-
-/// How history is replayed. None of it but `mapping`, `exclusions` and `part` changes an event.
-#[derive(Debug, Clone)]
-pub struct HistoryOptions {
-    /// Which columns mean what.
-    pub mapping: Mapping,
-    /// What is left out.
-    pub exclusions: Exclusions,
-    /// The part of the series that is judged.
-    pub part: Part,
-    /// Threads that judge; with more than one there are others that read and write. 0 counts as 1.
-    pub threads: usize,
-    /// Most memory for rows that wait to be in order, in bytes.
-    pub memory_bytes: usize,
-    /// Most series.
-    pub series_max: usize,
-    /// Whether every judgement is written, too.
-    pub scores: bool,
-    /// Most memory for the newest judgements, of which the report shows those before an alert, in bytes.
-    pub report_bytes: usize,
-}
-
-impl Default for HistoryOptions {
-    fn default() -> Self {
-        Self {
-            mapping: Mapping::default(),
-            exclusions: Exclusions::default(),
-            part: Part::default(),
-            threads: 1,
-            memory_bytes: 256 * 1024 * 1024,
-            series_max: Catalog::SERIES_MAX,
-            scores: false,
-            report_bytes: REPORT_BYTES,
-        }
-    }
-}
-
-/// A part of all series, by the partition that owns them: part `number` of `count`, from 1. Parts can be replayed one by one, and
-/// their events together are those of the whole, but for the cap on alerts a day, which each part has for itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
-    number: usize,
-    count: usize,
-}
-
-impl Default for Part {
-    /// The whole.
-    fn default() -> Self {
-        Self { number: 1, count: 1 }
-    }
-}
-
-impl Part {
-    /// Part `number` of `count`; `None` unless `1 <= number <= count <= 64`.
-    pub fn new(number: usize, count: usize) -> Option<Self> {
-        (1 <= number && number <= count && count <= PARTITIONS).then_some(Self { number, count })
-    }
-
-    /// The shards of this part, as numbers, and how many there are of all parts.
-    fn shards(self, threads: usize) -> (Vec<usize>, usize) {
-        let threads = threads.clamp(1, PARTITIONS / self.count);
-        let number = |thread| self.number - 1 + thread * self.count;
-        ((0..threads).map(number).collect(), threads * self.count)
-    }
-}
 
 /// How far a replay of history is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,20 +69,38 @@ pub fn replay_history(
     watch: &Watch<'_>,
 ) -> Result<(HistorySummary, Option<Learned>), HistoryError> {
     fs::create_dir_all(output).map_err(HistoryError::output(output))?;
-    let is_read = |input: &Input| {
-        let folder = input.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let same = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok();
-        same.is_some() && same == fs::canonicalize(output).ok()
-    };
-    if inputs.iter().any(is_read) {
+    if inputs.iter().any(|input| input.is_in(output)) {
         return Err(HistoryError::OutputIsInput { path: output.to_owned() });
     }
-    let run = Run { inputs, folder: output, settings, options, tap: None, watch };
-    let (Replayed { mut summary, learned }, results) = run.all(&|catalog| {
-        let scores_of = options.scores.then_some(catalog);
-        Results::create(output, settings, scores_of, options.report_bytes)
+    let identity = checkpoint::identity(
+        &settings.digest,
+        options.arguments(),
+        inputs.iter().map(Input::identity).collect(),
+    );
+    // A file of judgements cannot be gone on with.
+    let checkpoints = options.checkpoints.filter(|_| !options.scores);
+    let run = Run { inputs, folder: output, settings, options, checkpoints, tap: None, watch };
+    let resumed = match checkpoints.filter(|checkpoints| checkpoints.resume) {
+        Some(_) => Checkpoint::read(output, &identity)?,
+        None => None,
+    };
+    if resumed.is_none() {
+        checkpoint::remove(output)?;
+    }
+    let (Replayed { mut summary, learned }, results) = run.all(resumed, &|begun| {
+        let Begun { catalog, sorts, resumed } = begun;
+        let about = About {
+            settings,
+            scores_of: options.scores.then_some(catalog),
+            report_bytes: options.report_bytes,
+            identity: checkpoints.map(|_| (identity.clone(), sorts)),
+        };
+        Results::create(output, about, resumed)
     })?;
     results.finish(&mut summary)?;
+    if summary.complete {
+        checkpoint::remove(output)?;
+    }
     Ok((summary, learned))
 }
 
@@ -167,17 +119,19 @@ pub fn replay_events<L: Listener>(
     listener: &dyn Fn() -> L,
 ) -> Result<(HistorySummary, L), HistoryError> {
     let folder = std::env::temp_dir();
-    let run = Run { inputs, folder: &folder, settings, options, tap, watch };
-    let (replayed, heard) = run.all(&|_| Ok(Heard(listener())))?;
+    let run = Run { inputs, folder: &folder, settings, options, checkpoints: None, tap, watch };
+    let (replayed, heard) = run.all(None, &|_| Ok(Heard(listener())))?;
     Ok((replayed.summary, heard.0))
 }
 
 struct Run<'a> {
     inputs: &'a [Input],
-    /// Where rows are put aside.
+    /// Where rows are put aside, and states.
     folder: &'a Path,
     settings: &'a Arc<Settings>,
     options: &'a HistoryOptions,
+    /// When states are written.
+    checkpoints: Option<Checkpoints>,
     tap: Option<&'a RefCell<dyn Tap>>,
     watch: &'a Watch<'a>,
 }
@@ -188,36 +142,67 @@ struct Replayed {
     learned: Option<Learned>,
 }
 
-/// Makes what takes the results, which may ask for the names of series.
-type Begin<'a, S> = &'a dyn Fn(&Arc<Catalog>) -> Result<S, HistoryError>;
+/// What is known of a replay when it begins.
+struct Begun<'a> {
+    /// The names of series, as they come.
+    catalog: &'a Arc<Catalog>,
+    sorts: bool,
+    /// Where the results go on.
+    resumed: Option<ResultsHead>,
+}
+
+/// Makes what takes the results.
+type Begin<'a, S> = &'a dyn Fn(Begun<'_>) -> Result<S, HistoryError>;
 
 impl Run<'_> {
-    fn all<S: Sink>(&self, begin: Begin<'_, S>) -> Result<(Replayed, S), HistoryError> {
-        // What seemed to be in order and was not is read again, without that hope.
-        match self.attempt(false, self.watch.note, begin)? {
-            Some(replayed) => Ok(replayed),
-            None => self.attempt(true, &|_, _| {}, begin)?.ok_or(HistoryError::Thread),
+    /// Goes on from `resumed`.
+    fn all<S: Sink>(
+        &self,
+        resumed: Option<Checkpoint>,
+        begin: Begin<'_, S>,
+    ) -> Result<(Replayed, S), HistoryError> {
+        let sorts = resumed.as_ref().is_some_and(|resumed| resumed.head.sorts);
+        if let Some(replayed) = self.attempt(sorts, resumed, self.watch.note, begin)? {
+            return Ok(replayed);
         }
+        // What seemed to be in order and was not is read again, without that hope. States that were reached in vain are of no use.
+        if self.checkpoints.is_some() {
+            checkpoint::remove(self.folder)?;
+        }
+        self.attempt(true, None, &|_, _| {}, begin)?.ok_or(HistoryError::Thread)
     }
 
     /// `None` if the rows were not in order, as without `sorts` they were hoped to be.
     fn attempt<S: Sink>(
         &self,
         sorts: bool,
+        resumed: Option<Checkpoint>,
         note: &(dyn Fn(&Input, &str) + Sync),
         begin: Begin<'_, S>,
     ) -> Result<Option<(Replayed, S)>, HistoryError> {
-        let Self { inputs, folder, settings, options, tap, watch } = *self;
+        let Self { inputs, folder, settings, options, checkpoints, tap, watch } = *self;
         let mut tap = tap.map(RefCell::borrow_mut);
         if let Some(tap) = &mut tap {
             tap.begin();
         }
         let (catalog, readings) = (Arc::new(Catalog::new(options.series_max)), Readings::default());
-        let mut merge = Merge::new(settings, begin(&catalog)?);
         let (numbers, count) = options.part.shards(options.threads);
         let tables = Tables::default();
-        let shards: Vec<_> =
+        let mut shards: Vec<_> =
             numbers.iter().map(|&number| Shard::new(settings, &tables, number, count)).collect();
+        let resumed = match resumed {
+            Some(checkpoint) => Some(resume(checkpoint, settings, folder, &tables, &mut shards)?),
+            None => None,
+        };
+        let (records, merged, results) = resumed.map_or((None, None, None), |resumed| {
+            let Resumed { records, intake, merged, cap, results } = resumed;
+            (Some((records, intake)), Some((merged, cap)), Some(results))
+        });
+        let begun = Begun { catalog: &catalog, sorts, resumed: results };
+        let mut merge = Merge::new(settings, begin(begun)?);
+        if let Some((merged, cap)) = merged {
+            merge.resume(merged, cap);
+        }
         let is_parallel = shards.len() > 1;
         let total_bytes = inputs.iter().map(|input| input.size_bytes).sum();
         let replayed = Cell::new((0, None));
@@ -232,7 +217,7 @@ impl Run<'_> {
                 at,
             });
         };
-        let told = thread::scope(|scope| {
+        let told = thread::scope(|scope| -> Result<_, HistoryError> {
             let mut feed =
                 Feed::new(inputs, &options.mapping, &catalog, &readings, watch.stop, note);
             let mut rows_of: Box<super::order::Source<'_>> = if is_parallel {
@@ -256,30 +241,29 @@ impl Run<'_> {
             let tap = tap.as_deref_mut().map(|tap| tap as &mut dyn Tap);
             let mut recorder =
                 Recorder::new(settings, &catalog, exclusions, tap, (numbers, count), judges);
-            let mut cell = Vec::new();
-            let is_complete = loop {
-                if watch.stop.load(Ordering::Relaxed) {
-                    break false;
-                }
-                match ordered.next(&mut cell)? {
-                    Next::Cell => {}
-                    Next::End => break !watch.stop.load(Ordering::Relaxed),
-                    Next::Disorder => return Ok(None),
-                }
-                if !recorder.take(&mut cell)? {
-                    break false;
-                }
-                replayed.set((recorder.samples(), recorder.at()));
+            if let Some((records, intake)) = records {
+                recorder.resume(records, intake);
+            }
+            let is_complete = self.drive(&mut ordered, &mut recorder, &|samples, at| {
+                replayed.set((samples, at));
                 tell();
-            };
+            });
+            if let Ok(None) = is_complete {
+                return Ok(None);
+            }
+            if checkpoints.is_some() && !matches!(is_complete, Ok(Some(true))) {
+                // Also of what cannot be read now, and perhaps later.
+                recorder.save()?;
+            }
             let spilled_rows = ordered.spilled_rows();
             drop(ordered);
-            recorder.finish().map(|told| Some((told, is_complete, spilled_rows)))
+            let told = recorder.finish()?;
+            Ok(Some((told, is_complete? == Some(true), spilled_rows)))
         })?;
         let Some(((told, intake, shards), is_complete, spilled_rows)) = told else {
             return Ok(None);
         };
-        let Merge { mut summary, sink, .. } = merge;
+        let (mut summary, sink) = merge.finish();
         told.put_into(&mut summary);
         summary.complete = is_complete;
         summary.spilled_rows = spilled_rows;
@@ -291,24 +275,38 @@ impl Run<'_> {
             Shard::gather(shards).map(|partitions| Learned { settings, intake, partitions });
         Ok(Some((Replayed { summary, learned }, sink)))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_partition_is_in_one_shard_of_one_part() {
-        for (count, threads) in [(1, 1), (1, 3), (2, 2), (3, 8), (64, 4), (1, 900)] {
-            let mut owners = vec![0; PARTITIONS];
-            for number in 1..=count {
-                let (shards, all) = Part::new(number, count).unwrap().shards(threads);
-                for shard in shards {
-                    (0..PARTITIONS).filter(|p| p % all == shard).for_each(|p| owners[p] += 1);
+    /// Takes one second after the other: whether that were all; `None` if one came that should have come before.
+    fn drive(
+        &self,
+        ordered: &mut Ordered<'_>,
+        recorder: &mut Recorder<'_, '_>,
+        tell: &dyn Fn(u64, Option<Timestamp>),
+    ) -> Result<Option<bool>, HistoryError> {
+        let (mut cell, mut saved_at) = (Vec::new(), Instant::now());
+        loop {
+            if self.watch.stop.load(Ordering::Relaxed) {
+                return Ok(Some(false));
+            }
+            match ordered.next(&mut cell)? {
+                Next::Cell => {}
+                Next::End => return Ok(Some(!self.watch.stop.load(Ordering::Relaxed))),
+                Next::Disorder => return Ok(None),
+            }
+            if cell.last().is_some_and(|row| !recorder.has_taken(row.at)) {
+                if !recorder.take(&mut cell)? {
+                    return Ok(Some(false));
+                }
+                if let Some(checkpoints) = self.checkpoints
+                    && saved_at.elapsed() >= checkpoints.every
+                {
+                    if !recorder.save()? {
+                        return Ok(Some(false));
+                    }
+                    saved_at = Instant::now();
                 }
             }
-            assert!(owners.iter().all(|&owners| owners == 1), "{count} {threads} {owners:?}");
+            tell(recorder.samples(), recorder.at());
         }
-        assert!([(0, 1), (2, 1), (1, 65)].iter().all(|&(n, c)| Part::new(n, c).is_none()));
     }
 }

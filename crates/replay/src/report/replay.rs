@@ -19,6 +19,7 @@ use std::path::Path;
 use bellwether_engine::{Counts, Event, Score, Settings};
 use bellwether_eventlog::Wanted;
 use bellwether_series::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::episodes::Episodes;
 use super::period::{DAY_MS, Period};
@@ -46,8 +47,8 @@ pub(crate) struct Facts {
     pub(crate) is_complete: bool,
 }
 
-/// Hears what a replay judges. Its memory is bounded by what it is given and by the number of alerts that it follows.
-#[derive(Debug)]
+/// Hears what a replay judges. It can be saved, and goes on as if there had been no interruption. Its memory is bounded by what it is given and by the number of alerts that it follows.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Observer {
     tracks: Tracks,
     calibration: Calibration,

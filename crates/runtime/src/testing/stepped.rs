@@ -86,7 +86,7 @@ impl Stepped {
     /// Finishes everything that was taken, as a runtime does that is stopped.
     pub fn stop(mut self, now_ms: u64) {
         self.line.handle.close();
-        while !self.line.messages.is_empty() {
+        while !self.line.messages.is_empty() || !self.line.recorder.waiting_room.is_empty() {
             self.line.record(usize::MAX, now_ms);
         }
         self.line.drain();
@@ -105,10 +105,10 @@ impl Line {
         !self.messages.is_full() && self.handle.configure(settings).is_ok()
     }
 
-    /// Lets the recorder take up to `messages_max` messages as one group, and do what is due at `now_ms`: milliseconds since
+    /// Lets the recorder take up to `requests_max` requests as one group, and do what is due at `now_ms`: milliseconds since
     /// it was opened.
-    pub fn record(&mut self, messages_max: usize, now_ms: u64) {
-        self.recorder.turn(self.messages.try_iter().take(messages_max), now_ms);
+    pub fn record(&mut self, requests_max: usize, now_ms: u64) {
+        self.recorder.turn(self.messages.try_iter(), requests_max, now_ms);
     }
 
     /// How many stages there are behind the recorder.

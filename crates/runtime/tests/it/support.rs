@@ -51,7 +51,7 @@ pub(crate) fn options(shards: usize) -> Options {
 
 /// A clock that stands still. Should the machine be slow enough for a heartbeat, no event changes: to the
 /// engine it is a step back in time, which counts as none.
-struct StoppedClock;
+pub(crate) struct StoppedClock;
 
 impl Clock for StoppedClock {
     fn now(&self) -> Timestamp {

@@ -1,13 +1,14 @@
 //! Tenants: whose a request is goes through the journal, and nobody gets in as one that there is not.
 
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 
 use bellwether_engine::{Outcome, RejectReason, Settings, TenantLimits, Tenants};
-use bellwether_runtime::{Ingest, Received, Request, Runtime, SubmitError};
+use bellwether_runtime::testing::Stepped;
+use bellwether_runtime::{Ingest, Options, Received, Request, Runtime, SubmitError};
 use bellwether_wire::remote_write::compress;
 
 use crate::durable::{copy, durability};
-use crate::support::{SERIES, Told, options, request_body, start_durable};
+use crate::support::{SERIES, StoppedClock, Told, options, request_body, start_durable};
 
 fn settings(limits: &[(&str, usize)]) -> Settings {
     let limit = |&(name, series_max): &(&str, usize)| (name.into(), TenantLimits { series_max });
@@ -17,14 +18,17 @@ fn settings(limits: &[(&str, usize)]) -> Settings {
     Settings { tenants, digest, ..Settings::default() }
 }
 
-/// What becomes of one sample of each series, sent by `tenant`.
-fn send(runtime: &Runtime, tenant: Option<&str>, step: usize) -> Result<Outcome, SubmitError> {
+fn request(tenant: Option<&str>, step: usize) -> Request {
     let (write, received_at, body) = request_body(step);
     let received = Some(Received { source: Arc::from("test"), body: compress(&body) });
+    Request { tenant: tenant.map(Arc::from), write, received_at, received }
+}
+
+/// What becomes of one sample of each series, sent by `tenant`.
+fn send(runtime: &Runtime, tenant: Option<&str>, step: usize) -> Result<Outcome, SubmitError> {
     let (reply, answer) = mpsc::channel();
     let reply = Box::new(move |outcome| reply.send(outcome).expect("somebody waits"));
-    let tenant = tenant.map(Arc::from);
-    runtime.handle().submit(Request { tenant, write, received_at, received }, reply)?;
+    runtime.handle().submit(request(tenant, step), reply)?;
     answer.recv().expect("an answer")
 }
 
@@ -80,4 +84,86 @@ fn who_is_no_tenant_under_the_configuration_in_force_is_asked_to_come_back() {
         "until they have outlived themselves"
     );
     runtime.stop();
+}
+
+/// Who is answered, in this order, if ten of the bank wait, then an operator changes the configuration to `then` if there is
+/// one, then come one of the shop and one more of the bank. Each group is `|`.
+fn order_of_service(settings: Settings, then: Option<Settings>) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut stepped, _) = Stepped::open(
+        &Arc::new(settings),
+        Options { queue_requests_max: 13, ..options(2) },
+        Arc::new(StoppedClock),
+        Box::new(|_| {}),
+        durability(folder.path()),
+    )
+    .expect("a start");
+    let answered = Arc::new(Mutex::new(String::new()));
+    let line = stepped.line();
+    let mut step = 0;
+    let mut submit = |tenant: &'static str| {
+        let answered = Arc::clone(&answered);
+        let reply = Box::new(move |outcome: Result<Outcome, SubmitError>| {
+            outcome.expect("taken");
+            answered.lock().expect("no panic").push_str(&tenant[..1]);
+        });
+        step += 1;
+        line.handle().submit(request(Some(tenant), step), reply)
+    };
+    for _ in 0..10 {
+        submit("bank").expect("room");
+    }
+    if let Some(then) = then {
+        line.handle().configure(Arc::new(then)).expect("room");
+    }
+    submit("shop").expect("room");
+    submit("bank").expect("room");
+    let mut groups = Vec::new();
+    for _ in 0..5 {
+        line.record(64, 0);
+        line.drain();
+        groups.push(std::mem::take(&mut *answered.lock().expect("no panic")));
+    }
+    assert_eq!(line.handle().stats().queue_depth(), 0);
+    groups.join("|")
+}
+
+#[test]
+fn whoever_sends_little_waits_for_one_round_of_those_who_send_much() {
+    let tenants = || settings(&[("bank", 99), ("shop", 99)]);
+    assert_eq!(order_of_service(tenants(), None), "bsbbb|bbbb|bbb||");
+    // Without tenants nobody is told apart by the recorder's groups.
+    assert_eq!(order_of_service(Settings::default(), None), "bsbbbbbbbbbb||||");
+}
+
+#[test]
+fn a_configuration_is_for_whoever_comes_after_it_and_not_before() {
+    let larger = || settings(&[("bank", 100), ("shop", 100)]);
+    let tenants = settings(&[("bank", 99), ("shop", 99)]);
+    assert_eq!(order_of_service(tenants, Some(larger())), "bbbb|bbbb|bb|sb|");
+}
+
+#[test]
+fn no_more_wait_than_there_may_whether_in_the_queue_or_in_a_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut stepped, _) = Stepped::open(
+        &Arc::new(settings(&[("bank", 99)])),
+        Options { queue_requests_max: 6, ..options(1) },
+        Arc::new(StoppedClock),
+        Box::new(|_| {}),
+        durability(folder.path()),
+    )
+    .expect("a start");
+    let line = stepped.line();
+    let submit = |line: &bellwether_runtime::testing::Line, step| {
+        line.handle().submit(request(Some("bank"), step), Box::new(|_| {}))
+    };
+    (0..6).for_each(|step| submit(line, step).expect("room"));
+    assert_eq!(submit(line, 6), Err(SubmitError::Full));
+    assert_eq!(line.handle().check(), Err(SubmitError::Full));
+    line.record(2, 0);
+    // Two were taken, and four moved on into a line.
+    (6..8).for_each(|step| submit(line, step).expect("room"));
+    assert_eq!(submit(line, 8), Err(SubmitError::Full));
+    assert_eq!(line.handle().stats().queue_depth(), 6);
 }

@@ -2,7 +2,7 @@
 
 use bellwether_detect::profile::SignalClass;
 use bellwether_engine::{CalibrationCounts, Counts, Score};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::report::axis::{Scale, Tick, path};
 
@@ -16,7 +16,7 @@ const SURE_SAMPLES: f64 = 10.0;
 const FLOOR: f64 = -7.0;
 
 /// Judgements by surprise.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Calibration {
     judged: u64,
     /// Those with a surprise of at least 0.5, 1, 1.5 and so on.

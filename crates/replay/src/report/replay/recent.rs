@@ -4,10 +4,11 @@ use std::collections::VecDeque;
 
 use bellwether_engine::Score;
 use bellwether_series::Fingerprint;
+use serde::{Deserialize, Serialize};
 
 /// A window over the judgements of all series. It goes by whole records, so that the order in which threads are done with
 /// one does not show.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Recent {
     scores: VecDeque<Score>,
     /// How many of them are of each record.

@@ -7,6 +7,7 @@
 use bellwether_detect::Severity;
 use bellwether_engine::{ChangeKind, Event, Score};
 use bellwether_series::Fingerprint;
+use serde::{Deserialize, Serialize};
 
 use super::recent::Recent;
 
@@ -20,7 +21,7 @@ const AFTER_SAMPLES: usize = 120;
 const POINTS_MAX: usize = 960;
 
 /// What was judged around one alert.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Track {
     pub(super) episode: Fingerprint,
     series: Fingerprint,
@@ -66,7 +67,7 @@ impl Track {
 }
 
 /// All that is followed.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tracks {
     recent: Recent,
     kept: Vec<Track>,
