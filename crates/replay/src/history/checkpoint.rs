@@ -25,7 +25,7 @@ use crate::report::Observer;
 const FILE: &str = "replay.checkpoint";
 const MAGIC: &[u8; 8] = b"BWREPLAY";
 /// Version of what is in the file, beside [`STATE_VERSION`].
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// What a replay is about, as names and values: only one that is about the same goes on with its state.
 pub(super) type Identity = Vec<(String, String)>;

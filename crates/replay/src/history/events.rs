@@ -1,10 +1,11 @@
 //! A replay of which only the events are wanted: nothing is written down. What the engine gets may be changed on the way.
 
-use bellwether_engine::{Counts, Event, NumberedSample, Score};
+use bellwether_engine::{Counts, Event, NumberedSample};
 use bellwether_series::LabelSet;
 
 use super::error::HistoryError;
 use super::merge::{SavedState, Sink};
+use crate::report::Judgements;
 
 /// Takes the events of a replay, in the order of the log.
 pub trait Listener: Send {
@@ -31,7 +32,9 @@ impl<L: Listener> Sink for Heard<L> {
 
     fn count(&mut self, _: &Counts) {}
 
-    fn take(&mut self, _: &mut [Score], events: Vec<Event>) -> Result<(), HistoryError> {
+    fn begin(&mut self, _: Vec<Judgements>) {}
+
+    fn take(&mut self, _: usize, events: Vec<Event>) -> Result<(), HistoryError> {
         for event in &events {
             self.0.hear(event);
         }

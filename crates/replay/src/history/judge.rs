@@ -9,15 +9,16 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use bellwether_engine::{Counts, Event, Outputs, Score, Shard, Work};
+use bellwether_engine::{Counts, Event, Outputs, Shard, Work};
 use bellwether_series::Timestamp;
 
 use super::checkpoint::SavedPartition;
 use super::error::HistoryError;
 use super::records::SavedRecords;
+use crate::report::Judgements;
 
 /// Batches that wait for a shard, and for whoever puts their results together.
-const WAITING_MAX: usize = 4;
+const WAITING_MAX: usize = 2;
 
 /// A record as the intake left it.
 #[derive(Debug, Clone, Copy)]
@@ -39,10 +40,9 @@ pub(super) struct Batch {
 /// What one shard made of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Judged {
-    pub(super) events: Vec<Event>,
-    pub(super) scores: Vec<Score>,
-    /// For each record where its events and its scores end.
-    pub(super) ends: Vec<(usize, usize)>,
+    /// Each with the place of its record in the batch.
+    pub(super) events: Vec<(usize, Event)>,
+    pub(super) scores: Judgements,
     pub(super) counts: Counts,
     /// The state of the shard behind the batch, if it was asked for.
     pub(super) saved: Vec<SavedPartition>,
@@ -72,17 +72,21 @@ struct Wants {
 
 /// Judges `work`, which is empty afterwards and can be used again.
 fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work], wants: Wants) -> Judged {
-    let mut outputs = Outputs { scores: wants.scores.then(Vec::new), ..Outputs::default() };
-    let mut ends = Vec::with_capacity(steps.len());
-    for (step, work) in steps.iter().zip(work) {
-        shard.apply(step.elapsed_ms, work, &mut outputs);
+    // Most samples are judged, and what grows step by step is copied over and over.
+    let samples = work.iter().map(Work::samples).sum();
+    let scores = wants.scores.then(|| Vec::with_capacity(samples));
+    let mut outputs = Outputs { scores, ..Outputs::default() };
+    let (mut events, mut ends) = (Vec::new(), Vec::new());
+    let elapsed_ms: Vec<_> = steps.iter().map(|step| step.elapsed_ms).collect();
+    shard.apply_all(&elapsed_ms, work, &mut outputs, |record, outputs| {
         // Nobody takes gauges here.
         outputs.gauges.clear();
-        ends.push((outputs.events.len(), outputs.scores.as_ref().map_or(0, Vec::len)));
-    }
-    let scores = outputs.scores.unwrap_or_default();
+        events.extend(outputs.events.drain(..).map(|event| (record, event)));
+        ends.push(outputs.scores.as_ref().map_or(0, Vec::len));
+    });
+    let scores = Judgements::new(outputs.scores.unwrap_or_default(), ends, steps.len());
     let saved = if wants.state { save(shard) } else { Vec::new() };
-    Judged { events: outputs.events, scores, ends, counts: outputs.counts, saved }
+    Judged { events, scores, counts: outputs.counts, saved }
 }
 
 fn save(shard: &mut Shard) -> Vec<SavedPartition> {

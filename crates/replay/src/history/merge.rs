@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use bellwether_engine::{AlertCap, Counts, Event, Outputs, Score, Settings};
+use bellwether_engine::{AlertCap, Counts, Event, Outputs, Settings};
 
 use super::checkpoint::{MergedHead, SavedPartition};
 use super::error::HistoryError;
 use super::judge::{Collect, Judged, Step};
 use super::records::SavedRecords;
 use super::summary::HistorySummary;
+use crate::report::Judgements;
 
 /// Takes the results of a replay, record by record.
 pub(super) trait Sink: Send {
@@ -18,8 +19,11 @@ pub(super) trait Sink: Send {
     /// Takes what was counted of some records.
     fn count(&mut self, counts: &Counts);
 
-    /// Takes the judgements of a record, in no order, and its events in the order of the log.
-    fn take(&mut self, scores: &mut [Score], events: Vec<Event>) -> Result<(), HistoryError>;
+    /// Takes the judgements of these records, by shard.
+    fn begin(&mut self, judgements: Vec<Judgements>);
+
+    /// Takes the events of one of these records after the other, in the order of the log.
+    fn take(&mut self, record: usize, events: Vec<Event>) -> Result<(), HistoryError>;
 
     /// Takes the state behind all that it was given.
     fn save(&mut self, state: SavedState) -> Result<(), HistoryError>;
@@ -77,35 +81,32 @@ impl<S: Sink> Collect for Merge<S> {
     fn collect(
         &mut self,
         steps: &[Step],
-        mut judged: Vec<Judged>,
+        judged: Vec<Judged>,
         saved: Option<Box<SavedRecords>>,
     ) -> Result<(), HistoryError> {
-        for part in &judged {
-            self.counts.add(&part.counts);
-            self.sink.count(&part.counts);
+        let (mut all_events, mut judgements, mut partitions) = (Vec::new(), Vec::new(), Vec::new());
+        for Judged { events, scores, counts, saved } in judged {
+            self.counts.add(&counts);
+            self.sink.count(&counts);
+            all_events.extend(events);
+            judgements.push(scores);
+            partitions.extend(saved);
         }
-        let mut parts: Vec<_> = judged
-            .iter_mut()
-            .map(|part| (part.events.drain(..), &part.ends, &part.scores))
-            .collect();
-        let mut before = vec![(0, 0); parts.len()];
+        all_events.sort_by_key(|(record, _)| *record);
+        let mut all_events = all_events.into_iter().peekable();
+        self.sink.begin(judgements);
         for (index, step) in steps.iter().enumerate() {
             let mut outputs = Outputs::default();
-            let mut scores = Vec::new();
-            for ((events, ends, all_scores), before) in parts.iter_mut().zip(&mut before) {
-                let end = ends[index];
-                outputs.events.extend(events.by_ref().take(end.0 - before.0));
-                scores.extend_from_slice(&all_scores[before.1..end.1]);
-                *before = end;
+            while let Some((_, event)) = all_events.next_if(|(record, _)| *record == index) {
+                outputs.events.push(event);
             }
             outputs.sort();
             let events = self.cap.apply(outputs.events, step.elapsed_ms);
             for event in &events {
                 self.summary.events.count(event);
             }
-            self.sink.take(&mut scores, events)?;
+            self.sink.take(index, events)?;
         }
-        drop(parts);
         if let (Some(first), Some(last)) = (steps.first(), steps.last()) {
             self.summary.first_received_ms.get_or_insert(first.received_at);
             self.summary.last_received_ms = Some(last.received_at);
@@ -113,7 +114,6 @@ impl<S: Sink> Collect for Merge<S> {
         let Some(records) = saved else { return Ok(()) };
         let mut cap = Vec::new();
         self.cap.save(&mut cap);
-        let partitions = judged.into_iter().flat_map(|part| part.saved).collect();
         let (records, merged) = (*records, self.head());
         self.sink.save(SavedState { records, merged, cap, partitions })
     }

@@ -24,7 +24,7 @@ use crate::exclude::Exclusions;
 /// Quiet beyond this is a pause of whoever recorded the history: it ages nothing any further.
 const QUIET_MAX_MS: i64 = 7 * 86_400_000;
 /// Samples and records that are judged in one go.
-const BATCH_SAMPLES: usize = 1 << 14;
+const BATCH_SAMPLES: usize = 1 << 16;
 const BATCH_RECORDS: usize = 256;
 /// Seed of the look-up hash, which shows in no result.
 pub(super) const HASH_SEED: u64 = 6;

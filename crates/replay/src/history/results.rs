@@ -18,7 +18,7 @@ use super::merge::{SavedState, Sink};
 use super::records::SavedRecords;
 use super::scores::Scores;
 use super::summary::HistorySummary;
-use crate::report::{Facts, Observer};
+use crate::report::{Facts, Judgements, Observer};
 
 /// What the files of a replay are of.
 pub(super) struct About<'a> {
@@ -108,10 +108,15 @@ impl Sink for Results {
         self.observer.count(counts);
     }
 
-    fn take(&mut self, scores: &mut [Score], events: Vec<Event>) -> Result<(), HistoryError> {
-        self.observer.take(scores, &events);
+    fn begin(&mut self, judgements: Vec<Judgements>) {
+        self.observer.begin(judgements);
+    }
+
+    fn take(&mut self, record: usize, events: Vec<Event>) -> Result<(), HistoryError> {
+        self.observer.hear(record, &events);
         if let Some(writer) = &mut self.scores {
-            writer.add(scores, &events)?;
+            let mut scores: Vec<Score> = self.observer.judged(record).flatten().copied().collect();
+            writer.add(&mut scores, &events)?;
         }
         for event in events {
             let mut line =
