@@ -24,7 +24,7 @@ use bellwether_replay::tune::{
 use crate::cli::{TuneArgs, TuneFormat};
 use crate::config::Config;
 use crate::output;
-use crate::replay::{Notes, asked_to_stop};
+use crate::replay::{Notes, asked_to_stop, keep_servers};
 use progress::Shown;
 
 /// What is tuned on.
@@ -96,6 +96,7 @@ fn try_all(
     let arena = match ground {
         Ground::Corpus(files) => Arena::of_corpus(&files, &watch)?,
         Ground::Input(input) => {
+            let input = keep_servers(input, &stop)?;
             let windows = args.labels.as_deref().map(windows).transpose()?;
             Arena::of_input(input, windows, args.seed, &watch)?
         }

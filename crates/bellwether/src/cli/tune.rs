@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{InputArgs, parse_finite};
+use super::InputArgs;
+use super::eval::parse_finite;
 
 pub(super) const HELP: &str = "\
 Examples:

@@ -6,6 +6,7 @@ use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
 use bellwether_replay::corpus::list_series;
+use bellwether_replay::history::Input;
 use bellwether_replay::plan::PlanInput;
 use bellwether_series::Fingerprint;
 use serde_json::{Map, Value, json};
@@ -41,7 +42,7 @@ pub(super) fn asked(args: &TuneArgs, ground: &Ground) -> anyhow::Result<Map<Stri
                 PlanInput::Journal(folder) => say("inputs", sizes(segments(folder)?)?),
                 PlanInput::History { inputs, options } => {
                     say("columns", format!("{:?}", options.mapping).into());
-                    say("inputs", sizes(inputs.iter().map(|input| input.path.clone()))?)
+                    say("inputs", inputs.iter().map(Input::identity).collect())
                 }
             };
         }

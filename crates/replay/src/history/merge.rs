@@ -52,8 +52,8 @@ impl<S: Sink> Merge<S> {
     }
 
     /// Goes on from a state that was saved.
-    pub(super) fn resume(&mut self, merged: MergedHead, cap: AlertCap) {
-        let MergedHead { counts, events, received } = merged;
+    pub(super) fn resume(&mut self, merged: &MergedHead, cap: AlertCap) {
+        let MergedHead { counts, events, received } = *merged;
         (self.cap, self.counts, self.summary.events) = (cap, counts, events);
         (self.summary.first_received_ms, self.summary.last_received_ms) = received.unzip();
     }

@@ -20,6 +20,7 @@ use super::events::{Heard, Listener, Tap};
 use super::feed::{Feed, Readings};
 use super::input::Input;
 use super::judge::Judges;
+use super::manifest::Manifest;
 use super::merge::{Merge, Sink};
 use super::options::{Checkpoints, HistoryOptions};
 use super::order::{Next, OrderOptions, Ordered};
@@ -55,8 +56,8 @@ pub struct Watch<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json`, `report.html` and, if
-/// asked for, `scores.parquet` to `output`, which is made when it is missing. What the engine has learned by the end comes with the
+/// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json`, `replay.json`,
+/// `report.html` and, if asked for, `scores.parquet` to `output`, which is made when it is missing. What the engine has learned by the end comes with the
 /// summary if all partitions were judged.
 ///
 /// # Errors
@@ -87,8 +88,10 @@ pub fn replay_history(
     if resumed.is_none() {
         checkpoint::remove(output)?;
     }
-    let (Replayed { mut summary, learned }, results) = run.all(resumed, &|begun| {
-        let Begun { catalog, sorts, resumed } = begun;
+    // Before any event, so that those of one replay never stand beside the manifest of another.
+    Manifest::new(inputs, options, settings).write(output)?;
+    let (Replayed { mut summary, learned }, results) = run.all(resumed, &|beginning| {
+        let Beginning { catalog, sorts, resumed } = beginning;
         let about = About {
             settings,
             scores_of: options.scores.then_some(catalog),
@@ -143,7 +146,7 @@ struct Replayed {
 }
 
 /// What is known of a replay when it begins.
-struct Begun<'a> {
+struct Beginning<'a> {
     /// The names of series, as they come.
     catalog: &'a Arc<Catalog>,
     sorts: bool,
@@ -152,7 +155,7 @@ struct Begun<'a> {
 }
 
 /// Makes what takes the results.
-type Begin<'a, S> = &'a dyn Fn(Begun<'_>) -> Result<S, HistoryError>;
+type Begin<'a, S> = &'a dyn Fn(Beginning<'_>) -> Result<S, HistoryError>;
 
 impl Run<'_> {
     /// Goes on from `resumed`.
@@ -198,10 +201,10 @@ impl Run<'_> {
             let Resumed { records, intake, merged, cap, results } = resumed;
             (Some((records, intake)), Some((merged, cap)), Some(results))
         });
-        let begun = Begun { catalog: &catalog, sorts, resumed: results };
-        let mut merge = Merge::new(settings, begin(begun)?);
+        let beginning = Beginning { catalog: &catalog, sorts, resumed: results };
+        let mut merge = Merge::new(settings, begin(beginning)?);
         if let Some((merged, cap)) = merged {
-            merge.resume(merged, cap);
+            merge.resume(&merged, cap);
         }
         let is_parallel = shards.len() > 1;
         let total_bytes = inputs.iter().map(|input| input.size_bytes).sum();

@@ -58,8 +58,14 @@ fn replay(paths: &[PathBuf], options: &HistoryOptions) -> (HistorySummary, Strin
         .expect("a folder")
         .map(|file| file.expect("a file").file_name())
         .collect();
-    let expected =
-        ["events.jsonl", "events.parquet", "report.html", "scores.parquet", "summary.json"];
+    let expected = [
+        "events.jsonl",
+        "events.parquet",
+        "replay.json",
+        "report.html",
+        "scores.parquet",
+        "summary.json",
+    ];
     assert_eq!(names, expected.map(Into::into).into(), "nothing else is left behind");
     (summary, events, read("scores.parquet"))
 }
