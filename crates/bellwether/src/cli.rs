@@ -133,7 +133,7 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Score results against labels: how many incidents are found, how early, at what noise.
     ///
-    /// RESULTS is what `replay --corpus` wrote, or the results of any other detector: for every series a file of its id, CSV
+    /// RESULTS is what `replay --scores` or `replay --corpus` wrote, or the results of any other detector: for every series a file of its id, CSV
     /// with the columns timestamp, score and, if it has one, is_alert; plain or gzip. Prints for every dataset VUS-PR and
     /// AUC-PR of the scores, and of the alerts event-wise precision, recall and F1, F1 of ranges, false alarms a day of a
     /// series, and the median delay; for the dataset `nab` also the NAB score.

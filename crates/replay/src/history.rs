@@ -17,7 +17,7 @@ mod csv;
 mod error;
 mod events;
 mod feed;
-mod guard;
+pub(crate) mod guard;
 mod input;
 mod ipc;
 mod json;

@@ -8,7 +8,7 @@ use bellwether_series::LabelError;
 use super::layout::LayoutError;
 
 /// What is wrong within a library that reads a format.
-pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why history cannot be replayed.
 #[derive(Debug, thiserror::Error)]

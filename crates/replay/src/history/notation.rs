@@ -1,5 +1,13 @@
 //! A series in Prometheus' notation: `name{label="value",…}`, as columns and cells name it.
 
+use bellwether_series::LabelSet;
+
+/// The series that `text` names; `None` if it names none.
+pub(crate) fn labels(text: &str) -> Option<LabelSet> {
+    let pairs = parse(text)?;
+    LabelSet::from_pairs(pairs.iter().map(|(name, value)| (&**name, &**value))).ok()
+}
+
 /// The labels that `text` names, the metric name first as `__name__`. A text without braces is a metric name; `None` if
 /// it has braces and is not in the notation.
 pub(crate) fn parse(text: &str) -> Option<Vec<(String, String)>> {

@@ -6,17 +6,11 @@ use bellwether_engine::GROUP_RULE;
 use bellwether_series::{LabelSet, METRIC_NAME};
 
 use super::score::{Blocks, Trial};
-use crate::history::notation;
+use crate::history::notation::labels;
 use crate::plan::Alert;
 
 /// Windows by series in Prometheus' notation, each its first and last moment in Unix milliseconds.
 pub type Windows = BTreeMap<String, Vec<(i64, i64)>>;
-
-/// The labels of a series in Prometheus' notation; `None` if it is none.
-pub(super) fn labels(series: &str) -> Option<LabelSet> {
-    let pairs = notation::parse(series)?;
-    LabelSet::from_pairs(pairs.iter().map(|(name, value)| (&**name, &**value))).ok()
-}
 
 /// Counts in `trial` which windows `alerts` found, and which alerts found none. The alert of a group finds windows of its series.
 pub(super) fn count(trial: &mut Trial, alerts: &[Alert], windows: &Windows, blocks: &Blocks) {

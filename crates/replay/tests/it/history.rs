@@ -6,6 +6,7 @@ mod damage;
 mod formats;
 mod read;
 mod resume;
+mod scored;
 mod story;
 
 use std::cell::Cell;
