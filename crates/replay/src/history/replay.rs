@@ -56,9 +56,9 @@ pub struct Watch<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json`, `replay.json`,
-/// `report.html` and, if asked for, `scores.parquet` to `output`, which is made when it is missing. What the engine has learned by the end comes with the
-/// summary if all partitions were judged.
+/// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json`, `replay.json`, `report.html` and, if
+/// asked for, `scores.parquet` to `output`, which is made when it is missing. What the engine has learned by the end comes with
+/// the summary if all partitions were judged.
 ///
 /// # Errors
 /// Whatever [`HistoryError`] lists.

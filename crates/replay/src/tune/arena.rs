@@ -33,12 +33,24 @@ pub struct Arena {
     ground: Ground,
     objective: Objective,
     shares: Vec<Share>,
-    seed: u64,
 }
 
 enum Ground {
-    Recorded { input: PlanInput, blocks: Blocks, windows: Windows, series: usize, units: Vec<Unit> },
+    Recorded(Recorded),
     Corpus(CorpusArena),
+}
+
+/// Files with history, or a journal.
+struct Recorded {
+    input: PlanInput,
+    blocks: Blocks,
+    /// Labelled ones, by series.
+    windows: Windows,
+    /// How many series there are, and what can be a share of them; nobody looks at those of a journal.
+    series: usize,
+    units: Vec<Unit>,
+    /// What decides about faults that are put into files; `None` where windows are labelled.
+    faults_by: Option<u64>,
 }
 
 impl Arena {
@@ -71,8 +83,9 @@ impl Arena {
             PlanInput::Journal(_) => vec![Share::WHOLE],
             PlanInput::History { .. } => shares(&units, is_labelled),
         };
-        let ground = Ground::Recorded { input, blocks, windows, series, units };
-        Ok(Self { ground, objective, shares, seed })
+        let faults_by = (!is_labelled).then_some(seed);
+        let recorded = Recorded { input, blocks, windows, series, units, faults_by };
+        Ok(Self { ground: Ground::Recorded(recorded), objective, shares })
     }
 
     /// Looks at the labelled corpus in `files`: each of its series is a fleet by itself.
@@ -82,7 +95,7 @@ impl Arena {
     pub fn of_corpus(files: &CorpusFiles, watch: &ArenaWatch<'_>) -> Result<Self, TuneError> {
         let corpus = CorpusArena::look_at(files, watch.stop)?;
         let shares = shares(&corpus.units(), true);
-        Ok(Self { ground: Ground::Corpus(corpus), objective: Objective::F1, shares, seed: 0 })
+        Ok(Self { ground: Ground::Corpus(corpus), objective: Objective::F1, shares })
     }
 
     /// What is looked for.
@@ -107,29 +120,26 @@ impl Arena {
     ) -> Result<Trial, TuneError> {
         match &self.ground {
             Ground::Corpus(corpus) => corpus.play(settings, share, stop),
-            Ground::Recorded { input: PlanInput::Journal(_), blocks, windows, .. } => {
-                let mut trial = Trial { days: [blocks.days(); BLOCKS], ..Trial::default() };
-                count(&mut trial, &self.journal(settings, stop)?, windows, blocks);
-                Ok(trial)
-            }
-            Ground::Recorded { input: PlanInput::History { inputs, options }, .. } => {
-                self.files(inputs, options, settings, share, stop)
-            }
+            Ground::Recorded(recorded) => match &recorded.input {
+                PlanInput::Journal(_) => recorded.journal(settings, stop),
+                PlanInput::History { inputs, options } => {
+                    recorded.files(inputs, options, settings, share, stop)
+                }
+            },
         }
     }
+}
 
-    fn journal(
-        &self,
-        settings: &Arc<Settings>,
-        stop: &AtomicBool,
-    ) -> Result<Vec<crate::plan::Alert>, TuneError> {
-        let Ground::Recorded { input, .. } = &self.ground else { return Ok(Vec::new()) };
+impl Recorded {
+    fn journal(&self, settings: &Arc<Settings>, stop: &AtomicBool) -> Result<Trial, TuneError> {
         let watch = PlanWatch { note: &|_, _| {}, progress: &|_, _| {}, stop };
-        let replayed = replay_alerts(input, Some(settings), 1, &watch)?;
+        let replayed = replay_alerts(&self.input, Some(settings), 1, &watch)?;
         if stop.load(Ordering::Relaxed) {
             return Err(TuneError::Stopped);
         }
-        Ok(replayed.alerts)
+        let mut trial = Trial { days: [self.blocks.days(); BLOCKS], ..Trial::default() };
+        count(&mut trial, &replayed.alerts, &self.windows, &self.blocks);
+        Ok(trial)
     }
 
     fn files(
@@ -140,14 +150,12 @@ impl Arena {
         share: Share,
         stop: &AtomicBool,
     ) -> Result<Trial, TuneError> {
-        let Ground::Recorded { blocks, windows, series, units, .. } = &self.ground else {
-            return Ok(Trial::default());
-        };
+        let Self { blocks, windows, series, units, faults_by, .. } = self;
         let kept = units.iter().filter(|unit| share.has(unit.key)).count();
         let part = kept as f64 / units.len().max(1) as f64;
-        let faults = (self.objective == Objective::Recall).then(|| {
+        let faults = faults_by.map(|seed| {
             let kept_series = (*series as f64 * part).ceil() as usize;
-            Faults::new(self.seed, *blocks, kept_series)
+            Faults::new(seed, *blocks, kept_series)
         });
         let mut settings = Settings::clone(settings);
         // A part of the fleet has its part of the budget, so that thresholds are about those of the whole.
@@ -168,7 +176,7 @@ impl Arena {
         let days = std::array::from_fn(|block| if block < share.blocks { days } else { 0.0 });
         let mut trial = Trial { days, ..Trial::default() };
         let sieve = sieve.into_inner();
-        let windows: Windows = if self.objective == Objective::Recall {
+        let windows: Windows = if faults_by.is_some() {
             let faults = sieve.faults();
             faults.map(|(labels, windows)| (labels.to_string(), windows.to_vec())).collect()
         } else {

@@ -1,9 +1,9 @@
 //! Windows to be found, and the alerts that find them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bellwether_engine::GROUP_RULE;
-use bellwether_series::{LabelSet, METRIC_NAME};
+use bellwether_series::{Fingerprint, LabelSet, METRIC_NAME};
 
 use super::score::{Blocks, Trial};
 use crate::history::notation::labels;
@@ -22,7 +22,7 @@ pub(super) fn count(trial: &mut Trial, alerts: &[Alert], windows: &Windows, bloc
             of_groups.push((alert, labels(&alert.series)));
         }
     }
-    let mut found_something: Vec<&Alert> = Vec::new();
+    let mut found_something: BTreeSet<Fingerprint> = BTreeSet::new();
     for (series, windows) in windows {
         let member = if of_groups.is_empty() { None } else { labels(series) };
         let groups =
@@ -32,16 +32,15 @@ pub(super) fn count(trial: &mut Trial, alerts: &[Alert], windows: &Windows, bloc
         let found: Vec<_> = windows
             .iter()
             .map(|window| {
-                let finders = its.iter().filter(|alert| overlaps(alert, window));
-                let before = found_something.len();
-                found_something.extend(finders);
-                (*window, found_something.len() > before)
+                let finders: Vec<_> = its.iter().filter(|alert| overlaps(alert, window)).collect();
+                found_something.extend(finders.iter().map(|alert| alert.episode_id));
+                (*window, !finders.is_empty())
             })
             .collect();
         trial.add_windows(series, blocks, &found);
     }
     for alert in alerts {
-        if !found_something.iter().any(|finder| finder.episode_id == alert.episode_id) {
+        if !found_something.contains(&alert.episode_id) {
             trial.add_false_alarm(&alert.series, blocks, alert.fired_at_ms);
         }
     }
