@@ -5,11 +5,13 @@
     reason = "doc comments here are help texts, which show no Markdown"
 )]
 
+mod eval;
 mod explain;
 mod history;
 mod inputs;
 mod learn;
 mod plan;
+mod report;
 mod resume;
 mod server;
 mod tune;
@@ -17,24 +19,23 @@ mod tune;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use bellwether_replay::eval::TOLERANCE;
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use jiff::civil::Date;
 
 use crate::config::PRESETS;
-use crate::report::parse_moment;
 
+pub use eval::EvalArgs;
 pub use explain::ExplainArgs;
 pub use history::HistoryArgs;
 pub use inputs::InputArgs;
 pub(crate) use learn::parse_exclusion;
 pub use learn::{ExcludeArgs, WarmStartArgs};
 pub use plan::{FailOn, PlanArgs, PlanFormat};
+pub use report::{ReportArgs, ReportFormat};
 pub use resume::ResumeArgs;
 pub use server::ServerArgs;
-pub use tune::TuneArgs;
+pub use tune::{TuneArgs, TuneFormat};
 
 /// Streaming anomaly detection for Prometheus metrics.
 ///
@@ -113,17 +114,18 @@ pub enum Command {
     Plan(PlanArgs),
     /// Find a configuration that suits recorded history.
     ///
-    /// Replays files with history, or a journal, under the default configuration and a fixed list of others, and scores each by
-    /// blocks of time. With --labels the best F1 of events wins, if it is better for sure on blocks that had no say; without
-    /// them the most sensitive one within --per-day. Says what was tried; writes what `check` accepts.
+    /// Replays files with history, a journal or a labelled corpus under the default configuration and others that --seed draws,
+    /// and scores each by blocks of time. With labels the best F1 of windows wins, without them whoever finds most of the faults that
+    /// are put in; within --per-day, and only if it is better than the default for sure on blocks that had no say. Says what was
+    /// tried, what won and by how much; writes what `check` accepts.
     ///
     /// Exit code 0: a configuration was written, be it the default. 1: that cannot be done. 2: wrong usage.
     #[command(after_help = tune::HELP)]
     Tune(TuneArgs),
     /// Say why there is an alert, or why there was none.
     ///
-    /// Of an event: what was expected, what each detector said, the threshold and what set it, recomputed from the journal and
-    /// compared with what was stored. Of series at a time: what became of the newest sample of each, and what stopped it.
+    /// Of an event: what was expected, what each detector said, the threshold and what set it, recomputed from the journal, or
+    /// from the files of a replay, and compared with what was stored. Of series at a time: what became of the newest sample of each, and what stopped it.
     ///
     /// Exit code 0: explained, and equal to what was stored where it was recomputed. 1: not equal, or it cannot be
     /// explained. 2: wrong usage.
@@ -131,20 +133,20 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Score results against labels: how many incidents are found, how early, at what noise.
     ///
-    /// RESULTS is what `replay --corpus` wrote, or the results of any other detector: for every series a file of its id, CSV
+    /// RESULTS is what `replay --scores` or `replay --corpus` wrote, or the results of any other detector: for every series a file of its id, CSV
     /// with the columns timestamp, score and, if it has one, is_alert; plain or gzip. Prints for every dataset VUS-PR and
     /// AUC-PR of the scores, and of the alerts event-wise precision, recall and F1, F1 of ranges, false alarms a day of a
     /// series, and the median delay; for the dataset `nab` also the NAB score.
     ///
     /// Exit code 0: done, and with --baseline no figure is worse. 1: one is, or it cannot be done. 2: wrong usage.
-    #[command(after_help = EVAL_HELP)]
+    #[command(after_help = eval::HELP)]
     Eval(EvalArgs),
     /// Say what fired in a day or a week, what it cost of the budget, and what to tune.
     ///
     /// Reads the event log of the data folder, or any file of events, also while bellwether runs. Without a period
     /// it is about the seven days (UTC) up to the newest event. Exit code 0: the report was made. 1: no event could
     /// be read. 2: wrong usage.
-    #[command(after_help = REPORT_HELP)]
+    #[command(after_help = report::HELP)]
     Report(ReportArgs),
     /// Find everything that is wrong with configuration files.
     ///
@@ -194,20 +196,6 @@ Examples:
   bellwether replay --verify bellwether-data --events bellwether-data/events
   bellwether replay --corpus datasets/manifest.json --output results
   bellwether replay --corpus datasets/manifest.json --output results --config bellwether.yml";
-
-const EVAL_HELP: &str = "\
-Examples:
-  bellwether eval results --labels datasets/labels.json
-  bellwether eval results --labels datasets/labels.json --save-baseline baseline.json
-  bellwether eval results --labels datasets/labels.json --baseline baseline.json --tolerance 0.02
-  bellwether eval results --labels NAB/labels/combined_windows.json --data NAB/data --json";
-
-const REPORT_HELP: &str = "\
-Examples:
-  bellwether report
-  bellwether report --config /etc/bellwether/bellwether.yml --week 2026-03-04
-  bellwether report events.jsonl --day 2026-03-04 --format json
-  bellwether report --since 2026-03-01 --until 2026-04-01 --format html --output march.html";
 
 const CHECK_HELP: &str = "\
 Examples:
@@ -303,94 +291,6 @@ pub struct ReplayArgs {
     /// How an interrupted replay goes on.
     #[command(flatten)]
     pub resume: ResumeArgs,
-}
-
-/// Options of `bellwether eval`.
-#[derive(Debug, Clone, Args)]
-pub struct EvalArgs {
-    /// Folder of results.
-    #[arg(value_name = "RESULTS")]
-    pub results: PathBuf,
-    /// Labels: a JSON object from ids to lists of [start, end], in unix seconds or as in NAB's combined_windows.json.
-    #[arg(long, value_name = "FILE")]
-    pub labels: PathBuf,
-    /// Manifest of the corpus, which says how each series is scored [default: manifest.json beside the labels, if
-    /// there is one].
-    #[arg(long, value_name = "FILE", conflicts_with = "data")]
-    pub manifest: Option<PathBuf>,
-    /// Folder of the data, for labels without a manifest; without it the rows of a series are those of its result.
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// Score from which on a row alerts, whatever is_alert says; without it 0.5 where not every result has that column.
-    #[arg(long, value_name = "SCORE", value_parser = parse_finite)]
-    pub threshold: Option<f64>,
-    /// Print one JSON object instead of tables; docs/eval.md says what is in it.
-    #[arg(long)]
-    pub json: bool,
-    /// Compare with these figures, which --save-baseline wrote.
-    #[arg(long, value_name = "FILE", conflicts_with = "save_baseline")]
-    pub baseline: Option<PathBuf>,
-    /// Write the figures to this file, for --baseline.
-    #[arg(long, value_name = "FILE")]
-    pub save_baseline: Option<PathBuf>,
-    /// How much worse than in the baseline a figure may be, as a share of what it was.
-    #[arg(long, value_name = "SHARE", default_value_t = TOLERANCE, value_parser = parse_share)]
-    pub tolerance: f64,
-}
-
-fn parse_finite(text: &str) -> Result<f64, String> {
-    let value = text.parse::<f64>().ok().filter(|value| value.is_finite());
-    value.ok_or_else(|| "expected a number".into())
-}
-
-fn parse_share(text: &str) -> Result<f64, String> {
-    let share = parse_finite(text).ok().filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "expected a share from 0 to 1, such as 0.01".into())
-}
-
-/// Options of `bellwether report`.
-#[derive(Debug, Clone, Args)]
-pub struct ReportArgs {
-    /// Events to read: a file of JSON lines, a Parquet file, or the folder of an event log [default: that of the
-    /// data folder].
-    #[arg(value_name = "EVENTS")]
-    pub events: Option<PathBuf>,
-    /// Configuration file: says where the data folder is and what the budget allows; embedded defaults without one.
-    #[arg(long, short, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// Folder for data, instead of `data_dir` [default: ./bellwether-data].
-    #[arg(long, value_name = "DIR", conflicts_with = "events")]
-    pub data_dir: Option<PathBuf>,
-    /// This day, from midnight to midnight in UTC.
-    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["week", "since", "until"])]
-    pub day: Option<Date>,
-    /// The week that this day is in, from Monday to Sunday in UTC.
-    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["since", "until"])]
-    pub week: Option<Date>,
-    /// From this time on; a date is its midnight in UTC. Without --until up to the newest event.
-    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
-    pub since: Option<i64>,
-    /// Until just before this time. Without --since the seven days before.
-    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
-    pub until: Option<i64>,
-    /// How the report is written.
-    #[arg(long, value_enum, default_value_t)]
-    pub format: ReportFormat,
-    /// File to write instead of standard output.
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-}
-
-/// How a report is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ReportFormat {
-    /// For a terminal.
-    #[default]
-    Text,
-    /// For programs; docs/report.md says what is in it.
-    Json,
-    /// A page for a browser that needs nothing else.
-    Html,
 }
 
 /// Options of `bellwether check`.

@@ -1,22 +1,22 @@
 //! `bellwether explain`: why this alert, and why not one then.
 
 mod fetch;
+mod recorded;
 mod text;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::Context;
 use bellwether_engine::{Event, HEALTH_RULE};
 use bellwether_replay::explain::{
-    EventExplanation, EventQuery, ExplainError, Found, JournalRecords, Recomputation,
-    find_recorded, find_stored, p_value, recompute, why_not,
+    EventExplanation, EventQuery, ExplainError, Found, Recomputation, find_recorded, find_stored,
+    p_value, recompute, why_not,
 };
 use bellwether_series::Timestamp;
 use bellwether_signal::parse_selector;
 
 use crate::cli::ExplainArgs;
 use crate::output;
-use crate::replay::{bar, complain};
+use recorded::Input;
 
 const DATA_FOLDER: &str = "bellwether-data";
 /// What is beside a journal in a data folder.
@@ -27,13 +27,26 @@ const LOG_FOLDER: &str = "events";
 /// # Errors
 /// When there is no such event or series, or what is needed cannot be read.
 pub fn explain(args: &ExplainArgs) -> anyhow::Result<bool> {
-    let is_alone = args.events.is_none() && args.url.is_none();
-    let journal = args.journal.clone().or_else(|| is_alone.then(|| PathBuf::from(DATA_FOLDER)));
-    match (&args.series, args.at, &args.event, journal) {
-        (Some(series), Some(at_ms), _, Some(journal)) => {
-            moment(args, series, Timestamp::from_ms(at_ms), &journal).map(|()| true)
+    match (&args.series, args.at, &args.event) {
+        (Some(series), Some(at_ms), folder) => {
+            let input = match (folder, &args.journal) {
+                (Some(_), Some(_)) => anyhow::bail!("name a folder or --journal, not both"),
+                (Some(folder), None) => Input::at(Path::new(folder)),
+                (None, journal) => {
+                    Input::Journal(journal.clone().unwrap_or_else(|| DATA_FOLDER.into()))
+                }
+            };
+            moment(args, series, Timestamp::from_ms(at_ms), &input).map(|()| true)
         }
-        (None, _, Some(event), journal) => an_event(args, event, journal.as_deref()),
+        (None, _, Some(event)) => {
+            let is_alone = args.events.is_none() && args.url.is_none();
+            let input = match (&args.folder, &args.journal) {
+                (Some(folder), _) => Some(Input::at(folder)),
+                (None, Some(journal)) => Some(Input::Journal(journal.clone())),
+                (None, None) => is_alone.then(|| Input::Journal(DATA_FOLDER.into())),
+            };
+            an_event(args, event, input.as_ref())
+        }
         // The command line takes nothing else.
         _ => anyhow::bail!("name an event, or --series with --at"),
     }
@@ -50,13 +63,11 @@ pub fn parse_time(text: &str) -> Result<i64, String> {
 }
 
 /// Why nothing alerted at `at`.
-fn moment(args: &ExplainArgs, series: &str, at: Timestamp, journal: &Path) -> anyhow::Result<()> {
+fn moment(args: &ExplainArgs, series: &str, at: Timestamp, input: &Input) -> anyhow::Result<()> {
     let wanted = parse_selector(series)?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let answer = with_journal(journal, |records| {
-        let settings = records.settings();
-        why_not(&settings, records, &wanted, at, limit)
-    })?;
+    let answer =
+        input.with_records(|settings, records| why_not(settings, records, &wanted, at, limit))?;
     if args.json {
         return output::print(&(serde_json::to_string_pretty(&answer)? + "\n"));
     }
@@ -64,17 +75,15 @@ fn moment(args: &ExplainArgs, series: &str, at: Timestamp, journal: &Path) -> an
 }
 
 /// Why there is an event.
-fn an_event(args: &ExplainArgs, event: &str, journal: Option<&Path>) -> anyhow::Result<bool> {
+fn an_event(args: &ExplainArgs, event: &str, input: Option<&Input>) -> anyhow::Result<bool> {
     let query = EventQuery::parse(event)?;
-    let (event, found_in, is_stored) = find(args, &query, journal)?;
+    let (event, found_in, is_stored) = find(args, &query, input)?;
     let is_about_health = *event.rule == *HEALTH_RULE;
-    let recomputed = match journal.filter(|_| !is_about_health) {
+    let recomputed = match input.filter(|_| !is_about_health) {
         None => None,
-        Some(journal) => {
-            let recomputed = with_journal(journal, |records| {
-                let settings = records.settings();
-                recompute(&settings, records, &event)
-            })?;
+        Some(input) => {
+            let recomputed =
+                input.with_records(|settings, records| recompute(settings, records, &event))?;
             Some(Recomputation::of(recomputed.as_ref(), is_stored))
         }
     };
@@ -85,7 +94,7 @@ fn an_event(args: &ExplainArgs, event: &str, journal: Option<&Path>) -> anyhow::
     let text = if args.json {
         serde_json::to_string_pretty(&explanation)? + "\n"
     } else {
-        text::event(&explanation)
+        text::event(&explanation, input.map_or("journal", Input::name))
     };
     output::print(&text)?;
     Ok(is_well)
@@ -95,13 +104,17 @@ fn an_event(args: &ExplainArgs, event: &str, journal: Option<&Path>) -> anyhow::
 fn find(
     args: &ExplainArgs,
     query: &EventQuery,
-    journal: Option<&Path>,
+    input: Option<&Input>,
 ) -> anyhow::Result<(Event, String, bool)> {
     if let Some(url) = &args.url {
         let event = fetch::fetch(url, query)?;
         return Ok((event, shown(url), true));
     }
-    let beside = journal.map(|journal| journal.join(LOG_FOLDER)).filter(|log| log.is_dir());
+    let beside = match input {
+        Some(Input::Journal(folder)) => Some(folder.join(LOG_FOLDER)).filter(|log| log.is_dir()),
+        Some(Input::Results(folder)) => Some(folder.clone()),
+        None => None,
+    };
     if let Some(path) = args.events.as_ref().or(beside.as_ref()) {
         match find_stored(path, query) {
             Ok(Found { event, unreadable }) => {
@@ -113,46 +126,14 @@ fn find(
                 return Ok((event, path.display().to_string(), true));
             }
             // An event log may have lost an event; the journal has not.
-            Err(ExplainError::NotFound { .. }) if args.events.is_none() => {}
+            Err(ExplainError::NotFound { .. })
+                if args.events.is_none() && matches!(input, Some(Input::Journal(_))) => {}
             Err(error) => return Err(error.into()),
         }
     }
-    let Some(journal) = journal else { anyhow::bail!("name a journal, stored events or a server") };
-    let event = with_journal(journal, |records| {
-        let settings = records.settings();
-        find_recorded(&settings, records, query)
-    })?;
-    Ok((event, journal.display().to_string(), false))
-}
-
-/// Does something with the records of the journal in `folder`, and names what is wrong with these.
-fn with_journal<T>(
-    folder: &Path,
-    act: impl FnOnce(&mut JournalRecords<'_>) -> Result<T, ExplainError>,
-) -> anyhow::Result<T> {
-    let bar = bar("{wide_bar} {bytes}/{total_bytes}, {eta} left");
-    let mut progress = |progress: bellwether_replay::journal::Progress| {
-        bar.set_length(progress.total_bytes);
-        bar.set_position(progress.done_bytes);
-    };
-    let opened = JournalRecords::open(folder, &mut progress);
-    let mut records = opened.with_context(|| {
-        format!(
-            "name the data folder of `bellwether run` with --journal: path=`{}`",
-            folder.display()
-        )
-    })?;
-    let done = act(&mut records);
-    let (findings, is_cut) = (records.findings(), records.lacks_its_beginning());
-    bar.finish_and_clear();
-    complain(&findings);
-    if is_cut {
-        output::warn(
-            "the journal does not begin with its first record: what was learned before it is missing here, so that \
-             judgements may differ from those of that time",
-        );
-    }
-    Ok(done?)
+    let Some(input) = input else { anyhow::bail!("name a journal, stored events or a server") };
+    let event = input.with_records(|settings, records| find_recorded(settings, records, query))?;
+    Ok((event, input.folder().display().to_string(), false))
 }
 
 /// A server's URL without what is secret in it.

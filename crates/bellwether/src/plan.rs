@@ -14,7 +14,7 @@ use bellwether_replay::plan::{
 use crate::cli::{PlanArgs, PlanFormat};
 use crate::config::Config;
 use crate::output;
-use crate::replay::{Notes, asked_to_stop, bar, complain};
+use crate::replay::{Notes, asked_to_stop, bar, complain, keep_servers};
 
 /// The bar is drawn in so many steps.
 const STEPS: f64 = 1000.0;
@@ -32,7 +32,7 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<bool> {
         (None, PlanInput::Journal(_)) => None,
         (old, _) => Some(Arc::new(load(old.as_deref())?.engine)),
     };
-    let plan = make(&input, old.as_ref(), &new, args.moved)?;
+    let plan = make(input, old.as_ref(), &new, args.moved)?;
     let text = match args.format {
         PlanFormat::Text => text(&plan, args.rows),
         PlanFormat::Json => serde_json::to_string_pretty(&plan)? + "\n",
@@ -51,16 +51,17 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<bool> {
 
 /// Replays `input` under both, and shows how far it is.
 fn make(
-    input: &PlanInput,
+    input: PlanInput,
     old: Option<&Arc<Settings>>,
     new: &Arc<Settings>,
     moved_ms: i64,
 ) -> anyhow::Result<Plan> {
     // A journal is read from end to end, and ends with the process.
-    let stop = match input {
+    let stop = match &input {
         PlanInput::Journal(_) => Arc::new(AtomicBool::new(false)),
         PlanInput::History { .. } => asked_to_stop("ending without a plan")?,
     };
+    let input = keep_servers(input, &stop)?;
     let (notes, bar) = (Notes::default(), bar("{wide_bar} {percent} %, {eta} left"));
     bar.set_length((2.0 * STEPS) as u64);
     let done = Mutex::new([0.0; 2]);
@@ -76,7 +77,7 @@ fn make(
         progress: &progress,
         stop: &stop,
     };
-    let (old, new) = replay_both(input, old, Some(new), &watch)?;
+    let (old, new) = replay_both(&input, old, Some(new), &watch)?;
     bar.finish_and_clear();
     complain(&old.findings);
     Ok(compare(&old, &new, moved_ms))

@@ -25,7 +25,7 @@ use crate::config::Config;
 
 use excluded::exclusions;
 pub(crate) use history::Notes;
-pub(crate) use inputs::find as find_inputs;
+pub(crate) use inputs::{find as find_inputs, keep_servers};
 use state::Target;
 
 pub(crate) use journal::complain;

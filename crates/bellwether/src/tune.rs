@@ -1,50 +1,126 @@
 //! `bellwether tune`: a configuration that suits recorded history.
 
+mod asked;
+mod json;
+mod progress;
 mod text;
 
 use std::collections::HashMap;
 use std::fs;
-use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use anyhow::Context;
-use bellwether_replay::eval::Labels;
-use bellwether_replay::plan::{PlanError, PlanInput, PlanWatch, Replayed, replay_alerts};
-use bellwether_replay::tune::{Blocks, Candidate, Trial, Windows, choose};
+use bellwether_engine::Settings;
+use bellwether_replay::eval::{CorpusFiles, Labels};
+use bellwether_replay::plan::PlanInput;
+use bellwether_replay::tune::{
+    Arena, ArenaWatch, Candidate, Found, SearchOptions, SearchWatch, State, Tried, TuneError,
+    Windows, candidates, search,
+};
 
-use crate::cli::TuneArgs;
+use crate::cli::{TuneArgs, TuneFormat};
 use crate::config::Config;
 use crate::output;
-use crate::replay::{Notes, asked_to_stop, bar, complain};
+use crate::replay::{Notes, asked_to_stop, keep_servers};
+use progress::Shown;
+
+/// What is tuned on.
+enum Ground {
+    Input(PlanInput),
+    Corpus(CorpusFiles),
+}
 
 /// Tries candidates, says what each gave, and writes the winner.
 ///
 /// # Errors
-/// When the input or the labels cannot be read, history is too short, or the configuration cannot be written.
+/// When the input or the labels cannot be read, history is too short, what was tried before does not fit, or the configuration
+/// cannot be written.
 pub fn tune(args: &TuneArgs) -> anyhow::Result<()> {
-    let windows = args.labels.as_deref().map(windows).transpose()?;
     let threads = thread::available_parallelism().map_or(1, usize::from);
-    let input = args.input.find(threads)?;
-    let candidates = Candidate::all();
-    let replays = replays(&input, &candidates, threads)?;
-    let (since_ms, until_ms) =
-        replays.first().and_then(|first| first.received_ms).context("there is no history")?;
-    let blocks = Blocks::new(since_ms, until_ms).context("history is too short to be cut")?;
-    let is_labelled = windows.is_some();
-    let windows = windows.unwrap_or_default();
-    let trials: Vec<Trial> = candidates
-        .iter()
-        .zip(&replays)
-        .map(|(&candidate, replayed)| Trial::new(candidate, &replayed.alerts, &windows, &blocks))
-        .collect();
-    let choice = choose(&trials, &blocks, args.per_day, is_labelled, args.seed);
-    let said = text::text(&trials, &choice, &blocks, args.per_day);
-    let winner = candidates.get(choice.winner).copied().unwrap_or(candidates[0]);
+    let ground = ground(args, threads)?;
+    let trials = usize::try_from(args.trials).unwrap_or(usize::MAX);
+    let candidates = candidates(trials, args.seed);
+    let kept = args.output.with_extension("trials.jsonl");
+    let asked = asked::asked(args, &ground)?;
+    let (state, known) = if args.resume {
+        State::resume(&kept, &asked)?
+    } else {
+        (State::create(&kept, &asked)?, Tried::new())
+    };
+    let (arena, found) = match try_all(args, ground, &candidates, &state, known, threads) {
+        Err(error) if matches!(error.downcast_ref(), Some(TuneError::Stopped)) => {
+            let path = kept.display();
+            return Err(error.context(format!("--resume goes on from here: path=`{path}`")));
+        }
+        done => done?,
+    };
+    let report = text::Report { candidates: &candidates, arena: &arena, found: &found, args };
+    let said = report.text();
+    let winner = candidates.get(found.choice.winner).cloned().unwrap_or_default();
     fs::write(&args.output, text::configuration(&winner, &said))
         .with_context(|| format!("result cannot be written: path=`{}`", args.output.display()))?;
-    output::print(&format!("{said}Written to {}\n", args.output.display()))
+    match args.format {
+        TuneFormat::Text => output::print(&format!("{said}Written to {}\n", args.output.display())),
+        TuneFormat::Json => {
+            output::print(&(serde_json::to_string_pretty(&json::json(&report))? + "\n"))
+        }
+    }
+}
+
+/// What `args` names.
+fn ground(args: &TuneArgs, threads: usize) -> anyhow::Result<Ground> {
+    let Some(manifest) = &args.corpus else { return Ok(Ground::Input(args.input.find(threads)?)) };
+    let beside = || manifest.with_file_name("labels.json");
+    let labels: PathBuf = args.labels.clone().unwrap_or_else(beside);
+    Ok(Ground::Corpus(CorpusFiles { labels, manifest: Some(manifest.clone()), data: None }))
+}
+
+fn try_all(
+    args: &TuneArgs,
+    ground: Ground,
+    candidates: &[Candidate],
+    state: &State,
+    known: Tried,
+    threads: usize,
+) -> anyhow::Result<(Arena, Found)> {
+    let stop = match &ground {
+        // A journal is read from end to end, and ends with the process.
+        Ground::Input(PlanInput::Journal(_)) => Arc::new(AtomicBool::new(false)),
+        _ => asked_to_stop("ending without a result")?,
+    };
+    let notes = Notes::default();
+    let watch = ArenaWatch { note: &|input, columns| notes.show(input, columns), stop: &stop };
+    let arena = match ground {
+        Ground::Corpus(files) => Arena::of_corpus(&files, &watch)?,
+        Ground::Input(input) => {
+            let input = keep_servers(input, &stop)?;
+            let windows = args.labels.as_deref().map(windows).transpose()?;
+            Arena::of_input(input, windows, args.seed, &watch)?
+        }
+    };
+    let settings = candidates
+        .iter()
+        .map(|candidate| Ok(Arc::new(settings(candidate)?)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let shown = Shown::new();
+    let watch = SearchWatch {
+        tried: &|rung, candidate, trial| state.add(rung, candidate, trial),
+        progress: &|progress| shown.show(progress),
+        stop: &stop,
+    };
+    let options = SearchOptions { limit_per_day: args.per_day, threads, seed: args.seed };
+    let found = search(&arena, &settings, known, &options, &watch);
+    shown.end();
+    Ok((arena, found?))
+}
+
+fn settings(candidate: &Candidate) -> anyhow::Result<Settings> {
+    let text = candidate.yaml();
+    let config = Config::parse(&text, "candidate", Path::new("."), &HashMap::new())?;
+    Ok(config.engine)
 }
 
 /// The labelled windows.
@@ -58,57 +134,23 @@ fn windows(path: &Path) -> anyhow::Result<Windows> {
     Ok(labels.ids().map(|id| (id.to_owned(), of(id))).collect())
 }
 
-/// Replays `input` under each candidate, on `threads` at the same time.
-fn replays(
-    input: &PlanInput,
-    candidates: &[Candidate],
-    threads: usize,
-) -> anyhow::Result<Vec<Replayed>> {
-    let stop = match input {
-        PlanInput::Journal(_) => Arc::new(AtomicBool::new(false)),
-        PlanInput::History { .. } => asked_to_stop("ending without a result")?,
-    };
-    let settings = candidates
-        .iter()
-        .map(|candidate| {
-            let text = candidate.yaml();
-            let config = Config::parse(&text, "candidate", Path::new("."), &HashMap::new())?;
-            Ok(Arc::new(config.engine))
-        })
-        .collect::<anyhow::Result<Vec<_>>>()?;
-    let (notes, bar) = (Notes::default(), bar("{wide_bar} {pos}/{len} candidates, {eta} left"));
-    bar.set_length(candidates.len() as u64);
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(settings) = settings.get(index) else { return };
-                    let watch = PlanWatch {
-                        note: &|input, columns| notes.show(input, columns),
-                        progress: &|_, _| {},
-                        stop: &stop,
-                    };
-                    let replayed = replay_alerts(input, Some(settings), index, &watch);
-                    // What one of them cannot read none can: no other is begun.
-                    let is_over = replayed.is_err();
-                    done.lock().unwrap_or_else(PoisonError::into_inner).push((index, replayed));
-                    bar.inc(1);
-                    if is_over {
-                        next.fetch_add(candidates.len(), Ordering::Relaxed);
-                    }
-                }
-            });
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_candidate_is_a_configuration_and_the_first_is_the_default() {
+        for candidate in candidates(300, 3) {
+            settings(&candidate).unwrap_or_else(|error| panic!("{error}\n{}", candidate.yaml()));
         }
-    });
-    bar.finish_and_clear();
-    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|&(index, _)| index);
-    let all: Vec<Replayed> =
-        done.into_iter().map(|(_, replayed)| replayed).collect::<Result<_, PlanError>>()?;
-    if let Some(first) = all.first() {
-        complain(&first.findings);
+        let default = settings(&Candidate::default()).unwrap();
+        let bare = Config::parse("", "bare", Path::new("."), &HashMap::new()).unwrap().engine;
+        assert_eq!(Settings { digest: bare.digest.clone(), ..default }, bare);
+        let chain = Candidate {
+            detectors: Some(bellwether_replay::tune::Chain::default()),
+            ..Candidate::default()
+        };
+        let named = settings(&chain).unwrap();
+        assert_eq!(Settings { digest: bare.digest.clone(), ..named }, bare);
     }
-    Ok(all)
 }

@@ -11,6 +11,9 @@ use assert_cmd::cargo::CommandCargoExt;
 use serde_json::Value;
 use tempfile::TempDir;
 
+#[path = "plan/server.rs"]
+mod server;
+
 /// Exit code, standard output and standard error.
 fn plan(arguments: &[impl AsRef<OsStr>]) -> (i32, String, String) {
     let output = Command::cargo_bin("bellwether").unwrap().arg("plan").args(arguments).output();

@@ -4,7 +4,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, LazyLock};
 
@@ -22,6 +22,8 @@ use tempfile::TempDir;
 
 #[path = "replay/explain.rs"]
 mod explain;
+#[path = "replay/explain_files.rs"]
+mod explain_files;
 #[path = "replay/plan.rs"]
 mod plan;
 #[path = "replay/resume.rs"]

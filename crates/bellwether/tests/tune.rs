@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use assert_cmd::cargo::CommandCargoExt;
+use serde_json::Value;
 
 const HISTORY: &str = "../../fixtures/history/long.csv";
 
@@ -18,19 +19,21 @@ fn bellwether(arguments: &[&str]) -> (i32, String, String) {
 }
 
 fn tune(output: &Path, more: &[&str]) -> (i32, String, String) {
-    bellwether(&[&["tune", HISTORY, "--output", output.to_str().unwrap()], more].concat())
+    let few = ["tune", HISTORY, "--trials", "6", "--output", output.to_str().unwrap()];
+    bellwether(&[&few, more].concat())
 }
 
 #[test]
-fn the_most_sensitive_within_the_limit_is_written_and_is_a_configuration() {
+fn without_labels_faults_are_put_in_and_a_configuration_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tuned.yml");
     let (code, out, err) = tune(&path, &["--per-day", "1000"]);
     assert_eq!(code, 0, "{err}");
-    assert!(out.starts_with("17 candidates on 4 blocks"), "{out}");
-    assert!(out.contains("*       5    60s       0.01"), "{out}");
+    assert!(out.starts_with("6 candidates, the default and others drawn by seed 1\n"), "{out}");
+    assert!(out.contains("Looked for: the largest share of faults"), "{out}");
+    assert!(out.contains("On blocks that had no say: found "), "{out}");
     let yaml = fs::read_to_string(&path).unwrap();
-    assert!(yaml.contains("    per_day: 5\n") && yaml.contains("# * "), "{yaml}");
+    assert!(yaml.contains("    per_day: ") && yaml.contains("# On blocks"), "{yaml}");
     let (code, out, _) = bellwether(&["check", path.to_str().unwrap()]);
     assert_eq!(code, 0, "{out}");
 }
@@ -40,12 +43,50 @@ fn with_labels_the_default_stays_when_nothing_is_better() {
     let folder = tempfile::tempdir().unwrap();
     let (path, labels) = (folder.path().join("tuned.yml"), folder.path().join("labels.json"));
     fs::write(&labels, r#"{"queue_depth{host=\"web-1\"}": [[1750042800, 1750046400]]}"#).unwrap();
-    let (code, out, err) = tune(&path, &["--labels", labels.to_str().unwrap()]);
+    let more = ["--labels", labels.to_str().unwrap(), "--per-day", "1000", "--format", "json"];
+    let (code, out, err) = tune(&path, &more);
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains("On blocks that had no say: F1 "), "{out}");
-    assert!(out.contains("default"), "{out}");
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&json["objective"], &json["choice"]["winner"]), (&"f1".into(), &0.into()), "{out}");
+    assert_eq!(json["choice"]["verdict"], "default_stays", "{out}");
+    assert_eq!(json["tried"].as_array().unwrap().len(), 6, "{out}");
+    let windows = |tried: &Value| tried["windows"].as_u64() == Some(1);
+    assert!(json["tried"].as_array().unwrap().iter().all(windows), "{out}");
     let (code, out, _) = bellwether(&["check", path.to_str().unwrap()]);
     assert_eq!(code, 0, "{out}");
+}
+
+#[test]
+fn what_was_tried_is_not_tried_again_and_gives_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, kept) = (folder.path().join("t.yml"), folder.path().join("t.trials.jsonl"));
+    let (code, _, err) = tune(&path, &["--resume"]);
+    assert!(code == 1 && err.contains("nothing to go on from"), "{err}");
+    let (code, whole, err) = tune(&path, &[]);
+    assert_eq!(code, 0, "{err}");
+    let lines = fs::read_to_string(&kept).unwrap();
+    // As if it had been ended after three trials, within the fourth line of them.
+    let torn: Vec<&str> = lines.lines().take(5).collect();
+    let torn = torn.join("\n");
+    fs::write(&kept, &torn[..torn.len() - 3]).unwrap();
+    let (code, out, err) = tune(&path, &["--resume"]);
+    assert_eq!((code, &out), (0, &whole), "{err}");
+    assert_eq!(fs::read_to_string(&kept).unwrap().lines().count(), lines.lines().count());
+    let (code, _, err) = tune(&path, &["--resume", "--seed", "2"]);
+    assert!(code == 1 && err.contains("changed=`seed`, was=`1`, is=`2`"), "{err}");
+}
+
+#[test]
+fn a_corpus_is_tuned_on_by_its_labels() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tuned.yml");
+    let manifest = "../../fixtures/eval/manifest.json";
+    let arguments =
+        ["tune", "--corpus", manifest, "--trials", "3", "--output", path.to_str().unwrap()];
+    let (code, out, err) = bellwether(&arguments);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("the best F1 of labelled windows"), "{out}");
+    assert!(path.exists());
 }
 
 #[test]
@@ -53,6 +94,8 @@ fn what_cannot_be_done_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tuned.yml");
     assert_eq!(tune(&path, &["--per-day", "0"]).0, 2);
+    assert_eq!(bellwether(&["tune", "--output", "x.yml"]).0, 2);
+    assert_eq!(tune(&path, &["--corpus", "manifest.json"]).0, 2);
     let (code, _, err) = tune(&path, &["--labels", "absent.json"]);
     assert!(code == 1 && err.contains("absent.json"), "{err}");
     let (code, _, err) = bellwether(&["tune", "absent.csv", "--output", "x.yml"]);

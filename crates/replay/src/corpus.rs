@@ -98,24 +98,10 @@ pub fn replay_series(
     id: &str,
     settings: &Arc<Settings>,
 ) -> Result<Vec<ScoredRow>, CorpusError> {
-    let mut file = SeriesFile::open(path, id)?;
-    let limits = Limits::default();
-    let mut engine = Engine::new(settings, 0);
     let mut outputs =
         Outputs { scores: Some(Vec::new()), group_scores: Some(Vec::new()), ..Outputs::default() };
     let (mut rows, mut score, mut firing) = (Vec::new(), 0.0, BTreeSet::new());
-    while let Some(row) = file.next_row()? {
-        let Row { line, timestamp, at, values } = row;
-        let mut builder = WriteRequestBuilder::default();
-        for (labels, value) in file.labels().zip(&values) {
-            if let Some(value) = *value {
-                builder.series(labels, &[RawSample { timestamp: at, value }]);
-            }
-        }
-        let request = WriteRequest::decode(builder.encode(), &limits)
-            .map_err(|source| CorpusError::Row { path: path.to_owned(), line, source })?;
-        engine
-            .apply(&Record { received_at: at, body: RecordBody::request(&request) }, &mut outputs);
+    each_row(path, id, settings, &mut outputs, &mut |row, outputs| {
         let scores = outputs.scores.iter().flatten();
         let group = outputs.group_scores.iter().flatten().last().map(|&(_, surprise)| surprise);
         let columns = || fuse::of_group(scores.map(|score| score.surprise));
@@ -133,9 +119,40 @@ pub fn replay_series(
             }
         }
         let is_firing = is_alert || !firing.is_empty();
-        rows.push(ScoredRow { timestamp, score, is_alert, is_firing });
-    }
+        rows.push(ScoredRow { timestamp: row.timestamp.clone(), score, is_alert, is_firing });
+        true
+    })?;
     Ok(rows)
+}
+
+/// Hands the rows of the file at `path` to an engine of its own one by one, and each with the outputs of its step to `each`, until
+/// that is false.
+pub(crate) fn each_row(
+    path: &Path,
+    id: &str,
+    settings: &Arc<Settings>,
+    outputs: &mut Outputs,
+    each: &mut dyn FnMut(&Row, &Outputs) -> bool,
+) -> Result<(), CorpusError> {
+    let mut file = SeriesFile::open(path, id)?;
+    let limits = Limits::default();
+    let mut engine = Engine::new(settings, 0);
+    while let Some(row) = file.next_row()? {
+        let mut builder = WriteRequestBuilder::default();
+        for (labels, value) in file.labels().zip(&row.values) {
+            if let Some(value) = *value {
+                builder.series(labels, &[RawSample { timestamp: row.at, value }]);
+            }
+        }
+        let request = WriteRequest::decode(builder.encode(), &limits)
+            .map_err(|source| CorpusError::Row { path: path.to_owned(), line: row.line, source })?;
+        let record = Record { received_at: row.at, body: RecordBody::request(&request) };
+        engine.apply(&record, outputs);
+        if !each(&row, outputs) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// `output/<id>`, as long as that stays inside `output`.

@@ -3,6 +3,7 @@
 use bellwether_runtime::stored;
 use bellwether_series::{LabelLimits, LabelSet, Matchers, Timestamp};
 use bellwether_wire::remote_write::{DecodeError, RawSample, WriteRequest, WriteRequestBuilder};
+use serde::{Deserialize, Serialize};
 
 /// Whether labels are valid is not asked here.
 const NO_LIMITS: LabelLimits = LabelLimits {
@@ -13,7 +14,8 @@ const NO_LIMITS: LabelLimits = LabelLimits {
 };
 
 /// Samples of a time, of some series.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Exclusion {
     /// Event time from which on samples are left out.
     pub from: Timestamp,
@@ -30,7 +32,7 @@ impl Exclusion {
 }
 
 /// What a replay leaves out: every sample that is in at least one of them.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Exclusions(Vec<Exclusion>);
 
 impl Exclusions {

@@ -4,7 +4,8 @@
 //! were judged ([`bellwether_engine::Traces`]). What is said of an event is thus what decided about it, and whether it is
 //! what was stored then can be told field by field.
 //!
-//! Input is an iterator of [`Recorded`] and the settings that it begins with: a journal is one ([`JournalRecords`]).
+//! Input is an iterator of [`Recorded`] and the settings that it begins with: a journal is one ([`JournalRecords`]), and so
+//! is history ([`HistoryTape`](crate::history::HistoryTape)).
 
 mod compare;
 mod error;
@@ -25,6 +26,6 @@ pub use model::{
     p_value,
 };
 pub use recompute::{Recomputed, recompute};
-pub use records::{JournalRecords, Recorded, RecordsError};
+pub use records::{JournalRecords, Recorded, RecordedBody, RecordsError};
 pub use why_not::{SERIES_MAX, why_not};
 pub use words::{limit_words, why_words};

@@ -20,8 +20,8 @@ const WIDTH: usize = 100;
 /// Surprise of a detector from which it is worth saying that it does not count.
 const WORTH_SAYING: f64 = 1.0;
 
-/// Why there is an event.
-pub(super) fn event(explanation: &EventExplanation) -> String {
+/// Why there is an event. `input`: what people call that from which it was recomputed.
+pub(super) fn event(explanation: &EventExplanation, input: &str) -> String {
     let EventExplanation { event, found_in, recomputed, .. } = explanation;
     let labels = one_line(&event.labels.to_string());
     let mut text = format!("{} at {}\n{labels}\n\n", change(event), time(event.at_ms));
@@ -64,7 +64,7 @@ pub(super) fn event(explanation: &EventExplanation) -> String {
         &format!("configuration {}, state {}", event.config_digest, event.state_digest),
     );
     text.push('\n');
-    verdict(&mut text, event, recomputed.as_ref());
+    verdict(&mut text, event, recomputed.as_ref(), input);
     text
 }
 
@@ -263,7 +263,7 @@ fn steps_words(steps: &Steps) -> String {
 }
 
 /// Whether it came out again as it was stored.
-fn verdict(text: &mut String, event: &Event, recomputed: Option<&Recomputation>) {
+fn verdict(text: &mut String, event: &Event, recomputed: Option<&Recomputation>, input: &str) {
     let Some(recomputed) = recomputed else {
         text.push_str(if *event.rule == *HEALTH_RULE {
             "not recomputed: an alert on the engine's own health follows from the wall clock, and no journal gives it\n"
@@ -273,13 +273,20 @@ fn verdict(text: &mut String, event: &Event, recomputed: Option<&Recomputation>)
         return;
     };
     match (recomputed.found, recomputed.equal) {
-        (false, _) => text.push_str(
-            "NOT RECOMPUTED: the journal does not give this event; it may have lost the records, or another version wrote it\n",
+        (false, _) => add(
+            text,
+            format_args!(
+                "NOT RECOMPUTED: the {input} does not give this event; it may have lost the records, or another version wrote it\n"
+            ),
         ),
-        (true, None) => text.push_str("recomputed from the journal; nothing is stored to compare it with\n"),
-        (true, Some(true)) => {
-            text.push_str("recomputed from the journal: every field equals what was stored\n");
-        }
+        (true, None) => add(
+            text,
+            format_args!("recomputed from the {input}; nothing is stored to compare it with\n"),
+        ),
+        (true, Some(true)) => add(
+            text,
+            format_args!("recomputed from the {input}: every field equals what was stored\n"),
+        ),
         (true, Some(false)) => {
             text.push_str("RECOMPUTED OTHERWISE: these fields differ from what was stored\n");
             for difference in &recomputed.differences {

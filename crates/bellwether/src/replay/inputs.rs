@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use bellwether_connect::source::history::{HistoryQuery, Selector};
-use bellwether_replay::history::Input;
+use bellwether_replay::history::{Input, InputKind, keep};
+use bellwether_replay::plan::PlanInput;
 use bellwether_series::Timestamp;
 use bellwether_signal::parse_selector;
 
+use super::bar;
 use super::server::ServerSource;
 use crate::cli::ServerArgs;
 use crate::config::client;
@@ -40,6 +43,21 @@ pub(crate) fn find(paths: &[PathBuf], server: &ServerArgs) -> anyhow::Result<Vec
         );
     }
     Ok(inputs)
+}
+
+/// `input` for whoever replays it several times: servers are asked now, and not again.
+///
+/// # Errors
+/// When one of them cannot be read, or what it has cannot be put aside.
+pub(crate) fn keep_servers(input: PlanInput, stop: &AtomicBool) -> anyhow::Result<PlanInput> {
+    let PlanInput::History { mut inputs, options } = input else { return Ok(input) };
+    for input in inputs.iter_mut().filter(|input| input.kind == InputKind::Server) {
+        let bar = bar("asking the server {wide_bar} {percent} %, {eta} left");
+        bar.set_length(input.size_bytes);
+        *input = keep(input, options.series_max, stop, &|done| bar.set_position(done))?;
+        bar.finish_and_clear();
+    }
+    Ok(PlanInput::History { inputs, options })
 }
 
 /// `path` as the URL of a server, if it is one.

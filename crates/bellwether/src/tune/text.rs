@@ -2,69 +2,167 @@
 
 use std::fmt::Write;
 
-use bellwether_replay::tune::{BLOCKS, Blocks, Candidate, Choice, Trial};
+use bellwether_replay::tune::{
+    Arena, BLOCKS, Candidate, Drawn, Found, HeldOut, Objective, Rule, Rung, Share, Trial, Verdict,
+    ranked,
+};
 
-/// What was tried, what won, and by how much.
-pub(super) fn text(trials: &[Trial], choice: &Choice, blocks: &Blocks, per_day: f64) -> String {
-    let is_labelled = choice.held_out.is_some();
-    let alarms = if is_labelled { "false alarms" } else { "alerts" };
-    let mut text = format!(
-        "{} candidates on {BLOCKS} blocks of {:.1} days each, after a fifth that is only learned from\n",
-        trials.len(),
-        blocks.days(),
-    );
-    let mut line = |what: std::fmt::Arguments<'_>| {
-        // Writing to a String cannot fail.
-        _ = writeln!(text, "{what}");
-    };
-    line(format_args!(
-        "   budget    for  deviation  {alarms} a day, worst block  {}",
-        if is_labelled { "found of windows    F1" } else { "" }
-    ));
-    for (index, trial) in trials.iter().enumerate() {
-        let Candidate { per_day, for_s, min_relative } = trial.candidate;
-        let worst = (0..BLOCKS).map(|block| trial.block(block).false_alarms).max().unwrap_or(0);
-        let all = trial.all();
-        let found = if is_labelled {
-            format!("{} of {}  {:.3}", all.found, all.windows, all.f1())
-        } else {
-            String::new()
+use crate::cli::TuneArgs;
+
+/// Candidates that are shown, besides the default.
+const SHOWN_MAX: usize = 10;
+
+/// A search and what came of it.
+pub(super) struct Report<'a> {
+    pub(super) candidates: &'a [Candidate],
+    pub(super) arena: &'a Arena,
+    pub(super) found: &'a Found,
+    pub(super) args: &'a TuneArgs,
+}
+
+impl Report<'_> {
+    /// The candidates that were tried on the whole, best first.
+    pub(super) fn by_rank(&self) -> Vec<usize> {
+        let rule = Rule {
+            objective: self.arena.objective(),
+            limit_per_day: self.args.per_day,
+            is_lenient: false,
         };
-        let mark = if index == choice.winner { '*' } else { ' ' };
-        let daily = all.false_alarms as f64 / (blocks.days() * BLOCKS as f64);
-        let worst = worst as f64 / blocks.days();
-        line(format_args!(
-            "{mark} {per_day:>7} {for_s:>5}s  {min_relative:>9}  {daily:>8.2} {worst:>8.2}  {found}"
-        ));
+        let trials: Vec<(usize, &Trial)> =
+            self.found.trials.iter().map(|(&index, trial)| (index, trial)).collect();
+        let every: Vec<usize> = (0..BLOCKS).collect();
+        ranked(&trials, &every, &rule)
     }
-    if let Some(held_out) = choice.held_out {
-        let (low, high) = held_out.gain;
-        line(format_args!(
-            "On blocks that had no say: F1 {:.3}, the default's {:.3}; the gain is from {low:+.3} to {high:+.3} (90 %, series drawn anew)",
-            held_out.chosen_f1, held_out.default_f1,
+
+    /// What was tried, what won, and by how much.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |what: &str| {
+            text.push_str(what);
+            text.push('\n');
+        };
+        let Self { args, found, .. } = self;
+        line(&format!(
+            "{} candidates, the default and others drawn by seed {}",
+            args.trials, args.seed
         ));
+        for rung in &found.rungs {
+            line(&format!("  {}", rung_words(rung)));
+        }
+        let days = found.trials.values().next().map_or(0.0, |trial| trial.days.iter().sum::<f64>());
+        line(&format!(
+            "{BLOCKS} blocks of {:.1} days each are scored, behind a part that is only learned from",
+            days / BLOCKS as f64
+        ));
+        line(&format!("Looked for: {}", objective_words(self.arena.objective())));
+        line("");
+        line("    value  found of windows  false alarms a day: all, worst block  configuration");
+        let ranks = self.by_rank();
+        let shown = ranks.iter().take(SHOWN_MAX);
+        for &index in shown.chain(ranks.iter().skip(SHOWN_MAX).filter(|&&index| index == 0)) {
+            line(&self.row(index));
+        }
+        if let Some(more @ 1..) = ranks.len().checked_sub(SHOWN_MAX) {
+            line(&format!("  {more} more; --format json has all"));
+        }
+        line("");
+        if let Some(held_out) = &found.choice.held_out {
+            for what in self.held_out(held_out) {
+                line(&what);
+            }
+        }
+        line(&self.verdict());
+        text
     }
-    let verdict = match (choice.best, choice.winner) {
-        (None, _) => format!(
-            "No candidate stays within {per_day} {alarms} a day in every block: the default is kept"
-        ),
-        (Some(_), 0) => "Nothing is better than the default for sure: it is kept".to_owned(),
-        (Some(_), _) if is_labelled => {
-            format!("* is better than the default, within {per_day} {alarms} a day")
+
+    fn row(&self, index: usize) -> String {
+        let (Some(trial), Some(candidate)) =
+            (self.found.trials.get(&index), self.candidates.get(index))
+        else {
+            return String::new();
+        };
+        let sum = trial.sum(&trial.covered());
+        let mark = if index == self.found.choice.winner { '*' } else { ' ' };
+        format!(
+            "{mark} {:>7.3}  {:>16}  {:>20.2} {:>14.2}  {}",
+            self.arena.objective().value(&sum),
+            format!("{} of {}", sum.found, sum.windows),
+            trial.false_alarms_per_day(),
+            trial.worst_per_day(),
+            candidate.words()
+        )
+    }
+
+    fn held_out(&self, held_out: &HeldOut) -> [String; 2] {
+        let HeldOut { default_value, chosen_value, gain, false_alarms_per_day, drawn } = held_out;
+        let drawn = match drawn {
+            Drawn::Series => "series",
+            Drawn::BlocksOfSeries => "blocks of series",
+        };
+        let name = match self.arena.objective() {
+            Objective::F1 => "F1",
+            Objective::Recall => "found",
+            Objective::Alerts => "alerts",
+        };
+        [
+            format!(
+                "On blocks that had no say: {name} {chosen_value:.3}, the default's {default_value:.3}; the gain is from {:+.3} to {:+.3} \
+                 (90 %, {drawn} drawn anew)",
+                gain.0, gain.1
+            ),
+            format!(
+                "False alarms a day there: {:.2}, the default's {:.2}",
+                false_alarms_per_day.1, false_alarms_per_day.0
+            ),
+        ]
+    }
+
+    fn verdict(&self) -> String {
+        let limit = format!("{} false alarms a day", self.args.per_day);
+        match self.found.choice.verdict {
+            Verdict::Better => {
+                format!("* is better than the default, within {limit} in every block")
+            }
+            Verdict::WithinLimit => format!(
+                "The default raises more than {limit} in some block; * is the best that does not"
+            ),
+            Verdict::DefaultStays => {
+                "Nothing is better than the default for sure: it is written".to_owned()
+            }
+            Verdict::NoneWithin => {
+                format!("No candidate stays within {limit} in every block: the default is written")
+            }
+            Verdict::MostAlerts => format!(
+                "* raises as many alerts as {limit} allow in every block; nothing says whether they are good"
+            ),
         }
-        (Some(_), _) => {
-            format!("* is the most sensitive within {per_day} {alarms} a day in every block")
-        }
+    }
+}
+
+fn rung_words(rung: &Rung) -> String {
+    let Rung { share, candidates } = rung;
+    let on = match share {
+        Share { one_in: 1, blocks: BLOCKS } => "all of the input".to_owned(),
+        Share { one_in: 1, blocks } => format!("the time up to block {blocks} of {BLOCKS}"),
+        Share { one_in, .. } => format!("about one of {one_in} instances"),
     };
-    line(format_args!("{verdict}"));
-    text
+    format!("{candidates} on {on}")
+}
+
+fn objective_words(objective: Objective) -> &'static str {
+    match objective {
+        Objective::F1 => "the best F1 of labelled windows",
+        Objective::Recall => "the largest share of faults that were put in",
+        Objective::Alerts => "as many alerts as the limit allows",
+    }
 }
 
 /// The configuration, with what speaks for it as comments.
 pub(super) fn configuration(winner: &Candidate, said: &str) -> String {
     let mut text = "# Chosen by `bellwether tune`:\n".to_owned();
     for line in said.lines() {
-        _ = writeln!(text, "# {}", line.trim_end());
+        // Writing to a String cannot fail.
+        _ = writeln!(text, "{}", format!("# {line}").trim_end());
     }
     text + &winner.yaml()
 }

@@ -4,7 +4,6 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use bellwether_runtime::EventSink;
 use super::*;
 
 /// Exit code, standard output and standard error of `bellwether explain`.
-fn explain(arguments: &[&dyn AsRef<OsStr>]) -> (i32, String, String) {
+pub(super) fn explain(arguments: &[&dyn AsRef<OsStr>]) -> (i32, String, String) {
     let mut command = Command::cargo_bin("bellwether").unwrap();
     let output = command.arg("explain").args(arguments.iter().map(AsRef::as_ref)).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

@@ -78,6 +78,10 @@ impl Server {
         Self { address, config: file, process }
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
     pub(crate) fn configure(&self, config: &str) {
         fs::write(&self.config, config).unwrap();
     }

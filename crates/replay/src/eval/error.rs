@@ -30,6 +30,14 @@ pub enum EvalError {
         /// What is wrong, with its line.
         source: csv::Error,
     },
+    /// The judgements of a replay cannot be read.
+    #[error("not the judgements of a replay: path=`{}`", path.display())]
+    Scores {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A CSV file lacks a column.
     #[error("column is missing: path=`{}`, column=`{column}`", path.display())]
     Column {

@@ -130,7 +130,8 @@ pub fn evaluate(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<Evaluation, EvalError> {
     let specs = catalogue(&input.corpus)?;
-    let results = ResultFolder::new(&input.results);
+    let ids = specs.iter().map(|spec| spec.id.as_str());
+    let results = ResultFolder::open(&input.results, ids)?;
     let rule = alert_rule(input, &specs, &results)?;
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || -> Result<Vec<(usize, Outcome)>, EvalError> {

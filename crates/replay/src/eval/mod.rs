@@ -3,7 +3,7 @@
 //! Each figure has a file of its own, which says how it is computed and who proposed it, and is a function of slices; the
 //! rest reads files ([`Labels`], [`catalogue`], [`ResultFolder`]), puts rows and labels together ([`Truth`]), pools figures by
 //! dataset and compares them with a [`Baseline`]. The results may be of any detector, or those of
-//! [`replay_corpus`](crate::corpus::replay_corpus).
+//! [`replay_corpus`](crate::corpus::replay_corpus) or [`replay_history`](crate::history::replay_history).
 
 mod average_precision;
 mod baseline;
@@ -12,6 +12,7 @@ mod delay;
 mod error;
 mod evaluate;
 mod events;
+mod judgements;
 mod labels;
 mod moment;
 mod nab;
@@ -36,6 +37,7 @@ pub use evaluate::{
     THRESHOLD, evaluate,
 };
 pub use events::{MERGE_GAP_ROWS, Terms, false_alarms, first_alerts, notifications};
+pub use judgements::Judgements;
 pub use labels::{LabelWindow, Labels};
 pub use nab::{NabCorpus, NabScore, PROFILES, Profile, RowValue, probation_rows, row_values};
 pub use points::PointCounts;

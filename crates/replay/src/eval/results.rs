@@ -1,12 +1,14 @@
 //! Results: what somebody's detector said of each row of a series.
 //!
 //! A folder with a file `<id>` or `<id>.gz` for each series, CSV with the columns `timestamp`, `score` (or
-//! `anomaly_score`, as NAB has it) and, if it says so, `is_alert`; others are not read.
+//! `anomaly_score`, as NAB has it) and, if it says so, `is_alert`; others are not read. Or one with the `scores.parquet` of a replay.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use super::catalogue::is_inside;
 use super::error::EvalError;
+use super::judgements::{self, Judgements};
 use super::table::Table;
 
 /// The rows of a result, in its order.
@@ -22,17 +24,30 @@ pub struct ResultRows {
 
 /// A folder of results.
 #[derive(Debug, Clone)]
-pub struct ResultFolder(PathBuf);
+pub enum ResultFolder {
+    /// With a file for each series.
+    Files(PathBuf),
+    /// With the judgements of a replay.
+    Replay(Judgements),
+}
 
 impl ResultFolder {
-    /// The folder at `path`.
-    pub fn new(path: &Path) -> Self {
-        Self(path.to_owned())
-    }
-
-    /// The file of series `id`, an id that stays inside the folder.
-    fn path(&self, id: &str) -> Option<PathBuf> {
-        [self.0.join(id), self.0.join(format!("{id}.gz"))].into_iter().find(|path| path.is_file())
+    /// The folder at `path`, for whoever asks for the series `ids`.
+    ///
+    /// # Errors
+    /// When an id leads out of the folder, or judgements cannot be read.
+    pub fn open<'a>(
+        path: &Path,
+        ids: impl Iterator<Item = &'a str> + Clone,
+    ) -> Result<Self, EvalError> {
+        let judgements = path.join(judgements::FILE);
+        if judgements.is_file() {
+            return Ok(Self::Replay(Judgements::read(&judgements, ids)?));
+        }
+        match ids.clone().find(|id| !is_inside(id)) {
+            Some(id) => Err(EvalError::Id { id: id.to_owned() }),
+            None => Ok(Self::Files(path.to_owned())),
+        }
     }
 
     /// Whether the result of series `id` says which rows alert; `None` when there is no result.
@@ -40,8 +55,13 @@ impl ResultFolder {
     /// # Errors
     /// When it cannot be read.
     pub fn has_alerts(&self, id: &str) -> Result<Option<bool>, EvalError> {
-        let has = |path: PathBuf| Ok(Table::open(&path)?.column("is_alert").is_some());
-        self.path(id).map(has).transpose()
+        match self {
+            Self::Replay(judgements) => Ok(judgements.of(id).map(|_| true)),
+            Self::Files(folder) => {
+                let has = |path: PathBuf| Ok(Table::open(&path)?.column("is_alert").is_some());
+                path_in(folder, id).map(has).transpose()
+            }
+        }
     }
 
     /// The result of series `id`, if there is one.
@@ -49,8 +69,16 @@ impl ResultFolder {
     /// # Errors
     /// When it cannot be read or understood.
     pub fn read(&self, id: &str) -> Result<Option<ResultRows>, EvalError> {
-        self.path(id).map(|path| read(&path)).transpose()
+        match self {
+            Self::Replay(judgements) => Ok(judgements.of(id).cloned()),
+            Self::Files(folder) => path_in(folder, id).map(|path| read(&path)).transpose(),
+        }
     }
+}
+
+/// The file of series `id`, an id that stays inside the folder.
+fn path_in(folder: &Path, id: &str) -> Option<PathBuf> {
+    [folder.join(id), folder.join(format!("{id}.gz"))].into_iter().find(|path| path.is_file())
 }
 
 fn read(path: &Path) -> Result<ResultRows, EvalError> {
@@ -121,7 +149,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("a")).unwrap();
         std::fs::write(folder.path().join("a/x.csv"), text).unwrap();
-        ResultFolder::new(folder.path()).read("a/x.csv").map(Option::unwrap)
+        let results = ResultFolder::open(folder.path(), ["a/x.csv"].into_iter())?;
+        results.read("a/x.csv").map(Option::unwrap)
     }
 
     #[test]
@@ -143,6 +172,8 @@ mod tests {
             let error = result(text).unwrap_err().to_string();
             assert!(error.contains(what) && error.contains("line=`3`"), "{error}");
         }
+        let outside = ResultFolder::open(Path::new("results"), ["../x"].into_iter());
+        assert!(matches!(outside, Err(EvalError::Id { .. })), "{outside:?}");
         let error = result("timestamp,value\n").unwrap_err();
         assert!(matches!(error, EvalError::Column { column: "score", .. }), "{error}");
         let Err(EvalError::Csv { source, .. }) = result("timestamp,score\n1,0\n2\n") else {

@@ -4,10 +4,11 @@ use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 
-use bellwether_engine::Settings;
+use bellwether_engine::{RecordBody, Settings};
 use bellwether_runtime::stored::StoredBody;
 use bellwether_series::Timestamp;
 
+use crate::history::{HistoryRecord, HistoryTape};
 use crate::journal::{Findings, JournalReplayError, Progress, Tape};
 
 /// Why recorded input cannot be read, whatever it is.
@@ -19,7 +20,32 @@ pub struct Recorded {
     /// When it was received.
     pub received_at: Timestamp,
     /// What it says.
-    pub body: StoredBody,
+    pub body: RecordedBody,
+}
+
+/// What recorded input says.
+#[derive(Debug)]
+pub enum RecordedBody {
+    /// As a journal has it.
+    Stored(StoredBody),
+    /// As history has it.
+    History(HistoryRecord),
+}
+
+impl RecordedBody {
+    /// The same for the engine.
+    pub fn as_record_body(&self) -> RecordBody<'_> {
+        match self {
+            Self::Stored(body) => body.as_record_body(),
+            Self::History(record) => record.body(),
+        }
+    }
+}
+
+impl From<StoredBody> for RecordedBody {
+    fn from(body: StoredBody) -> Self {
+        Self::Stored(body)
+    }
 }
 
 /// The records of a journal, each under the configuration that was in force.
@@ -70,6 +96,18 @@ impl Iterator for JournalRecords<'_> {
         };
         self.first_sequence.get_or_insert(played.sequence);
         (self.progress)(self.tape.progress());
-        Some(Ok(Recorded { received_at: played.received_at, body: played.body }))
+        Some(Ok(Recorded { received_at: played.received_at, body: played.body.into() }))
+    }
+}
+
+impl Iterator for HistoryTape<'_> {
+    type Item = Result<Recorded, RecordsError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let record = self.next_record().map_err(Into::into).transpose()?;
+        Some(record.map(|record| Recorded {
+            received_at: record.received_at,
+            body: RecordedBody::History(record),
+        }))
     }
 }

@@ -64,18 +64,18 @@ fn records(seed: u64, series: i64, settings: &Settings) -> Vec<Recorded> {
         let received_at = at.plus_ms(300);
         all.push(Recorded {
             received_at,
-            body: StoredBody::Request { tenant: "".into(), write: request },
+            body: StoredBody::Request { tenant: "".into(), write: request }.into(),
         });
         if minute == 170 {
             let mut other = Settings { digest: "other".into(), ..settings.clone() };
             other.budget.per_day *= 3.0;
-            let body = StoredBody::Configuration(Arc::new(other));
+            let body = StoredBody::Configuration(Arc::new(other)).into();
             all.push(Recorded { received_at, body });
         }
     }
     for minutes in 1..10 {
         let received_at = START.plus_ms((MINUTES + minutes) * MINUTE_MS);
-        all.push(Recorded { received_at, body: StoredBody::Heartbeat });
+        all.push(Recorded { received_at, body: StoredBody::Heartbeat.into() });
     }
     all
 }
@@ -83,7 +83,8 @@ fn records(seed: u64, series: i64, settings: &Settings) -> Vec<Recorded> {
 /// The records again, as input.
 fn input(records: &[Recorded]) -> impl Iterator<Item = Result<Recorded, RecordsError>> {
     records.iter().map(|recorded| {
-        let body = match &recorded.body {
+        let RecordedBody::Stored(body) = &recorded.body else { panic!("no record of a journal") };
+        let body = match body {
             StoredBody::Heartbeat => StoredBody::Heartbeat,
             StoredBody::Configuration(settings) => StoredBody::Configuration(Arc::clone(settings)),
             StoredBody::Request { tenant, write: request } => {
@@ -95,7 +96,7 @@ fn input(records: &[Recorded]) -> impl Iterator<Item = Result<Recorded, RecordsE
                 StoredBody::Request { tenant: Arc::clone(tenant), write }
             }
         };
-        Ok(Recorded { received_at: recorded.received_at, body })
+        Ok(Recorded { received_at: recorded.received_at, body: body.into() })
     })
 }
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_engine::{Engine, Event, Outputs, Record, Settings, Trace, Traces};
-use bellwether_runtime::stored::StoredBody;
+use bellwether_engine::{Engine, Event, Outputs, Record, RecordBody, Settings, Trace, Traces};
 use bellwether_series::{Fingerprint, LabelSet, Matchers, Timestamp};
 
 use super::error::ExplainError;
@@ -50,10 +49,10 @@ pub fn why_not(
     let (mut lateness_ms, mut count) = (settings.ordering.lateness_ms, 0);
     for recorded in records {
         let Recorded { received_at, body } = recorded.map_err(ExplainError::Records)?;
-        if let StoredBody::Configuration(settings) = &body {
+        let record = Record { received_at, body: body.as_record_body() };
+        if let RecordBody::Configuration(settings) = &record.body {
             lateness_ms = settings.ordering.lateness_ms;
         }
-        let record = Record { received_at, body: body.as_record_body() };
         engine.apply(&record, &mut outputs);
         count += 1;
         let found = outputs.traces.as_ref().map_or(&[][..], |traces| traces.found());

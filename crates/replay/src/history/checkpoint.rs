@@ -51,6 +51,7 @@ pub(super) struct Head {
     /// Whether rows were sorted before any was replayed.
     pub(super) sorts: bool,
     pub(super) records: RecordsHead,
+    pub(super) merged: MergedHead,
     pub(super) results: ResultsHead,
 }
 
@@ -64,12 +65,17 @@ pub(super) struct RecordsHead {
     pub(super) told: Told,
 }
 
-/// What of it is of the results.
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct ResultsHead {
+/// What of it is of what the shards made of them.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct MergedHead {
     pub(super) counts: Counts,
     pub(super) events: EventCounts,
     pub(super) received: Option<(Timestamp, Timestamp)>,
+}
+
+/// What of it is of the files.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ResultsHead {
     /// Bytes of `events.jsonl`.
     pub(super) lines_bytes: u64,
     pub(super) observer: Observer,
@@ -244,13 +250,12 @@ mod tests {
                 identity,
                 sorts: true,
                 records: RecordsHead { taken_until, last: None, told },
-                results: ResultsHead {
+                merged: MergedHead {
                     counts: Counts::default(),
                     events: EventCounts::default(),
                     received: None,
-                    lines_bytes: 7,
-                    observer: Observer::new(0),
                 },
+                results: ResultsHead { lines_bytes: 7, observer: Observer::new(0) },
             },
             intake: vec![1, 2],
             cap: vec![3],

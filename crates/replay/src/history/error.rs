@@ -8,7 +8,7 @@ use bellwether_series::LabelError;
 use super::layout::LayoutError;
 
 /// What is wrong within a library that reads a format.
-pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why history cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -109,8 +109,8 @@ pub enum HistoryError {
         /// The limit.
         limit: usize,
     },
-    /// Rows cannot be put aside or read back while they are sorted.
-    #[error("rows cannot be sorted on disk: folder=`{}`", folder.display())]
+    /// Rows cannot be put aside or read back, for sorting or to be read again.
+    #[error("rows cannot be put aside on disk: folder=`{}`", folder.display())]
     Spill {
         /// Where.
         folder: PathBuf,
@@ -150,6 +150,24 @@ pub enum HistoryError {
         path: PathBuf,
         /// What is wrong with it.
         source: Cause,
+    },
+    /// A folder does not say what its results were made of: they are of a journal, or of another version.
+    #[error("results do not say what they were made of: path=`{}`", path.display())]
+    NoManifest {
+        /// The file that should say it.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Cause,
+    },
+    /// An input is not what it was when results were made of it, so nothing can be made of it again.
+    #[error("input is not what the results were made of: path=`{}`, then=`{then}`, now=`{now}`", path.display())]
+    InputChanged {
+        /// The input.
+        path: PathBuf,
+        /// What it was.
+        then: String,
+        /// What it is.
+        now: String,
     },
     /// A thread ended before its work was done: a fault of this program.
     #[error("a thread of the replay has failed")]

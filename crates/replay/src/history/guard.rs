@@ -6,7 +6,7 @@ use super::error::Cause;
 
 /// Runs `action`; a panic in it is an error too. Whatever `action` was changing must not be used afterwards except to be
 /// dropped.
-pub(super) fn held<T, E: Into<Cause>>(action: impl FnOnce() -> Result<T, E>) -> Result<T, Cause> {
+pub(crate) fn held<T, E: Into<Cause>>(action: impl FnOnce() -> Result<T, E>) -> Result<T, Cause> {
     match catch_unwind(AssertUnwindSafe(action)) {
         Ok(result) => result.map_err(Into::into),
         Err(_) => Err("file makes the reader panic".into()),

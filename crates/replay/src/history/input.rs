@@ -155,8 +155,21 @@ impl Input {
         }
     }
 
+    /// Who reads it, if it is in no file.
+    pub(super) fn source(&self) -> Option<&Arc<dyn HistorySource>> {
+        match &self.content {
+            Content::File { .. } => None,
+            Content::Elsewhere(source) => Some(source),
+        }
+    }
+
+    /// The same under another name.
+    pub(super) fn at(&self, path: &Path) -> Self {
+        Self { path: path.to_owned(), ..self.clone() }
+    }
+
     /// What is read, on one line: of a file that was changed it is another one.
-    pub(super) fn identity(&self) -> String {
+    pub fn identity(&self) -> String {
         let (name, bytes) = (self.path.display(), self.size_bytes);
         match &self.content {
             Content::File { modified, .. } => {

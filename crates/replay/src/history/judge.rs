@@ -50,6 +50,9 @@ pub(super) struct Judged {
 
 /// Takes what all shards made of a batch.
 pub(super) trait Collect: Send {
+    /// Whether judgements are wanted, too.
+    fn wants_scores(&self) -> bool;
+
     /// With `saved` everybody has saved the state behind the batch.
     fn collect(
         &mut self,
@@ -59,11 +62,20 @@ pub(super) trait Collect: Send {
     ) -> Result<(), HistoryError>;
 }
 
+/// What is wanted of a batch beside its events.
+#[derive(Debug, Clone, Copy)]
+struct Wants {
+    scores: bool,
+    /// The state behind it.
+    state: bool,
+}
+
 /// Judges `work`, which is empty afterwards and can be used again.
-fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work], to_be_saved: bool) -> Judged {
+fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work], wants: Wants) -> Judged {
     // Most samples are judged, and what grows step by step is copied over and over.
     let samples = work.iter().map(Work::samples).sum();
-    let mut outputs = Outputs { scores: Some(Vec::with_capacity(samples)), ..Outputs::default() };
+    let scores = wants.scores.then(|| Vec::with_capacity(samples));
+    let mut outputs = Outputs { scores, ..Outputs::default() };
     let (mut events, mut ends) = (Vec::new(), Vec::new());
     let elapsed_ms: Vec<_> = steps.iter().map(|step| step.elapsed_ms).collect();
     shard.apply_all(&elapsed_ms, work, &mut outputs, |record, outputs| {
@@ -73,7 +85,7 @@ fn judge(shard: &mut Shard, steps: &[Step], work: &mut [Work], to_be_saved: bool
         ends.push(outputs.scores.as_ref().map_or(0, Vec::len));
     });
     let scores = Judgements::new(outputs.scores.unwrap_or_default(), ends, steps.len());
-    let saved = if to_be_saved { save(shard) } else { Vec::new() };
+    let saved = if wants.state { save(shard) } else { Vec::new() };
     Judged { events, scores, counts: outputs.counts, saved }
 }
 
@@ -135,7 +147,8 @@ impl<'scope> Judges<'scope> {
             Self::Here { shard, collect } => {
                 let mut saved = batch.saved.take();
                 for work in &mut batch.work {
-                    let judged = judge(shard, &batch.steps, work, saved.is_some());
+                    let wants = Wants { scores: collect.wants_scores(), state: saved.is_some() };
+                    let judged = judge(shard, &batch.steps, work, wants);
                     collect.collect(&batch.steps, vec![judged], saved.take())?;
                     pool.append(work);
                 }
@@ -178,6 +191,7 @@ impl<'scope> Threads<'scope> {
         shards: Vec<Shard>,
         collect: &'scope mut dyn Collect,
     ) -> Self {
+        let scores = collect.wants_scores();
         let (recycle, done) = sync_channel(2 * WAITING_MAX * shards.len());
         let (mut inboxes, mut outboxes, mut judging) = (Vec::new(), Vec::new(), Vec::new());
         for mut shard in shards {
@@ -187,8 +201,8 @@ impl<'scope> Threads<'scope> {
             outboxes.push(judged);
             let recycle = recycle.clone();
             judging.push(scope.spawn(move || {
-                while let Ok((steps, mut work, saves)) = batches.recv() {
-                    let judged = judge(&mut shard, &steps, &mut work, saves);
+                while let Ok((steps, mut work, state)) = batches.recv() {
+                    let judged = judge(&mut shard, &steps, &mut work, Wants { scores, state });
                     // What there is no room for is dropped.
                     _ = recycle.try_send(work);
                     if outbox.send(judged).is_err() {

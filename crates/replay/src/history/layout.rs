@@ -7,11 +7,14 @@ mod guess;
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 use super::notation;
 use super::time::TimeUnit;
 
 /// What the user says about columns, by their names; what is left open is guessed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Mapping {
     /// The column with the time.
     pub time: Option<String>,

@@ -1,8 +1,16 @@
 //! A series in Prometheus' notation: `name{label="value",…}`, as columns and cells name it.
 
+use bellwether_series::LabelSet;
+
+/// The series that `text` names; `None` if it names none.
+pub(crate) fn labels(text: &str) -> Option<LabelSet> {
+    let pairs = parse(text)?;
+    LabelSet::from_pairs(pairs.iter().map(|(name, value)| (&**name, &**value))).ok()
+}
+
 /// The labels that `text` names, the metric name first as `__name__`. A text without braces is a metric name; `None` if
 /// it has braces and is not in the notation.
-pub(super) fn parse(text: &str) -> Option<Vec<(String, String)>> {
+pub(crate) fn parse(text: &str) -> Option<Vec<(String, String)>> {
     let text = text.trim();
     let name = |name: &str| ("__name__".to_owned(), name.trim().to_owned());
     let Some((metric, rest)) = text.split_once('{') else {

@@ -8,20 +8,18 @@ use std::sync::Arc;
 use bellwether_engine::{
     Counts, Intake, NumberedSample, Outcome, Record, RecordBody, Samples, Settings, Shard, Work,
 };
-use bellwether_runtime::HEARTBEAT;
-use bellwether_series::{LabelSet, Timestamp};
+use bellwether_series::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::Catalog;
-use super::cell::CellOrder;
 use super::checkpoint::RecordsHead;
 use super::error::HistoryError;
+use super::events::Tap;
 use super::judge::{Batch, Judges, Step};
+use super::seconds::{Seconds, beats, end_behind};
 use super::summary::HistorySummary;
 use crate::exclude::Exclusions;
 
-/// Quiet beyond this is a pause of whoever recorded the history: it ages nothing any further.
-const QUIET_MAX_MS: i64 = 7 * 86_400_000;
 /// Samples and records that are judged in one go.
 const BATCH_SAMPLES: usize = 1 << 16;
 const BATCH_RECORDS: usize = 256;
@@ -31,12 +29,8 @@ pub(super) const HASH_SEED: u64 = 6;
 /// Makes records and has them judged.
 pub(super) struct Recorder<'scope, 'c> {
     intake: Intake,
-    catalog: &'c Catalog,
-    series: Vec<LabelSet>,
-    /// By number the beginning of each series' fingerprint, by which series go.
-    ranks: Vec<u64>,
-    exclusions: &'c Exclusions,
-    order: CellOrder,
+    seconds: Seconds<'c>,
+    tap: Option<&'c mut dyn Tap>,
     /// Which shards there are to be work for, and how many there are of all parts.
     shards: (Vec<usize>, usize),
     scratch: Vec<Work>,
@@ -87,17 +81,15 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
         settings: &Arc<Settings>,
         catalog: &'c Catalog,
         exclusions: &'c Exclusions,
+        tap: Option<&'c mut dyn Tap>,
         shards: (Vec<usize>, usize),
         judges: Judges<'scope>,
     ) -> Self {
         let work = shards.0.iter().map(|_| Vec::new()).collect();
         Self {
             intake: Intake::new(Arc::clone(settings), HASH_SEED),
-            catalog,
-            series: Vec::new(),
-            ranks: Vec::new(),
-            exclusions,
-            order: CellOrder::default(),
+            seconds: Seconds::new(catalog, exclusions),
+            tap,
             scratch: (0..shards.1).map(|_| Work::default()).collect(),
             shards,
             pool: Vec::new(),
@@ -147,17 +139,20 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
     /// Takes the samples of a second, in the order of time. False when nobody takes records any more.
     pub(super) fn take(&mut self, cell: &mut Vec<NumberedSample>) -> Result<bool, HistoryError> {
         self.taken_until = cell.last().map(|row| row.at).or(self.taken_until);
-        self.look_up(cell);
-        self.leave_out(cell);
+        self.seconds.look_up(cell);
+        self.told.excluded_samples += self.seconds.leave_out(cell);
+        if let Some(tap) = &mut self.tap {
+            tap.tap(self.seconds.series(), cell);
+        }
         let Some(last) = cell.last() else { return Ok(true) };
         let received_at = last.at;
-        self.order.sort(cell, &self.ranks);
+        self.seconds.sort(cell);
         if let Some(before) = self.last
             && !self.be_quiet(before, received_at)?
         {
             return Ok(false);
         }
-        let samples = Samples { series: &self.series, rows: cell };
+        let samples = Samples { series: self.seconds.series(), rows: cell };
         let record = Record { received_at, body: RecordBody::Samples(samples) };
         self.told.requests += 1;
         self.told.samples += cell.len() as u64;
@@ -169,46 +164,15 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
         self.step(Step { received_at, elapsed_ms: routed.elapsed_ms })
     }
 
-    /// Removes what is excluded: it leaves no trace, not even as a time.
-    fn leave_out(&mut self, cell: &mut Vec<NumberedSample>) {
-        let (exclusions, series) = (self.exclusions, &self.series);
-        if !cell.iter().any(|row| exclusions.may_exclude(row.at)) {
-            return;
-        }
-        let before = cell.len();
-        cell.retain(|row| {
-            series
-                .get(row.series as usize)
-                .is_none_or(|labels| !exclusions.excludes(labels, row.at))
-        });
-        self.told.excluded_samples += (before - cell.len()) as u64;
-    }
-
-    /// Learns of series that came since.
-    fn look_up(&mut self, cell: &[NumberedSample]) {
-        let newest = cell.iter().map(|row| row.series as usize).max().unwrap_or(0);
-        if newest < self.series.len() {
-            return;
-        }
-        let known = self.series.len();
-        self.catalog.copy_new(&mut self.series);
-        let rank = |labels: &LabelSet| (labels.fingerprint().as_u128() >> 64) as u64;
-        self.ranks.extend(self.series[known..].iter().map(rank));
-    }
-
     /// Heartbeats between two records.
     fn be_quiet(&mut self, before: Timestamp, until: Timestamp) -> Result<bool, HistoryError> {
-        let beat_ms = HEARTBEAT.as_millis() as i64;
-        let until = until.min(before.plus_ms(QUIET_MAX_MS));
-        let mut at = before.plus_ms(beat_ms);
-        while at < until {
+        for at in beats(before, until) {
             let record = Record { received_at: at, body: RecordBody::Heartbeat };
             let routed = self.intake.apply(&record, &mut self.scratch);
             self.told.heartbeats += 1;
             if !self.step(Step { received_at: at, elapsed_ms: routed.elapsed_ms })? {
                 return Ok(false);
             }
-            at = at.plus_ms(beat_ms);
         }
         Ok(true)
     }
@@ -247,12 +211,8 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
     /// with what was told.
     pub(super) fn finish(mut self) -> Result<(Told, Intake, Vec<Shard>), HistoryError> {
         let mut goes_on = true;
-        if let Some(last) = self.last
-            && self.lateness_ms > 0
-        {
-            // One more than the lateness, so that it is over.
-            let beats = 2 * HEARTBEAT.as_millis() as i64;
-            goes_on = self.be_quiet(last, last.plus_ms(self.lateness_ms + beats))?;
+        if let Some(last) = self.last {
+            goes_on = self.be_quiet(last, end_behind(last, self.lateness_ms))?;
         }
         if goes_on {
             self.hand_over()?;

@@ -1,6 +1,6 @@
 //! The whole way: from files to results.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,15 +14,18 @@ use bellwether_runtime::Learned;
 use bellwether_series::Timestamp;
 
 use super::catalog::Catalog;
-use super::checkpoint::{self, Checkpoint, Identity};
+use super::checkpoint::{self, Checkpoint, ResultsHead};
 use super::error::HistoryError;
+use super::events::{Heard, Listener, Tap};
 use super::feed::{Feed, Readings};
 use super::input::Input;
 use super::judge::Judges;
+use super::manifest::Manifest;
+use super::merge::{Merge, Sink};
 use super::options::{Checkpoints, HistoryOptions};
 use super::order::{Next, OrderOptions, Ordered};
 use super::records::Recorder;
-use super::results::Results;
+use super::results::{About, Results};
 use super::resume::{Resumed, resume};
 use super::summary::HistorySummary;
 
@@ -53,9 +56,9 @@ pub struct Watch<'a> {
     pub stop: &'a AtomicBool,
 }
 
-/// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json`, `report.html` and, if
-/// asked for, `scores.parquet` to `output`, which is made when it is missing. What the engine has learned by the end comes with the
-/// summary if all partitions were judged.
+/// Replays `inputs` under `settings` and writes `events.jsonl`, `events.parquet`, `summary.json`, `replay.json`, `report.html` and, if
+/// asked for, `scores.parquet` to `output`, which is made when it is missing. What the engine has learned by the end comes with
+/// the summary if all partitions were judged.
 ///
 /// # Errors
 /// Whatever [`HistoryError`] lists.
@@ -75,68 +78,134 @@ pub fn replay_history(
         options.arguments(),
         inputs.iter().map(Input::identity).collect(),
     );
-    let run = Run { inputs, output, settings, options, watch, identity };
-    let resumed = match run.checkpoints().filter(|checkpoints| checkpoints.resume) {
-        Some(_) => Checkpoint::read(output, &run.identity)?,
+    // A file of judgements cannot be gone on with.
+    let checkpoints = options.checkpoints.filter(|_| !options.scores);
+    let run = Run { inputs, folder: output, settings, options, checkpoints, tap: None, watch };
+    let resumed = match checkpoints.filter(|checkpoints| checkpoints.resume) {
+        Some(_) => Checkpoint::read(output, &identity)?,
         None => None,
     };
     if resumed.is_none() {
         checkpoint::remove(output)?;
     }
-    let sorts = resumed.as_ref().is_some_and(|resumed| resumed.head.sorts);
-    let mut replayed = run.attempt(sorts, resumed, watch.note)?;
-    if replayed.is_none() {
-        // What seemed to be in order and was not is read again, without that hope. States that were reached in vain are of no use.
+    // Before any event, so that those of one replay never stand beside the manifest of another.
+    Manifest::new(inputs, options, settings).write(output)?;
+    let (Replayed { mut summary, learned }, results) = run.all(resumed, &|beginning| {
+        let Beginning { catalog, sorts, resumed } = beginning;
+        let about = About {
+            settings,
+            scores_of: options.scores.then_some(catalog),
+            report_bytes: options.report_bytes,
+            identity: checkpoints.map(|_| (identity.clone(), sorts)),
+        };
+        Results::create(output, about, resumed)
+    })?;
+    results.finish(&mut summary)?;
+    if summary.complete {
         checkpoint::remove(output)?;
-        replayed = run.attempt(true, None, &|_, _| {})?;
     }
-    let replayed = replayed.ok_or(HistoryError::Thread)?;
-    if replayed.0.complete {
-        checkpoint::remove(output)?;
-    }
-    Ok(replayed)
+    Ok((summary, learned))
+}
+
+/// Replays `inputs` under `settings` and hands each event to what `listener` makes: it is asked again if rows turn out not to
+/// be in order, since then all of it is replayed once more. `tap` sees the rows on their way. Nothing is written but rows that are
+/// sorted, into the temporary folder.
+///
+/// # Errors
+/// Whatever [`HistoryError`] lists.
+pub fn replay_events<L: Listener>(
+    inputs: &[Input],
+    settings: &Arc<Settings>,
+    options: &HistoryOptions,
+    tap: Option<&RefCell<dyn Tap>>,
+    watch: &Watch<'_>,
+    listener: &dyn Fn() -> L,
+) -> Result<(HistorySummary, L), HistoryError> {
+    let folder = std::env::temp_dir();
+    let run = Run { inputs, folder: &folder, settings, options, checkpoints: None, tap, watch };
+    let (replayed, heard) = run.all(None, &|_| Ok(Heard(listener())))?;
+    Ok((replayed.summary, heard.0))
 }
 
 struct Run<'a> {
     inputs: &'a [Input],
-    output: &'a Path,
+    /// Where rows are put aside, and states.
+    folder: &'a Path,
     settings: &'a Arc<Settings>,
     options: &'a HistoryOptions,
+    /// When states are written.
+    checkpoints: Option<Checkpoints>,
+    tap: Option<&'a RefCell<dyn Tap>>,
     watch: &'a Watch<'a>,
-    identity: Identity,
 }
 
+/// What a replay gave beside its events.
+struct Replayed {
+    summary: HistorySummary,
+    learned: Option<Learned>,
+}
+
+/// What is known of a replay when it begins.
+struct Beginning<'a> {
+    /// The names of series, as they come.
+    catalog: &'a Arc<Catalog>,
+    sorts: bool,
+    /// Where the results go on.
+    resumed: Option<ResultsHead>,
+}
+
+/// Makes what takes the results.
+type Begin<'a, S> = &'a dyn Fn(Beginning<'_>) -> Result<S, HistoryError>;
+
 impl Run<'_> {
-    /// When states are written. A file of judgements cannot be gone on with.
-    fn checkpoints(&self) -> Option<Checkpoints> {
-        self.options.checkpoints.filter(|_| !self.options.scores)
+    /// Goes on from `resumed`.
+    fn all<S: Sink>(
+        &self,
+        resumed: Option<Checkpoint>,
+        begin: Begin<'_, S>,
+    ) -> Result<(Replayed, S), HistoryError> {
+        let sorts = resumed.as_ref().is_some_and(|resumed| resumed.head.sorts);
+        if let Some(replayed) = self.attempt(sorts, resumed, self.watch.note, begin)? {
+            return Ok(replayed);
+        }
+        // What seemed to be in order and was not is read again, without that hope. States that were reached in vain are of no use.
+        if self.checkpoints.is_some() {
+            checkpoint::remove(self.folder)?;
+        }
+        self.attempt(true, None, &|_, _| {}, begin)?.ok_or(HistoryError::Thread)
     }
 
-    /// `None` if the rows were not in order, as without `sorts` they were hoped to be. Goes on from `resumed`.
-    fn attempt(
+    /// `None` if the rows were not in order, as without `sorts` they were hoped to be.
+    fn attempt<S: Sink>(
         &self,
         sorts: bool,
         resumed: Option<Checkpoint>,
         note: &(dyn Fn(&Input, &str) + Sync),
-    ) -> Result<Option<(HistorySummary, Option<Learned>)>, HistoryError> {
-        let Self { inputs, output, settings, options, watch, ref identity } = *self;
-        let checkpoints = self.checkpoints();
+        begin: Begin<'_, S>,
+    ) -> Result<Option<(Replayed, S)>, HistoryError> {
+        let Self { inputs, folder, settings, options, checkpoints, tap, watch } = *self;
+        let mut tap = tap.map(RefCell::borrow_mut);
+        if let Some(tap) = &mut tap {
+            tap.begin();
+        }
         let (catalog, readings) = (Arc::new(Catalog::new(options.series_max)), Readings::default());
-        let mut results = Results::create(
-            output,
-            settings,
-            options.scores.then_some(&catalog),
-            options.report_bytes,
-            checkpoints.map(|_| (identity.clone(), sorts)),
-        )?;
         let (numbers, count) = options.part.shards(options.threads);
         let tables = Tables::default();
         let mut shards: Vec<_> =
             numbers.iter().map(|&number| Shard::new(settings, &tables, number, count)).collect();
         let resumed = match resumed {
-            Some(checkpoint) => Some(resume(checkpoint, settings, output, &tables, &mut shards)?),
+            Some(checkpoint) => Some(resume(checkpoint, settings, folder, &tables, &mut shards)?),
             None => None,
         };
+        let (records, merged, results) = resumed.map_or((None, None, None), |resumed| {
+            let Resumed { records, intake, merged, cap, results } = resumed;
+            (Some((records, intake)), Some((merged, cap)), Some(results))
+        });
+        let beginning = Beginning { catalog: &catalog, sorts, resumed: results };
+        let mut merge = Merge::new(settings, begin(beginning)?);
+        if let Some((merged, cap)) = merged {
+            merge.resume(&merged, cap);
+        }
         let is_parallel = shards.len() > 1;
         let total_bytes = inputs.iter().map(|input| input.size_bytes).sum();
         let replayed = Cell::new((0, None));
@@ -166,24 +235,15 @@ impl Run<'_> {
             });
             let order = OrderOptions {
                 memory_bytes: options.memory_bytes,
-                folder: output.to_owned(),
+                folder: folder.to_owned(),
                 sorts,
             };
             let mut ordered = Ordered::new(source, order);
-            let records = match resumed {
-                None => {
-                    results.begin()?;
-                    None
-                }
-                Some(Resumed { records, intake, results: head, cap }) => {
-                    results.resume(head, cap)?;
-                    Some((records, intake))
-                }
-            };
-            let judges = Judges::start(scope, shards, &mut results);
+            let judges = Judges::start(scope, shards, &mut merge);
             let exclusions = &options.exclusions;
+            let tap = tap.as_deref_mut().map(|tap| tap as &mut dyn Tap);
             let mut recorder =
-                Recorder::new(settings, &catalog, exclusions, (numbers, count), judges);
+                Recorder::new(settings, &catalog, exclusions, tap, (numbers, count), judges);
             if let Some((records, intake)) = records {
                 recorder.resume(records, intake);
             }
@@ -206,18 +266,17 @@ impl Run<'_> {
         let Some(((told, intake, shards), is_complete, spilled_rows)) = told else {
             return Ok(None);
         };
-        let summary = &mut results.summary;
-        told.put_into(summary);
+        let (mut summary, sink) = merge.finish();
+        told.put_into(&mut summary);
         summary.complete = is_complete;
         summary.spilled_rows = spilled_rows;
         summary.part = (options.part.number, options.part.count);
         summary.config_digest = settings.digest.to_string();
         readings.take_reports().into_iter().for_each(|report| summary.add_input(report));
-        let summary = results.finish()?;
         let settings = Arc::clone(settings);
         let learned =
             Shard::gather(shards).map(|partitions| Learned { settings, intake, partitions });
-        Ok(Some((summary, learned)))
+        Ok(Some((Replayed { summary, learned }, sink)))
     }
 
     /// Takes one second after the other: whether that were all; `None` if one came that should have come before.
@@ -241,7 +300,7 @@ impl Run<'_> {
                 if !recorder.take(&mut cell)? {
                     return Ok(Some(false));
                 }
-                if let Some(checkpoints) = self.checkpoints()
+                if let Some(checkpoints) = self.checkpoints
                     && saved_at.elapsed() >= checkpoints.every
                 {
                     if !recorder.save()? {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bellwether_detect::Tables;
 use bellwether_engine::{AlertCap, Intake, Partition, Settings, Shard};
 
-use super::checkpoint::{self, Checkpoint, RecordsHead, ResultsHead, SavedPartition};
+use super::checkpoint::{self, Checkpoint, MergedHead, RecordsHead, ResultsHead, SavedPartition};
 use super::error::{Cause, HistoryError};
 use super::records::HASH_SEED;
 
@@ -15,8 +15,9 @@ use super::records::HASH_SEED;
 pub(super) struct Resumed {
     pub(super) records: RecordsHead,
     pub(super) intake: Intake,
-    pub(super) results: ResultsHead,
+    pub(super) merged: MergedHead,
     pub(super) cap: AlertCap,
+    pub(super) results: ResultsHead,
 }
 
 /// Puts the state of `checkpoint`, which is in `folder`, into `shards`; what is left of it comes back.
@@ -44,7 +45,8 @@ pub(super) fn resume(
     Ok(Resumed {
         records: head.records,
         intake: intake.map_err(|error| damaged(error.into()))?,
-        results: head.results,
+        merged: head.merged,
         cap: cap.map_err(|error| damaged(error.into()))?,
+        results: head.results,
     })
 }

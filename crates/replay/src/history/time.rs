@@ -5,12 +5,14 @@ use std::fmt;
 use bellwether_series::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 /// Beyond the year 9999 on either side a number is no time.
 const MS_MAX: i64 = 253_402_300_800_000;
 
 /// The unit of a number that is a time since 1970.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum TimeUnit {
     /// Seconds.
     Seconds,

@@ -41,3 +41,14 @@ pub(crate) fn each_event(
     let config_digest = Arc::clone(&tape.settings().digest);
     Ok(Replayed { received, config_digest, findings: tape.findings() })
 }
+
+/// When the first and the last record of the journal in `folder` were received, in Unix milliseconds; `None` if there is none.
+pub(crate) fn received(folder: &Path) -> Result<Option<(i64, i64)>, JournalReplayError> {
+    let mut tape = Tape::open(folder, None)?;
+    let mut received: Option<(i64, i64)> = None;
+    while let Some(played) = tape.next()? {
+        let at_ms = played.received_at.as_ms();
+        received = Some((received.map_or(at_ms, |(first, _)| first), at_ms));
+    }
+    Ok(received)
+}

@@ -14,6 +14,7 @@ use super::figures::Summary;
 use super::machine::Whole;
 use super::tape::{Progress, Tape};
 use crate::exclude::Exclusions;
+use crate::history::manifest;
 use crate::report::{Facts, Observer};
 
 /// Replays the journal in `folder`, which holds it or is it, and writes `events.jsonl`, `summary.json` and `report.html` to
@@ -36,6 +37,7 @@ pub fn replay_journal(
     if same(folder, output) || same(&folder.join("journal"), output) {
         return Err(JournalReplayError::OutputIsInput { path: output.to_owned() });
     }
+    manifest::remove(output).map_err(refused(output))?;
     let path = output.join("events.jsonl");
     let mut events = BufWriter::new(File::create(&path).map_err(refused(&path))?);
     let mut machine = Whole::new(tape.settings());

@@ -8,6 +8,8 @@ use bellwether_engine::{ChangeKind, Event};
 use bellwether_series::Fingerprint;
 use serde::Serialize;
 
+use crate::history::Listener;
+
 /// One alert that somebody would have been told of. Times are event times in Unix milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Alert {
@@ -76,6 +78,12 @@ impl Alerts {
         let mut alerts: Vec<Alert> = self.by_episode.into_values().collect();
         alerts.sort_by_key(|alert| (alert.fingerprint, alert.starts_at_ms, alert.episode_id));
         alerts
+    }
+}
+
+impl Listener for Alerts {
+    fn hear(&mut self, event: &Event) {
+        self.take(event);
     }
 }
 

@@ -1,9 +1,5 @@
 //! Why there is no plan.
 
-use std::io;
-
-use bellwether_eventlog::ReadError;
-
 use crate::history::HistoryError;
 use crate::journal::JournalReplayError;
 
@@ -17,12 +13,6 @@ pub enum PlanError {
     /// The journal cannot be replayed.
     #[error("journal cannot be replayed")]
     Journal(#[from] JournalReplayError),
-    /// The events of a replay cannot be kept until they are compared.
-    #[error("there is no room for results in the temporary folder")]
-    Temporary(#[source] io::Error),
-    /// The events of a replay cannot be read back.
-    #[error("results in the temporary folder cannot be read")]
-    Events(#[from] ReadError),
     /// It was ended before all of the input was replayed: half of it says nothing.
     #[error("ended before all of the input was replayed")]
     Stopped,

@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use bellwether_engine::Settings;
-use bellwether_eventlog::Wanted;
 use bellwether_series::Timestamp;
 
 use super::alert::{Alert, Alerts};
 use super::error::PlanError;
-use crate::history::{HistoryOptions, HistoryProgress, Input, Watch, replay_history};
+use crate::history::{HistoryOptions, HistoryProgress, Input, Watch, replay_events};
 use crate::journal::{Findings, each_event};
 
 /// What is replayed.
@@ -21,7 +20,7 @@ pub enum PlanInput {
     History {
         /// The files.
         inputs: Vec<Input>,
-        /// How they are read; judgements are not written, whatever it says.
+        /// How they are read; nothing is written, whatever it says.
         options: Box<HistoryOptions>,
     },
     /// The folder of a journal, or one with a journal in it.
@@ -109,8 +108,6 @@ fn history(
     number: usize,
     watch: &PlanWatch<'_>,
 ) -> Result<Replayed, PlanError> {
-    let folder = tempfile::tempdir().map_err(PlanError::Temporary)?;
-    let options = HistoryOptions { scores: false, ..options.clone() };
     let progress = |progress: HistoryProgress| {
         let read = share(progress.read_bytes, progress.total_bytes);
         let replayed = share(progress.replayed_samples, progress.read_samples);
@@ -123,14 +120,10 @@ fn history(
         progress: &progress,
         stop: watch.stop,
     };
-    let (summary, _) = replay_history(inputs, folder.path(), settings, &options, &watch_one)?;
+    let (summary, alerts) =
+        replay_events(inputs, settings, options, None, &watch_one, &Alerts::default)?;
     if !summary.complete || watch.stop.load(Ordering::Relaxed) {
         return Err(PlanError::Stopped);
-    }
-    let mut alerts = Alerts::default();
-    for event in bellwether_eventlog::read(&folder.path().join("events.jsonl"), Wanted::default())?
-    {
-        alerts.take(&event?);
     }
     let received = summary.first_received_ms.zip(summary.last_received_ms);
     Ok(Replayed {

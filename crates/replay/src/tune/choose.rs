@@ -1,105 +1,216 @@
 //! Which candidate wins, and how sure that is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
+use serde::Serialize;
 
-use super::score::{BLOCKS, Blocks, Score, Trial};
+use super::halving::Field;
+use super::score::{BLOCKS, Score, Trial};
 
-/// Series are drawn anew so many times.
-const RESAMPLES: usize = 1000;
+/// Pairs are drawn anew so many times.
+const RESAMPLES: usize = 2000;
+/// With fewer series than this the pairs are of series and block, not of series.
+const SERIES_MIN: usize = 10;
 
-/// What was chosen. Trials are named by their index.
-#[derive(Debug, Clone, PartialEq)]
+/// What is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// The best F1 of labelled windows.
+    F1,
+    /// The largest share of faults that were put in.
+    Recall,
+    /// As many alerts as the limit allows: where nothing is labelled and nothing can be put in.
+    Alerts,
+}
+
+impl Objective {
+    /// How good `score` is; more is better.
+    pub fn value(self, score: &Score) -> f64 {
+        match self {
+            Self::F1 => score.f1(),
+            Self::Recall => score.recall(),
+            Self::Alerts => score.false_alarms as f64,
+        }
+    }
+}
+
+/// By what candidates are compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// What is looked for.
+    pub objective: Objective,
+    /// Most false alarms a day in each block; of a share, its part of them.
+    pub limit_per_day: f64,
+    /// Whether a block may have as many more as chance may bring: on a share, that is.
+    pub is_lenient: bool,
+}
+
+impl Rule {
+    /// How many false alarms there are beyond the limit, in the worst of `blocks`; 0 or less is within it.
+    fn excess(&self, trial: &Trial, blocks: &[usize]) -> f64 {
+        let of = |&block: &usize| {
+            let allowed = self.limit_per_day * trial.days[block];
+            let chance = if self.is_lenient { 1.0 + 2.0 * allowed.sqrt() } else { 0.0 };
+            trial.block(block).false_alarms as f64 - allowed - chance
+        };
+        blocks.iter().map(of).fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    /// Whether `trial` stays within the limit in each of `blocks`.
+    pub fn allows(&self, trial: &Trial, blocks: &[usize]) -> bool {
+        self.excess(trial, blocks) <= 0.0
+    }
+}
+
+/// The `trials`, best first: those within the limit by what is looked for, then the others by how far they are beyond it.
+pub fn ranked(trials: &[(usize, &Trial)], blocks: &[usize], rule: &Rule) -> Vec<usize> {
+    let key = |trial: &Trial| {
+        let sum = trial.sum(blocks);
+        let value = rule.objective.value(&sum);
+        (rule.excess(trial, blocks).max(0.0), value, sum.false_alarms)
+    };
+    let mut all: Vec<_> = trials.iter().map(|&(index, trial)| (index, key(trial))).collect();
+    all.sort_by(
+        |(one, (over, value, alarms)), (other, (other_over, other_value, other_alarms))| {
+            over.total_cmp(other_over)
+                .then(other_value.total_cmp(value))
+                .then(alarms.cmp(other_alarms))
+                .then(one.cmp(other))
+        },
+    );
+    all.into_iter().map(|(index, _)| index).collect()
+}
+
+/// What was chosen. Candidates are named by their index; 0 is the default.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Choice {
-    /// The winner; 0, the default, where nothing is better for sure.
+    /// What is written.
     pub winner: usize,
-    /// The best by the rule, although it may not be better for sure; `None` if no trial stays within the limit.
+    /// Why.
+    pub verdict: Verdict,
+    /// The best within the limit, although it may not be better for sure; `None` if none stays within it.
     pub best: Option<usize>,
-    /// With labels, on blocks that had no say in the choice.
+    /// On blocks that had no say in the choice; `None` where there is nothing to find.
     pub held_out: Option<HeldOut>,
 }
 
+/// Why the winner is what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Better than the default on blocks that had no say, beyond the uncertainty.
+    Better,
+    /// The default goes beyond the limit, and this is the best that does not.
+    WithinLimit,
+    /// Nothing is better than the default beyond the uncertainty: it stays.
+    DefaultStays,
+    /// No candidate stays within the limit: the default stays.
+    NoneWithin,
+    /// Nothing says what is better: the one with as many alerts as the limit allows.
+    MostAlerts,
+}
+
 /// How good the choice is on blocks that had no say in it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct HeldOut {
-    /// F1 of the default.
-    pub default_f1: f64,
-    /// F1 of what the other blocks choose.
-    pub chosen_f1: f64,
-    /// The difference, from the 5th to the 95th in a hundred when series are drawn anew.
+    /// What is looked for, of the default.
+    pub default_value: f64,
+    /// The same of what the other blocks choose.
+    pub chosen_value: f64,
+    /// The difference, from the 5th to the 95th in a hundred when pairs are drawn anew.
     pub gain: (f64, f64),
+    /// False alarms a day, of the default and of what was chosen.
+    pub false_alarms_per_day: (f64, f64),
+    /// What was drawn anew.
+    pub drawn: Drawn,
 }
 
-/// Chooses among `trials`, of which the first is the default and the others go from the most to the least sensitive.
-/// `limit_per_day` is for false alarms with labels (`labelled`), for all alerts without.
-pub fn choose(
-    trials: &[Trial],
-    blocks: &Blocks,
-    limit_per_day: f64,
-    labelled: bool,
-    seed: u64,
-) -> Choice {
-    let limit = limit_per_day * blocks.days();
+/// What is drawn anew for an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Drawn {
+    /// Series, each with all of its blocks.
+    Series,
+    /// Blocks of series, because there are few series.
+    BlocksOfSeries,
+}
+
+/// Chooses among `trials`, those of the whole input.
+pub fn choose(trials: &BTreeMap<usize, Trial>, field: &Field, rule: &Rule, seed: u64) -> Choice {
     let every: Vec<usize> = (0..BLOCKS).collect();
-    let best = best_on(trials, &every, limit, labelled);
-    if !labelled {
-        return Choice { winner: best.unwrap_or(0), best, held_out: None };
+    let best = best_on(trials, &field.by_all, &every, rule);
+    let default_is_within = trials.get(&0).is_some_and(|trial| rule.allows(trial, &every));
+    if rule.objective == Objective::Alerts {
+        let verdict = if best.is_some() { Verdict::MostAlerts } else { Verdict::NoneWithin };
+        return Choice { winner: best.unwrap_or(0), verdict, best, held_out: None };
     }
-    let held_out = hold_out(trials, limit, seed);
-    let is_sure = held_out.gain.0 > 0.0;
-    Choice { winner: best.filter(|_| is_sure).unwrap_or(0), best, held_out: Some(held_out) }
+    let held_out = hold_out(trials, field, rule, seed);
+    let (winner, verdict) = match best {
+        None => (0, Verdict::NoneWithin),
+        Some(best) if !default_is_within => (best, Verdict::WithinLimit),
+        Some(best) if best > 0 && held_out.gain.0 > 0.0 => (best, Verdict::Better),
+        Some(_) => (0, Verdict::DefaultStays),
+    };
+    Choice { winner, verdict, best, held_out: Some(held_out) }
 }
 
-/// The best of those that stay within the limit in each of `blocks`; of equal ones the first.
-fn best_on(trials: &[Trial], blocks: &[usize], limit: f64, labelled: bool) -> Option<usize> {
-    let is_within =
-        |trial: &Trial| blocks.iter().all(|&block| trial.block(block).false_alarms as f64 <= limit);
-    // Without labels the first is the most sensitive, and the default has its place among the others.
-    let mut within = trials.iter().enumerate().filter(|(_, trial)| is_within(trial));
-    if !labelled {
-        return within.find(|&(index, _)| index > 0).map(|(index, _)| index);
-    }
-    let f1 = |trial: &Trial| sum(trial, blocks).f1();
-    let better = |best: (usize, f64), one: (usize, f64)| if one.1 > best.1 { one } else { best };
-    within.map(|(index, trial)| (index, f1(trial))).reduce(better).map(|(index, _)| index)
-}
-
-fn sum(trial: &Trial, blocks: &[usize]) -> Score {
-    let mut sum = Score::default();
-    for &block in blocks {
-        sum += trial.block(block);
-    }
-    sum
+/// The best of `some` that stays within the limit in each of `blocks`.
+fn best_on(
+    trials: &BTreeMap<usize, Trial>,
+    some: &BTreeSet<usize>,
+    blocks: &[usize],
+    rule: &Rule,
+) -> Option<usize> {
+    let within = |&index: &usize| {
+        let trial = trials.get(&index)?;
+        rule.allows(trial, blocks).then_some((index, trial))
+    };
+    let within: Vec<(usize, &Trial)> = some.iter().filter_map(within).collect();
+    ranked(&within, blocks, rule).first().copied()
 }
 
 /// Each block is scored under what the others choose.
-fn hold_out(trials: &[Trial], limit: f64, seed: u64) -> HeldOut {
-    let chosen: Vec<usize> = (0..BLOCKS)
-        .map(|left_out| {
-            let others: Vec<usize> = (0..BLOCKS).filter(|&block| block != left_out).collect();
-            best_on(trials, &others, limit, true).unwrap_or(0)
-        })
-        .collect();
-    let names: BTreeSet<&String> = trials.iter().flat_map(|trial| trial.series.keys()).collect();
-    // Of each series the default's and the chosen ones' score over all blocks: a pair.
-    let pairs: Vec<(Score, Score)> = names
+fn hold_out(trials: &BTreeMap<usize, Trial>, field: &Field, rule: &Rule, seed: u64) -> HeldOut {
+    let chosen: [usize; BLOCKS] = std::array::from_fn(|left_out| {
+        let others: Vec<usize> = (0..BLOCKS).filter(|&block| block != left_out).collect();
+        best_on(trials, &field.without[left_out], &others, rule).unwrap_or(0)
+    });
+    let names: BTreeSet<&String> = trials.values().flat_map(|trial| trial.series.keys()).collect();
+    // Of each series and block the default's score and that of what was chosen.
+    let cells: Vec<[(Score, Score); BLOCKS]> = names
         .into_iter()
         .map(|name| {
-            let mut pair = (Score::default(), Score::default());
-            for (block, &chosen) in chosen.iter().enumerate() {
+            std::array::from_fn(|block| {
                 let of = |index: usize| {
-                    let scores = trials.get(index).and_then(|trial| trial.series.get(name));
+                    let scores = trials.get(&index).and_then(|trial| trial.series.get(name));
                     scores.map(|scores| scores[block]).unwrap_or_default()
                 };
-                pair.0 += of(0);
-                pair.1 += of(chosen);
-            }
-            pair
+                (of(0), of(chosen[block]))
+            })
         })
         .collect();
-    let (default_f1, chosen_f1) = f1s(pairs.iter());
+    let (pairs, drawn): (Vec<Vec<(Score, Score)>>, Drawn) = if cells.len() >= SERIES_MIN {
+        (cells.iter().map(|blocks| blocks.to_vec()).collect(), Drawn::Series)
+    } else {
+        (cells.iter().flatten().map(|&pair| vec![pair]).collect(), Drawn::BlocksOfSeries)
+    };
+    let sums = sums(pairs.iter());
+    let days: f64 = trials.get(&0).map_or(0.0, |trial| trial.days.iter().sum());
+    let per_day = |score: &Score| score.false_alarms as f64 / days.max(f64::MIN_POSITIVE);
+    HeldOut {
+        default_value: rule.objective.value(&sums.0),
+        chosen_value: rule.objective.value(&sums.1),
+        gain: interval(&pairs, rule.objective, seed),
+        false_alarms_per_day: (per_day(&sums.0), per_day(&sums.1)),
+        drawn,
+    }
+}
+
+/// How much better the second of the pairs are than the first, when they are drawn anew.
+fn interval(pairs: &[Vec<(Score, Score)>], objective: Objective, seed: u64) -> (f64, f64) {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
     let mut gains: Vec<f64> = (0..RESAMPLES)
         .map(|_| {
@@ -107,22 +218,21 @@ fn hold_out(trials: &[Trial], limit: f64, seed: u64) -> HeldOut {
                 let index = random.next_u64() % pairs.len() as u64;
                 &pairs[index as usize]
             });
-            let (default, chosen) = f1s(drawn);
-            chosen - default
+            let (default, chosen) = sums(drawn);
+            objective.value(&chosen) - objective.value(&default)
         })
         .collect();
     gains.sort_by(f64::total_cmp);
-    let gain = (gains[RESAMPLES / 20], gains[RESAMPLES - 1 - RESAMPLES / 20]);
-    HeldOut { default_f1, chosen_f1, gain }
+    (gains[RESAMPLES / 20], gains[RESAMPLES - 1 - RESAMPLES / 20])
 }
 
-fn f1s<'a>(pairs: impl Iterator<Item = &'a (Score, Score)>) -> (f64, f64) {
+fn sums<'a>(pairs: impl Iterator<Item = &'a Vec<(Score, Score)>>) -> (Score, Score) {
     let mut sums = (Score::default(), Score::default());
-    for &(default, chosen) in pairs {
+    for &(default, chosen) in pairs.flatten() {
         sums.0 += default;
         sums.1 += chosen;
     }
-    (sums.0.f1(), sums.1.f1())
+    sums
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ mod damage;
 mod formats;
 mod read;
 mod resume;
+mod scored;
 mod story;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,10 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use bellwether_detect::{DetectorSpec, WarmUp, iqr, seasonal, zscore};
-use bellwether_engine::Settings;
+use bellwether_engine::{Event, Settings};
 use bellwether_eventlog::Wanted;
 use bellwether_replay::history::{
-    HistoryOptions, HistoryProgress, HistorySummary, Input, Part, Watch, replay_history,
+    HistoryOptions, HistoryProgress, HistorySummary, Input, Listener, Part, Watch, replay_events,
+    replay_history,
 };
 use bellwether_series::Timestamp;
 use proptest::prelude::*;
@@ -56,8 +59,14 @@ fn replay(paths: &[PathBuf], options: &HistoryOptions) -> (HistorySummary, Strin
         .expect("a folder")
         .map(|file| file.expect("a file").file_name())
         .collect();
-    let expected =
-        ["events.jsonl", "events.parquet", "report.html", "scores.parquet", "summary.json"];
+    let expected = [
+        "events.jsonl",
+        "events.parquet",
+        "replay.json",
+        "report.html",
+        "scores.parquet",
+        "summary.json",
+    ];
     assert_eq!(names, expected.map(Into::into).into(), "nothing else is left behind");
     (summary, events, read("scores.parquet"))
 }
@@ -120,6 +129,45 @@ fn threads_memory_and_the_number_of_files_change_nothing() {
             assert!(told == events && judgements == scores, "{threads} {memory_bytes}");
             assert_eq!(summary.spilled_rows > 0, memory_bytes == 0);
         }
+    }
+}
+
+/// Keeps events as the lines of their log.
+#[derive(Default)]
+struct Lines(String);
+
+impl Listener for Lines {
+    fn hear(&mut self, event: &Event) {
+        self.0 += &(serde_json::to_string(event).expect("JSON") + "\n");
+    }
+}
+
+#[test]
+fn events_alone_are_those_of_the_results_even_if_all_is_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let samples = story::samples();
+    let (late, early) = (folder.path().join("a.csv"), folder.path().join("b.csv"));
+    let (one, two) = samples.split_at(samples.len() / 3);
+    write(Format::LongCsv, two, &late);
+    write(Format::LongCsv, one, &early);
+    let inputs = Input::find(&[late, early]).expect("files");
+    let (summary, events, _) = replay(&[fixture(Format::LongCsv)], &options(1));
+    // Several threads get both files at once, and see at once that these are not in order.
+    for (threads, memory_bytes, attempts) in [(1, 1 << 28, 1), (1, 0, 2), (3, 0, 1)] {
+        let options = HistoryOptions { memory_bytes, ..options(threads) };
+        let (stop, begun) = (AtomicBool::new(false), Cell::new(0));
+        let watch = Watch { note: &|_, _| {}, progress: &|_| {}, stop: &stop };
+        let listener = || {
+            begun.set(begun.get() + 1);
+            Lines::default()
+        };
+        let (told, Lines(heard)) =
+            replay_events(&inputs, &settings(), &options, None, &watch, &listener)
+                .expect("a replay");
+        assert!(heard == events, "{threads} {memory_bytes}: {heard}");
+        assert_eq!((told.complete, told.events), (true, summary.events));
+        assert_eq!((told.samples, told.judged_samples), (summary.samples, summary.judged_samples));
+        assert_eq!(begun.get(), attempts, "{threads} {memory_bytes}");
     }
 }
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use bellwether_engine::NumberedSample;
 
 use super::super::error::HistoryError;
+use super::super::rows::RowsReader;
 use super::end_of_cell;
-use super::runs::RunReader;
 
 /// Runs that are merged.
 pub(super) struct Merge {
@@ -17,14 +17,14 @@ pub(super) struct Merge {
 /// A run, and where in it the merge is: always on a row, since a run without any is left out.
 struct Cursor {
     /// What is not read yet; the last run was never put aside.
-    rest: Option<RunReader>,
+    rest: Option<RowsReader>,
     rows: Vec<NumberedSample>,
     next: usize,
 }
 
 impl Merge {
     pub(super) fn new(
-        runs: Vec<RunReader>,
+        runs: Vec<RowsReader>,
         last: Vec<NumberedSample>,
         folder: PathBuf,
     ) -> Result<Self, HistoryError> {
@@ -76,6 +76,7 @@ impl Cursor {
     fn load(&mut self, folder: &Path) -> Result<bool, HistoryError> {
         let Some(run) = &mut self.rest else { return Ok(false) };
         self.next = 0;
+        self.rows.clear();
         run.read(&mut self.rows).map_err(|source| HistoryError::Spill {
             folder: folder.to_owned(),
             source: source.into(),

@@ -18,7 +18,8 @@ use proptest::prelude::*;
 use super::formats::{Format, write};
 use super::{fixture, story};
 
-const RESULTS: [&str; 4] = ["events.jsonl", "events.parquet", "summary.json", "report.html"];
+const RESULTS: [&str; 5] =
+    ["events.jsonl", "events.parquet", "summary.json", "replay.json", "report.html"];
 /// As long as a test takes at the most.
 const NEVER: Duration = Duration::from_hours(1);
 
@@ -226,7 +227,7 @@ fn nothing_goes_on_from_another_replay() {
     // Whoever begins anew leaves nothing to go on from but a state of its own.
     let summary = replay(&input, &output, &options(1, NEVER, false), &|_| false).expect("it works");
     assert!(summary.complete);
-    assert_eq!(results(&output).len(), 4);
+    assert_eq!(results(&output).len(), 5);
     // Where there is nothing to go on from it begins.
     assert!(replay(&input, &output, &again, &|_| false).expect("it works").complete);
 }
