@@ -14,6 +14,7 @@ use crate::durability::{Durability, Recovery, RecoveryError};
 use crate::journal::{Entry, Journal, ReadFrom, Reader};
 use crate::stats::Stats;
 use crate::stored::{self, StoredBody};
+use crate::usable::{Usable, newest_usable};
 
 /// What the threads begin with.
 pub(crate) struct State {
@@ -134,7 +135,8 @@ impl Kept {
         let storage = &durability.storage;
         let mut checkpoints =
             Checkpoints::open(Arc::clone(storage), durability.checkpoints.clone())?;
-        let (checkpoint, rejected) = checkpoints.newest_valid()?;
+        let Usable { checkpoint, rejected, seen_below } =
+            newest_usable(durability, &mut checkpoints)?;
         let mut figures = AlertFigures::default();
         let (mut state, generation) = match &checkpoint {
             Some(checkpoint) => {
@@ -148,12 +150,11 @@ impl Kept {
             None => (State::new(settings, hash_seed, 1), None),
         };
         let cold = state.keep_cold_in(durability, figures_of)?;
-        // No sequence that some part of the state has seen may be given out again.
-        let seen_below = state.done_below.iter().copied().max().unwrap_or(0).max(state.next);
         let (journal, opened) = Journal::open(
             Arc::clone(storage),
             durability.journal.clone(),
-            seen_below.max(state.collector.seen_below()),
+            // No sequence that some part of the state has seen may be given out again.
+            seen_below,
             durability.id_seed,
         )?;
         let reader = Reader::open(
