@@ -16,7 +16,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bellwether_benches::{Null, base_tier, three_detectors};
-use bellwether_detect::Tables;
+use bellwether_detect::tail::Tail;
+use bellwether_detect::{ExpectedBand, Tables};
 use bellwether_engine::{Input, Outputs, Partition, Row, Settings};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use bellwether_signal::SeriesKind;
@@ -83,12 +84,35 @@ fn judge_all(partition: &mut Partition, arrivals: &[Arrival], outputs: &mut Outp
     }
 }
 
+/// A judgement with its band, all of which is digested.
+#[derive(Debug)]
+#[expect(dead_code, reason = "its text is what counts")]
+struct Score {
+    fingerprint: Fingerprint,
+    at: Timestamp,
+    value: f64,
+    surprise: f64,
+    expected: f64,
+    lower: f64,
+    upper: f64,
+}
+
+impl Score {
+    fn of(score: bellwether_engine::Score, tail: &Tail) -> Self {
+        let ExpectedBand { lower, upper } = score.band(tail);
+        let bellwether_engine::Score { fingerprint, at, value, surprise, expected } = score;
+        Self { fingerprint, at, value, surprise, expected: expected.center, lower, upper }
+    }
+}
+
 fn digest(name: &str, settings: Settings) {
     let (arrivals, series) =
         arrivals(&[&Null::CONTINUOUS[..], &Null::DISCRETE[..]].concat(), FAULT_SIZE);
     let mut outputs = Outputs { scores: Some(Vec::new()), ..Outputs::default() };
     judge_all(&mut partition(settings, series), &arrivals, &mut outputs);
+    let tail = Tail::new();
     let scores = outputs.scores.take().unwrap_or_default();
+    let scores: Vec<_> = scores.into_iter().map(|score| Score::of(score, &tail)).collect();
     let (text, events) = (format!("{scores:?}"), format!("{:?}", outputs.events));
     let digest = Fingerprint::of_parts(&[text.as_bytes(), events.as_bytes()]);
     println!("{name}: {} judgements, {} events: {digest}", scores.len(), outputs.events.len());

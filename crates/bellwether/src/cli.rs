@@ -10,6 +10,8 @@ mod history;
 mod inputs;
 mod learn;
 mod plan;
+mod resume;
+mod server;
 mod tune;
 
 use std::net::SocketAddr;
@@ -30,6 +32,8 @@ pub use inputs::InputArgs;
 pub(crate) use learn::parse_exclusion;
 pub use learn::{ExcludeArgs, WarmStartArgs};
 pub use plan::{FailOn, PlanArgs, PlanFormat};
+pub use resume::ResumeArgs;
+pub use server::ServerArgs;
 pub use tune::TuneArgs;
 
 /// Streaming anomaly detection for Prometheus metrics.
@@ -74,7 +78,8 @@ pub enum Command {
     ///
     /// Of files with history (CSV, JSON lines, Parquet, Arrow IPC) it gives the events that `run` would have given:
     /// events.jsonl and events.parquet, with --scores also every judgement, and summary.json. What a file holds is found out
-    /// from its content, which columns mean what from their names, and shown.
+    /// from its content, which columns mean what from their names, and shown. The same of what a server with Prometheus' API has
+    /// stored: name its URL, --start and --end.
     ///
     /// Of a journal that `run` wrote it gives the events that `run` gave: events.jsonl, one a line, and summary.json. With
     /// --verify it replays it in several ways that must not matter (shards, other requests, interruptions) and compares. Of
@@ -178,6 +183,9 @@ Examples:
   bellwether replay january.csv.gz february.csv.gz --output results --config candidate.yml --scores
   bellwether replay export.csv --time ts --value temp --label site --output results
   bellwether replay huge/ --partition 1/4 --output results-1
+  bellwether replay huge/ --output results --resume
+  bellwether replay http://127.0.0.1:9090 --match '{job=\"api\"}' --start 2026-01-01 --end 2026-02-01 --output results
+  bellwether replay https://victoria.example --step 1m --start 2026-01-01 --end 2026-02-01 --http-config http.yml --output results
   bellwether replay bellwether-data --output results
   bellwether replay bellwether-data --output results --config candidate.yml
   bellwether replay bellwether-data --output results --exclude 2026-02-03T10:00:00Z/2026-02-03T14:30:00Z
@@ -256,12 +264,12 @@ pub struct DemoArgs {
 /// Options of `bellwether replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
-    /// Files with history, folders of such files, or a journal: the data folder of `run`, or the folder `journal` in it.
-    /// They are only read.
+    /// Files with history, folders of such files, URLs of servers with Prometheus' API, or a journal: the data folder of `run`, or
+    /// the folder `journal` in it. They are only read.
     #[arg(value_name = "INPUT", required_unless_present = "corpus")]
     pub inputs: Vec<PathBuf>,
     /// Manifest of a corpus instead: a JSON file that lists its series and where their data is.
-    #[arg(long, value_name = "MANIFEST_JSON", conflicts_with_all = ["inputs", "ColumnArgs", "HistoryArgs", "ExcludeArgs"])]
+    #[arg(long, value_name = "MANIFEST_JSON", conflicts_with_all = ["inputs", "ColumnArgs", "HistoryArgs", "ServerArgs", "ExcludeArgs"])]
     pub corpus: Option<PathBuf>,
     /// Folder for the results [default with --write-state: `replay` in that folder].
     #[arg(long, value_name = "DIR", required_unless_present_any = ["verify", "write_state"])]
@@ -271,7 +279,7 @@ pub struct ReplayArgs {
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Replay the journal in several ways and compare what they give; no results are written.
-    #[arg(long, requires = "inputs", conflicts_with_all = ["corpus", "output", "ColumnArgs", "HistoryArgs", "ExcludeArgs"])]
+    #[arg(long, requires = "inputs", conflicts_with_all = ["corpus", "output", "ColumnArgs", "HistoryArgs", "ServerArgs", "ExcludeArgs"])]
     pub verify: bool,
     /// Compare with these events, written by `run`, too: a file of JSON lines, a Parquet file, or the folder of an
     /// event log.
@@ -292,6 +300,9 @@ pub struct ReplayArgs {
     /// What only files with history have.
     #[command(flatten)]
     pub history: HistoryArgs,
+    /// How an interrupted replay goes on.
+    #[command(flatten)]
+    pub resume: ResumeArgs,
 }
 
 /// Options of `bellwether eval`.

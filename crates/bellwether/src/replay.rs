@@ -3,7 +3,9 @@
 mod corpus;
 mod excluded;
 mod history;
+mod inputs;
 mod journal;
+mod server;
 mod state;
 mod stop;
 mod verify;
@@ -14,14 +16,16 @@ use std::sync::Arc;
 use anyhow::Context;
 use bellwether_engine::Settings;
 use bellwether_replay::Exclusions;
+use bellwether_replay::history::HistoryOptions;
 use bellwether_replay::journal::is_journal;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::cli::{HistoryArgs, ReplayArgs, WarmStartArgs};
+use crate::cli::{HistoryArgs, ReplayArgs, ResumeArgs, WarmStartArgs};
 use crate::config::Config;
 
 use excluded::exclusions;
 pub(crate) use history::Notes;
+pub(crate) use inputs::find as find_inputs;
 use state::Target;
 
 pub(crate) use journal::complain;
@@ -33,7 +37,7 @@ pub(crate) use stop::asked_to_stop;
 /// # Errors
 /// When the configuration is wrong, what is to be replayed cannot be read, or the results cannot be written.
 pub fn replay(args: &ReplayArgs) -> anyhow::Result<bool> {
-    let ReplayArgs { inputs, corpus, output, config, events, seed, history, .. } = args;
+    let ReplayArgs { inputs, corpus, output, config, events, seed, history, resume, .. } = args;
     let config = config.as_deref();
     match (&**inputs, corpus, output) {
         (_, Some(manifest), Some(output)) => {
@@ -49,7 +53,9 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<bool> {
                 .map(|folder| Target::take(folder, inputs, config, args.force))
                 .transpose()?;
             let exclusions = exclusions(&args.excluded)?;
-            Learn { inputs, output: output.as_deref(), config, exclusions, history, target }.learn()
+            let output = output.as_deref();
+            let resume = Some(resume);
+            Learn { inputs, output, config, exclusions, history, target, resume }.learn()
         }
     }
 }
@@ -68,7 +74,8 @@ pub fn warm_start(args: &WarmStartArgs) -> anyhow::Result<bool> {
     };
     let target = Some(Target::take(&folder, inputs, config, *force)?);
     let exclusions = exclusions(excluded)?;
-    Learn { inputs, output: output.as_deref(), config, exclusions, history, target }.learn()
+    let (output, resume) = (output.as_deref(), None);
+    Learn { inputs, output, config, exclusions, history, target, resume }.learn()
 }
 
 /// A replay of files or of a journal.
@@ -80,16 +87,22 @@ struct Learn<'a> {
     history: &'a HistoryArgs,
     /// Whoever goes on with what was learned.
     target: Option<Target>,
+    /// How it goes on when it is interrupted, if it does.
+    resume: Option<&'a ResumeArgs>,
 }
 
 impl Learn<'_> {
     fn learn(self) -> anyhow::Result<bool> {
-        let Self { inputs, output, config, exclusions, history, target } = self;
+        let Self { inputs, output, config, exclusions, history, target, resume } = self;
         let output = output.map(Path::to_owned).or_else(|| target.as_ref().map(Target::results));
         let output =
             output.context("there is no folder for the results: name one with --output")?;
         let learned = match inputs {
             [folder] if is_journal(folder) => {
+                anyhow::ensure!(
+                    resume.is_none_or(|resume| !resume.resume),
+                    "a journal is replayed from its beginning: leave --resume out"
+                );
                 let (summary, learned) = journal::journal(
                     folder,
                     &output,
@@ -101,8 +114,10 @@ impl Learn<'_> {
                 Some(learned)
             }
             inputs => {
-                let options = history.options(&exclusions);
-                let (is_complete, learned) = history::history(inputs, &output, config, &options)?;
+                let checkpoints = resume.filter(|_| !history.scores).map(ResumeArgs::checkpoints);
+                let options = HistoryOptions { checkpoints, ..history.options(&exclusions) };
+                let inputs = find_inputs(inputs, &history.server)?;
+                let (is_complete, learned) = history::history(&inputs, &output, config, &options)?;
                 if !is_complete {
                     return Ok(false);
                 }

@@ -24,6 +24,8 @@ use tempfile::TempDir;
 mod explain;
 #[path = "replay/plan.rs"]
 mod plan;
+#[path = "replay/resume.rs"]
+mod resume;
 
 const START_MS: i64 = 1_750_000_020_000;
 const MINUTE_MS: i64 = 60_000;

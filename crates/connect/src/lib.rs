@@ -3,6 +3,7 @@
 //! - [`http`] serves a router with every timeout that a server on an open network needs.
 //! - [`source::remote_write`] receives Prometheus remote write and answers so that senders retry or
 //!   drop correctly.
+//! - [`source::history`] asks a server for what it has stored, for replays.
 //! - [`sink::alertmanager`] keeps a set of Alertmanagers informed of what is firing.
 //! - [`sink::webhook`] posts every event to a URL, signed.
 //! - [`sink::gauges`] takes derived gauges out by remote write.

@@ -1,4 +1,4 @@
-//! What every sink that talks HTTP stands on: where to, as whom, and with which limits.
+//! What everybody stands on who asks others over HTTP: where to, as whom, and with which limits.
 
 mod answer;
 mod backoff;

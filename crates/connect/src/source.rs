@@ -1,3 +1,4 @@
 //! Where samples come in.
 
+pub mod history;
 pub mod remote_write;

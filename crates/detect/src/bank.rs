@@ -2,7 +2,9 @@
 //!
 //! Parameters are shared; a series costs one flat record per detector and no object of its own.
 
+mod common;
 mod opinion;
+mod panel;
 mod room;
 mod saved;
 mod tables;
@@ -12,20 +14,20 @@ use std::fmt::Write as _;
 use bellwether_series::Sample;
 
 use crate::column::{AnyColumn, States};
-use crate::combine::{Combiner, Voices};
+use crate::combine::Combiner;
 use crate::deep_column::{AnyDeep, Oddity};
 use crate::fuse;
-use crate::granularity::Granularity;
 use crate::ladder::{Ladder, Prior};
 use crate::local_time::LocalTime;
 use crate::params::{DetectorName, DetectorSpec, Direction, MinDeviation};
-use crate::profile::{SignalClass, SignalProfile};
+use crate::profile::SignalClass;
 use crate::residual::EXCURSION_SURPRISE;
 use crate::tail::Tail;
 use crate::verdict::{Expected, Observation, Verdict};
 
-use opinion::muted;
+use common::Common;
 pub use opinion::{Muted, Opinion, Standing, Steps};
+use panel::{Base, Panel};
 pub use saved::SavedSeries;
 pub(crate) use saved::next;
 pub use tables::Tables;
@@ -60,6 +62,8 @@ pub enum Judgement {
         expected: Expected,
         /// What the deep tier says; `None` where it does not judge.
         deep: Option<Oddity>,
+        /// What kind of signal the series is now.
+        class: SignalClass,
     },
 }
 
@@ -74,16 +78,13 @@ pub struct Bank {
     deep: Vec<AnyDeep>,
     /// Whether the deep tier judges the series.
     is_deep: Vec<bool>,
-    /// What the base tier's combined surprise is worth, of every series.
-    ladders: States<Ladder>,
+    common: States<Common>,
     /// What the fused surprise of both tiers is worth, of series that the deep tier judges.
     deep_ladders: States<Ladder>,
-    profiles: States<SignalProfile>,
     /// Whether the detectors are those of a rule that names none: then a series has those that suit its class.
     adapts: bool,
     /// Whether there is just one detector that judges departures.
     has_one: bool,
-    granularity: States<Granularity>,
     min_deviation: MinDeviation,
     direction: Direction,
     tail: Tail,
@@ -94,19 +95,6 @@ pub struct Bank {
     value: f64,
     steps: Steps,
     keeps_steps: bool,
-}
-
-/// What the base tier says.
-struct Base {
-    surprise: f64,
-    /// What those that judge departures agree on; `None` while all of them warm up.
-    departure: Option<f64>,
-    /// Those that watch something else.
-    others: Voices,
-    /// What the most surprised detector expected; `None` while all of them warm up.
-    expected: Option<Expected>,
-    /// Whether some detector sees a departure that counts.
-    departs: bool,
 }
 
 impl Bank {
@@ -130,12 +118,10 @@ impl Bank {
             columns,
             deep,
             is_deep: Vec::new(),
-            ladders: States::default(),
+            common: States::default(),
             deep_ladders: States::default(),
-            profiles: States::default(),
             adapts: detectors == DetectorSpec::defaults(),
             has_one,
-            granularity: States::default(),
             min_deviation,
             direction,
             tail,
@@ -164,23 +150,41 @@ impl Bank {
         }
         let value = value.clamp(-VALUE_MAX, VALUE_MAX);
         self.value = value;
-        let scale_floor = self.granularity.at(slot).floor();
+        let is_deep = self.is_deep(slot);
+        let common = self.common.at(slot);
+        let scale_floor = common.granularity.floor();
         let observation = &Observation { timestamp, local, value, interval_ms, scale_floor };
-        let base = self.base(slot, observation);
+        let base = Panel {
+            columns: &mut self.columns,
+            verdicts: &mut self.verdicts,
+            combiner: &self.combiner,
+            least: self.min_deviation,
+            side: self.direction,
+            class: self.adapts.then(|| common.profile.class()),
+            is_deep,
+            has_one: self.has_one,
+        }
+        .judge(slot, observation);
         let base_departs = base.departs;
-        self.granularity.at(slot).learn(value, base.surprise < EXCURSION_SURPRISE);
-        self.profile(slot, value);
+        common.granularity.learn(value, base.surprise < EXCURSION_SURPRISE);
+        let before = common.profile.class();
+        let has_changed = common.profile.observe(value) && common.profile.class() != before;
+        let class = common.profile.class();
+        if has_changed && self.adapts {
+            change_class(&mut self.columns, slot, class);
+        }
+        let calibrated =
+            base.departure.map(|departure| common.ladder.observe(departure, 1.0, &BASE_PRIOR));
+        let rows = common.ladder.rows();
         self.oddities.clear();
-        let deep = self.is_deep(slot).then(|| self.look_deeper(slot, observation, &base)).flatten();
-        let Some(expected) = base.expected else { return Judgement::WarmingUp };
-        let calibrated = base
-            .departure
-            .map(|departure| self.ladders.at(slot).observe(departure, 1.0, &BASE_PRIOR));
+        let deep = is_deep.then(|| self.look_deeper(slot, observation, &base)).flatten();
+        let loudest = base.loudest.and_then(|loudest| self.verdicts.get(loudest));
+        let Some(&Verdict::Scored { expected, .. }) = loudest else { return Judgement::WarmingUp };
         let fused = match &deep {
             Some(oddity) => Some(fuse::of_tiers(oddity.own, calibrated.unwrap_or_default())),
             None => calibrated,
         };
-        let believed = fused.map(|departure| self.known(slot, departure));
+        let believed = fused.map(|departure| known(rows, departure));
         let combined = self.combiner.with_others(believed, &base.others);
         // A shape has no side and no size: with a direction, somebody must see a departure on that side.
         let counts = base_departs || self.direction == Direction::Both;
@@ -192,76 +196,13 @@ impl Bank {
             self.steps =
                 Steps { agreed, calibrated, deep, fused, believed, combined, surprise, base };
         }
-        Judgement::Scored { surprise, base, expected, deep: deep.filter(|_| counts) }
-    }
-
-    /// Asks the base tier.
-    fn base(&mut self, slot: usize, observation: &Observation) -> Base {
-        self.verdicts.clear();
-        let (mut most, mut most_expected, mut departs) = (f64::NEG_INFINITY, None, false);
-        let [mut departures, mut others] = [Voices::default(); 2];
-        let (class, is_deep) = (self.profiles.at(slot).class(), self.is_deep(slot));
-        for column in &mut self.columns {
-            let name = column.name();
-            if self.adapts && !(name.suits(class) && (name.is_for_deep() || !is_deep)) {
-                self.verdicts.push(Verdict::NotApplicable);
-                continue;
-            }
-            let verdict = column.observe(slot, observation);
-            let judges_departure = column.judges_departure();
-            if let Verdict::Scored { mut surprise, expected } = verdict {
-                let (least, side) = (self.min_deviation, self.direction);
-                if !judges_departure {
-                    departs |= surprise >= EXCURSION_SURPRISE;
-                } else if muted(least, side, observation.value, expected.center).is_none() {
-                    departs = true;
-                } else {
-                    surprise = 0.0;
-                }
-                let voices = if judges_departure { &mut departures } else { &mut others };
-                self.combiner.hear(voices, surprise);
-                if surprise > most {
-                    (most, most_expected) = (surprise, Some(expected));
-                }
-            }
-            self.verdicts.push(verdict);
-        }
-        let departure = self.combiner.agreed(&departures, self.has_one);
-        let surprise = self.combiner.with_others(departure, &others);
-        Base { surprise, departure, others, expected: most_expected, departs }
-    }
-
-    /// As much of the surprise of a departure as a series that is so young can know of.
-    #[inline]
-    fn known(&mut self, slot: usize, departure: f64) -> f64 {
-        if departure <= fuse::EVIDENCE_MAX {
-            return departure;
-        }
-        let rows = f64::from(self.ladders.at(slot).rows()).max(1.0);
-        fuse::held_back(
-            departure,
-            (libm::log10(rows) + EXTRAPOLATED_DECADES).max(fuse::EVIDENCE_MAX),
-        )
-    }
-
-    /// Follows what kind of signal it is. Detectors that do not suit it any more forget it, and begin anew when they do.
-    fn profile(&mut self, slot: usize, value: f64) {
-        let profile = self.profiles.at(slot);
-        let before = profile.class();
-        if !profile.observe(value) || profile.class() == before || !self.adapts {
-            return;
-        }
-        let after = profile.class();
-        for column in &mut self.columns {
-            if !column.name().suits(after) {
-                column.reset(slot);
-            }
-        }
+        let deep = deep.filter(|_| counts);
+        Judgement::Scored { surprise, base, expected, deep, class }
     }
 
     /// What kind of signal the series in `slot` is at present.
     pub fn class(&mut self, slot: usize) -> SignalClass {
-        self.profiles.at(slot).class()
+        self.common.at(slot).profile.class()
     }
 
     /// Whether the series in `slot` may be taken to keep its habits: the default chain judges it, in which two agree, it
@@ -270,7 +211,7 @@ impl Bank {
     pub fn is_steady(&mut self, slot: usize) -> bool {
         use SignalClass::{Binary, Discrete, Sparse};
         let is_deep = self.is_deep(slot);
-        let profile = self.profiles.at(slot);
+        let profile = self.common.at(slot).profile;
         self.adapts
             && !is_deep
             && !profile.is_skewed()
@@ -300,7 +241,7 @@ impl Bank {
         for column in &mut self.deep {
             self.oddities.push(column.observe(slot, observation, weight));
         }
-        base.expected?;
+        base.loudest?;
         let of = |each: fn(&Oddity) -> f64| self.oddities.iter().flatten().map(each);
         let population = fuse::of_signal(of(|oddity| oddity.population))?;
         let fused = fuse::of_signal(of(|oddity| oddity.own).chain(base.departure))?;
@@ -326,9 +267,7 @@ impl Bank {
     /// Forgets everything about the series in `slot`. With a `seed`, from the fingerprint of the series that begins
     /// there, the deep tier judges it too.
     pub fn reset(&mut self, slot: usize, seed: Option<u64>) {
-        *self.granularity.at(slot) = Granularity::default();
-        *self.profiles.at(slot) = SignalProfile::default();
-        *self.ladders.at(slot) = Ladder::new(&BASE_PRIOR);
+        *self.common.at(slot) = Common { ladder: Ladder::new(&BASE_PRIOR), ..Common::default() };
         if seed.is_some() {
             *self.deep_ladders.at(slot) = Ladder::new(&DEEP_PRIOR);
         }
@@ -350,7 +289,8 @@ impl Bank {
     /// The state of the series in `slot` as text: equal states give equal text. Of a detector of the deep tier it is the
     /// calibration only, which follows from all of its scores.
     pub fn state_text(&mut self, slot: usize) -> String {
-        let mut text = format!("{:?}", self.granularity.at(slot));
+        let common = *self.common.at(slot);
+        let mut text = format!("{:?}", common.granularity);
         for column in &mut self.columns {
             column.digest_into(slot, &mut text);
         }
@@ -361,9 +301,29 @@ impl Bank {
             // Writing to a string never fails.
             _ = write!(text, "{:?}", self.deep_ladders.at(slot));
         }
-        _ = write!(text, "{:?}{:?}", self.ladders.at(slot), self.profiles.at(slot));
+        _ = write!(text, "{:?}{:?}", common.ladder, common.profile);
         text
     }
+}
+
+/// Detectors that do not suit the new class forget the series, and begin anew when they do.
+#[cold]
+fn change_class(columns: &mut [AnyColumn], slot: usize, class: SignalClass) {
+    for column in columns {
+        if !column.name().suits(class) {
+            column.reset(slot);
+        }
+    }
+}
+
+/// As much of the surprise of a departure as a series that has so many `rows` behind it can know of.
+#[inline]
+fn known(rows: f32, departure: f64) -> f64 {
+    if departure <= fuse::EVIDENCE_MAX {
+        return departure;
+    }
+    let rows = f64::from(rows).max(1.0);
+    fuse::held_back(departure, (libm::log10(rows) + EXTRAPOLATED_DECADES).max(fuse::EVIDENCE_MAX))
 }
 
 #[cfg(test)]

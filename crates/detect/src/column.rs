@@ -13,6 +13,7 @@ use crate::flatline::Flatline;
 use crate::forecast::{Exhaustion, Forecast};
 use crate::iqr::Iqr;
 use crate::params::{DetectorName, DetectorSpec, MinDeviation};
+use crate::profile::SignalClass;
 use crate::scatter::Scatter;
 use crate::seasonal::Seasonal;
 use crate::tail::Tail;
@@ -86,8 +87,10 @@ impl<D: Detector> Column<D> {
         Self { detector, states: States::default() }
     }
 
-    fn observe(&mut self, slot: usize, observation: &Observation) -> Verdict {
-        self.detector.observe(self.states.at(slot), observation)
+    // One of its own for each detector: what finds a slot would be worked out for all of them at once otherwise.
+    #[inline(never)]
+    fn observe(&mut self, slot: usize, observation: &Observation, verdict: &mut Verdict) {
+        *verdict = self.detector.observe(self.states.at(slot), observation);
     }
 
     fn reset(&mut self, slot: usize) {
@@ -208,8 +211,21 @@ impl AnyColumn {
         )
     }
 
-    pub(crate) fn observe(&mut self, slot: usize, observation: &Observation) -> Verdict {
-        with_column!(self, column => column.observe(slot, observation))
+    /// Whether it judges signals of `class` where a rule names no detectors.
+    pub(crate) fn judges(&self, class: SignalClass, is_deep: bool) -> bool {
+        let name = self.name();
+        name.suits(class) && (name.is_for_deep() || !is_deep)
+    }
+
+    /// Puts the verdict about an observation of the series in `slot` into `verdict`.
+    #[inline]
+    pub(crate) fn observe(
+        &mut self,
+        slot: usize,
+        observation: &Observation,
+        verdict: &mut Verdict,
+    ) {
+        with_column!(self, column => column.observe(slot, observation, verdict));
     }
 
     pub(crate) fn reset(&mut self, slot: usize) {

@@ -34,12 +34,20 @@ const LOUDER_SHARE: f64 = 0.2;
 /// Weight of a detector that watches something other than departures, against all of those that do.
 const OTHER_WEIGHT: f64 = 0.1;
 const POINTS: usize = 4 * POINTS_PER_UNIT + 1;
+/// Where in the table a variate is, is told by exponent and leading bits of one more than it: as many bits as it takes to
+/// have at most one point of the table behind each key.
+const KEY_BITS: u32 = 6;
+const KEYS: usize = 13 << KEY_BITS;
 
-/// The tabulated combination rule. Clones share the table.
+/// The tabulated combination rule. Clones share the tables.
 #[derive(Clone)]
-pub struct Combiner {
-    /// `cot(pi p)` at `p = 10^-surprise`, from a surprise of log10 2, where it is 0, upwards.
-    cauchy: Arc<[f64; POINTS]>,
+pub struct Combiner(Arc<Tables>);
+
+struct Tables {
+    /// `cot(pi p)` at `p = 10^-surprise`, from a surprise of log10 2, where it is 0, upwards; infinite behind the last point.
+    cauchy: [f64; POINTS + 1],
+    /// By key how many points have lower ones.
+    before: [u8; KEYS],
 }
 
 impl fmt::Debug for Combiner {
@@ -69,9 +77,15 @@ impl Combiner {
     pub fn new() -> Self {
         let point = |point: usize| {
             let p = libm::exp10(-surprise_at(point as f64));
-            if point == 0 { 0.0 } else { 1.0 / libm::tan(PI * p) }
+            match point {
+                0 => 0.0,
+                POINTS => f64::INFINITY,
+                _ => 1.0 / libm::tan(PI * p),
+            }
         };
-        Self { cauchy: Arc::new(std::array::from_fn(point)) }
+        let cauchy: [f64; POINTS + 1] = std::array::from_fn(point);
+        let before = |own| cauchy[..POINTS].iter().filter(|&&point| key(point) < own).count() as u8;
+        Self(Arc::new(Tables { cauchy, before: std::array::from_fn(before) }))
     }
 
     /// Combines surprises into one; 0 for none.
@@ -99,15 +113,19 @@ impl Combiner {
     /// Without a departure they are equals. 0 for none.
     #[inline]
     pub fn with_others(&self, departure: Option<f64>, others: &Voices) -> f64 {
-        match departure {
-            None => self.all(others),
-            Some(departure) if others.count == 0 => departure,
-            Some(departure) => {
-                let sum = self.cauchy(departure) + OTHER_WEIGHT * others.sum;
-                let weights = 1.0 + OTHER_WEIGHT * f64::from(others.count);
-                self.surprise(sum / weights).max(departure)
-            }
+        if others.count == 0 {
+            return departure.unwrap_or_default();
         }
+        self.with_some(departure, others)
+    }
+
+    /// The same where there are others, as few series have them.
+    #[inline(never)]
+    fn with_some(&self, departure: Option<f64>, others: &Voices) -> f64 {
+        let Some(departure) = departure else { return self.all(others) };
+        let sum = self.cauchy(departure) + OTHER_WEIGHT * others.sum;
+        let weights = 1.0 + OTHER_WEIGHT * f64::from(others.count);
+        self.surprise(sum / weights).max(departure)
     }
 
     /// The Cauchy combination of `voices`; 0 for none.
@@ -138,25 +156,36 @@ impl Combiner {
         if place <= 0.0 {
             return 0.0;
         }
-        let point = place as usize;
+        // In 32 bits, of which a conversion is shorter.
+        let point = place as u32 as usize;
         if point >= POINTS - 1 {
             // Below a probability of 1e-4 the cotangent is 1 / (pi p) to within 1e-7.
             return libm::exp10(surprise) / PI;
         }
-        let (low, high) = (self.cauchy[point], self.cauchy[point + 1]);
+        let (low, high) = (self.0.cauchy[point], self.0.cauchy[point + 1]);
         low + (place - point as f64) * (high - low)
     }
 
     /// Surprise of a Cauchy variate: the inverse of [`Combiner::cauchy`].
     #[inline]
     fn surprise(&self, variate: f64) -> f64 {
-        let above = self.cauchy.partition_point(|&point| point <= variate);
-        if above == POINTS {
+        let Tables { cauchy, before } = &*self.0;
+        let before = usize::from(before[key(variate).min(KEYS - 1)]).min(POINTS);
+        // Whether the one point of the same key is below it, no branch could foresee.
+        let above = before + usize::from(cauchy[before] <= variate);
+        if above >= POINTS {
             return libm::log10(PI * variate);
         }
-        let (low, high) = (self.cauchy[above - 1], self.cauchy[above]);
+        let (low, high) = (cauchy[above - 1], cauchy[above]);
         surprise_at((above - 1) as f64 + (variate - low) / (high - low))
     }
+}
+
+/// The key of a variate, which is 0 or more: it grows with it, and is 0 at first.
+#[inline]
+fn key(variate: f64) -> usize {
+    const SPARE_BITS: u32 = f64::MANTISSA_DIGITS - 1 - KEY_BITS;
+    ((variate + 1.0).to_bits() >> SPARE_BITS) as usize - (1.0_f64.to_bits() >> SPARE_BITS) as usize
 }
 
 /// The surprise at a place of the table.
@@ -237,6 +266,29 @@ mod tests {
         assert!((Combiner::new().combine([4.2]) - 4.2).abs() < 1e-3);
         assert!(Combiner::new().combine([]).abs() < 1e-12);
         assert!((Combiner::new().combine([0.0]) - LOG10_2).abs() < 1e-9);
+    }
+
+    #[test]
+    fn every_variate_is_found_where_a_search_finds_it() {
+        let combiner = Combiner::new();
+        let points = &combiner.0.cauchy[..POINTS];
+        let keys: Vec<_> = points.iter().map(|&point| key(point)).collect();
+        assert!(keys.windows(2).all(|pair| pair[0] < pair[1]) && keys[POINTS - 1] < KEYS);
+        let mut variates: Vec<f64> = (0..200_000).map(|step| f64::from(step) * 0.05).collect();
+        variates.extend(points.iter().flat_map(|&point| {
+            [point.to_bits().saturating_sub(1), point.to_bits(), point.to_bits() + 1]
+                .map(f64::from_bits)
+        }));
+        for variate in variates {
+            let above = points.partition_point(|&point| point <= variate);
+            let expected = if above == POINTS {
+                libm::log10(PI * variate)
+            } else {
+                let (low, high) = (points[above - 1], points[above]);
+                surprise_at((above - 1) as f64 + (variate - low) / (high - low))
+            };
+            assert_eq!(combiner.surprise(variate).to_bits(), expected.to_bits(), "{variate}");
+        }
     }
 
     proptest! {

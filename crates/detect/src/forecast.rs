@@ -102,6 +102,11 @@ pub struct State {
 impl Detector for Forecast {
     type State = State;
 
+    #[expect(
+        clippy::inline_always,
+        reason = "its column is the only caller, and takes the verdict where it is made"
+    )]
+    #[inline(always)]
     fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
         if !observation.value.is_finite() {
             return Verdict::NotApplicable;

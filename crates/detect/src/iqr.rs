@@ -53,6 +53,11 @@ pub(crate) struct State {
 impl Detector for Iqr {
     type State = State;
 
+    #[expect(
+        clippy::inline_always,
+        reason = "its column is the only caller, and takes the verdict where it is made"
+    )]
+    #[inline(always)]
     fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
         let memory = self.params.window.samples();
         let value = observation.value;

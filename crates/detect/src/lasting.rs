@@ -53,7 +53,10 @@ impl Lasting {
     /// which is at least 1, but 65,535 at most.
     #[inline]
     pub fn learn(&mut self, surprise: f64, for_ms: i64, interval_ms: i64) {
-        self.least = self.least.min(surprise as f32);
+        let surprise = surprise as f32;
+        if surprise < self.least {
+            self.least = surprise;
+        }
         self.samples = self.samples.saturating_add(1);
         self.settling = self.settling.saturating_sub(1);
         // How many that are is a division, which takes longer than all the rest.

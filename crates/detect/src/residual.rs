@@ -138,7 +138,8 @@ impl Residual {
 
     /// Learns a judged departure and returns the weight, 0 to 1, at which the detector may learn the
     /// sample itself. `memory_samples`: how long an excursion lasts before it is the new normal.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "what is called keeps nothing in registers")]
+    #[inline(always)]
     pub(crate) fn learn(&mut self, judged: &Judged, memory_samples: u32) -> f64 {
         self.samples = self.samples.saturating_add(1);
         let distance = judged.departure.abs();
@@ -165,21 +166,29 @@ impl Residual {
     }
 
     /// Counts a calm sample, and the excursion that it ends, if any.
+    #[inline]
     fn learn_tail(&mut self) {
         let kept = 1.0 - 1.0 / TAIL_MEMORY;
         self.tail_samples = self.tail_samples * kept + 1.0;
         self.tail_excursions *= kept;
         self.tail_log_peaks *= kept;
         if self.excursion_peak > 0.0 {
-            let log_peak = libm::logf(self.excursion_peak / TAIL_START as f32);
-            self.tail_excursions += 1.0;
-            self.tail_log_peaks += log_peak.clamp(0.0, LOG_PEAK_MAX);
-            self.excursion_peak = 0.0;
+            self.end_excursion();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_excursion(&mut self) {
+        let log_peak = libm::logf(self.excursion_peak / TAIL_START as f32);
+        self.tail_excursions += 1.0;
+        self.tail_log_peaks += log_peak.clamp(0.0, LOG_PEAK_MAX);
+        self.excursion_peak = 0.0;
     }
 
     /// Whether a window that holds whole samples takes the present one: all of them in calm times and
     /// once an excursion is the new normal, one in four of an excursion.
+    #[inline]
     pub(crate) fn admits(&self, memory_samples: u32) -> bool {
         self.excursion_samples < 2
             || self.is_new_normal(memory_samples)
@@ -187,6 +196,7 @@ impl Residual {
     }
 
     /// Whether the present excursion has outlasted `memory_samples`.
+    #[inline]
     pub(crate) fn is_new_normal(&self, memory_samples: u32) -> bool {
         self.excursion_samples > memory_samples
     }

@@ -80,6 +80,11 @@ impl Default for State {
 impl Detector for Scatter {
     type State = State;
 
+    #[expect(
+        clippy::inline_always,
+        reason = "its column is the only caller, and takes the verdict where it is made"
+    )]
+    #[inline(always)]
     fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
         let center = std::mem::replace(&mut state.last, observation.value);
         let moved = (observation.value - center).abs();

@@ -82,9 +82,14 @@ impl Tail {
     #[inline]
     pub fn surprise(&self, departure: f64, shape: TailShape) -> f64 {
         let distance = departure.abs();
-        if distance < BODY_END {
-            self.body(distance)
-        } else if distance < TAIL_START {
+        if distance < BODY_END { self.body(distance) } else { self.beyond(distance, shape) }
+    }
+
+    /// The surprise of what lies beyond the body. Few samples do, and the code that all of them run through should stay small.
+    #[cold]
+    #[inline(never)]
+    fn beyond(&self, distance: f64, shape: TailShape) -> f64 {
+        if distance < TAIL_START {
             let (end, start) = self.joint(shape);
             end + (distance - BODY_END) / (TAIL_START - BODY_END) * (start - end)
         } else if distance.is_nan() {
@@ -119,7 +124,8 @@ impl Tail {
     #[inline]
     fn body(&self, distance: f64) -> f64 {
         let place = distance * POINTS_PER_UNIT as f64;
-        let point = (place as usize).min(POINTS - 2);
+        // In 32 bits, of which a conversion is shorter.
+        let point = (place as u32 as usize).min(POINTS - 2);
         let (low, high) = (f64::from(self.body[point]), f64::from(self.body[point + 1]));
         low + (place - point as f64) * (high - low)
     }

@@ -18,8 +18,10 @@ use serde::{Deserialize, Serialize};
 const RING: usize = 360;
 /// Buckets.
 const BUCKETS: usize = 128;
-/// Buckets that are summed at a time.
-const BLOCK: usize = 16;
+/// Buckets that are summed at a time: as many as 64 bits hold.
+const BLOCK: usize = 4;
+/// Times a block, each of its counts with those before it.
+const SUMS: u64 = 0x0001_0001_0001_0001;
 /// Values kept exactly before the buckets are laid.
 const SETTLED: usize = 48;
 /// Quartiles are read anew every so many insertions.
@@ -136,9 +138,10 @@ impl QuantileWindow {
             self.skip -= 1;
             return;
         }
-        let thinning = samples.div_ceil(RING as u32).max(1);
+        let thinning = if samples <= RING as u32 { 1 } else { samples.div_ceil(RING as u32) };
         self.skip = (thinning - 1) as u16;
-        let len_max = (samples / thinning).clamp(SETTLED as u32, RING as u32) as u16;
+        let len_max = if thinning == 1 { samples } else { samples / thinning };
+        let len_max = len_max.clamp(SETTLED as u32, RING as u32) as u16;
         match &mut self.content {
             Content::Exact(values) => {
                 values[usize::from(self.len)] = value;
@@ -201,30 +204,30 @@ impl Coded {
 
     /// Reads the quartiles of `len` samples, interpolating within buckets.
     fn quartiles(&self, len: u16) -> Quartiles {
-        // In quarters of a sample, so that ranks are whole numbers.
-        let ranks = [1, 2, 3].map(|quarters| quarters * u32::from(len));
-        let (mut below, mut next, mut read) = (0, 0, [0.0; 3]);
-        // Whole blocks without a rank in them are passed over by their sum.
-        'blocks: for (block, counts) in self.counts.chunks_exact(BLOCK).enumerate() {
-            let above = below + 4 * u32::from(counts.iter().sum::<u16>());
-            if above < ranks[next] {
-                below = above;
-                continue;
-            }
-            for (place, &count) in counts.iter().enumerate() {
-                let above = below + 4 * u32::from(count);
-                while above >= ranks[next] {
-                    let within = f64::from(ranks[next] - below) / f64::from(above - below);
-                    read[next] = self.base + ((block * BLOCK + place) as f64 + within) * self.width;
-                    next += 1;
-                    if next == ranks.len() {
-                        break 'blocks;
-                    }
+        let (blocks, _) = self.counts.as_chunks::<BLOCK>();
+        let (mut block, mut below) = (0, 0);
+        let mut read = |quarters: u32| {
+            // In quarters of a sample, so that ranks are whole numbers.
+            let rank = quarters * u32::from(len);
+            while let Some(counts) = blocks.get(block) {
+                let [a, b, c, d] = counts.map(u64::from);
+                // A window is short, so no sum leaves its 16 bits.
+                let sums = (a | b << 16 | c << 32 | d << 48).wrapping_mul(SUMS);
+                let up_to = |place: usize| below + 4 * u32::from((sums >> (16 * place)) as u16);
+                // Whole blocks without the rank in them are passed over by their sum.
+                let above = up_to(BLOCK - 1);
+                if above < rank {
+                    (block, below) = (block + 1, above);
+                    continue;
                 }
-                below = above;
+                let place = (0..BLOCK - 1).filter(|&place| up_to(place) < rank).count();
+                let count = 4 * u32::from(counts[place]);
+                let within = f64::from(rank - (up_to(place) - count)) / f64::from(count);
+                return self.base + ((block * BLOCK + place) as f64 + within) * self.width;
             }
-        }
-        let [first, median, third] = read;
+            0.0
+        };
+        let [first, median, third] = [read(1), read(2), read(3)];
         Quartiles { first, median, third }
     }
 

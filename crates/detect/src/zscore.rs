@@ -60,6 +60,11 @@ pub(crate) struct State {
 impl Detector for Zscore {
     type State = State;
 
+    #[expect(
+        clippy::inline_always,
+        reason = "its column is the only caller, and takes the verdict where it is made"
+    )]
+    #[inline(always)]
     fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
         let window = self.params.window.samples();
         let difference = observation.value - state.mean;

@@ -131,7 +131,7 @@ proptest! {
                 prop_assert!(expected.is_none_or(|expected| is_sound(&expected)), "{} {:?} {:?}", name, expected, input);
             }
             prop_assert!(bank.raw_scores().all(|(_, raw)| raw >= 0.0 && raw.is_finite()), "{:?}", input);
-            let Judgement::Scored { surprise, base, expected, deep } = judgement else { continue };
+            let Judgement::Scored { surprise, base, expected, deep, .. } = judgement else { continue };
             let population = deep.map(|oddity| oddity.population);
             let surprises = [surprise, base, population.unwrap_or(0.0)];
             prop_assert!(surprises.iter().all(|surprise| range.contains(surprise)), "{:?} {:?}", judgement, input);

@@ -79,8 +79,8 @@ fn states_of_the_base_tier_hold_their_bytes() {
     let zscore = |robust| DetectorSpec::Zscore(zscore::Params { robust, ..Default::default() });
     let own = in_bank(&[]);
     let of = |detector| in_bank(&[detector]) - own;
-    // The size of ordinary moves, and the profile.
-    holds("bank of none", own, 128);
+    // The size of ordinary moves, the profile and the ladder, together.
+    holds("bank of none", own, 160);
     holds("zscore", of(zscore(false)), 48);
     holds("robust zscore", of(zscore(true)), 712);
     holds("iqr", of(DetectorSpec::Iqr(iqr::Params::default())), 712);

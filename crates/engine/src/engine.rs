@@ -76,9 +76,45 @@ impl Shard {
         }
     }
 
+    /// As [`Shard::apply`] with the work of several records, at the record times `elapsed_ms`, but partition by partition: what
+    /// is known of its series stays at hand meanwhile. `ended` hears whenever a partition is done with a record, with the place
+    /// of that among the others.
+    pub fn apply_all(
+        &mut self,
+        elapsed_ms: &[i64],
+        work: &mut [Work],
+        outputs: &mut Outputs,
+        mut ended: impl FnMut(usize, &mut Outputs),
+    ) {
+        let by_partition = |work: &mut Work| {
+            work.inputs.sort_by_key(|(partition, _)| *partition);
+            std::mem::take(&mut work.inputs).into_iter().peekable()
+        };
+        let mut inputs: Vec<_> = work.iter_mut().map(by_partition).collect();
+        for (place, partition) in self.partitions.iter_mut().enumerate() {
+            let number = self.first + place * self.stride;
+            let records = elapsed_ms.iter().zip(work.iter_mut()).zip(&mut inputs).enumerate();
+            for (record, ((&elapsed_ms, work), inputs)) in records {
+                partition.step(elapsed_ms, Input::Tick, outputs);
+                while let Some((_, input)) = inputs.next_if(|(of, _)| usize::from(*of) == number) {
+                    partition.step(elapsed_ms, input, outputs);
+                }
+                for row in work.rows[number].drain(..) {
+                    partition.step(elapsed_ms, Input::Sample(row), outputs);
+                }
+                ended(record, outputs);
+            }
+        }
+    }
+
     /// The partitions.
     pub fn partitions(&mut self) -> &mut [Partition] {
         &mut self.partitions
+    }
+
+    /// The partitions with their numbers.
+    pub fn numbered_partitions(&mut self) -> impl Iterator<Item = (usize, &mut Partition)> {
+        (self.first..).step_by(self.stride).zip(&mut self.partitions)
     }
 
     #[inline]

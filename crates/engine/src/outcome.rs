@@ -1,5 +1,7 @@
 //! What became of the samples of a request.
 
+use serde::{Deserialize, Serialize};
+
 /// Why samples were refused at the door: the sender is told, with status 400. Closed, so that it can
 /// label a metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,7 +58,7 @@ impl RejectReason {
 }
 
 /// What became of one request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outcome {
     /// Samples taken, those that a filter leaves out on purpose included.
     pub accepted_samples: u64,

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use bellwether_detect::profile::SignalClass;
+use bellwether_detect::tail::Tail;
+use bellwether_detect::{Expected, ExpectedBand};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::threshold::NOTABLE;
 use crate::trace::Traces;
 
 /// Why a sample that was taken is not judged. Closed, so that it can label a metric.
@@ -68,7 +71,7 @@ impl DropReason {
 }
 
 /// How often surprises were as large as they say, by class of signal: the calibration, measured as it goes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CalibrationCounts {
     /// Samples judged, by [`SignalClass::index`].
     pub judged: [u64; SignalClass::ALL.len()],
@@ -85,7 +88,8 @@ impl CalibrationCounts {
     #[inline]
     pub(crate) fn count(&mut self, class: SignalClass, surprise: f64) {
         self.judged[class.index()] += 1;
-        let levels = (surprise as usize).min(Self::LEVELS);
+        // In 32 bits, of which a conversion is shorter.
+        let levels = (surprise as u32 as usize).min(Self::LEVELS);
         for count in &mut self.exceeding[class.index()][..levels] {
             *count += 1;
         }
@@ -103,7 +107,7 @@ impl CalibrationCounts {
 }
 
 /// Samples by what became of them after they were taken, and series that a limit left out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Samples not judged, by [`DropReason::index`].
     pub dropped: [u64; DropReason::ALL.len()],
@@ -160,7 +164,7 @@ impl Counts {
 }
 
 /// The judgement of one sample.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Score {
     /// The series.
     pub fingerprint: Fingerprint,
@@ -171,11 +175,15 @@ pub struct Score {
     /// Combined surprise.
     pub surprise: f64,
     /// What the most surprised detector expected.
-    pub expected: f64,
-    /// Lower edge of its expected band.
-    pub lower: f64,
-    /// Upper edge of its expected band.
-    pub upper: f64,
+    pub expected: Expected,
+}
+
+impl Score {
+    /// The band outside of which that detector would have found the value notable. Worked out when somebody wants it, since
+    /// that takes longer than the judgement.
+    pub fn band(&self, tail: &Tail) -> ExpectedBand {
+        self.expected.band(tail, NOTABLE)
+    }
 }
 
 /// News of a series whose gauges are exported.

@@ -31,8 +31,8 @@ use crate::debt::Debt;
 use crate::event::ResolveReason;
 use crate::judges::Judges;
 use crate::lifecycle::Pending;
-use crate::order::{Held, repeated};
-use crate::outputs::{DropReason, GaugeReading, Outputs, Score};
+use crate::order::Held;
+use crate::outputs::{GaugeReading, Outputs, Score};
 use crate::settings::Settings;
 use crate::slab::{ASIDE, Slab};
 use crate::threshold::{NOTABLE, Shares, THRESHOLD_MIN};
@@ -279,22 +279,14 @@ impl Partition {
     }
 
     fn sample(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) {
-        let Some(series) = self.series.get_mut(row.slot) else { return };
-        if Value::classify(row.value) == Value::NonFinite {
-            self.leave_out(row, DropReason::NonFinite, outputs);
-            return;
-        }
-        if let Some((last, value)) = series.last
-            && row.at <= last
-        {
-            let same_time = row.at == last;
-            let reason = if same_time { repeated(value, row.value) } else { DropReason::Late };
-            self.leave_out(row, reason, outputs);
-            return;
-        }
         let ordering = self.settings.ordering;
         if ordering.lateness_ms == 0 {
             self.in_order(elapsed_ms, row, outputs);
+            return;
+        }
+        let Some(series) = self.series.get_mut(row.slot) else { return };
+        if let Some(reason) = series.refuses(row) {
+            self.leave_out(row, reason, outputs);
             return;
         }
         let sample = (row.at, row.value);
@@ -321,10 +313,14 @@ impl Partition {
         }
     }
 
-    /// Judges a finite sample or stale marker that is newer than everything before it, and says where it ended.
+    /// Judges a sample or stale marker that nothing older than it comes after, and says where it ended.
     fn judge(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) -> Gate {
         let Row { slot, at, value } = row;
         let Some(series) = self.series.get_mut(slot) else { return Gate::SeriesEnded };
+        if let Some(reason) = series.refuses(row) {
+            outputs.counts.drop_one(reason);
+            return Gate::Dropped(reason);
+        }
         let previous = series.last.replace((at, value));
         let Value::Finite(value) = Value::classify(value) else {
             outputs.counts.stale += 1;
@@ -368,18 +364,16 @@ impl Partition {
         let local = self.clock.local(&self.settings.calendar, at);
         bank.keep_steps(outputs.traces.is_some());
         let judgement = bank.observe(bank_slot, sample, local, interval_ms);
-        let Judgement::Scored { surprise, base, expected, deep } = judgement else {
+        let Judgement::Scored { surprise, base, expected, deep, class } = judgement else {
             outputs.counts.warming_up += 1;
             return Gate::WarmUp;
         };
-        let class = bank.class(bank_slot);
         outputs.counts.judged += 1;
         outputs.counts.calibration.count(class, surprise);
         series.last_surprise = surprise as f32;
         if let Some(scores) = &mut outputs.scores {
-            let ExpectedBand { lower, upper } = expected.band(bank.tail(), NOTABLE);
-            let (fingerprint, expected) = (series.fingerprint, expected.center);
-            scores.push(Score { fingerprint, at, value, surprise, expected, lower, upper });
+            let fingerprint = series.fingerprint;
+            scores.push(Score { fingerprint, at, value, surprise, expected });
         }
         if series.export != Export::Off {
             let ExpectedBand { lower, upper } = expected.band(bank.tail(), NOTABLE);
@@ -388,6 +382,11 @@ impl Partition {
         }
         let place = series.place;
         series.learn_lasting(&self.settings, surprise);
+        let is_calm = surprise < THRESHOLD_MIN;
+        if is_calm {
+            series.echoes = false;
+        }
+        let is_idle = is_calm && series.pending.is_idle() && !series.is_open;
         if let (Some(Oddity { own, population }), true) = (deep, place != NO_GROUP) {
             // What one signal says alone, beyond the evidence, does not move the group.
             let own = fuse::held_back(own, fuse::EVIDENCE_MAX) as f32;
@@ -395,13 +394,9 @@ impl Partition {
             let told = Told { at, value, interval_ms, own, base, population };
             self.tell_group(elapsed_ms, place, told, outputs);
         }
-        let Some(series) = self.series.get_mut(slot) else { return Gate::SeriesEnded };
-        if surprise < THRESHOLD_MIN {
-            series.echoes = false;
+        if is_idle {
             // Almost every sample ends here: nothing notable, nothing pending, nothing open.
-            if series.pending.is_idle() && !series.is_open {
-                return Gate::BelowInfo;
-            }
+            return Gate::BelowInfo;
         }
         self.live(elapsed_ms, slot, Judged { at, value, surprise, base, expected }, outputs)
     }

@@ -24,7 +24,6 @@ use crate::worker::{Pace, Worker, Write};
 
 /// A part with so many rows is closed.
 const PART_ROWS_MAX: usize = 50_000;
-const BATCH_ROWS: usize = 1024;
 /// Most days whose newest part is still added to. An event of yet another day begins a new part.
 const OPEN_DAYS_MAX: usize = 64;
 
@@ -250,11 +249,11 @@ fn write_part(day_folder: &Path, part: Part, events: &[Arc<Event>]) -> io::Resul
 fn write_rows(file: File, old: Option<File>, events: &[Arc<Event>]) -> Result<File, ParquetError> {
     let mut writer = table::writer(file)?;
     if let Some(old) = old {
-        for batch in ParquetRecordBatchReader::try_new(old, BATCH_ROWS)? {
+        for batch in ParquetRecordBatchReader::try_new(old, table::ROW_GROUP_ROWS)? {
             writer.write(&batch?)?;
         }
     }
-    for chunk in events.chunks(BATCH_ROWS) {
+    for chunk in events.chunks(table::ROW_GROUP_ROWS) {
         writer.write(&table::encode(chunk)?)?;
     }
     writer.into_inner()

@@ -29,7 +29,8 @@ use serde::de::value::StrDeserializer;
 /// Version of the columns; each file says which it has.
 pub(crate) const FORMAT_VERSION: &str = "1";
 const FORMAT_KEY: &str = "bellwether.event_log.version";
-const ROW_GROUP_ROWS: usize = 10_000;
+/// Few, because the writer holds a group in memory until it is complete, and touches several times as much on the way.
+pub(crate) const ROW_GROUP_ROWS: usize = 512;
 
 /// Begins a Parquet file of events.
 pub(crate) fn writer<W: Write + Send>(out: W) -> Result<ArrowWriter<W>, ParquetError> {

@@ -12,6 +12,7 @@
 
 mod catalog;
 mod cell;
+mod checkpoint;
 mod csv;
 mod error;
 mod feed;
@@ -23,12 +24,14 @@ mod judge;
 mod keys;
 mod layout;
 mod notation;
+mod options;
 mod order;
 mod parquet;
 mod read;
 mod records;
 mod replay;
 mod results;
+mod resume;
 mod scores;
 mod summary;
 mod table;
@@ -36,9 +39,10 @@ mod time;
 
 pub use catalog::Catalog;
 pub use error::HistoryError;
-pub use input::{Input, InputKind};
+pub use input::{HistorySource, Input, InputKind};
 pub use layout::{LayoutError, Mapping};
+pub use options::{Checkpoints, HistoryOptions, Part, REPORT_BYTES};
 pub use read::{HistoryReader, ReadCounts};
-pub use replay::{HistoryOptions, HistoryProgress, Part, REPORT_BYTES, Watch, replay_history};
+pub use replay::{HistoryProgress, Watch, replay_history};
 pub use summary::{HistorySummary, InputReport};
 pub use time::TimeUnit;

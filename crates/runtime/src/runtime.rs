@@ -5,9 +5,10 @@
 //!            bounded   (Journal)    bounded   (Intake)      bounded   (Partitions)    bounded   (AlertCap)
 //! ```
 //!
-//! The recorder has a line for each tenant, and they take turns. Every queue is bounded. When a shard cannot keep up the sequencer waits, then the recorder, its queue fills, and sources
-//! hear [`SubmitError::Full`]: overload is refused at the door. The collector puts the outputs of a
-//! record together in one order, whatever the number of shards.
+//! The recorder has a line for each tenant, and they take turns.
+//! Every queue is bounded. When a shard cannot keep up the sequencer waits, then the recorder, its queue fills, and sources
+//! hear [`SubmitError::Full`]: overload is refused at the door. The collector puts the outputs of a record together in one
+//! order, whatever the number of shards.
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};

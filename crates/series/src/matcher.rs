@@ -97,6 +97,21 @@ impl Matcher {
         Ok(Self { label: label.into(), op, value, pattern })
     }
 
+    /// The label that is compared.
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// How it is compared.
+    pub fn op(&self) -> MatchOp {
+        self.op
+    }
+
+    /// What it is compared with: a text, or a pattern without anchors.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
     /// Whether `labels` satisfy this matcher.
     pub fn matches(&self, labels: &LabelSet) -> bool {
         let actual = labels.get(&self.label).unwrap_or_default();
@@ -145,6 +160,11 @@ impl Matchers {
     /// The conjunction of `matchers`.
     pub fn new(matchers: Vec<Matcher>) -> Self {
         Self(matchers)
+    }
+
+    /// The matchers, in the order in which they were given.
+    pub fn all(&self) -> impl Iterator<Item = &Matcher> {
+        self.0.iter()
     }
 
     /// Whether `labels` satisfy every matcher.

@@ -1,6 +1,7 @@
-//! Codecs of bellwether: remote write, borrowing and bounded.
+//! Codecs of bellwether: remote write and remote read, borrowing and bounded.
 //!
 //! Pure: bytes in, borrowed views out; no IO, no clock, no threads. Whatever arrives here is hostile
 //! until decoded: limits are checked before memory is taken, and no input makes it panic.
 
+pub mod remote_read;
 pub mod remote_write;

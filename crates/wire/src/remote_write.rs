@@ -29,5 +29,6 @@ pub use builder::WriteRequestBuilder;
 pub use error::DecodeError;
 pub use limits::Limits;
 pub use metadata::{MetadataRef, MetricType};
+pub(crate) use reader::{Reader, bytes_tag, varint_tag};
 pub use request::{RawSample, SeriesRef, WriteRequest};
 pub use snappy::{compress, decompress};

@@ -4,6 +4,8 @@ use bellwether_replay::Exclusions;
 use bellwether_replay::history::{HistoryOptions, Mapping, Part, TimeUnit};
 use clap::{Args, ValueEnum};
 
+use super::ServerArgs;
+
 pub(super) const MIB: usize = 1024 * 1024;
 
 /// Which column of a file with history is what.
@@ -51,6 +53,9 @@ pub struct HistoryArgs {
     /// Which column is what.
     #[command(flatten)]
     pub columns: ColumnArgs,
+    /// What a server is asked.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Write every judgement to scores.parquet: what was expected, how surprising the value was, whether an alert fired.
     #[arg(long)]
     pub scores: bool,
@@ -115,6 +120,7 @@ impl HistoryArgs {
             series_max: self.series_max,
             scores: self.scores,
             report_bytes: self.report_bytes(),
+            checkpoints: None,
         }
     }
 }

@@ -3,23 +3,28 @@
 use std::path::PathBuf;
 
 use bellwether_replay::Exclusions;
-use bellwether_replay::history::{Catalog, HistoryOptions, Input, Part};
+use bellwether_replay::history::{Catalog, HistoryOptions, Part};
 use bellwether_replay::journal::is_journal;
 use bellwether_replay::plan::PlanInput;
 use clap::Args;
 
+use super::ServerArgs;
 use super::history::{ColumnArgs, MIB};
+use crate::replay::find_inputs;
 
 /// Files with history or a journal, and what only files have.
 #[derive(Debug, Clone, Args)]
 pub struct InputArgs {
-    /// Files with history, folders of such files, or a journal: the data folder of `run`, or the folder `journal` in it.
-    /// They are only read.
+    /// Files with history, folders of such files, URLs of servers with Prometheus' API, or a journal: the data folder of `run`, or
+    /// the folder `journal` in it. They are only read.
     #[arg(value_name = "INPUT", required = true)]
     pub inputs: Vec<PathBuf>,
     /// Which column is what.
     #[command(flatten)]
     pub columns: ColumnArgs,
+    /// What a server is asked.
+    #[command(flatten)]
+    pub server: ServerArgs,
     /// Threads that judge, for each configuration that is tried at the same time [default: as many as keep each core busy].
     #[arg(long, value_name = "N", help_heading = FILES)]
     pub threads: Option<usize>,
@@ -56,7 +61,8 @@ impl InputArgs {
             exclusions: Exclusions::default(),
             // Nobody looks at the report.
             report_bytes: 0,
+            checkpoints: None,
         });
-        Ok(PlanInput::History { inputs: Input::find(&self.inputs)?, options })
+        Ok(PlanInput::History { inputs: find_inputs(&self.inputs, &self.server)?, options })
     }
 }

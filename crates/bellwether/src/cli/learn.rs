@@ -32,7 +32,7 @@ pub struct ExcludeArgs {
 /// Options of `bellwether warm-start`.
 #[derive(Debug, Clone, Args)]
 pub struct WarmStartArgs {
-    /// Files with history, folders of such files, or a journal. They are only read.
+    /// Files with history, folders of such files, URLs of servers with Prometheus' API, or a journal. They are only read.
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Folder for data, instead of `data_dir` [default: ./bellwether-data].

@@ -5,6 +5,7 @@
 //! can say (`build`). Each adds to one list of faults, so an operator sees all of them at once.
 
 mod build;
+pub mod client;
 mod digest;
 mod exposure;
 mod fault;

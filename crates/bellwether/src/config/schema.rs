@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::fault::join;
-use super::raw::{RawConfig, RawPreset, RawWeb};
+use super::raw::{RawClient, RawConfig, RawPreset, RawWeb};
 
 /// The JSON Schema of the configuration file, for editors and for ourselves.
 pub fn json_schema() -> Value {
@@ -16,6 +16,11 @@ pub fn json_schema() -> Value {
 /// The JSON Schema of the web configuration file.
 pub fn web_json_schema() -> Value {
     schema_of::<RawWeb>("web configuration of bellwether")
+}
+
+/// The JSON Schema of the file that says how to reach a server.
+pub(super) fn client_schema() -> Value {
+    schema_of::<RawClient>("client of bellwether")
 }
 
 /// The JSON Schema of a preset.

@@ -1,7 +1,7 @@
 //! `bellwether replay FILE... --output DIR`: the events of history from files.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,13 +28,12 @@ const NOTES_MAX: usize = 5;
 /// # Errors
 /// When the configuration is wrong, the files cannot be read or the results cannot be written.
 pub(super) fn history(
-    inputs: &[PathBuf],
+    inputs: &[Input],
     output: &Path,
     config: Option<&Path>,
     options: &HistoryOptions,
 ) -> anyhow::Result<(bool, Option<Learned>)> {
     let settings = Arc::new(Config::load(config).context("nothing was replayed")?.engine);
-    let inputs = Input::find(inputs)?;
     let stop = asked_to_stop("ending with what was replayed")?;
     let (shown, notes) = (Shown::new(), Notes::default());
     let started = Instant::now();
@@ -43,12 +42,13 @@ pub(super) fn history(
         progress: &|progress| shown.show(progress),
         stop: &stop,
     };
-    let replayed = replay_history(&inputs, output, &settings, options, &watch);
+    let replayed = replay_history(inputs, output, &settings, options, &watch);
     shown.bar.finish_and_clear();
     let (summary, learned) = replayed.context("history cannot be replayed")?;
     let seconds = started.elapsed().as_secs_f64();
     if let (false, Some(last)) = (summary.complete, summary.last_received_ms) {
-        output::warn(&format!("ended early: the results go up to {}", output::time(last)));
+        let mend = if options.checkpoints.is_some() { "; --resume goes on from there" } else { "" };
+        output::warn(&format!("ended early: the results go up to {}{mend}", output::time(last)));
     }
     output::print(&format!(
         "{} samples, {} series, {} events in {seconds:.1} s ({:.0} samples/s); results in {}\n",

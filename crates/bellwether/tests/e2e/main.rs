@@ -15,6 +15,7 @@ mod alerts;
 mod bellwether;
 mod exposition;
 mod gauges;
+mod history;
 mod http;
 mod load;
 mod peers;

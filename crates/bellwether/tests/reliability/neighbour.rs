@@ -1,6 +1,7 @@
 //! A tenant that sends ten times its share makes no other one wait much longer than if it were alone.
 
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use crate::figures::{grouped, p99};
 use crate::fleet::{Fleet, LONG_AGO};
 use crate::journal::lost;
 use crate::offer::offer;
-use crate::poll::seconds;
+use crate::poll::{seconds, until};
 use crate::sender::{Answer, Sender};
 use crate::server::Server;
 use crate::setting;
@@ -22,8 +23,10 @@ const FACTOR: f64 = 10.0;
 const CALM_EVERY: Duration = Duration::from_millis(50);
 /// How much longer it may wait beside the loud one.
 const SLOWER_MAX: f64 = 1.5;
-/// Body sizes are bounded because memory for bodies is shared out by them.
+/// Body sizes are bounded because memory for bodies is shared out by them; and a share of the queue is smaller than the
+/// connections of the loud tenant are many, because each of them waits for its answer.
 const CONFIGURATION: &str = "remote_write: { body_bytes_max: 1MiB, decoded_bytes_max: 1MiB }\n\
+     runtime: { queue_requests_max: 16 }\n\
      tenants: { header: X-Scope-OrgID, allow: [{ name: loud }, { name: calm }] }";
 
 #[test]
@@ -55,7 +58,9 @@ fn a_tenant_that_is_loud_does_not_slow_another_down() {
     let lasting = CALM_EVERY * requests as u32 + seconds(5);
     let ((beside, refused), (counted, took)) = thread::scope(|scope| {
         let beside = scope.spawn(|| {
-            thread::sleep(seconds(2));
+            until(seconds(30), "the loud tenant to have its share", || {
+                (server.total("bellwether_tenant_requests_refused_total") > 0.0).then_some(())
+            });
             calmly(address, &calm, &mut calm_next, requests)
         });
         let offered = loudly(&fleets, lasting, Some(FACTOR * peak / 2.0));
@@ -68,7 +73,7 @@ fn a_tenant_that_is_loud_does_not_slow_another_down() {
 
     let per_second = |count: u64| count as f64 / took.as_secs_f64();
     let [taken, loud_refused, wrong] =
-        [counted.taken, counted.refused, counted.wrong].map(|count| count.into_inner());
+        [counted.taken, counted.refused, counted.wrong].map(AtomicU64::into_inner);
     let slower = beside.as_secs_f64() / alone.as_secs_f64();
     println!(
         "reliability neighbour: peak {} samples/s, of which a share is half; the loud tenant got round to {:.1} shares, of which {:.1} \

@@ -13,9 +13,9 @@ use crate::peers::free_address;
 use crate::poll::{seconds, until};
 use crate::process::Process;
 
-/// What all rows have in common: events are written, and few series are judged by the deep tier, which needs a hundred
-/// times the time.
-const COMMON: &str = "sinks: { stdout: 'off', json_lines: {} }\n\
+/// What all rows have in common: events are written, the Parquet log often, so that the memory for it is there before
+/// something goes wrong; and few series are judged by the deep tier, which needs a hundred times the time.
+const COMMON: &str = "sinks: { stdout: 'off', json_lines: {}, event_log: { flush_interval: 5s } }\n\
      deep: { memory_bytes_max: 8MiB }\n";
 
 /// A budget under which all incidents of the load fire; a key of `alerting`.

@@ -7,9 +7,7 @@ use crate::deep_column::AnyDeep;
 impl Bank {
     /// Gives back the memory behind the first `slots`, where nobody is any more.
     pub fn truncate(&mut self, slots: usize) {
-        self.granularity.truncate(slots);
-        self.profiles.truncate(slots);
-        self.ladders.truncate(slots);
+        self.common.truncate(slots);
         self.deep_ladders.truncate(slots);
         self.is_deep.truncate(slots);
         self.is_deep.shrink_to(2 * slots);
@@ -23,11 +21,9 @@ impl Bank {
 
     /// Bytes that the states occupy.
     pub fn state_bytes(&self) -> usize {
-        self.granularity.bytes()
+        self.common.bytes()
             + self.columns.iter().map(AnyColumn::bytes).sum::<usize>()
-            + self.ladders.bytes()
             + self.deep_ladders.bytes()
-            + self.profiles.bytes()
             + self.is_deep.capacity()
             + self.deep.iter().map(AnyDeep::state_bytes).sum::<usize>()
     }

@@ -41,7 +41,7 @@ impl Bank {
 
     /// Elements of the tuple.
     fn parts(&self, is_deep: bool) -> usize {
-        3 + self.columns.len() + if is_deep { 1 + self.deep.len() } else { 0 }
+        1 + self.columns.len() + if is_deep { 1 + self.deep.len() } else { 0 }
     }
 }
 
@@ -50,9 +50,7 @@ impl Serialize for SavedSeries<'_> {
         let Self { bank, slot } = *self;
         let is_deep = bank.is_deep(slot);
         let mut tuple = serializer.serialize_tuple(bank.parts(is_deep))?;
-        bank.granularity.save(slot, &mut tuple)?;
-        bank.profiles.save(slot, &mut tuple)?;
-        bank.ladders.save(slot, &mut tuple)?;
+        bank.common.save(slot, &mut tuple)?;
         for column in &bank.columns {
             column.save(slot, &mut tuple)?;
         }
@@ -81,9 +79,7 @@ impl<'de> Visitor<'de> for Restored<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<(), A::Error> {
         let Self { bank, slot, is_deep } = self;
-        *bank.granularity.at(slot) = next(&mut parts)?;
-        *bank.profiles.at(slot) = next(&mut parts)?;
-        *bank.ladders.at(slot) = next(&mut parts)?;
+        *bank.common.at(slot) = next(&mut parts)?;
         for column in &mut bank.columns {
             column.restore(slot, &mut parts)?;
         }

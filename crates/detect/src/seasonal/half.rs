@@ -20,8 +20,12 @@ const SMALLEST: f64 = 1.0 / (1 << 24) as f64;
 /// Those of single precision that stay so when they are rounded.
 const SINGLE_NORMAL: std::ops::Range<u32> = 0x3880_0000..0x477f_e000;
 
+/// The largest number.
+pub(super) const MAX: f64 = 65_504.0;
+
 /// The nearest number of half precision.
-#[inline]
+#[expect(clippy::inline_always, reason = "what is called keeps nothing in registers")]
+#[inline(always)]
 pub(super) fn narrow(value: f64) -> f16 {
     let single = value as f32;
     let bits = single.to_bits();
@@ -62,6 +66,7 @@ mod tests {
             assert_eq!(narrow(wide(half)).to_bits(), half.to_bits(), "{half}");
         }
         assert!(wide(narrow(f64::NAN)).is_nan());
+        assert_eq!(f16::MAX.to_f64().to_bits(), MAX.to_bits());
     }
 
     proptest! {

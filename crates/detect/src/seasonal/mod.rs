@@ -173,15 +173,21 @@ impl State {
 impl Detector for Seasonal {
     type State = State;
 
+    #[expect(
+        clippy::inline_always,
+        reason = "its column is the only caller, and takes the verdict where it is made"
+    )]
+    #[inline(always)]
     fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
         let Observation { timestamp, local, value, interval_ms, .. } = *observation;
         if state.samples == 0 {
             (state.first_value, state.last_ms) = (value, timestamp.as_ms());
         }
         let age_ms = state.grow_older(timestamp.as_ms(), interval_ms);
-        let knots = Knots::at(local.ms);
-        let week_knots = if local.is_holiday { Knots::at(local.in_week_ms()) } else { knots };
-        let (in_day, in_week) = (knots.in_day(), week_knots.in_week());
+        let knots = Knots::near(local.ms, state.pace.hour.wrapping_sub(1));
+        let hour_of_week =
+            if local.is_holiday { Knots::at(local.in_week_ms()).hour } else { knots.hour };
+        let [in_day, in_week] = knots.places(hour_of_week);
         let offset = value - state.first_value;
 
         if state.pace.hour != knots.hour.saturating_add(1) || state.samples < YOUNG_SAMPLES {
@@ -190,7 +196,7 @@ impl Detector for Seasonal {
         }
 
         let daily = state.daily.forecast(in_day);
-        let weekly = state.weekly.forecast(in_week);
+        let (weekly, week_values) = state.weekly.forecast(in_week);
         // The weekly profile knows this hour once a whole week lies behind.
         let week_known = self.params.hour_of_week && age_ms >= WEEK_MS + HOUR_MS;
         let weekly_is_better = state.weekly_squared_error < state.daily_squared_error;
@@ -233,7 +239,7 @@ impl Detector for Seasonal {
         };
 
         let first_week = age_ms < WEEK_MS;
-        let learn = Learn { in_day, in_week, first_week, weight, bound };
+        let learn = Learn { in_day, in_week, week_values, first_week, weight, bound };
         self.learn(state, &learn, offset, [daily, weekly], error);
         verdict
     }
@@ -243,6 +249,8 @@ impl Detector for Seasonal {
 struct Learn {
     in_day: Place,
     in_week: Place,
+    /// What the weekly profile's forecast was made of.
+    week_values: [f64; 2],
     first_week: bool,
     weight: f64,
     /// Errors are learned as at most this.
@@ -258,7 +266,7 @@ impl Seasonal {
         [daily, weekly]: [f64; 2],
         error: f64,
     ) {
-        let Learn { in_day, in_week, first_week, weight, bound } = *learn;
+        let Learn { in_day, in_week, week_values, first_week, weight, bound } = *learn;
         let pace = state.pace;
         let clip = |error: f64| error.clamp(-bound, bound);
         // A profile's own error may be far from zero while drift makes up for it: what is bounded is
@@ -272,7 +280,7 @@ impl Seasonal {
             } else {
                 weight * (clip(offset - weekly - state.drift) + state.drift)
             };
-            state.weekly.learn(in_week, f64::from(pace.weekly) * step);
+            state.weekly.learn(in_week, week_values, f64::from(pace.weekly) * step);
         }
 
         let error = clip(error);

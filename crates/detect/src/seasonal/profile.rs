@@ -3,11 +3,11 @@
 //! A profile is learned by normalised least mean squares on its hat functions: an error moves both
 //! neighbouring hours, each by its share in the forecast.
 
-use half::f16;
+use ::half::f16;
 use serde::{Deserialize, Serialize};
 
 use super::HOUR_MS;
-use super::half::{narrow, wide};
+use super::half::{self, narrow, wide};
 use crate::saved::halves;
 
 pub(super) const HOURS_A_DAY: usize = 24;
@@ -30,36 +30,58 @@ impl Knots {
         Self { hour: shifted.div_euclid(HOUR_MS), later }
     }
 
-    /// Where that is in a profile of `hours` hours.
+    /// As [`Knots::at`], without a division where it is the same `hour` as that of the time before.
     #[inline]
-    fn place(self, hours: usize) -> Place {
-        let early = self.hour.rem_euclid(hours as i64) as usize;
-        let late = if early + 1 == hours { 0 } else { early + 1 };
-        let weight = 1.0 - self.later;
-        let norm = weight * weight + self.later * self.later;
-        Place { hours: [(early, weight), (late, self.later)], norm }
+    pub(super) fn near(local_ms: i64, hour: i64) -> Self {
+        let since = hour
+            .checked_mul(HOUR_MS)
+            .and_then(|begin_ms| local_ms.checked_sub(HOUR_MS / 2)?.checked_sub(begin_ms));
+        match since {
+            Some(since @ 0..HOUR_MS) => Self { hour, later: since as f64 / HOUR_MS as f64 },
+            _ => Self::at(local_ms),
+        }
     }
 
-    /// Where that is in the profile of a day.
+    /// Where that is in the profiles of a day and of a week, if in the latter it is `hour_of_week`, in hours since the epoch.
     #[inline]
-    pub(super) fn in_day(self) -> Place {
-        self.place(HOURS_A_DAY)
-    }
-
-    /// Where that is in the profile of a week.
-    #[inline]
-    pub(super) fn in_week(self) -> Place {
-        self.place(HOURS_A_WEEK)
+    pub(super) fn places(self, hour_of_week: i64) -> [Place; 2] {
+        let (early, late) = (1.0 - self.later, self.later);
+        let weights = Weights { early, late, norm: early * early + late * late };
+        let in_week = hour_of_week.rem_euclid(HOURS_A_WEEK as i64) as u32;
+        let in_day = if hour_of_week == self.hour {
+            in_week % HOURS_A_DAY as u32
+        } else {
+            self.hour.rem_euclid(HOURS_A_DAY as i64) as u32
+        };
+        let place = |early: u32, hours: usize| {
+            let early = early as usize;
+            Place { hours: [early, if early + 1 == hours { 0 } else { early + 1 }], weights }
+        };
+        [place(in_day, HOURS_A_DAY), place(in_week, HOURS_A_WEEK)]
     }
 }
 
 /// Two neighbouring hours of a profile.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
-    /// Each with its weight.
-    hours: [(usize, f64); 2],
-    /// What least mean squares divides by: the sum of the squared weights.
+    hours: [usize; 2],
+    weights: Weights,
+}
+
+/// How much either of two hours counts.
+#[derive(Debug, Clone, Copy)]
+struct Weights {
+    early: f64,
+    late: f64,
+    /// What least mean squares divides by: the sum of their squares.
     norm: f64,
+}
+
+impl Weights {
+    #[inline]
+    fn of(self, [early, late]: [f64; 2]) -> f64 {
+        self.early * early + self.late * late
+    }
 }
 
 /// Offsets by the hour of the day.
@@ -69,16 +91,16 @@ pub(super) struct DailyProfile([f32; HOURS_A_DAY]);
 impl DailyProfile {
     #[inline]
     pub(super) fn forecast(&self, place: Place) -> f64 {
-        place.hours.iter().map(|&(at, w)| w * f64::from(self.0[at])).sum()
+        place.weights.of(place.hours.map(|at| f64::from(self.0[at])))
     }
 
     /// Moves the forecast at `place` by `step`.
     #[inline]
     pub(super) fn learn(&mut self, place: Place, step: f64) {
-        let step = step / place.norm;
-        for (at, w) in place.hours {
-            self.0[at] += (step * w) as f32;
-        }
+        let Place { hours: [early, late], weights } = place;
+        let step = step / weights.norm;
+        self.0[early] += (step * weights.early) as f32;
+        self.0[late] += (step * weights.late) as f32;
     }
 
     /// Deviation of the hours around their mean, in the unit of the signal.
@@ -110,25 +132,27 @@ impl WeeklyProfile {
     /// Room that is made in one go when a value no longer fits.
     const COARSENING: f64 = 1024.0;
 
+    /// The forecast at `place`, and what it is made of, for [`WeeklyProfile::learn`].
     #[inline]
-    pub(super) fn forecast(&self, place: Place) -> f64 {
-        let weighted = |&(at, w): &(usize, f64)| w * wide(self.hours[at]);
-        place.hours.iter().map(weighted).sum::<f64>() * self.unit
+    pub(super) fn forecast(&self, place: Place) -> (f64, [f64; 2]) {
+        let values = place.hours.map(|at| wide(self.hours[at]));
+        (place.weights.of(values) * self.unit, values)
     }
 
-    /// Moves the forecast at `place` by `step`.
+    /// Moves the forecast at `place`, which is made of `values`, by `step`.
     #[inline]
-    pub(super) fn learn(&mut self, place: Place, step: f64) {
+    pub(super) fn learn(&mut self, place: Place, values: [f64; 2], step: f64) {
         if step == 0.0 {
             return;
         }
         if self.unit <= 0.0 {
             self.unit = step.abs();
         }
-        let step = step / (place.norm * self.unit);
-        for (at, w) in place.hours {
-            let value = wide(self.hours[at]) + step * w;
-            if value.abs() > f64::from(f16::MAX) / 2.0 {
+        let Place { hours, weights } = place;
+        let step = step / (weights.norm * self.unit);
+        let moved = [values[0] + step * weights.early, values[1] + step * weights.late];
+        for (at, value) in hours.into_iter().zip(moved) {
+            if value.abs() > half::MAX / 2.0 {
                 self.coarsen();
                 return;
             }
@@ -137,6 +161,7 @@ impl WeeklyProfile {
     }
 
     /// Makes room for values a thousand times as large.
+    #[cold]
     fn coarsen(&mut self) {
         self.unit *= Self::COARSENING;
         for value in &mut self.hours {
@@ -147,41 +172,69 @@ impl WeeklyProfile {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// The hours at a time in the profiles of a day and of a week, and the weight of the later one.
+    fn at(local_ms: i64) -> ([usize; 2], [usize; 2], f64) {
+        let knots = Knots::at(local_ms);
+        let [day, week] = knots.places(knots.hour);
+        (day.hours, week.hours, day.weights.late)
+    }
 
     #[test]
     fn knots_are_the_middles_of_hours() {
-        let half_past = Knots::at(HOUR_MS / 2).in_day();
-        assert_eq!(half_past.hours, [(0, 1.0), (1, 0.0)]);
-        let on_the_hour = Knots::at(0).in_day();
-        assert_eq!(on_the_hour.hours, [(23, 0.5), (0, 0.5)]);
-        let before_the_epoch = Knots::at(-HOUR_MS / 2).in_week();
-        assert_eq!(before_the_epoch.hours, [(167, 1.0), (0, 0.0)]);
+        assert_eq!(at(HOUR_MS / 2), ([0, 1], [0, 1], 0.0));
+        assert_eq!(at(0), ([23, 0], [167, 0], 0.5));
+        assert_eq!(at(-HOUR_MS / 2), ([23, 0], [167, 0], 0.0));
+    }
+
+    proptest! {
+        #[test]
+        fn an_hour_that_is_known_shortens_the_way_and_changes_nothing(
+            local_ms in prop_oneof![any::<i64>(), -1_000_000_000..1_000_000_000_i64],
+            hour in prop_oneof![any::<i64>(), -300..300_i64],
+            days in -9..9_i64,
+        ) {
+            let knots = Knots::at(local_ms);
+            let near = [Knots::near(local_ms, hour), Knots::near(local_ms, knots.hour)];
+            let text = format!("{knots:?}");
+            for near in near {
+                prop_assert_eq!(format!("{:?}", near), text.clone());
+            }
+            let hour_of_week = knots.hour + 24 * days;
+            let [day, week] = knots.places(hour_of_week);
+            prop_assert_eq!(day.hours[0] as i64, knots.hour.rem_euclid(24));
+            prop_assert_eq!(week.hours[0] as i64, hour_of_week.rem_euclid(168));
+            prop_assert_eq!((day.hours[0] + 1) % 24, day.hours[1]);
+            prop_assert_eq!((week.hours[0] + 1) % 168, week.hours[1]);
+        }
     }
 
     #[test]
     fn a_step_moves_the_forecast_by_as_much() {
         let knots = Knots::at(5 * HOUR_MS + 1_234_567);
-        let (in_day, in_week) = (knots.in_day(), knots.in_week());
+        let [in_day, in_week] = knots.places(knots.hour);
         let (mut daily, mut weekly) = (DailyProfile::default(), WeeklyProfile::default());
         for step in [10.0, -4.0] {
-            let (day, week) = (daily.forecast(in_day), weekly.forecast(in_week));
+            let (day, (week, values)) = (daily.forecast(in_day), weekly.forecast(in_week));
             daily.learn(in_day, step);
-            weekly.learn(in_week, step);
+            weekly.learn(in_week, values, step);
             assert!((daily.forecast(in_day) - day - step).abs() < 1e-4);
-            assert!((weekly.forecast(in_week) - week - step).abs() < 1e-2);
+            assert!((weekly.forecast(in_week).0 - week - step).abs() < 1e-2);
         }
     }
 
     #[test]
     fn the_weekly_profile_makes_room_for_a_change_of_magnitude() {
-        let place = Knots::at(0).in_week();
+        let [_, place] = Knots::at(0).places(-1);
         let mut weekly = WeeklyProfile::default();
-        weekly.learn(place, 1e-3);
+        weekly.learn(place, [0.0; 2], 1e-3);
         for _ in 0..20 {
-            let error = 1e6 - weekly.forecast(place);
-            weekly.learn(place, error);
+            let (forecast, values) = weekly.forecast(place);
+            weekly.learn(place, values, 1e6 - forecast);
         }
-        assert!((weekly.forecast(place) - 1e6).abs() < 1e3);
+        assert!((weekly.forecast(place).0 - 1e6).abs() < 1e3);
     }
 }

@@ -18,6 +18,11 @@ impl Default for Work {
 }
 
 impl Work {
+    /// Samples of all partitions.
+    pub fn samples(&self) -> usize {
+        self.rows.iter().map(Vec::len).sum()
+    }
+
     /// Takes out what `partition` must do: it has done it already, since it was saved after this record or a later one.
     pub fn leave_out(&mut self, partition: u8) {
         self.inputs.retain(|(of, _)| *of != partition);

@@ -52,8 +52,8 @@ impl Partition {
         self.cold.states()
     }
 
-    /// Puts that where it belongs.
-    pub(crate) fn fill_cold(&mut self, states: Vec<(u64, Vec<u8>)>) {
+    /// Puts that where it belongs, after [`Partition::restore`].
+    pub fn fill_cold(&mut self, states: Vec<(u64, Vec<u8>)>) {
         self.cold.fill(states);
     }
 

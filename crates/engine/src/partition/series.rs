@@ -5,17 +5,20 @@ use std::sync::Arc;
 use bellwether_detect::lasting::Lasting;
 use bellwether_detect::profile::SignalClass;
 use bellwether_detect::{Expected, Severity};
-use bellwether_series::{Fingerprint, LabelSet, Timestamp};
+use bellwether_series::{Fingerprint, LabelSet, Timestamp, Value};
 use bellwether_signal::{Interval, SeriesKind};
 use serde::{Deserialize, Serialize};
 
 use super::export::Export;
 use super::groups::{NO_GROUP, Place};
+use super::input::Row;
 use crate::calendar::WindowSet;
 use crate::debt::Debt;
 use crate::event::SignalKind;
 use crate::judges::Seat;
 use crate::lifecycle::{Episode, Pending};
+use crate::order::repeated;
+use crate::outputs::DropReason;
 use crate::settings::Settings;
 use crate::state::unknown_fingerprint;
 use crate::threshold::{Shares, THRESHOLD_MIN, Threshold, member_threshold, stretch_samples};
@@ -109,6 +112,16 @@ pub(super) struct Open {
 }
 
 impl Series {
+    /// Why a sample is not judged, whatever it is worth; `None` if it is one, or a stale marker, and newer than all before it.
+    #[inline]
+    pub(super) fn refuses(&self, row: Row) -> Option<DropReason> {
+        if Value::classify(row.value) == Value::NonFinite {
+            return Some(DropReason::NonFinite);
+        }
+        let (last, value) = self.last.filter(|(last, _)| row.at <= *last)?;
+        Some(if row.at == last { repeated(value, row.value) } else { DropReason::Late })
+    }
+
     /// Learns how long it stays surprising, from the surprise of its newest sample.
     #[inline]
     pub(super) fn learn_lasting(&mut self, settings: &Settings, surprise: f64) {

@@ -15,7 +15,7 @@ use crate::threshold::{NOTABLE, Threshold, notable};
 use crate::trace::{Assessment, Compared, Gate, Trace};
 
 impl Partition {
-    /// A finite sample or stale marker that is newer than everything before it.
+    /// A sample or stale marker that nothing older than it comes after.
     #[inline]
     pub(super) fn in_order(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) {
         let gate = self.judge(elapsed_ms, row, outputs);

@@ -95,6 +95,14 @@ pub enum HistoryError {
         /// What is wrong with them.
         source: LabelError,
     },
+    /// A [`HistorySource`](super::HistorySource) cannot be read.
+    #[error("history cannot be read: source=`{name}`")]
+    Source {
+        /// What people call it.
+        name: String,
+        /// Why.
+        source: Cause,
+    },
     /// There are more series than a replay takes.
     #[error("there are too many series: limit=`{limit}`")]
     SeriesMax {
@@ -122,6 +130,26 @@ pub enum HistoryError {
     OutputIsInput {
         /// The folder.
         path: PathBuf,
+    },
+    /// What is to be gone on with is of another replay. Begin anew, or make it what it was.
+    #[error(
+        "replay cannot go on from where it was: {what} is another one: then=`{then}`, now=`{now}`; begin anew without --resume"
+    )]
+    Resume {
+        /// What has changed.
+        what: String,
+        /// What it was.
+        then: String,
+        /// What it is.
+        now: String,
+    },
+    /// What an earlier replay left to go on from is damaged. Begin anew.
+    #[error("replay cannot go on from where it was; begin anew without --resume: path=`{}`", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Cause,
     },
     /// A thread ended before its work was done: a fault of this program.
     #[error("a thread of the replay has failed")]

@@ -50,7 +50,7 @@ impl Readings {
 /// Reads one file after the other.
 pub(super) struct Feed<'a> {
     waiting: VecDeque<&'a Input>,
-    current: Option<(Box<dyn HistoryReader>, InputReport)>,
+    current: Option<(Box<dyn HistoryReader + 'a>, InputReport)>,
     /// Bytes of the files that are done.
     before_bytes: u64,
     before_samples: u64,
@@ -97,7 +97,7 @@ impl<'a> Feed<'a> {
                 self.readings.is_done.store(true, Ordering::Relaxed);
                 return Ok(false);
             };
-            let (reader, columns) = input.open(self.mapping, self.catalog)?;
+            let (reader, columns) = input.open(self.mapping, self.catalog, self.stop)?;
             (self.note)(input, &columns);
             let counts = reader.counts();
             let report =

@@ -1,4 +1,4 @@
-//! What a file holds, by its first bytes, and a reader for it.
+//! Where history comes from, and a reader for it: files by their first bytes, and what somebody else can read.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -6,7 +6,8 @@ use std::fs::{self, File};
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use flate2::read::MultiGzDecoder;
 
@@ -36,6 +37,8 @@ pub enum InputKind {
     ArrowFile,
     /// An Arrow IPC stream.
     ArrowStream,
+    /// A server, which a [`HistorySource`] asks.
+    Server,
 }
 
 impl fmt::Display for InputKind {
@@ -46,20 +49,44 @@ impl fmt::Display for InputKind {
             Self::Parquet => "Parquet",
             Self::ArrowFile => "Arrow IPC file",
             Self::ArrowStream => "Arrow IPC stream",
+            Self::Server => "server",
         })
     }
 }
 
-/// A file with history.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// History that is in no file. Whoever knows where it is implements this, so that nothing here needs a socket.
+pub trait HistorySource: fmt::Debug + Send + Sync {
+    /// What is read, on one line without secrets: other history has another one.
+    fn identity(&self) -> String;
+
+    /// A reader from its beginning, which need not wait for anything once `stop` is true, and a line for the user that says how
+    /// it is read.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn open<'a>(
+        &'a self,
+        catalog: &Arc<Catalog>,
+        stop: &'a AtomicBool,
+    ) -> Result<(Box<dyn HistoryReader + 'a>, String), HistoryError>;
+}
+
+/// A file with history, or a [`HistorySource`].
+#[derive(Debug, Clone)]
 pub struct Input {
-    /// Where it is.
+    /// Where it is: a path, or what people call it.
     pub path: PathBuf,
     /// What it holds.
     pub kind: InputKind,
-    /// Its size, in bytes.
+    /// Its size, in bytes or in whatever its reader counts.
     pub size_bytes: u64,
-    is_gzip: bool,
+    content: Content,
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    File { is_gzip: bool, modified: Option<SystemTime> },
+    Elsewhere(Arc<dyn HistorySource>),
 }
 
 impl Input {
@@ -92,7 +119,8 @@ impl Input {
     pub fn look_at(path: &Path) -> Result<Self, HistoryError> {
         let refused = || HistoryError::file(path);
         let file = File::open(path).map_err(refused())?;
-        let size_bytes = file.metadata().map_err(refused())?.len();
+        let metadata = file.metadata().map_err(refused())?;
+        let size_bytes = metadata.len();
         let mut start = Vec::new();
         file.take(LOOKED_AT_BYTES).read_to_end(&mut start).map_err(refused())?;
         let is_gzip = start.starts_with(&[0x1f, 0x8b]);
@@ -113,19 +141,56 @@ impl Input {
         } else {
             text_kind(&start)
         };
-        Ok(Self { path: path.to_owned(), kind, size_bytes, is_gzip })
+        let content = Content::File { is_gzip, modified: metadata.modified().ok() };
+        Ok(Self { path: path.to_owned(), kind, size_bytes, content })
+    }
+
+    /// A server that `source` asks, and how much there is to read, in whatever its reader counts.
+    pub fn server(name: &str, size: u64, source: Arc<dyn HistorySource>) -> Self {
+        Self {
+            path: name.into(),
+            kind: InputKind::Server,
+            size_bytes: size,
+            content: Content::Elsewhere(source),
+        }
+    }
+
+    /// What is read, on one line: of a file that was changed it is another one.
+    pub(super) fn identity(&self) -> String {
+        let (name, bytes) = (self.path.display(), self.size_bytes);
+        match &self.content {
+            Content::File { modified, .. } => {
+                let since = modified.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+                let modified_ms = since.map_or(0, |since| since.as_millis());
+                format!("{name}, {bytes} bytes, modified_ms {modified_ms}")
+            }
+            Content::Elsewhere(source) => format!("{name}, {}", source.identity()),
+        }
+    }
+
+    /// Whether it is a file in `folder`.
+    pub(super) fn is_in(&self, folder: &Path) -> bool {
+        let Content::File { .. } = self.content else { return false };
+        let own = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let same = fs::canonicalize(own.unwrap_or(Path::new("."))).ok();
+        same.is_some() && same == fs::canonicalize(folder).ok()
     }
 
     /// A reader, and what it decided about columns.
     ///
     /// # Errors
     /// When the file cannot be read or its columns mean nothing.
-    pub fn open(
-        &self,
+    pub fn open<'a>(
+        &'a self,
         mapping: &Mapping,
         catalog: &Arc<Catalog>,
-    ) -> Result<(Box<dyn HistoryReader>, String), HistoryError> {
-        let source = Source::new(self);
+        stop: &'a AtomicBool,
+    ) -> Result<(Box<dyn HistoryReader + 'a>, String), HistoryError> {
+        let is_gzip = match &self.content {
+            Content::File { is_gzip, .. } => *is_gzip,
+            Content::Elsewhere(source) => return source.open(catalog, stop),
+        };
+        let source = Source::new(self, is_gzip);
         let catalog = Arc::clone(catalog);
         Ok(match self.kind {
             InputKind::Csv => {
@@ -137,7 +202,7 @@ impl Input {
                 (Box::new(JsonReader::open(source, mapping.time_unit, catalog)?), String::new())
             }
             InputKind::Parquet => open_parquet(source, mapping, catalog)?,
-            InputKind::ArrowFile | InputKind::ArrowStream => {
+            InputKind::ArrowFile | InputKind::ArrowStream | InputKind::Server => {
                 open_ipc(source, self.kind, mapping, catalog)?
             }
         })
@@ -177,14 +242,14 @@ pub(super) struct Source {
 }
 
 impl Source {
-    fn new(input: &Input) -> Self {
+    fn new(input: &Input, is_gzip: bool) -> Self {
         let name = input.path.file_name().unwrap_or(OsStr::new("history")).to_string_lossy();
         let stem = name.split('.').next().filter(|stem| !stem.is_empty()).unwrap_or("history");
         Self {
             path: input.path.clone(),
             stem: stem.to_owned(),
             size_bytes: input.size_bytes,
-            is_gzip: input.is_gzip,
+            is_gzip,
             done_bytes: Arc::default(),
         }
     }

@@ -10,9 +10,11 @@ use bellwether_engine::{
 };
 use bellwether_runtime::HEARTBEAT;
 use bellwether_series::{LabelSet, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::catalog::Catalog;
 use super::cell::CellOrder;
+use super::checkpoint::RecordsHead;
 use super::error::HistoryError;
 use super::judge::{Batch, Judges, Step};
 use super::summary::HistorySummary;
@@ -21,10 +23,10 @@ use crate::exclude::Exclusions;
 /// Quiet beyond this is a pause of whoever recorded the history: it ages nothing any further.
 const QUIET_MAX_MS: i64 = 7 * 86_400_000;
 /// Samples and records that are judged in one go.
-const BATCH_SAMPLES: usize = 1 << 14;
+const BATCH_SAMPLES: usize = 1 << 16;
 const BATCH_RECORDS: usize = 256;
 /// Seed of the look-up hash, which shows in no result.
-const HASH_SEED: u64 = 6;
+pub(super) const HASH_SEED: u64 = 6;
 
 /// Makes records and has them judged.
 pub(super) struct Recorder<'scope, 'c> {
@@ -43,12 +45,21 @@ pub(super) struct Recorder<'scope, 'c> {
     batch_samples: usize,
     judges: Judges<'scope>,
     lateness_ms: i64,
+    /// The time of the last sample that came, left out or not.
+    taken_until: Option<Timestamp>,
     last: Option<Timestamp>,
     told: Told,
 }
 
+/// What a state of the replay begins with.
+#[derive(Debug)]
+pub(super) struct SavedRecords {
+    pub(super) head: RecordsHead,
+    pub(super) intake: Vec<u8>,
+}
+
 /// What the intake told of all records.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Told {
     requests: u64,
     heartbeats: u64,
@@ -90,13 +101,37 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
             scratch: (0..shards.1).map(|_| Work::default()).collect(),
             shards,
             pool: Vec::new(),
-            batch: Batch { steps: Vec::new(), work },
+            batch: Batch { steps: Vec::new(), work, saved: None },
             batch_samples: 0,
             judges,
             lateness_ms: settings.ordering.lateness_ms,
+            taken_until: None,
             last: None,
             told: Told::default(),
         }
+    }
+
+    /// Goes on from a state that was saved, whose intake is `intake`.
+    pub(super) fn resume(&mut self, records: RecordsHead, intake: Intake) {
+        let RecordsHead { taken_until, last, told } = records;
+        self.intake = intake;
+        (self.taken_until, self.last, self.told) = (Some(taken_until), last, told);
+    }
+
+    /// Whether all samples of a second whose last one is at `at` were taken before the replay was interrupted.
+    pub(super) fn has_taken(&self, at: Timestamp) -> bool {
+        self.taken_until.is_some_and(|until| at <= until)
+    }
+
+    /// Has the state saved that is reached when all that came is judged. False when nobody takes records any more.
+    pub(super) fn save(&mut self) -> Result<bool, HistoryError> {
+        // Of nothing there is no state.
+        let Some(taken_until) = self.taken_until else { return Ok(true) };
+        let (last, told) = (self.last, self.told.clone());
+        let head = RecordsHead { taken_until, last, told };
+        let intake = self.intake.save().encode();
+        self.batch.saved = Some(Box::new(SavedRecords { head, intake }));
+        self.hand_over()
     }
 
     /// Samples so far.
@@ -111,6 +146,7 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
 
     /// Takes the samples of a second, in the order of time. False when nobody takes records any more.
     pub(super) fn take(&mut self, cell: &mut Vec<NumberedSample>) -> Result<bool, HistoryError> {
+        self.taken_until = cell.last().map(|row| row.at).or(self.taken_until);
         self.look_up(cell);
         self.leave_out(cell);
         let Some(last) = cell.last() else { return Ok(true) };

@@ -6,91 +6,25 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Instant;
 
 use bellwether_detect::Tables;
-use bellwether_engine::{NumberedSample, PARTITIONS, Settings, Shard};
+use bellwether_engine::{NumberedSample, Settings, Shard};
 use bellwether_runtime::Learned;
 use bellwether_series::Timestamp;
 
 use super::catalog::Catalog;
+use super::checkpoint::{self, Checkpoint, Identity};
 use super::error::HistoryError;
 use super::feed::{Feed, Readings};
 use super::input::Input;
 use super::judge::Judges;
-use super::layout::Mapping;
+use super::options::{Checkpoints, HistoryOptions};
 use super::order::{Next, OrderOptions, Ordered};
 use super::records::Recorder;
 use super::results::Results;
+use super::resume::{Resumed, resume};
 use super::summary::HistorySummary;
-use crate::exclude::Exclusions;
-
-/// Memory for judgements that the report may show, in bytes, unless somebody says otherwise.
-pub const REPORT_BYTES: usize = 64 * 1024 * 1024;
-
-/// How history is replayed. None of it but `mapping`, `exclusions` and `part` changes an event.
-#[derive(Debug, Clone)]
-pub struct HistoryOptions {
-    /// Which columns mean what.
-    pub mapping: Mapping,
-    /// What is left out.
-    pub exclusions: Exclusions,
-    /// The part of the series that is judged.
-    pub part: Part,
-    /// Threads that judge; with more than one there are others that read and write. 0 counts as 1.
-    pub threads: usize,
-    /// Most memory for rows that wait to be in order, in bytes.
-    pub memory_bytes: usize,
-    /// Most series.
-    pub series_max: usize,
-    /// Whether every judgement is written, too.
-    pub scores: bool,
-    /// Most memory for the newest judgements, of which the report shows those before an alert, in bytes.
-    pub report_bytes: usize,
-}
-
-impl Default for HistoryOptions {
-    fn default() -> Self {
-        Self {
-            mapping: Mapping::default(),
-            exclusions: Exclusions::default(),
-            part: Part::default(),
-            threads: 1,
-            memory_bytes: 256 * 1024 * 1024,
-            series_max: Catalog::SERIES_MAX,
-            scores: false,
-            report_bytes: REPORT_BYTES,
-        }
-    }
-}
-
-/// A part of all series, by the partition that owns them: part `number` of `count`, from 1. Parts can be replayed one by one, and
-/// their events together are those of the whole, but for the cap on alerts a day, which each part has for itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Part {
-    number: usize,
-    count: usize,
-}
-
-impl Default for Part {
-    /// The whole.
-    fn default() -> Self {
-        Self { number: 1, count: 1 }
-    }
-}
-
-impl Part {
-    /// Part `number` of `count`; `None` unless `1 <= number <= count <= 64`.
-    pub fn new(number: usize, count: usize) -> Option<Self> {
-        (1 <= number && number <= count && count <= PARTITIONS).then_some(Self { number, count })
-    }
-
-    /// The shards of this part, as numbers, and how many there are of all parts.
-    fn shards(self, threads: usize) -> (Vec<usize>, usize) {
-        let threads = threads.clamp(1, PARTITIONS / self.count);
-        let number = |thread| self.number - 1 + thread * self.count;
-        ((0..threads).map(number).collect(), threads * self.count)
-    }
-}
 
 /// How far a replay of history is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,20 +67,34 @@ pub fn replay_history(
     watch: &Watch<'_>,
 ) -> Result<(HistorySummary, Option<Learned>), HistoryError> {
     fs::create_dir_all(output).map_err(HistoryError::output(output))?;
-    let is_read = |input: &Input| {
-        let folder = input.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let same = fs::canonicalize(folder.unwrap_or(Path::new("."))).ok();
-        same.is_some() && same == fs::canonicalize(output).ok()
-    };
-    if inputs.iter().any(is_read) {
+    if inputs.iter().any(|input| input.is_in(output)) {
         return Err(HistoryError::OutputIsInput { path: output.to_owned() });
     }
-    let run = Run { inputs, output, settings, options, watch };
-    // What seemed to be in order and was not is read again, without that hope.
-    match run.attempt(false, watch.note)? {
-        Some(replayed) => Ok(replayed),
-        None => run.attempt(true, &|_, _| {})?.ok_or(HistoryError::Thread),
+    let identity = checkpoint::identity(
+        &settings.digest,
+        options.arguments(),
+        inputs.iter().map(Input::identity).collect(),
+    );
+    let run = Run { inputs, output, settings, options, watch, identity };
+    let resumed = match run.checkpoints().filter(|checkpoints| checkpoints.resume) {
+        Some(_) => Checkpoint::read(output, &run.identity)?,
+        None => None,
+    };
+    if resumed.is_none() {
+        checkpoint::remove(output)?;
     }
+    let sorts = resumed.as_ref().is_some_and(|resumed| resumed.head.sorts);
+    let mut replayed = run.attempt(sorts, resumed, watch.note)?;
+    if replayed.is_none() {
+        // What seemed to be in order and was not is read again, without that hope. States that were reached in vain are of no use.
+        checkpoint::remove(output)?;
+        replayed = run.attempt(true, None, &|_, _| {})?;
+    }
+    let replayed = replayed.ok_or(HistoryError::Thread)?;
+    if replayed.0.complete {
+        checkpoint::remove(output)?;
+    }
+    Ok(replayed)
 }
 
 struct Run<'a> {
@@ -155,27 +103,40 @@ struct Run<'a> {
     settings: &'a Arc<Settings>,
     options: &'a HistoryOptions,
     watch: &'a Watch<'a>,
+    identity: Identity,
 }
 
 impl Run<'_> {
-    /// `None` if the rows were not in order, as without `sorts` they were hoped to be.
+    /// When states are written. A file of judgements cannot be gone on with.
+    fn checkpoints(&self) -> Option<Checkpoints> {
+        self.options.checkpoints.filter(|_| !self.options.scores)
+    }
+
+    /// `None` if the rows were not in order, as without `sorts` they were hoped to be. Goes on from `resumed`.
     fn attempt(
         &self,
         sorts: bool,
+        resumed: Option<Checkpoint>,
         note: &(dyn Fn(&Input, &str) + Sync),
     ) -> Result<Option<(HistorySummary, Option<Learned>)>, HistoryError> {
-        let Self { inputs, output, settings, options, watch } = *self;
+        let Self { inputs, output, settings, options, watch, ref identity } = *self;
+        let checkpoints = self.checkpoints();
         let (catalog, readings) = (Arc::new(Catalog::new(options.series_max)), Readings::default());
         let mut results = Results::create(
             output,
             settings,
             options.scores.then_some(&catalog),
             options.report_bytes,
+            checkpoints.map(|_| (identity.clone(), sorts)),
         )?;
         let (numbers, count) = options.part.shards(options.threads);
         let tables = Tables::default();
-        let shards: Vec<_> =
+        let mut shards: Vec<_> =
             numbers.iter().map(|&number| Shard::new(settings, &tables, number, count)).collect();
+        let resumed = match resumed {
+            Some(checkpoint) => Some(resume(checkpoint, settings, output, &tables, &mut shards)?),
+            None => None,
+        };
         let is_parallel = shards.len() > 1;
         let total_bytes = inputs.iter().map(|input| input.size_bytes).sum();
         let replayed = Cell::new((0, None));
@@ -190,7 +151,7 @@ impl Run<'_> {
                 at,
             });
         };
-        let told = thread::scope(|scope| {
+        let told = thread::scope(|scope| -> Result<_, HistoryError> {
             let mut feed =
                 Feed::new(inputs, &options.mapping, &catalog, &readings, watch.stop, note);
             let mut rows_of: Box<super::order::Source<'_>> = if is_parallel {
@@ -209,29 +170,38 @@ impl Run<'_> {
                 sorts,
             };
             let mut ordered = Ordered::new(source, order);
+            let records = match resumed {
+                None => {
+                    results.begin()?;
+                    None
+                }
+                Some(Resumed { records, intake, results: head, cap }) => {
+                    results.resume(head, cap)?;
+                    Some((records, intake))
+                }
+            };
             let judges = Judges::start(scope, shards, &mut results);
             let exclusions = &options.exclusions;
             let mut recorder =
                 Recorder::new(settings, &catalog, exclusions, (numbers, count), judges);
-            let mut cell = Vec::new();
-            let is_complete = loop {
-                if watch.stop.load(Ordering::Relaxed) {
-                    break false;
-                }
-                match ordered.next(&mut cell)? {
-                    Next::Cell => {}
-                    Next::End => break !watch.stop.load(Ordering::Relaxed),
-                    Next::Disorder => return Ok(None),
-                }
-                if !recorder.take(&mut cell)? {
-                    break false;
-                }
-                replayed.set((recorder.samples(), recorder.at()));
+            if let Some((records, intake)) = records {
+                recorder.resume(records, intake);
+            }
+            let is_complete = self.drive(&mut ordered, &mut recorder, &|samples, at| {
+                replayed.set((samples, at));
                 tell();
-            };
+            });
+            if let Ok(None) = is_complete {
+                return Ok(None);
+            }
+            if checkpoints.is_some() && !matches!(is_complete, Ok(Some(true))) {
+                // Also of what cannot be read now, and perhaps later.
+                recorder.save()?;
+            }
             let spilled_rows = ordered.spilled_rows();
             drop(ordered);
-            recorder.finish().map(|told| Some((told, is_complete, spilled_rows)))
+            let told = recorder.finish()?;
+            Ok(Some((told, is_complete? == Some(true), spilled_rows)))
         })?;
         let Some(((told, intake, shards), is_complete, spilled_rows)) = told else {
             return Ok(None);
@@ -249,24 +219,38 @@ impl Run<'_> {
             Shard::gather(shards).map(|partitions| Learned { settings, intake, partitions });
         Ok(Some((summary, learned)))
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_partition_is_in_one_shard_of_one_part() {
-        for (count, threads) in [(1, 1), (1, 3), (2, 2), (3, 8), (64, 4), (1, 900)] {
-            let mut owners = vec![0; PARTITIONS];
-            for number in 1..=count {
-                let (shards, all) = Part::new(number, count).unwrap().shards(threads);
-                for shard in shards {
-                    (0..PARTITIONS).filter(|p| p % all == shard).for_each(|p| owners[p] += 1);
+    /// Takes one second after the other: whether that were all; `None` if one came that should have come before.
+    fn drive(
+        &self,
+        ordered: &mut Ordered<'_>,
+        recorder: &mut Recorder<'_, '_>,
+        tell: &dyn Fn(u64, Option<Timestamp>),
+    ) -> Result<Option<bool>, HistoryError> {
+        let (mut cell, mut saved_at) = (Vec::new(), Instant::now());
+        loop {
+            if self.watch.stop.load(Ordering::Relaxed) {
+                return Ok(Some(false));
+            }
+            match ordered.next(&mut cell)? {
+                Next::Cell => {}
+                Next::End => return Ok(Some(!self.watch.stop.load(Ordering::Relaxed))),
+                Next::Disorder => return Ok(None),
+            }
+            if cell.last().is_some_and(|row| !recorder.has_taken(row.at)) {
+                if !recorder.take(&mut cell)? {
+                    return Ok(Some(false));
+                }
+                if let Some(checkpoints) = self.checkpoints()
+                    && saved_at.elapsed() >= checkpoints.every
+                {
+                    if !recorder.save()? {
+                        return Ok(Some(false));
+                    }
+                    saved_at = Instant::now();
                 }
             }
-            assert!(owners.iter().all(|&owners| owners == 1), "{count} {threads} {owners:?}");
+            tell(recorder.samples(), recorder.at());
         }
-        assert!([(0, 1), (2, 1), (1, 65)].iter().all(|&(n, c)| Part::new(n, c).is_none()));
     }
 }

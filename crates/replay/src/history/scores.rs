@@ -10,6 +10,8 @@ use arrow_array::builder::{BooleanBuilder, Float64Builder, TimestampMillisecondB
 use arrow_array::types::UInt32Type;
 use arrow_array::{ArrayRef, DictionaryArray, RecordBatch, StringArray, UInt32Array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use bellwether_detect::ExpectedBand;
+use bellwether_detect::tail::Tail;
 use bellwether_engine::{ChangeKind, Event, Score};
 use bellwether_series::{Fingerprint, LabelSet};
 use foldhash::fast::RandomState;
@@ -48,6 +50,7 @@ pub(super) struct Scores {
     alerts: BooleanBuilder,
     firings: BooleanBuilder,
     rows: u64,
+    tail: Tail,
 }
 
 impl Scores {
@@ -87,6 +90,7 @@ impl Scores {
             alerts: BooleanBuilder::new(),
             firings: BooleanBuilder::new(),
             rows: 0,
+            tail: Tail::new(),
         })
     }
 
@@ -112,8 +116,9 @@ impl Scores {
             self.keys.push(key);
             self.times.append_value(score.at.as_ms());
             let share = score.surprise / (score.surprise + SCORE_HALF);
-            let Score { value, surprise, expected, lower, upper, .. } = *score;
-            let row = [value, surprise, share, expected, lower, upper];
+            let ExpectedBand { lower, upper } = score.band(&self.tail);
+            let Score { value, surprise, expected, .. } = *score;
+            let row = [value, surprise, share, expected.center, lower, upper];
             for (column, value) in self.columns.iter_mut().zip(row) {
                 column.append_value(value);
             }

@@ -3,7 +3,7 @@
 use bellwether_engine::{ChangeKind, Event, Outcome};
 use bellwether_runtime::journal::{Gap, TornTail};
 use bellwether_series::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a replay did. Its JSON is `summary.json`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -50,7 +50,7 @@ impl Summary {
 }
 
 /// Events by what happened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventCounts {
     /// All of them.
     pub total: u64,

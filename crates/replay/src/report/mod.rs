@@ -26,7 +26,7 @@ pub use model::{
     Top,
 };
 pub use period::{DAY_MS, Period, PeriodError, day_text, duration_text, time_text};
-pub(crate) use replay::{Facts, Observer};
+pub(crate) use replay::{Facts, Judgements, Observer};
 
 use bellwether_engine::{Budget, Event};
 

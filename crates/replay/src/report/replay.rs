@@ -5,11 +5,14 @@
 
 mod calibration;
 mod incidents;
+mod judgements;
 mod page;
 mod plot;
 mod recent;
 mod tracks;
 
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -19,10 +22,12 @@ use std::path::Path;
 use bellwether_engine::{Counts, Event, Score, Settings};
 use bellwether_eventlog::Wanted;
 use bellwether_series::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::episodes::Episodes;
 use super::period::{DAY_MS, Period};
 use calibration::Calibration;
+pub(crate) use judgements::Judgements;
 use tracks::Tracks;
 
 /// Longest time that a report is about, in days.
@@ -46,8 +51,9 @@ pub(crate) struct Facts {
     pub(crate) is_complete: bool,
 }
 
-/// Hears what a replay judges. Its memory is bounded by what it is given and by the number of alerts that it follows.
-#[derive(Debug)]
+/// Hears what a replay judges. It can be saved, and goes on as if there had been no interruption. Its memory is bounded by
+/// what it is given and by the number of alerts that it follows.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Observer {
     tracks: Tracks,
     calibration: Calibration,
@@ -61,8 +67,26 @@ impl Observer {
 
     /// Takes the judgements and the events of a record. Judgements of a series are in the order of time.
     pub(crate) fn take(&mut self, scores: &[Score], events: &[Event]) {
-        self.calibration.take(scores);
-        self.tracks.take(scores, events);
+        self.begin(vec![Judgements::of_record(scores.to_vec())]);
+        self.hear(0, events);
+    }
+
+    /// Takes the judgements of some records, by shard. What is heard next is about these.
+    pub(crate) fn begin(&mut self, judgements: Vec<Judgements>) {
+        for part in &judgements {
+            self.calibration.take(part.all());
+        }
+        self.tracks.begin(judgements);
+    }
+
+    /// Takes the events of one of these records after the other.
+    pub(crate) fn hear(&mut self, record: usize, events: &[Event]) {
+        self.tracks.hear_all(record, events);
+    }
+
+    /// The judgements of one of these records.
+    pub(crate) fn judged(&self, record: usize) -> impl Iterator<Item = &[Score]> {
+        self.tracks.judged(record)
     }
 
     /// Takes what was counted of some records.

@@ -5,6 +5,7 @@
 mod damage;
 mod formats;
 mod read;
+mod resume;
 mod story;
 
 use std::collections::BTreeSet;

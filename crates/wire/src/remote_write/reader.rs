@@ -9,7 +9,7 @@ use bellwether_series::take_varint;
 use super::DecodeError;
 
 /// Tag of a field that holds a varint.
-pub(super) const fn varint_tag(field: u32) -> u32 {
+pub(crate) const fn varint_tag(field: u32) -> u32 {
     field << 3
 }
 
@@ -19,7 +19,7 @@ pub(super) const fn fixed64_tag(field: u32) -> u32 {
 }
 
 /// Tag of a field that holds a length and as many bytes: a string, a message, packed scalars.
-pub(super) const fn bytes_tag(field: u32) -> u32 {
+pub(crate) const fn bytes_tag(field: u32) -> u32 {
     field << 3 | 2
 }
 
@@ -40,13 +40,13 @@ pub(super) fn zigzag64(value: u64) -> i64 {
 /// Whatever is not inlined takes and returns the position by value: a cursor whose address escapes would
 /// live in memory, which doubles the cost of walking over labels.
 #[derive(Debug, Clone)]
-pub(super) struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(body: &'a [u8]) -> Self {
+    pub(crate) fn new(body: &'a [u8]) -> Self {
         Self { bytes: body, at: 0 }
     }
 
@@ -56,13 +56,13 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(super) fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.at >= self.bytes.len()
     }
 
     /// The tag of the next field: its number and wire type, not yet checked ([`Self::skip`] does).
     #[inline]
-    pub(super) fn tag(&mut self) -> Result<u32, DecodeError> {
+    pub(crate) fn tag(&mut self) -> Result<u32, DecodeError> {
         let offset = self.at;
         match u32::try_from(self.varint()?) {
             Ok(tag) => Ok(tag),
@@ -100,7 +100,7 @@ impl<'a> Reader<'a> {
 
     /// Where the content of a length-delimited field lies.
     #[inline]
-    pub(super) fn bytes(&mut self) -> Result<Range<usize>, DecodeError> {
+    pub(crate) fn bytes(&mut self) -> Result<Range<usize>, DecodeError> {
         let offset = self.at;
         let len = self.varint()?;
         if len > (self.bytes.len() - self.at) as u64 {
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
 
     /// Skips the content of a field that means nothing here.
     #[inline]
-    pub(super) fn skip(&mut self, tag: u32) -> Result<(), DecodeError> {
+    pub(crate) fn skip(&mut self, tag: u32) -> Result<(), DecodeError> {
         *self = self.clone().skipped(tag)?;
         Ok(())
     }

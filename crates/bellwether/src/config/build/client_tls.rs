@@ -3,13 +3,14 @@
 use bellwether_connect::{ClientTls, Endpoint, EndpointError, Secret};
 
 use super::Builder;
+use crate::config::fault::join;
 use crate::config::raw::RawTlsConfig;
 
 impl Builder<'_, '_> {
     pub(super) fn client_tls(&mut self, field: &str, raw: &RawTlsConfig) -> Option<ClientTls> {
         let RawTlsConfig { ca_file, cert_file, key_file, server_name, insecure_skip_verify } = raw;
         let mut text = |key: &str, file: &Option<String>| match file {
-            Some(file) => self.text_file(&format!("{field}.{key}"), file).map(Some),
+            Some(file) => self.text_file(&join(field, key), file).map(Some),
             None => Some(None),
         };
         let (ca, certificate) = (text("ca_file", ca_file), text("cert_file", cert_file));
@@ -19,12 +20,12 @@ impl Builder<'_, '_> {
             (None, None) => None,
             (Some(_), None) => {
                 let message = "there is a certificate and no key";
-                self.faults.value(&format!("{field}.cert_file"), message, "add `key_file`");
+                self.faults.value(&join(field, "cert_file"), message, "add `key_file`");
                 None
             }
             (None, Some(_)) => {
                 let message = "there is a key and no certificate";
-                self.faults.value(&format!("{field}.key_file"), message, "add `cert_file`");
+                self.faults.value(&join(field, "key_file"), message, "add `cert_file`");
                 None
             }
         };
@@ -55,6 +56,6 @@ impl Builder<'_, '_> {
             // Each secret has been looked at by itself, and no client is built yet.
             _ => return,
         };
-        self.faults.value(&format!("{field}.{key}"), error.to_string(), mend);
+        self.faults.value(&join(field, key), error.to_string(), mend);
     }
 }

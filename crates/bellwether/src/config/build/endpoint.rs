@@ -3,7 +3,10 @@
 use bellwether_connect::{Authorization, Endpoint, Secret};
 
 use super::Builder;
-use crate::config::raw::{RawAuthorization, RawBasicAuth, RawEndpoint, RawTlsConfig, RawWebhook};
+use crate::config::fault::join;
+use crate::config::raw::{
+    RawAuthorization, RawBasicAuth, RawClient, RawEndpoint, RawTlsConfig, RawWebhook,
+};
 use crate::config::url;
 
 /// A server as it is written.
@@ -37,6 +40,21 @@ impl<'a> From<&'a RawWebhook> for Written<'a> {
             url: raw.url.as_deref(),
             basic_auth: raw.basic_auth.as_ref(),
             bearer_token: raw.bearer_token.as_ref(),
+            bearer_token_file: raw.bearer_token_file.as_deref(),
+            authorization: raw.authorization.as_ref(),
+            tls_config: raw.tls_config.as_ref(),
+            proxy_url: raw.proxy_url.as_deref(),
+        }
+    }
+}
+
+impl<'a> Written<'a> {
+    /// The server at `url`, asked as `raw` says.
+    pub(super) fn client(url: &'a str, raw: &'a RawClient) -> Self {
+        Self {
+            url: Some(url),
+            basic_auth: raw.basic_auth.as_ref(),
+            bearer_token: None,
             bearer_token_file: raw.bearer_token_file.as_deref(),
             authorization: raw.authorization.as_ref(),
             tls_config: raw.tls_config.as_ref(),
@@ -82,7 +100,7 @@ impl Builder<'_, '_> {
         raw: &Written<'_>,
         earlier: &[Endpoint],
     ) -> Option<Endpoint> {
-        let url_field = format!("{field}.url");
+        let url_field = join(field, "url");
         let Kind { noun, example, .. } = kind;
         let url = raw.url.map(kind.url);
         match &url {
@@ -104,19 +122,19 @@ impl Builder<'_, '_> {
         let has_bearer = raw.bearer_token.is_some() || raw.bearer_token_file.is_some();
         if has_bearer && raw.basic_auth.is_some() {
             let message = "there are both `basic_auth` and a bearer token";
-            self.faults.value(&format!("{field}.basic_auth"), message, "keep one of them");
+            self.faults.value(&join(field, "basic_auth"), message, "keep one of them");
         }
         let basic_auth = match raw.basic_auth {
-            Some(basic) => Some(self.basic_auth(&format!("{field}.basic_auth"), basic)?),
+            Some(basic) => Some(self.basic_auth(&join(field, "basic_auth"), basic)?),
             None => None,
         };
         let has_other = has_bearer || raw.basic_auth.is_some();
         if has_other && raw.authorization.is_some() {
             let message = "there is another way to log in besides `authorization`";
-            self.faults.value(&format!("{field}.authorization"), message, "keep one of them");
+            self.faults.value(&join(field, "authorization"), message, "keep one of them");
         }
         let authorization = match raw.authorization {
-            Some(raw) => Some(self.authorization(&format!("{field}.authorization"), raw)?),
+            Some(raw) => Some(self.authorization(&join(field, "authorization"), raw)?),
             None if has_bearer => {
                 let (token, file) = (raw.bearer_token, raw.bearer_token_file);
                 let token = self.header_secret(field, "bearer_token", token, file)?;
@@ -125,7 +143,7 @@ impl Builder<'_, '_> {
             None => None,
         };
         let tls = match raw.tls_config {
-            Some(raw) => self.client_tls(&format!("{field}.tls_config"), raw)?,
+            Some(raw) => self.client_tls(&join(field, "tls_config"), raw)?,
             None => bellwether_connect::ClientTls::default(),
         };
         let proxy_url = raw.proxy_url.map(str::to_owned);
@@ -139,7 +157,7 @@ impl Builder<'_, '_> {
         let name = username.as_deref().unwrap_or_default();
         if name.is_empty() || name.contains(':') || name.chars().any(char::is_control) {
             let mend = "add one without `:`, for example `username: bellwether`";
-            self.faults.value(&format!("{field}.username"), "there is no usable user name", mend);
+            self.faults.value(&join(field, "username"), "there is no usable user name", mend);
         }
         let password =
             self.header_secret(field, "password", password.as_ref(), password_file.as_deref())?;
@@ -157,7 +175,7 @@ impl Builder<'_, '_> {
         let authorization = Authorization { scheme: r#type.clone(), credentials };
         if !authorization.has_usable_scheme() {
             let mend = "write one word such as `Bearer`; `Basic` is `basic_auth`";
-            self.faults.value(&format!("{field}.type"), "this cannot be a scheme", mend);
+            self.faults.value(&join(field, "type"), "this cannot be a scheme", mend);
         }
         Some(authorization)
     }

@@ -23,6 +23,7 @@ use super::{
 
 mod alerting;
 mod calendar;
+mod client;
 mod client_tls;
 mod durability;
 mod endpoint;
@@ -36,6 +37,7 @@ mod server;
 mod tenants;
 mod web;
 
+pub(super) use client::client;
 pub(super) use web::web;
 
 /// Most `${NAME}` without a value that are reported.

@@ -6,6 +6,7 @@ use std::io::Read;
 use bellwether_connect::Secret;
 
 use super::Builder;
+use crate::config::fault::join;
 
 /// Largest file of a secret or of certificates, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -51,8 +52,8 @@ impl Builder<'_, '_> {
         direct: Option<&Secret>,
         file: Option<&str>,
     ) -> Option<(String, Secret)> {
-        let key_field = format!("{field}.{key}");
-        let file_field = format!("{field}.{key}_file");
+        let key_field = join(field, key);
+        let file_field = join(field, &format!("{key}_file"));
         match (direct, file) {
             (Some(secret), None) => Some((key_field, secret.clone())),
             (None, Some(file)) => match self.read_secret(file) {

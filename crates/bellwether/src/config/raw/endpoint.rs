@@ -35,6 +35,23 @@ pub(in crate::config) struct RawEndpoint {
     pub proxy_url: Option<String>,
 }
 
+/// How to reach a server that the command line names, and to log in to it.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "Client")]
+pub(in crate::config) struct RawClient {
+    /// User name and password to log in with.
+    pub basic_auth: Option<RawBasicAuth>,
+    /// File that holds a token to log in with, instead of `basic_auth`. Relative to the folder of this file.
+    pub bearer_token_file: Option<String>,
+    /// What is sent as `Authorization`, instead of both.
+    pub authorization: Option<RawAuthorization>,
+    /// Of an `https` URL, whom to trust and who we are.
+    pub tls_config: Option<RawTlsConfig>,
+    /// `http` or `https` URL of a proxy, without user name and password.
+    pub proxy_url: Option<String>,
+}
+
 /// An `Authorization` header.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

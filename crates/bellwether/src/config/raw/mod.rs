@@ -30,7 +30,7 @@ pub(super) use calendar::{RawCalendar, RawMaintenance, RawTimeInterval, RawTimeR
 pub(super) use deep::{RawDeep, RawGroupRule, RawGroups};
 pub(super) use detectors::{RawApproach, RawDetector};
 pub(super) use durability::{RawCheckpoints, RawJournal, RawSync};
-pub(super) use endpoint::{RawAuthorization, RawBasicAuth, RawEndpoint, RawTlsConfig};
+pub(super) use endpoint::{RawAuthorization, RawBasicAuth, RawClient, RawEndpoint, RawTlsConfig};
 pub(super) use gauges::RawGauges;
 pub(super) use ha::RawHa;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};

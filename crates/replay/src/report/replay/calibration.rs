@@ -2,7 +2,7 @@
 
 use bellwether_detect::profile::SignalClass;
 use bellwether_engine::{CalibrationCounts, Counts, Score};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::report::axis::{Scale, Tick, path};
 
@@ -16,7 +16,7 @@ const SURE_SAMPLES: f64 = 10.0;
 const FLOOR: f64 = -7.0;
 
 /// Judgements by surprise.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Calibration {
     judged: u64,
     /// Those with a surprise of at least 0.5, 1, 1.5 and so on.
@@ -187,19 +187,12 @@ fn share_text(power: i32) -> String {
 mod tests {
     use bellwether_series::{Fingerprint, Timestamp};
 
+    use super::super::testing::score;
     use super::*;
 
     #[test]
     fn judgements_count_from_their_surprise_down() {
-        let score = |surprise| Score {
-            fingerprint: Fingerprint::from_u128(1),
-            at: Timestamp::from_ms(0),
-            value: 0.0,
-            surprise,
-            expected: 0.0,
-            lower: 0.0,
-            upper: 0.0,
-        };
+        let score = |surprise| score(Fingerprint::from_u128(1), Timestamp::from_ms(0), surprise);
         let mut calibration = Calibration::default();
         calibration.take(&[score(0.49), score(0.5), score(1.2), score(100.0), score(0.0)]);
         assert_eq!(calibration.judged, 5);

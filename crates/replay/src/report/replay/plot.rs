@@ -1,8 +1,8 @@
 //! The plot of an incident: a series around an alert, what was expected of it, and how surprising it was.
 
-use bellwether_engine::Score;
 use serde::Serialize;
 
+use super::tracks::Point;
 use crate::report::axis::{Scale, Tick, path};
 
 /// Room of the plot, in units of its view box.
@@ -79,7 +79,7 @@ pub(super) struct Plot {
 
 impl Plot {
     /// `points` by time; `None` if they are too few to draw.
-    pub(super) fn new(points: &[Score], marks: &Marks) -> Option<Self> {
+    pub(super) fn new(points: &[Point], marks: &Marks) -> Option<Self> {
         let (first, last) = (points.first()?.at.as_ms(), points.last()?.at.as_ms());
         if first == last {
             return None;
@@ -88,19 +88,19 @@ impl Plot {
         let value = Scale::new(range(points), (BASE, TOP));
         let highest = points.iter().map(|point| point.surprise).fold(marks.threshold, f64::max);
         let surprise = Scale::new((0.0, (highest * 1.08).max(1.0)), (LOWER_BASE, LOWER_TOP));
-        let x = |point: &Score| time.at(point.at.as_ms() as f64);
+        let x = |point: &Point| time.at(point.at.as_ms() as f64);
         // Far out of sight is enough; numbers stay short.
         let y = |edge: f64| value.at(edge).clamp(TOP - 400.0, BASE + 400.0);
         let lines = runs(points);
-        let line = |of: &dyn Fn(&Score) -> f64| -> String {
+        let line = |of: &dyn Fn(&Point) -> f64| -> String {
             lines.iter().map(|run| path(run.iter().map(|point| (x(point), of(point))))).collect()
         };
-        let band = |run: &&[Score]| {
+        let band = |run: &&[Point]| {
             let upper = run.iter().map(|point| (x(point), y(point.upper)));
             let lower = run.iter().rev().map(|point| (x(point), y(point.lower)));
             path(upper.chain(lower)) + "Z"
         };
-        let has_band = |point: &Score| point.lower.is_finite() && point.upper.is_finite();
+        let has_band = |point: &Point| point.lower.is_finite() && point.upper.is_finite();
         let banded: Vec<_> =
             lines.iter().flat_map(|run| run.split(|point| !has_band(point))).collect();
         let inside = |at_ms: i64| time.at(at_ms.clamp(first, last) as f64);
@@ -174,8 +174,8 @@ fn named(marks: &Marks, seen: std::ops::RangeInclusive<i64>, time: &Scale) -> Ve
 }
 
 /// The stretch of values to show: all of them, what was expected, and the band as far as it leaves something of the line.
-fn range(points: &[Score]) -> (f64, f64) {
-    let finite = |of: fn(&Score) -> f64| points.iter().map(of).filter(|value| value.is_finite());
+fn range(points: &[Point]) -> (f64, f64) {
+    let finite = |of: fn(&Point) -> f64| points.iter().map(of).filter(|value| value.is_finite());
     let all = finite(|point| point.value).chain(finite(|point| point.expected));
     let (low, high) = extent(all);
     let room = (high - low) * 0.5;
@@ -193,12 +193,12 @@ fn extent(values: impl Iterator<Item = f64>) -> (f64, f64) {
 }
 
 /// `points`, cut where nothing came for much longer than usual.
-fn runs(points: &[Score]) -> Vec<&[Score]> {
-    let step = |pair: &[Score]| pair[1].at.as_ms().saturating_sub(pair[0].at.as_ms());
+fn runs(points: &[Point]) -> Vec<&[Point]> {
+    let step = |pair: &[Point]| pair[1].at.as_ms().saturating_sub(pair[0].at.as_ms());
     let mut steps: Vec<_> = points.windows(2).map(step).collect();
     steps.sort_unstable();
     let usual = steps.get(steps.len() / 2).copied().unwrap_or(0);
-    let is_one = |a: &Score, b: &Score| {
+    let is_one = |a: &Point, b: &Point| {
         b.at.as_ms().saturating_sub(a.at.as_ms()) <= usual.saturating_mul(GAP_STEPS)
     };
     points.chunk_by(is_one).collect()
@@ -206,22 +206,14 @@ fn runs(points: &[Score]) -> Vec<&[Score]> {
 
 #[cfg(test)]
 mod tests {
-    use bellwether_series::{Fingerprint, Timestamp};
+    use bellwether_series::Timestamp;
 
     use super::*;
 
-    fn score(minute: i64, value: f64, surprise: f64) -> Score {
+    fn point(minute: i64, value: f64, surprise: f64) -> Point {
         let (expected, lower, upper) = (10.0, 8.0, 12.0);
         let at = Timestamp::from_ms(minute * 60_000);
-        Score {
-            fingerprint: Fingerprint::from_u128(1),
-            at,
-            value,
-            surprise,
-            expected,
-            lower,
-            upper,
-        }
+        Point { at, value, surprise, expected, lower, upper }
     }
 
     const MARKS: Marks =
@@ -233,9 +225,9 @@ mod tests {
         let points: Vec<_> = (0..100)
             .map(|minute| {
                 if broken.contains(&minute) {
-                    score(minute, 50.0, 7.0)
+                    point(minute, 50.0, 7.0)
                 } else {
-                    score(minute, 10.0, 0.3)
+                    point(minute, 10.0, 0.3)
                 }
             })
             .collect();
@@ -261,7 +253,7 @@ mod tests {
     #[test]
     fn a_gap_is_no_line_and_what_is_no_band_is_left_out() {
         let mut points: Vec<_> =
-            (0..20).chain(60..80).map(|minute| score(minute, 10.0, 0.0)).collect();
+            (0..20).chain(60..80).map(|minute| point(minute, 10.0, 0.0)).collect();
         points[3].upper = f64::NAN;
         let plot = Plot::new(&points, &MARKS).unwrap();
         assert_eq!((plot.values.matches('M').count(), plot.band.matches('M').count()), (2, 3));
@@ -271,7 +263,7 @@ mod tests {
     #[test]
     fn a_band_that_is_far_wider_than_the_values_does_not_flatten_them() {
         let points: Vec<_> = (0..9)
-            .map(|minute| Score { lower: -1e12, upper: 1e12, ..score(minute, minute as f64, 0.0) })
+            .map(|minute| Point { lower: -1e12, upper: 1e12, ..point(minute, minute as f64, 0.0) })
             .collect();
         let (low, high) = range(&points);
         assert!(low > -8.0 && high < 18.0, "{low} {high}");

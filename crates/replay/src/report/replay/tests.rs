@@ -3,6 +3,7 @@
 use bellwether_engine::{Event, Score, Settings};
 use bellwether_series::Timestamp;
 
+use super::testing::score;
 use super::{Facts, Observer, page, period};
 use crate::report::episodes::Episodes;
 use crate::report::testing::{DAY_MS, Life, MINUTE_MS, MONDAY_MS, life, log, week};
@@ -15,9 +16,7 @@ fn page_of(events: &[Event]) -> String {
         for minute in 0..=30 {
             let (value, surprise) = if minute < 29 { (100.0, 0.4) } else { (150.0, 6.0) };
             let at = Timestamp::from_ms(from + minute * MINUTE_MS);
-            let (expected, lower, upper) = (100.0, 97.0, 103.0);
-            let fingerprint = event.fingerprint;
-            let score = Score { fingerprint, at, value, surprise, expected, lower, upper };
+            let score = Score { value, ..score(event.fingerprint, at, surprise) };
             let now = if minute == 30 { std::slice::from_ref(event) } else { &[] };
             observer.take(&[score], now);
         }

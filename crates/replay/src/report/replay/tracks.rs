@@ -4,10 +4,13 @@
 //! while after it was resolved. Only so many are followed: a greater one takes the place of the smallest. So memory is
 //! bounded by the window and the number of tracks, whatever the number of rows, series and alerts.
 
-use bellwether_detect::Severity;
+use bellwether_detect::tail::Tail;
+use bellwether_detect::{ExpectedBand, Severity};
 use bellwether_engine::{ChangeKind, Event, Score};
-use bellwether_series::Fingerprint;
+use bellwether_series::{Fingerprint, Timestamp};
+use serde::{Deserialize, Serialize};
 
+use super::judgements::Judgements;
 use super::recent::Recent;
 
 /// Most alerts that are followed: some more than are shown, since several may be one incident.
@@ -19,14 +22,33 @@ const AFTER_SAMPLES: usize = 120;
 /// Most points of a track; of a longer one every second is left out, then every second of those that are left, and so on.
 const POINTS_MAX: usize = 960;
 
+/// A judgement with the band that was expected.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Point {
+    pub(super) at: Timestamp,
+    pub(super) value: f64,
+    pub(super) surprise: f64,
+    pub(super) expected: f64,
+    pub(super) lower: f64,
+    pub(super) upper: f64,
+}
+
+impl Point {
+    fn of(score: &Score, tail: &Tail) -> Self {
+        let ExpectedBand { lower, upper } = score.band(tail);
+        let Score { at, value, surprise, expected, .. } = *score;
+        Self { at, value, surprise, expected: expected.center, lower, upper }
+    }
+}
+
 /// What was judged around one alert.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Track {
     pub(super) episode: Fingerprint,
     series: Fingerprint,
     /// Peak surprise over the threshold.
     excess: f64,
-    pub(super) points: Vec<Score>,
+    pub(super) points: Vec<Point>,
     /// Samples that one point stands for: it is the most surprising of them.
     stride: usize,
     /// How many samples the newest point stands for.
@@ -36,22 +58,22 @@ pub(super) struct Track {
 }
 
 impl Track {
-    fn take(&mut self, score: Score) {
+    fn take(&mut self, point: Point) {
         self.after += usize::from(self.is_over);
         match self.points.last_mut() {
             Some(newest) if self.filled < self.stride => {
-                if score.surprise > newest.surprise {
-                    *newest = score;
+                if point.surprise > newest.surprise {
+                    *newest = point;
                 }
                 self.filled += 1;
             }
             _ => {
-                self.points.push(score);
+                self.points.push(point);
                 self.filled = 1;
             }
         }
         if self.points.len() >= POINTS_MAX {
-            let more = |pair: &[Score]| {
+            let more = |pair: &[Point]| {
                 pair.iter().copied().reduce(|a, b| if b.surprise > a.surprise { b } else { a })
             };
             self.points = self.points.chunks(2).filter_map(more).collect();
@@ -66,9 +88,11 @@ impl Track {
 }
 
 /// All that is followed.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Tracks {
     recent: Recent,
+    #[serde(skip)]
+    tail: Tail,
     kept: Vec<Track>,
     /// The series of tracks that go on, in order.
     followed: Vec<Fingerprint>,
@@ -76,17 +100,27 @@ pub(super) struct Tracks {
 
 impl Tracks {
     pub(super) fn new(memory_bytes: usize) -> Self {
-        Self { recent: Recent::new(memory_bytes), kept: Vec::new(), followed: Vec::new() }
+        let recent = Recent::new(memory_bytes);
+        Self { recent, tail: Tail::new(), kept: Vec::new(), followed: Vec::new() }
     }
 
-    /// Takes the judgements and the events of a record.
-    pub(super) fn take(&mut self, scores: &[Score], events: &[Event]) {
+    /// Takes the judgements of some records.
+    pub(super) fn begin(&mut self, judgements: Vec<Judgements>) {
+        self.recent.push(judgements);
+    }
+
+    /// The judgements of one of these records.
+    pub(super) fn judged(&self, record: usize) -> impl Iterator<Item = &[Score]> {
+        self.recent.judged(record)
+    }
+
+    /// Takes the events of one of these records after the other.
+    pub(super) fn hear_all(&mut self, record: usize, events: &[Event]) {
         if !self.followed.is_empty() {
-            self.follow(scores);
+            self.follow(record);
         }
-        self.recent.push(scores);
         for event in events.iter().filter(|event| event.severity > Severity::Info) {
-            self.hear(event);
+            self.hear(record, event);
         }
         if !events.is_empty() {
             self.look();
@@ -98,16 +132,17 @@ impl Tracks {
         self.kept.iter().find(|track| track.episode == episode)
     }
 
-    fn follow(&mut self, scores: &[Score]) {
+    fn follow(&mut self, record: usize) {
+        let Self { recent, tail, kept, followed } = self;
         let mut has_ended = false;
-        for score in scores {
-            if self.followed.binary_search(&score.fingerprint).is_err() {
+        for score in recent.judged(record).flatten() {
+            if followed.binary_search(&score.fingerprint).is_err() {
                 continue;
             }
             let of_series =
                 |track: &&mut Track| track.series == score.fingerprint && track.goes_on();
-            for track in self.kept.iter_mut().filter(of_series) {
-                track.take(*score);
+            for track in kept.iter_mut().filter(of_series) {
+                track.take(Point::of(score, tail));
                 has_ended |= !track.goes_on();
             }
         }
@@ -123,7 +158,7 @@ impl Tracks {
         self.followed.dedup();
     }
 
-    fn hear(&mut self, event: &Event) {
+    fn hear(&mut self, record: usize, event: &Event) {
         let excess = (event.peak_surprise - event.threshold).max(0.0);
         let is_over = event.change == ChangeKind::Resolved;
         if let Some(track) = self.kept.iter_mut().find(|track| track.episode == event.episode_id) {
@@ -143,10 +178,11 @@ impl Tracks {
             _ => None,
         };
         // An alert of a group or of the engine itself has no samples of its own.
-        let points = self.recent.of(event.fingerprint, BEFORE_SAMPLES);
-        if points.is_empty() {
+        let before = self.recent.of(event.fingerprint, BEFORE_SAMPLES, record);
+        if before.is_empty() {
             return;
         }
+        let points = before.iter().map(|score| Point::of(score, &self.tail)).collect();
         place.map(|place| self.kept.swap_remove(place));
         self.kept.push(Track {
             episode: event.episode_id,
@@ -163,14 +199,13 @@ impl Tracks {
 
 #[cfg(test)]
 mod tests {
-    use bellwether_series::Timestamp;
-
+    use super::super::testing::score;
     use super::*;
     use crate::report::testing::{DAY_MS, MINUTE_MS, life};
 
-    fn score(series: Fingerprint, at: Timestamp, surprise: f64) -> Score {
-        let (value, expected, lower, upper) = (1.0, 1.0, 0.0, 2.0);
-        Score { fingerprint: series, at, value, surprise, expected, lower, upper }
+    fn take(tracks: &mut Tracks, score: Score, events: &[Event]) {
+        tracks.begin(vec![Judgements::of_record(vec![score])]);
+        tracks.hear_all(0, events);
     }
 
     #[test]
@@ -181,7 +216,7 @@ mod tests {
         for minute in 0..1000 {
             let at = Timestamp::from_ms(minute * MINUTE_MS);
             let now: Vec<_> = events.iter().filter(|event| event.at_ms == at).cloned().collect();
-            tracks.take(&[score(series, at, 0.0)], &now);
+            take(&mut tracks, score(series, at, 0.0), &now);
         }
         let points = &tracks.of(events[0].episode_id).unwrap().points;
         let fired = 601;
@@ -199,7 +234,7 @@ mod tests {
             let at = Timestamp::from_ms(minute * MINUTE_MS);
             let surprise = if minute == 31_234 { 9.0 } else { 1.0 };
             let now = (minute == 1).then(|| event.clone());
-            tracks.take(&[score(event.fingerprint, at, surprise)], now.as_slice());
+            take(&mut tracks, score(event.fingerprint, at, surprise), now.as_slice());
         }
         let points = &tracks.of(event.episode_id).unwrap().points;
         assert!((POINTS_MAX / 2..POINTS_MAX).contains(&points.len()), "{}", points.len());
@@ -216,8 +251,8 @@ mod tests {
             let mut life = life("m", &number.to_string(), number * DAY_MS);
             life.peak = peak(number);
             let event = life.events().remove(0);
-            tracks
-                .take(&[score(event.fingerprint, event.at_ms, 5.0)], std::slice::from_ref(&event));
+            let at_peak = score(event.fingerprint, event.at_ms, 5.0);
+            take(&mut tracks, at_peak, std::slice::from_ref(&event));
             kept.push((peak(number), event.episode_id));
         }
         kept.sort_by(|a, b| b.0.total_cmp(&a.0));

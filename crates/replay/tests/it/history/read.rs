@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use arrow_array::{
     ArrayRef, BooleanArray, Date32Array, Float32Array, RecordBatch, StringViewArray,
@@ -16,7 +17,8 @@ type Read = (Vec<String>, String, ReadCounts);
 
 pub(super) fn read(path: &Path, mapping: &Mapping) -> Result<Read, HistoryError> {
     let catalog = Arc::new(Catalog::default());
-    let (mut reader, note) = Input::look_at(path)?.open(mapping, &catalog)?;
+    let (input, stop) = (Input::look_at(path)?, AtomicBool::new(false));
+    let (mut reader, note) = input.open(mapping, &catalog, &stop)?;
     let mut rows = Vec::new();
     while reader.read(&mut rows)? {}
     let mut series = Vec::new();

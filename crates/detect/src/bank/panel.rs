@@ -1,0 +1,71 @@
+//! The base tier: asks each detector, and makes one surprise of what they say.
+
+use super::opinion::muted;
+use crate::column::AnyColumn;
+use crate::combine::{Combiner, Voices};
+use crate::params::{Direction, MinDeviation};
+use crate::profile::SignalClass;
+use crate::residual::EXCURSION_SURPRISE;
+use crate::verdict::{Observation, Verdict};
+
+/// What the base tier says.
+pub(super) struct Base {
+    pub(super) surprise: f64,
+    /// What those that judge departures agree on; `None` while all of them warm up.
+    pub(super) departure: Option<f64>,
+    /// Those that watch something else.
+    pub(super) others: Voices,
+    /// Which of them is the most surprised; `None` while all of them warm up.
+    pub(super) loudest: Option<usize>,
+    /// Whether some detector sees a departure that counts.
+    pub(super) departs: bool,
+}
+
+/// The base tier's detectors, and what decides how they judge a series.
+pub(super) struct Panel<'b> {
+    pub(super) columns: &'b mut [AnyColumn],
+    pub(super) verdicts: &'b mut Vec<Verdict>,
+    pub(super) combiner: &'b Combiner,
+    pub(super) least: MinDeviation,
+    pub(super) side: Direction,
+    /// What kind of signal it is, where only those judge that suit it.
+    pub(super) class: Option<SignalClass>,
+    pub(super) is_deep: bool,
+    pub(super) has_one: bool,
+}
+
+impl Panel<'_> {
+    #[inline]
+    pub(super) fn judge(self, slot: usize, observation: &Observation) -> Base {
+        let Self { columns, verdicts, combiner, least, side, class, is_deep, has_one } = self;
+        verdicts.resize(columns.len(), Verdict::WarmingUp);
+        let (mut most, mut loudest, mut departs) = (f64::NEG_INFINITY, None, false);
+        let [mut departures, mut others] = [Voices::default(); 2];
+        for (place, (column, verdict)) in columns.iter_mut().zip(verdicts).enumerate() {
+            if let Some(class) = class
+                && !column.judges(class, is_deep)
+            {
+                *verdict = Verdict::NotApplicable;
+                continue;
+            }
+            column.observe(slot, observation, verdict);
+            let Verdict::Scored { mut surprise, expected } = *verdict else { continue };
+            let judges_departure = column.judges_departure();
+            if !judges_departure {
+                departs |= surprise >= EXCURSION_SURPRISE;
+            } else if muted(least, side, observation.value, expected.center).is_none() {
+                departs = true;
+            } else {
+                surprise = 0.0;
+            }
+            let voices = if judges_departure { &mut departures } else { &mut others };
+            combiner.hear(voices, surprise);
+            if surprise > most {
+                (most, loudest) = (surprise, Some(place));
+            }
+        }
+        let departure = combiner.agreed(&departures, has_one);
+        let surprise = combiner.with_others(departure, &others);
+        Base { surprise, departure, others, loudest, departs }
+    }
+}
