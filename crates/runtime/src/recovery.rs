@@ -173,6 +173,7 @@ impl Kept {
             reader: reader.below(opened.next_sequence),
             first: state.next,
             end: opened.next_sequence,
+            next: state.next,
             restates: generation.is_none(),
             found,
         };
@@ -186,6 +187,8 @@ pub(crate) struct Tail {
     pub(crate) first: u64,
     /// The sequence after the last of them.
     pub(crate) end: u64,
+    /// Records with a lower sequence are in the state, or were given as far as there are any.
+    next: u64,
     /// What a segment restates is news.
     restates: bool,
     /// What is found on the way.
@@ -205,9 +208,11 @@ impl Tail {
                 Entry::Record(record) => record,
             };
             let is_news = std::mem::replace(&mut self.restates, false) || !record.restated;
-            if !is_news {
+            // Damage that took no record left what was in force; it would have the sequence of a record that counts.
+            if !is_news || record.restated && record.sequence <= self.next {
                 continue;
             }
+            self.next = record.sequence + u64::from(!record.restated);
             match stored::decode(&record) {
                 // A restated configuration has the sequence of the record behind it.
                 Ok((at, body)) if record.restated => {

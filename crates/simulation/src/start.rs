@@ -100,7 +100,7 @@ impl Simulation {
             return Err(format!("cannot be understood: {:?}", found.unreadable));
         }
         let (journal, gaps) = Truth::read(&self.storage, line.committed_below())?;
-        if gaps > 0 && !self.crashed && self.seen.gaps == 0 && self.gone.is_empty() {
+        if gaps > 0 && !self.crashed && self.seen.gaps == 0 && self.seen.damages == 0 {
             return Err(format!("{gaps} gaps in the journal: {found:?}"));
         }
         self.seen.gaps += gaps;

@@ -24,8 +24,8 @@ impl Truth {
                 Entry::Gap(_) => (gaps, behind_gap) = (gaps + 1, true),
                 Entry::Record(record) if record.restated => {
                     // It stands for what is missing before it: damaged, or covered by checkpoints of which none may be left.
-                    if behind_gap || records.is_empty() && record.sequence > 1 {
-                        records.insert(record.sequence - 1, record);
+                    if (behind_gap || records.is_empty()) && record.sequence > 1 {
+                        records.entry(record.sequence - 1).or_insert(record);
                     }
                 }
                 Entry::Record(record) => {
