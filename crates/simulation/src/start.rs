@@ -130,12 +130,12 @@ impl Simulation {
             .filter(|(sequence, record)| behind.get(sequence) != Some(record))
             .map(|(sequence, _)| *sequence)
             .collect();
-        // What a crash of before has taken may have been in a checkpoint that is damaged now.
+        // What a crash of before has taken may have been in a checkpoint that is damaged now. What is restated stands for it.
         let is_begun_anew = found.generation.is_none() && !found.rejected.is_empty();
         let first = behind.first_key_value().map_or(u64::MAX, |(&first, _)| first);
         let explained = |sequence: u64| {
             self.gone.contains(&sequence)
-                || is_begun_anew && !self.gone.is_empty() && sequence < first
+                || is_begun_anew && !self.gone.is_empty() && sequence <= first
                 || !self.durable.has(sequence)
                     && (self.crashed || sequence < self.durable.below && self.seen.crashes > 0)
         };
