@@ -77,6 +77,8 @@ pub struct Intake {
     clock: RecordClock,
     elapsed_ms: i64,
     swept_ms: i64,
+    /// When so many series have gone for a record, the rest waits for the next one.
+    going_max: usize,
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
     table: HashTable<u32>,
@@ -146,6 +148,7 @@ impl Intake {
             clock: RecordClock::default(),
             elapsed_ms: 0,
             swept_ms: 0,
+            going_max: sweep::GOING_MAX,
             entries: Vec::new(),
             free: Vec::new(),
             table: HashTable::new(),

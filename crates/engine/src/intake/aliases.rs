@@ -118,21 +118,32 @@ impl Aliases {
         self.table.insert_unique(key, index, hash_of);
     }
 
-    /// Forgets those that were not used for long, and those of series that are gone.
-    pub(super) fn sweep(&mut self, now_ms: i64, entries: &[Option<Entry>]) {
-        let (all, free) = (&mut self.all, &mut self.free);
-        self.table.retain(|&mut index| {
-            let Some(place) = all.get_mut(index as usize) else { return false };
-            let is_kept = |alias: &Alias| {
-                now_ms - alias.used_ms <= UNUSED_MS && alias.meaning(entries).is_some()
+    /// Places for aliases, also those that are empty.
+    pub(super) fn places(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Of those in the places `due`, forgets those that were not used for long, and those of series that are gone.
+    pub(super) fn sweep(
+        &mut self,
+        due: impl Iterator<Item = usize>,
+        now_ms: i64,
+        entries: &[Option<Entry>],
+        hasher: &SeedableRandomState,
+    ) {
+        for index in due {
+            let Some(place) = self.all.get_mut(index) else { return };
+            let is_over = |alias: &mut Alias| {
+                now_ms - alias.used_ms > UNUSED_MS || alias.meaning(entries).is_none()
             };
-            if place.as_ref().is_some_and(is_kept) {
-                return true;
+            let Some(alias) = place.take_if(is_over) else { continue };
+            let (stamp, wire) = alias.parts();
+            let key = hash(hasher, stamp, wire);
+            if let Ok(found) = self.table.find_entry(key, |&other| other as usize == index) {
+                found.remove();
             }
-            *place = None;
-            free.push(index);
-            false
-        });
+            self.free.push(index as u32);
+        }
     }
 
     /// Forgets all.

@@ -10,8 +10,9 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::cold::Silent;
 
-/// Bits of a fingerprint that say in which chunk it is. The first ones, so that the chunks are in the order of what is in them.
-const CHUNK_BITS: u32 = 10;
+/// Bits of a fingerprint that say in which chunk it is: of a million silent series there are 61 in one. The first ones, so that the chunks are
+/// in the order of what is in them.
+const CHUNK_BITS: u32 = 14;
 
 type Chunk = Arc<BTreeMap<Fingerprint, Silent>>;
 

@@ -11,13 +11,14 @@ use crate::outputs::Counts;
 /// Each series is looked at so often.
 pub(super) const SWEEP_EVERY_MS: i64 = 60_000;
 /// Parts of the list.
-const PARTS: i64 = 1000;
+const PARTS: usize = 1000;
 /// From one part to the next.
-const PART_MS: i64 = SWEEP_EVERY_MS / PARTS;
+const PART_MS: i64 = SWEEP_EVERY_MS / PARTS as i64;
 /// Neighbours in the list that are in one part.
 const BLOCK: usize = 64;
-/// When so many series have gone for a record, those of further parts go with the next one.
-const GOING_MAX: usize = 4096;
+/// When so many series have gone for a record, those of further parts go with the next one. A few milliseconds, and as many in a
+/// second as a fleet of a million series loses in minutes.
+pub(super) const GOING_MAX: usize = 4096;
 
 impl Intake {
     /// Forgets series from which nothing was received for longer than their time to live, and lets go of those that are
@@ -27,48 +28,62 @@ impl Intake {
         // Whole rounds that are late need not be made up for.
         self.swept_ms += (late_ms / SWEEP_EVERY_MS - 1).max(0) * SWEEP_EVERY_MS;
         let mut gone = 0;
-        while self.elapsed_ms - self.swept_ms >= PART_MS && gone < GOING_MAX {
+        while self.elapsed_ms - self.swept_ms >= PART_MS && gone < self.going_max {
             self.swept_ms += PART_MS;
-            let part = (self.swept_ms / PART_MS) % PARTS;
-            gone += self.sweep_part(part as usize, work);
-            if part == 0 {
-                self.sweep_replicas();
+            let part = (self.swept_ms / PART_MS) as usize % PARTS;
+            gone += self.sweep_part(part, work);
+            if part == 0 && self.clusters.forget_idle(self.oldest_ms()) {
+                self.aliases.clear();
             }
+            // They are not counted: an engine that was restored knows none, and must do the same.
+            let due = places(part, self.aliases.places());
+            self.aliases.sweep(due, self.elapsed_ms, &self.entries, &self.hasher);
         }
-        counts.cold_forgotten += self.sweep_cold(self.oldest_ms(), GOING_MAX, work);
+        // As many as were let go of: what is out of memory has a bound of its own.
+        let going_max = gone.max(self.going_max);
+        counts.cold_forgotten += self.sweep_cold(self.oldest_ms(), going_max, work);
     }
 
     /// How many of the part are gone.
     fn sweep_part(&mut self, part: usize, work: &mut [Work]) -> usize {
         let oldest_ms = self.oldest_ms();
         let silent_ms = self.elapsed_ms - self.settings.series.idle_after_ms;
-        let blocks = self.entries.len().div_ceil(BLOCK);
         let mut gone = 0;
-        for block in (part..blocks).step_by(PARTS as usize) {
-            let end = self.entries.len().min((block + 1) * BLOCK);
-            for index in block * BLOCK..end {
-                let Some(entry) = &self.entries[index] else { continue };
-                if entry.seen_ms < oldest_ms {
-                    self.forget(index, work);
-                    gone += 1;
-                } else if entry.seen_ms < silent_ms {
-                    self.let_go(index, work);
-                    gone += 1;
-                }
+        for index in places(part, self.entries.len()) {
+            let Some(entry) = &self.entries[index] else { continue };
+            if entry.seen_ms < oldest_ms {
+                self.forget(index, work);
+                gone += 1;
+            } else if entry.seen_ms < silent_ms {
+                self.let_go(index, work);
+                gone += 1;
             }
         }
         gone
     }
 
-    fn sweep_replicas(&mut self) {
-        if self.clusters.forget_idle(self.oldest_ms()) {
-            self.aliases.clear();
-        }
-        self.aliases.sweep(self.elapsed_ms, &self.entries);
-    }
-
     /// What was not heard since then has outlived itself.
     fn oldest_ms(&self) -> i64 {
         self.elapsed_ms - self.settings.series.time_to_live_ms
+    }
+}
+
+/// The places of a list of that length that are in `part`: each is in one.
+fn places(part: usize, length: usize) -> impl Iterator<Item = usize> {
+    let blocks = (part..length.div_ceil(BLOCK)).step_by(PARTS);
+    blocks.flat_map(move |block| block * BLOCK..length.min((block + 1) * BLOCK))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_place_is_in_one_part() {
+        for length in [0, 1, BLOCK, BLOCK + 1, BLOCK * PARTS + 70] {
+            let mut all: Vec<usize> = (0..PARTS).flat_map(|part| places(part, length)).collect();
+            all.sort_unstable();
+            assert_eq!(all, (0..length).collect::<Vec<_>>());
+        }
     }
 }
