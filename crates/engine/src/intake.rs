@@ -17,7 +17,9 @@ mod lookup;
 mod numbered;
 mod per_metric;
 mod replicas;
+mod silent;
 mod state;
+mod sweep;
 mod tenants;
 mod trace;
 mod work;
@@ -55,8 +57,6 @@ pub use self::work::Work;
 
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
-/// Series that have outlived themselves are looked for this often.
-const SWEEP_EVERY_MS: i64 = 60_000;
 
 /// What an intake makes of one record.
 #[derive(Debug)]
@@ -77,6 +77,8 @@ pub struct Intake {
     clock: RecordClock,
     elapsed_ms: i64,
     swept_ms: i64,
+    /// When so many series have gone for a record, the rest waits for the next one.
+    going_max: usize,
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
     table: HashTable<u32>,
@@ -146,6 +148,7 @@ impl Intake {
             clock: RecordClock::default(),
             elapsed_ms: 0,
             swept_ms: 0,
+            going_max: sweep::GOING_MAX,
             entries: Vec::new(),
             free: Vec::new(),
             table: HashTable::new(),
@@ -217,10 +220,7 @@ impl Intake {
         if self.elapsed_ms == before_ms {
             return;
         }
-        if self.elapsed_ms - self.swept_ms >= SWEEP_EVERY_MS {
-            self.swept_ms = self.elapsed_ms;
-            self.sweep(work, counts);
-        }
+        self.sweep(work, counts);
         self.update_shares(work);
     }
 
@@ -413,27 +413,7 @@ impl Intake {
         }
     }
 
-    /// Forgets series from which nothing was received for longer than their time to live, and lets go of those that are
-    /// silent.
-    fn sweep(&mut self, work: &mut [Work], counts: &mut Counts) {
-        let oldest_ms = self.elapsed_ms - self.settings.series.time_to_live_ms;
-        let silent_ms = self.elapsed_ms - self.settings.series.idle_after_ms;
-        for index in 0..self.entries.len() {
-            let Some(entry) = &self.entries[index] else { continue };
-            if entry.seen_ms < oldest_ms {
-                self.forget(index, work);
-            } else if entry.seen_ms < silent_ms {
-                self.let_go(index, work);
-            }
-        }
-        counts.cold_forgotten += self.sweep_cold(oldest_ms, work);
-        if self.clusters.forget_idle(oldest_ms) {
-            self.aliases.clear();
-        }
-        self.aliases.sweep(self.elapsed_ms, &self.entries);
-    }
-
-    /// Forgets the series in entry `index`. Whoever calls this sees to it that no alias leads there any more.
+    /// Forgets the series in entry `index`.
     fn forget(&mut self, index: usize, work: &mut [Work]) {
         if let Some(entry) = self.take_out(index) {
             self.dismiss(&entry.labels, entry.fate, work);

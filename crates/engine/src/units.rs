@@ -13,7 +13,7 @@ use crate::group_rule::GroupRule;
 use crate::settings::Settings;
 
 /// Whom a series shares its alerts with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Party {
     /// The group that it is in, if it is in one: the index of its rule, and its labels.
     pub(crate) group: Option<(u16, Fingerprint)>,

@@ -93,15 +93,16 @@ impl Checkpoints {
         Ok(Self { storage, options, generations, valid, rejected, next_generation })
     }
 
-    /// The newest checkpoint that is valid, if any is, and those newer ones that are not. Never hands out anything
-    /// of a checkpoint that does not verify as a whole.
+    /// The newest checkpoint that is valid, if any is, and those newer ones that are found not to be. Never hands out
+    /// anything of a checkpoint that does not verify as a whole.
     ///
     /// # Errors
     /// `UnsupportedVersion`: a newer program wrote one that would be the newest. Falling back past it would be to
     /// forget what it knows.
     pub fn newest_valid(&mut self) -> Result<(Option<Checkpoint>, Vec<Rejected>), CheckpointError> {
         let mut rejected = Vec::new();
-        for generation in self.generations.clone().into_iter().rev() {
+        let unknown = self.generations.difference(&self.rejected).copied().collect::<Vec<_>>();
+        for generation in unknown.into_iter().rev() {
             let file = self.path(generation);
             match Checkpoint::open(Arc::clone(&self.storage), &file, generation) {
                 Ok(checkpoint) => {
@@ -111,14 +112,17 @@ impl Checkpoints {
                 Err(Refused::UnsupportedVersion(version)) => {
                     return Err(CheckpointError::UnsupportedVersion { file, version });
                 }
-                Err(Refused::Damaged(reason)) => {
-                    self.valid.remove(&generation);
-                    self.rejected.insert(generation);
-                    rejected.push(Rejected { file, generation, reason });
-                }
+                Err(Refused::Damaged(reason)) => rejected.push(self.reject(generation, reason)),
             }
         }
         Ok((None, rejected))
+    }
+
+    /// From now on `generation` is none that is valid.
+    pub(crate) fn reject(&mut self, generation: u64, reason: Damage) -> Rejected {
+        self.valid.remove(&generation);
+        self.rejected.insert(generation);
+        Rejected { file: self.path(generation), generation, reason }
     }
 
     /// Begins the next generation, aside.

@@ -119,11 +119,6 @@ impl Collector {
         Some(Collected { events, gauges, counts })
     }
 
-    /// Records with a lower sequence were told of before the state was saved.
-    pub(crate) fn seen_below(&self) -> u64 {
-        self.seen_below
-    }
-
     /// The newest event of each alert that fires.
     pub(crate) fn firing(&self) -> impl Iterator<Item = &Event> {
         self.book.firing()

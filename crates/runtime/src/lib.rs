@@ -27,6 +27,7 @@ pub mod storage;
 pub mod stored;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+mod usable;
 mod waiting_room;
 
 pub use adopt::{AdoptError, Adopted, Learned, adopt};

@@ -14,6 +14,7 @@ use crate::durability::{Durability, Recovery, RecoveryError};
 use crate::journal::{Entry, Journal, ReadFrom, Reader};
 use crate::stats::Stats;
 use crate::stored::{self, StoredBody};
+use crate::usable::{Usable, newest_usable};
 
 /// What the threads begin with.
 pub(crate) struct State {
@@ -134,7 +135,8 @@ impl Kept {
         let storage = &durability.storage;
         let mut checkpoints =
             Checkpoints::open(Arc::clone(storage), durability.checkpoints.clone())?;
-        let (checkpoint, rejected) = checkpoints.newest_valid()?;
+        let Usable { checkpoint, rejected, seen_below } =
+            newest_usable(durability, &mut checkpoints)?;
         let mut figures = AlertFigures::default();
         let (mut state, generation) = match &checkpoint {
             Some(checkpoint) => {
@@ -148,12 +150,11 @@ impl Kept {
             None => (State::new(settings, hash_seed, 1), None),
         };
         let cold = state.keep_cold_in(durability, figures_of)?;
-        // No sequence that some part of the state has seen may be given out again.
-        let seen_below = state.done_below.iter().copied().max().unwrap_or(0).max(state.next);
         let (journal, opened) = Journal::open(
             Arc::clone(storage),
             durability.journal.clone(),
-            seen_below.max(state.collector.seen_below()),
+            // No sequence that some part of the state has seen may be given out again.
+            seen_below,
             durability.id_seed,
         )?;
         let reader = Reader::open(
@@ -172,6 +173,7 @@ impl Kept {
             reader: reader.below(opened.next_sequence),
             first: state.next,
             end: opened.next_sequence,
+            next: state.next,
             restates: generation.is_none(),
             found,
         };
@@ -185,6 +187,8 @@ pub(crate) struct Tail {
     pub(crate) first: u64,
     /// The sequence after the last of them.
     pub(crate) end: u64,
+    /// Records with a lower sequence are in the state, or were given as far as there are any.
+    next: u64,
     /// What a segment restates is news.
     restates: bool,
     /// What is found on the way.
@@ -204,9 +208,11 @@ impl Tail {
                 Entry::Record(record) => record,
             };
             let is_news = std::mem::replace(&mut self.restates, false) || !record.restated;
-            if !is_news {
+            // Damage that took no record left what was in force; it would have the sequence of a record that counts.
+            if !is_news || record.restated && record.sequence <= self.next {
                 continue;
             }
+            self.next = record.sequence + u64::from(!record.restated);
             match stored::decode(&record) {
                 // A restated configuration has the sequence of the record behind it.
                 Ok((at, body)) if record.restated => {

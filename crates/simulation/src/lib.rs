@@ -10,6 +10,7 @@
 
 mod act;
 mod clock;
+mod damage;
 mod finish;
 mod model;
 mod plan;

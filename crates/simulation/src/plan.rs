@@ -26,6 +26,10 @@ pub(crate) struct Plan {
     pub(crate) tenants: bool,
     pub(crate) cold: ColdOptions,
     pub(crate) cold_bytes_max: u64,
+    /// Whether segments of the journal are damaged while no process runs.
+    pub(crate) damages_journal: bool,
+    /// Bytes that the deep tier has.
+    pub(crate) deep_bytes: usize,
     /// Of so many things that happen one is a fault or an end; 0 means none.
     pub(crate) fault_every: usize,
 }
@@ -53,6 +57,9 @@ impl Plan {
             ..ColdOptions::default()
         };
         let cold_bytes_max = of_cold.choose(&[64 * 1_500, 64 * 4_000, 1 << 30]);
+        let damages_journal = Random::new(seed, Purpose::Damage).one_in(3);
+        let deep_bytes =
+            Random::new(seed, Purpose::Deep).choose(&[0, 0, 0, 0, 0, 64 * 40_000, 1 << 30]);
         let generations_kept = random.choose(&[2, 2, 3]);
         Self {
             seed,
@@ -67,6 +74,8 @@ impl Plan {
             checkpoints: CheckpointOptions { generations_kept, ..CheckpointOptions::default() },
             cold,
             cold_bytes_max,
+            damages_journal,
+            deep_bytes,
             fault_every: random.choose(&[0, 60, 150, 150, 400]),
             tenants: random.one_in(3),
         }

@@ -11,6 +11,8 @@ pub(crate) enum Purpose {
     Events = 3,
     Sinks = 4,
     Cold = 5,
+    Damage = 6,
+    Deep = 7,
 }
 
 /// A stream of random numbers.

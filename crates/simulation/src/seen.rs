@@ -82,6 +82,10 @@ seen! {
     losses,
     /// Gaps in the journal, as the sync policy allows.
     gaps,
+    /// Segments that were damaged while no process ran.
+    damages,
+    /// Starts after which something is gone because of that.
+    damage_losses,
     /// Times that the journal failed.
     journal_failures,
     /// Segments that retention removed.

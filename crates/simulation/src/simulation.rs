@@ -52,6 +52,10 @@ pub(crate) struct Simulation {
     pub(crate) crashed: bool,
     /// Checkpoints of which a bit has flipped.
     pub(crate) damaged: BTreeSet<String>,
+    /// Records that were in a segment of the journal which is damaged.
+    pub(crate) gone: BTreeSet<u64>,
+    /// Decides about that.
+    pub(crate) of_damage: Random,
     pub(crate) in_checkpoint: bool,
     /// How fast time passes while a checkpoint is made, in percent.
     pub(crate) pace_percent: i64,
@@ -104,6 +108,8 @@ impl Simulation {
             failures: 0,
             crashed: false,
             damaged: BTreeSet::new(),
+            gone: BTreeSet::new(),
+            of_damage: Random::new(seed, Purpose::Damage),
             in_checkpoint: false,
             pace_percent: 100,
             is_calm: plan.fault_every == 0,

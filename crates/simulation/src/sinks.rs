@@ -169,6 +169,7 @@ pub(crate) struct File {
 }
 
 /// What the process knows of an alert.
+#[derive(Clone)]
 struct Known {
     starts_at: Timestamp,
     fires: bool,
@@ -176,6 +177,7 @@ struct Known {
 }
 
 /// An Alertmanager, and the process' book of what it should know.
+#[derive(Clone)]
 pub(crate) struct Pager {
     is_up: bool,
     book: BTreeMap<AlertKey, Known>,
@@ -222,12 +224,12 @@ impl Pager {
         });
     }
 
-    /// What the server believes firing once it is up again and everything of before has expired.
-    pub(crate) fn believed(&mut self, now_ms: u64) -> BTreeMap<AlertKey, Timestamp> {
-        self.is_up = true;
-        self.push(now_ms);
-        self.push(now_ms + BELIEVED_MS - 1);
-        self.server.retain(|_, (_, until_ms)| *until_ms > now_ms + BELIEVED_MS);
-        self.server.iter().map(|(key, (starts_at, _))| (key.clone(), *starts_at)).collect()
+    /// What the server would believe firing once it is up again and everything of before has expired.
+    pub(crate) fn believed(&self, now_ms: u64) -> BTreeMap<AlertKey, Timestamp> {
+        let mut then = Self { is_up: true, ..self.clone() };
+        then.push(now_ms);
+        then.push(now_ms + BELIEVED_MS - 1);
+        then.server.retain(|_, (_, until_ms)| *until_ms > now_ms + BELIEVED_MS);
+        then.server.into_iter().map(|(key, (starts_at, _))| (key, starts_at)).collect()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_engine::RecordKind;
-use bellwether_runtime::storage::{ReserveOptions, Storage};
+use bellwether_runtime::storage::ReserveOptions;
 use bellwether_runtime::testing::Stepped;
 use bellwether_runtime::{Durability, HEARTBEAT, Options, Recovery, RecoveryError};
 use std::time::Duration;
@@ -27,9 +27,7 @@ impl Simulation {
         if self.random.one_in(5) {
             self.version = self.random.below(VERSIONS);
         }
-        if self.random.one_in(3) {
-            self.damage_newest_checkpoint();
-        }
+        self.damage()?;
         for attempt in 0.. {
             if attempt + 1 >= ATTEMPTS {
                 self.heal();
@@ -102,11 +100,11 @@ impl Simulation {
             return Err(format!("cannot be understood: {:?}", found.unreadable));
         }
         let (journal, gaps) = Truth::read(&self.storage, line.committed_below())?;
-        if gaps > 0 && !self.crashed && self.seen.gaps == 0 {
+        if gaps > 0 && !self.crashed && self.seen.gaps == 0 && self.seen.damages == 0 {
             return Err(format!("{gaps} gaps in the journal: {found:?}"));
         }
         self.seen.gaps += gaps;
-        self.settle_truth(journal, found.covered_below)?;
+        self.settle_truth(journal, found)?;
         let firing = self.advance_at_start()?;
         if !self.model.is_in(&line.save()) {
             return Err("the state after a start is not that of the model".to_owned());
@@ -123,7 +121,8 @@ impl Simulation {
     }
 
     /// What counts from now on: what the checkpoint covers, and what the journal has behind it.
-    fn settle_truth(&mut self, mut journal: Truth, covered_below: u64) -> Result<(), String> {
+    fn settle_truth(&mut self, mut journal: Truth, found: &Recovery) -> Result<(), String> {
+        let covered_below = found.covered_below;
         let behind = journal.0.split_off(&covered_below);
         let before = self.truth.0.split_off(&covered_below);
         let lost: Vec<u64> = before
@@ -131,16 +130,27 @@ impl Simulation {
             .filter(|(sequence, record)| behind.get(sequence) != Some(record))
             .map(|(sequence, _)| *sequence)
             .collect();
-        // What a crash of before has taken may have been in a checkpoint that is damaged now.
+        // What a crash of before has taken may have been in a checkpoint that is damaged now. What is restated stands for it.
+        let is_begun_anew = found.generation.is_none() && !found.rejected.is_empty();
+        let first = behind.first_key_value().map_or(u64::MAX, |(&first, _)| first);
         let explained = |sequence: u64| {
-            !self.durable.has(sequence)
-                && (self.crashed || sequence < self.durable.below && self.seen.crashes > 0)
+            self.gone.contains(&sequence)
+                || is_begun_anew && !self.gone.is_empty() && sequence <= first
+                || !self.durable.has(sequence)
+                    && (self.crashed || sequence < self.durable.below && self.seen.crashes > 0)
         };
         if !lost.iter().all(|&sequence| explained(sequence)) {
             let (Durable { below, doubtful }, crashed) = (&self.durable, self.crashed);
             return Err(format!(
                 "records are lost: {lost:?}, durable below {below} but for {doubtful:?}, crashed: {crashed}"
             ));
+        }
+        if lost.iter().any(|sequence| self.gone.contains(sequence)) {
+            self.seen.damage_losses += 1;
+            let Recovery { gaps, torn_tail, rejected, .. } = found;
+            if gaps.is_empty() && torn_tail.is_none() && rejected.is_empty() {
+                return Err(format!("nobody was told that these are damaged: {lost:?}"));
+            }
         }
         // Where the first configuration is lost, what comes behind it is judged by that of the day.
         let first =
@@ -156,9 +166,12 @@ impl Simulation {
             old.0.extend(before.clone());
             self.excuse(&old, from)?;
             // Where each commit is made durable, that may happen only to what nobody was promised.
-            let gone = lost.iter().filter_map(|sequence| source(&before[sequence]));
-            for source in gone.filter(|_| !self.plan.is_safe()) {
-                self.acknowledged.remove(&source);
+            for sequence in &lost {
+                if (!self.plan.is_safe() || self.gone.contains(sequence) || is_begun_anew)
+                    && let Some(source) = source(&before[sequence])
+                {
+                    self.acknowledged.remove(&source);
+                }
             }
             if covered_below == 1 {
                 self.first_version = self.version;
@@ -202,22 +215,5 @@ impl Simulation {
         self.model.advance(&self.truth)?;
         firing.push(told(&self.model));
         Ok(firing)
-    }
-
-    /// A bit of the newest checkpoint flips, if there is another one to fall back to.
-    fn damage_newest_checkpoint(&mut self) {
-        let Ok(files) = self.storage.list("checkpoint") else { return };
-        let mut whole: Vec<String> = files
-            .into_iter()
-            .map(|file| format!("checkpoint/{}", file.name))
-            .filter(|path| path.ends_with(".checkpoint") && !self.damaged.contains(path))
-            .collect();
-        let Some(newest) = whole.pop().filter(|_| !whole.is_empty()) else { return };
-        let Some(mut bytes) = self.storage.content(&newest) else { return };
-        let byte = self.random.below(bytes.len());
-        bytes[byte] ^= 1 << self.random.below(8);
-        self.storage.put(&newest, bytes);
-        self.trace.note(&format!("{newest} is damaged"));
-        self.damaged.insert(newest);
     }
 }

@@ -23,9 +23,9 @@ impl Truth {
             match entry.map_err(|error| format!("journal cannot be read: {error}"))? {
                 Entry::Gap(_) => (gaps, behind_gap) = (gaps + 1, true),
                 Entry::Record(record) if record.restated => {
-                    // It stands for what is missing before it.
-                    if behind_gap {
-                        records.insert(record.sequence - 1, record);
+                    // It stands for what is missing before it: damaged, or covered by checkpoints of which none may be left.
+                    if (behind_gap || records.is_empty()) && record.sequence > 1 {
+                        records.entry(record.sequence - 1).or_insert(record);
                     }
                 }
                 Entry::Record(record) => {

@@ -161,7 +161,7 @@ pub(crate) fn settings(plan: &Plan, version: usize) -> Arc<Settings> {
         let limits = limits.map(|(name, series_max)| (name.into(), TenantLimits { series_max }));
         settings.tenants = Some(Tenants { limits: limits.collect(), ..Tenants::default() });
     }
-    settings.deep.memory_bytes = 0;
+    settings.deep.memory_bytes = plan.deep_bytes;
     settings.ordering.lateness_ms = plan.lateness_ms;
     settings.ordering.held_samples_max = 4;
     settings.series.time_to_live_ms = if is_odd { 15 } else { 40 } * plan.round_ms;

@@ -183,8 +183,8 @@ impl Endpoint {
                 return Err(invalid("the user name holds a colon"));
             }
             (Some((user, password)), None) => {
-                let pair = format!("{user}:{}", password.expose());
-                format!("Basic {}", STANDARD.encode(pair))
+                let pair = Secret::new(format!("{user}:{}", password.expose()));
+                format!("Basic {}", STANDARD.encode(pair.expose()))
             }
             (None, Some(authorization)) => {
                 let Authorization { scheme, credentials } = authorization;
@@ -248,8 +248,9 @@ impl ClientTls {
             builder = builder.tls_certs_only(authorities);
         }
         if let Some((certificate, key)) = &self.identity {
-            let pem = format!("{certificate}\n{}", key.expose());
-            builder = builder.identity(Identity::from_pem(pem.as_bytes()).map_err(client)?);
+            let pem = Secret::new(format!("{certificate}\n{}", key.expose()));
+            builder =
+                builder.identity(Identity::from_pem(pem.expose().as_bytes()).map_err(client)?);
         }
         Ok(builder)
     }

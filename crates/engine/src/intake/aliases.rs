@@ -6,12 +6,13 @@
 //!
 //! Aliases are found as series are: by guessing the one that came after the previous one last time, else by their hash.
 
+use bellwether_series::LabelSet;
 use foldhash::quality::SeedableRandomState;
 use hashbrown::HashTable;
 
 use super::Entry;
 use super::clusters::Standing;
-use super::lookup::hash;
+use super::lookup::{Recognised, hash};
 
 /// An alias that was not used for this long is forgotten: senders write every few minutes at least.
 const UNUSED_MS: i64 = 3_600_000;
@@ -33,8 +34,8 @@ pub(super) struct Alias {
     wire: Box<[u8]>,
     stamp_bytes: usize,
     pub(super) standing: Standing,
-    /// The entry of the series, if the replica is elected.
-    pub(super) series: Option<u32>,
+    /// The entry of the series and its labels, if the replica is elected. By now another series may be in that entry.
+    pub(super) series: Option<(u32, LabelSet)>,
     /// Record time of the last use.
     pub(super) used_ms: i64,
 }
@@ -44,11 +45,20 @@ impl Alias {
     pub(super) fn new(
         (stamp, wire): (&[u8], &[u8]),
         standing: Standing,
-        series: Option<u32>,
+        series: Option<(u32, LabelSet)>,
         used_ms: i64,
     ) -> Self {
         let stamp_bytes = stamp.len();
         Self { wire: [stamp, wire].concat().into(), stamp_bytes, standing, series, used_ms }
+    }
+
+    /// What it means, if that is still so.
+    #[inline]
+    pub(super) fn meaning(&self, entries: &[Option<Entry>]) -> Option<Recognised> {
+        let Some((index, labels)) = &self.series else { return Some(Recognised::Unelected) };
+        let index = *index as usize;
+        let entry = entries.get(index)?.as_ref()?;
+        entry.labels.is_clone_of(labels).then_some(Recognised::Series(index))
     }
 
     fn is(&self, stamp: &[u8], wire: &[u8]) -> bool {
@@ -108,22 +118,32 @@ impl Aliases {
         self.table.insert_unique(key, index, hash_of);
     }
 
-    /// Forgets those that were not used for long, and those of series that are gone.
-    pub(super) fn sweep(&mut self, now_ms: i64, entries: &[Option<Entry>]) {
-        let (all, free) = (&mut self.all, &mut self.free);
-        let is_there = |&index: &u32| entries.get(index as usize).is_some_and(Option::is_some);
-        self.table.retain(|&mut index| {
-            let Some(place) = all.get_mut(index as usize) else { return false };
-            let is_kept = |alias: &Alias| {
-                now_ms - alias.used_ms <= UNUSED_MS && alias.series.as_ref().is_none_or(is_there)
+    /// Places for aliases, also those that are empty.
+    pub(super) fn places(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Of those in the places `due`, forgets those that were not used for long, and those of series that are gone.
+    pub(super) fn sweep(
+        &mut self,
+        due: impl Iterator<Item = usize>,
+        now_ms: i64,
+        entries: &[Option<Entry>],
+        hasher: &SeedableRandomState,
+    ) {
+        for index in due {
+            let Some(place) = self.all.get_mut(index) else { return };
+            let is_over = |alias: &mut Alias| {
+                now_ms - alias.used_ms > UNUSED_MS || alias.meaning(entries).is_none()
             };
-            if place.as_ref().is_some_and(is_kept) {
-                return true;
+            let Some(alias) = place.take_if(is_over) else { continue };
+            let (stamp, wire) = alias.parts();
+            let key = hash(hasher, stamp, wire);
+            if let Ok(found) = self.table.find_entry(key, |&other| other as usize == index) {
+                found.remove();
             }
-            *place = None;
-            free.push(index);
-            false
-        });
+            self.free.push(index as u32);
+        }
     }
 
     /// Forgets all.

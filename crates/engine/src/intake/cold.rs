@@ -4,30 +4,39 @@
 //! They go on counting where false alarms are shared out, so that it makes no difference to anybody whether they
 //! are in memory.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::BTreeSet;
 
 use bellwether_series::Fingerprint;
 use serde::{Deserialize, Serialize};
 
+use super::silent::SilentSeries;
 use super::{Fate, Intake, Work, partition_of};
 use crate::partition::Input;
 use crate::units::Party;
 
-/// All series that are silent. A copy shares them until either changes.
-#[derive(Debug, Default, Clone)]
-pub(super) struct ColdSeries(Arc<BTreeMap<Fingerprint, Silent>>);
+/// All series that are silent.
+#[derive(Debug, Default)]
+pub(super) struct ColdSeries {
+    known: SilentSeries,
+    /// The same, those first that were silent for longest.
+    by_age: BTreeSet<(i64, Fingerprint)>,
+}
 
 /// What is remembered of one.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Silent {
-    seen_ms: i64,
-    party: Party,
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Silent {
+    pub(super) seen_ms: i64,
+    pub(super) party: Party,
 }
 
 impl ColdSeries {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.known.len()
+    }
+
+    /// All of them, to be saved.
+    pub(super) fn known(&self) -> &SilentSeries {
+        &self.known
     }
 
     /// Whether the series was silent; it is not any more.
@@ -37,42 +46,33 @@ impl ColdSeries {
 
     /// Whom they share their alerts with.
     pub(super) fn parties(&self) -> impl Iterator<Item = Party> {
-        self.0.values().map(|silent| silent.party)
+        self.known.iter().map(|(_, silent)| silent.party)
+    }
+
+    fn insert(&mut self, fingerprint: Fingerprint, silent: Silent) {
+        if let Some(before) = self.known.insert(fingerprint, silent) {
+            self.by_age.remove(&(before.seen_ms, fingerprint));
+        }
+        self.by_age.insert((silent.seen_ms, fingerprint));
     }
 
     fn remove(&mut self, fingerprint: Fingerprint) -> Option<Silent> {
-        // Most of those who ask are new, and what is shared should stay so.
-        self.0
-            .contains_key(&fingerprint)
-            .then(|| Arc::make_mut(&mut self.0).remove(&fingerprint))?
+        let silent = self.known.remove(fingerprint)?;
+        self.by_age.remove(&(silent.seen_ms, fingerprint));
+        Some(silent)
     }
 
-    /// Those that were not heard since `oldest_ms`, by age; then, beyond `count_max`, those that were silent for longest.
-    fn outlived(&self, oldest_ms: i64, count_max: usize) -> (Vec<Fingerprint>, Vec<Fingerprint>) {
+    /// The one that was silent for longest: since when, and which.
+    fn oldest(&self) -> Option<(i64, Fingerprint)> {
+        self.by_age.first().copied()
+    }
+}
+
+impl From<SilentSeries> for ColdSeries {
+    fn from(known: SilentSeries) -> Self {
         let by_age =
-            |(&fingerprint, silent): (&Fingerprint, &Silent)| (silent.seen_ms, fingerprint);
-        let is_in_question =
-            |&(seen_ms, _): &(i64, _)| seen_ms < oldest_ms || self.len() > count_max;
-        let mut oldest: Vec<_> = self.0.iter().map(by_age).filter(is_in_question).collect();
-        oldest.sort_unstable();
-        let dead = oldest.partition_point(|&(seen_ms, _)| seen_ms < oldest_ms);
-        oldest.truncate(dead.max(self.len().saturating_sub(count_max)));
-        let mut dead_ones: Vec<_> =
-            oldest.into_iter().map(|(_, fingerprint)| fingerprint).collect();
-        let beyond = dead_ones.split_off(dead);
-        (dead_ones, beyond)
-    }
-}
-
-impl Serialize for ColdSeries {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.as_ref().serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for ColdSeries {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        BTreeMap::deserialize(deserializer).map(|all| Self(Arc::new(all)))
+            known.iter().map(|(fingerprint, silent)| (silent.seen_ms, fingerprint)).collect();
+        Self { known, by_age }
     }
 }
 
@@ -83,20 +83,32 @@ impl Intake {
         let Fate::Watched { partition, slot, .. } = entry.fate else { return };
         let party = Party::of(&self.settings, &entry.labels);
         let silent = Silent { seen_ms: entry.seen_ms, party };
-        Arc::make_mut(&mut self.cold.0).insert(entry.labels.fingerprint(), silent);
+        self.cold.insert(entry.labels.fingerprint(), silent);
         self.slots[usize::from(partition)].free.push(slot);
         self.watched -= 1;
         let shard = usize::from(partition) % work.len();
         work[shard].inputs.push((partition, Input::Park { slot }));
     }
 
-    /// Forgets silent series that have outlived themselves, and those that are too many: how many these were.
-    pub(super) fn sweep_cold(&mut self, oldest_ms: i64, work: &mut [Work]) -> u64 {
-        let (dead, beyond) = self.cold.outlived(oldest_ms, self.settings.series.cold_max);
-        for &fingerprint in dead.iter().chain(&beyond) {
+    /// Forgets silent series that have outlived themselves, which were not heard since `oldest_ms`, and those that are too many:
+    /// how many these were. At most `going_max` of them; the rest is there the next time.
+    pub(super) fn sweep_cold(
+        &mut self,
+        oldest_ms: i64,
+        going_max: usize,
+        work: &mut [Work],
+    ) -> u64 {
+        let mut beyond = 0;
+        for _ in 0..going_max {
+            let Some((seen_ms, fingerprint)) = self.cold.oldest() else { break };
+            let is_dead = seen_ms < oldest_ms;
+            if !is_dead && self.cold.len() <= self.settings.series.cold_max {
+                break;
+            }
             self.forget_cold(fingerprint, work);
+            beyond += u64::from(!is_dead);
         }
-        beyond.len() as u64
+        beyond
     }
 
     /// Forgets the series if it is silent.

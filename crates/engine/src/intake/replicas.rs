@@ -34,7 +34,7 @@ impl Intake {
         alias.used_ms = self.elapsed_ms;
         let failover_ms = self.settings.ha.failover_ms;
         self.clusters.hear_again(alias.standing, self.elapsed_ms, failover_ms)?;
-        Some(meaning(alias.series))
+        alias.meaning(&self.entries)
     }
 
     /// What a replica means that wrote these `labels`. A series is created if it is new and may be.
@@ -61,14 +61,19 @@ impl Intake {
             let identity = ha.identity(labels);
             let identity =
                 identity.map_err(|error| (RejectReason::InvalidLabels, error.to_string()))?;
-            Some(self.find_or_create(identity, work)? as u32)
+            Some(self.find_or_create(identity, work)?)
         } else {
             None
         };
-        let alias = Alias::new((stamp.field(), wire), standing, series, self.elapsed_ms);
+        let known = |index: usize| {
+            let entry = self.entries.get(index).and_then(Option::as_ref);
+            entry.map(|entry| (index as u32, entry.labels.clone()))
+        };
+        let alias =
+            Alias::new((stamp.field(), wire), standing, series.and_then(known), self.elapsed_ms);
         let aliases_max = self.settings.series.active_max.saturating_mul(ALIASES_PER_SERIES);
         self.aliases.put(alias, aliases_max, &self.hasher);
-        Ok(meaning(series))
+        Ok(series.map_or(Recognised::Unelected, Recognised::Series))
     }
 
     /// Counts the samples of a replica that is not elected.
@@ -107,8 +112,4 @@ impl Intake {
             }
         }
     }
-}
-
-fn meaning(series: Option<u32>) -> Recognised {
-    series.map_or(Recognised::Unelected, |index| Recognised::Series(index as usize))
 }

@@ -9,7 +9,7 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
 
 use super::clusters::{Clusters, Elected};
-use super::cold::ColdSeries;
+use super::silent::SilentSeries;
 use super::tenants::StampPlace;
 use super::{Entry, Fate, Intake, Slots};
 use crate::partition::{PARTITIONS, Partition};
@@ -30,7 +30,7 @@ pub struct IntakeState {
     free: Vec<u32>,
     slots: Vec<Slots>,
     families: Arc<BTreeMap<Box<str>, FamilyKind>>,
-    cold: ColdSeries,
+    cold: SilentSeries,
     clusters: Clusters,
 }
 
@@ -46,7 +46,7 @@ impl Intake {
             free: self.free.clone(),
             slots: self.slots.clone(),
             families: Arc::clone(&self.families),
-            cold: self.cold.clone(),
+            cold: self.cold.known().clone(),
             clusters: self.clusters.clone(),
         }
     }
@@ -65,6 +65,8 @@ impl Intake {
         reader.part("intake");
         (intake.clock, intake.swept_ms, intake.shares) = reader.take()?;
         intake.elapsed_ms = intake.clock.elapsed_ms();
+        let is_past = (0..=intake.elapsed_ms).contains(&intake.swept_ms);
+        reader.check(is_past, "the last sweep is not of the past")?;
         reader.part("families");
         intake.families = Arc::new(reader.take()?);
         reader.part("series");
@@ -88,7 +90,7 @@ impl Intake {
         reader.check(intake.slots_are_sound(), "not every slot is either taken or free, once")?;
         intake.watched = intake.watched_labels().count();
         reader.part("silent series");
-        intake.cold = reader.take()?;
+        intake.cold = reader.take::<SilentSeries>()?.into();
         intake.count_units();
         intake.count_per_metric();
         intake.count_holdings();

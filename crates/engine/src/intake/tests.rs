@@ -1,4 +1,5 @@
 mod replicas;
+mod sweep;
 mod tenants;
 
 use bellwether_series::{MatchOp, Matcher, Matchers};

@@ -58,6 +58,12 @@ pub enum Damage {
     /// Each chunk verifies and the whole does not.
     #[error("checksum of the whole file does not verify")]
     Whole,
+    /// Its parts stand at different records, and the journal lacks one that would bring them together.
+    #[error("journal lacks a record that its parts need: sequence=`{first_missing}`")]
+    Unconnected {
+        /// The first record that is missing.
+        first_missing: u64,
+    },
     /// The disk refused to read it.
     #[error("file cannot be read")]
     Unreadable(#[from] io::Error),

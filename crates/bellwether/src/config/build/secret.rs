@@ -79,8 +79,8 @@ impl Builder<'_, '_> {
 
     /// The content of a secret's file, without the line break at its end.
     fn read_secret(&self, file: &str) -> Result<Secret, (String, &'static str)> {
-        let text = self.read_small(file)?;
-        Ok(Secret::new(text.trim_end_matches(['\n', '\r'])))
+        let text = Secret::new(self.read_small(file)?);
+        Ok(Secret::new(text.expose().trim_end_matches(['\n', '\r'])))
     }
 
     /// The text of the file that `field` names; `None` when it cannot be had, which is then reported.

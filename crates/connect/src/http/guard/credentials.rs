@@ -52,8 +52,8 @@ impl<'a> Credentials<'a> {
 }
 
 fn basic(encoded: &str) -> Option<Credentials<'static>> {
-    let text = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    let (user, password) = text.split_once(':')?;
+    let text = Secret::new(String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?);
+    let (user, password) = text.expose().split_once(':')?;
     Some(Credentials::Basic { user: user.to_owned(), password: Secret::new(password) })
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bellwether_series::{Fingerprint, LabelSet};
 use proptest::prelude::*;
 
+use super::super::sweep::SWEEP_EVERY_MS;
 use super::*;
 use crate::tenants::{TenantLimits, Tenants};
 
@@ -196,12 +197,13 @@ proptest! {
         let mut rig = Rig::new(settings);
         let mut list: BTreeMap<(&str, LabelSet), i64> = BTreeMap::new();
         let mut fingerprints = BTreeSet::new();
-        let (mut swept_ms, mut elapsed_ms) = (0, 0);
+        let mut elapsed_ms = 0;
         for (index, &(tenant, number, step_ms, chance)) in sent.iter().enumerate() {
             let step_ms = if index == 0 { 0 } else { step_ms };
+            let before_ms = elapsed_ms;
             (rig.now_ms, elapsed_ms) = (rig.now_ms + step_ms, elapsed_ms + step_ms);
-            if elapsed_ms - swept_ms >= SWEEP_EVERY_MS {
-                swept_ms = elapsed_ms;
+            // So few series are looked at together, whenever a minute is over.
+            if elapsed_ms / SWEEP_EVERY_MS > before_ms / SWEEP_EVERY_MS {
                 list.retain(|_, seen_ms| *seen_ms >= elapsed_ms - 200_000);
             }
             let (tenant, labels) = (NAMES[tenant], labels(number));
