@@ -19,6 +19,7 @@ use crate::combine::Combiner;
 use crate::deep_column::{AnyDeep, Oddity};
 use crate::fuse;
 use crate::ladder::{Ladder, Prior};
+use crate::lasting::Habits;
 use crate::local_time::LocalTime;
 use crate::params::{DetectorName, DetectorSpec, Direction, MinDeviation};
 use crate::profile::SignalClass;
@@ -231,16 +232,24 @@ impl Bank {
         if self.is_deep(slot) { self.worth.at(slot).of(claim) } else { claim }
     }
 
-    /// Whether the series in `slot` may be taken to keep its habits, while its base tier claims `base`: the default chain
-    /// judges it, in which two agree, it is not of a kind that comes in bursts, skewed or of few values, and it is not
-    /// the deep tier alone that remembers something, whose claims last by nature.
-    pub fn is_steady(&mut self, slot: usize, base: f64) -> bool {
+    /// How the series in `slot` keeps its habits, while its base tier claims `base`. It does if the default chain judges it, in
+    /// which two agree, if it is not of a kind that comes in bursts, skewed or of few values, and if it is not the deep tier
+    /// alone that remembers something, whose claims last by nature.
+    pub fn habits(&mut self, slot: usize, base: f64) -> Habits {
         use SignalClass::{Binary, Discrete, Sparse};
+        let is_deep = self.is_deep(slot);
         let profile = self.common.at(slot).profile;
-        self.adapts
-            && (base >= SEEN_BY_BASE || !self.is_deep(slot))
-            && !profile.is_skewed()
-            && !matches!(profile.class(), Binary | Discrete | Sparse)
+        if !self.adapts
+            || (is_deep && base < SEEN_BY_BASE)
+            || profile.is_skewed()
+            || matches!(profile.class(), Binary | Discrete | Sparse)
+        {
+            Habits::Bursty
+        } else if is_deep {
+            Habits::SteadyForBoth
+        } else {
+            Habits::Steady
+        }
     }
 
     /// The periods of the series in `slot`, in milliseconds, ascending: day and week where they are seasons of it, and

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::ChangeKind;
 use crate::settings::{AlertPolicy, Importance};
-use crate::threshold::{calm, notable};
+use crate::threshold::notable;
 use crate::trace::Gate;
 
 /// An alert is critical when its surprise exceeds the threshold by this much.
@@ -35,6 +35,8 @@ pub(crate) struct Reading {
     /// Surprise of the base tier alone.
     pub(crate) base: f64,
     pub(crate) threshold: f64,
+    /// What an episode ends below.
+    pub(crate) calm: f64,
     /// Whether an alert may begin now: not while the group of the series alerts.
     pub(crate) may_fire: bool,
 }
@@ -142,7 +144,7 @@ pub(crate) fn advance(
     };
     episode.peak_surprise = episode.peak_surprise.max(reading.surprise);
     episode.peak_base = episode.peak_base.max(reading.base);
-    let calm = calm(reading.threshold);
+    let calm = reading.calm;
     let base_saw_it = episode.peak_base >= notable(reading.threshold);
     if reading.surprise < calm || (base_saw_it && reading.base < calm) {
         let since = *episode.calm_since.get_or_insert(reading.at);
@@ -213,6 +215,7 @@ fn severity(importance: Importance, peak: f64, threshold: f64, firing_ms: i64) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::threshold::calm;
 
     const MINUTE_MS: i64 = 60_000;
 
@@ -232,7 +235,8 @@ mod tests {
             let at = Timestamp::from_ms(minute as i64 * MINUTE_MS);
             let base = surprise;
             let (interval_ms, threshold, may_fire) = (MINUTE_MS, 6.0, minute >= quiet);
-            let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire };
+            let calm = calm(threshold);
+            let reading = Reading { at, interval_ms, surprise, base, threshold, calm, may_fire };
             match advance(&mut pending, episode.as_mut(), &policy, &reading).0 {
                 None => {}
                 Some(Change::Open { starts_at, kind, severity }) => {

@@ -17,7 +17,7 @@ mod trace;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_detect::lasting::Lasting;
+use bellwether_detect::lasting::{Habits, Lasting};
 use bellwether_detect::{ExpectedBand, Judgement, Oddity, Tables, fuse};
 use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
 use bellwether_signal::{Interval, SeriesKind, rate};
@@ -144,8 +144,8 @@ impl Partition {
             let members = groups.alerting_for(series, settings).map(|group| group.members());
             let raised_by = series.debt.raise(at, settings.budget.per_series_per_day);
             let (bank, slot) = judges.bank(series.seat);
-            let is_steady = bank.is_steady(slot, f64::INFINITY);
-            let threshold = series.threshold(settings, shares, members, at, is_steady).value;
+            let habits = bank.habits(slot, f64::INFINITY);
+            let threshold = series.threshold(settings, shares, members, at, habits).value;
             let threshold = bank.worth(slot, threshold);
             (threshold, raised_by, bank.class(slot), bank.periods_ms(slot))
         };

@@ -17,6 +17,10 @@ const GRID_MS_MIN: i64 = 10_000;
 pub(crate) const NOTABLE: f64 = 3.0;
 /// No series fires at less, however seldom it is sampled.
 pub(crate) const THRESHOLD_MIN: f64 = 2.0;
+/// Share of what fires below which an episode ends. The greater, the sooner false ones are over and the more often one that
+/// flickers rings again; a group, which many series can wake up, wants more rest.
+const CALM_SHARE: f64 = 0.65;
+const GROUP_CALM_SHARE: f64 = 0.57;
 /// Samples in a row that exceed a threshold by chance, on average. Independent ones make runs of 1.1; production
 /// metrics depend on their past, and make runs of two to four.
 const RUN_SAMPLES: f64 = 1.5;
@@ -153,9 +157,14 @@ pub(crate) fn notable(threshold: f64) -> f64 {
     threshold.min(NOTABLE)
 }
 
-/// The surprise below which an episode ends: half of what fires, so that one that flickers stays one.
+/// What an episode that fires at `threshold` ends below, so that one that flickers stays one.
 pub(crate) fn calm(threshold: f64) -> f64 {
-    (threshold / 2.0).min(NOTABLE)
+    (CALM_SHARE * threshold).min(NOTABLE)
+}
+
+/// The same for an episode of a group.
+pub(crate) fn group_calm(threshold: f64) -> f64 {
+    (GROUP_CALM_SHARE * threshold).min(NOTABLE)
 }
 
 /// The shortest `for` of any rule.

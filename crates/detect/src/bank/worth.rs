@@ -56,6 +56,7 @@ mod tests {
     use bellwether_series::{Sample, Timestamp};
 
     use super::*;
+    use crate::lasting::Habits;
     use crate::testing::Noise;
     use crate::{Bank, DetectorSpec, Direction, LocalTime, MinDeviation, Tables};
 
@@ -101,10 +102,9 @@ mod tests {
         assert!((bank.worth(0, 5.0) - 5.0).abs() > 1e-6);
         assert!((bank.worth(1, 5.0) - 5.0).abs() < 1e-12);
         let steady = [(0, 3.0), (0, 0.2), (1, 3.0), (1, 0.2)];
-        assert_eq!(
-            steady.map(|(slot, base)| bank.is_steady(slot, base)),
-            [true, false, true, true]
-        );
+        use Habits::{Bursty, Steady, SteadyForBoth};
+        let expected = [SteadyForBoth, Bursty, Steady, Steady];
+        assert_eq!(steady.map(|(slot, base)| bank.habits(slot, base)), expected);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::event::{ChangeKind, DetectorEvidence, Event, FORMAT_VERSION, ResolveR
 use crate::explain::{Facts, explain};
 use crate::lifecycle::{self, Change, Episode, Reading};
 use crate::outputs::Outputs;
-use crate::threshold::NOTABLE;
+use crate::threshold::{NOTABLE, calm};
 use crate::trace::{Compared, Gate};
 
 /// A series that was silent for this long, or for four of its intervals, has no open episode any more.
@@ -33,12 +33,13 @@ impl Partition {
         let members = group.map(|group| group.members());
         let Judged { at, base, .. } = judged;
         let (bank, bank_slot) = self.judges.bank(series.seat);
-        let is_steady = bank.is_steady(bank_slot, base);
-        let made = series.threshold(&self.settings, self.shares, members, at, is_steady);
+        let habits = bank.habits(bank_slot, base);
+        let made = series.threshold(&self.settings, self.shares, members, at, habits);
         let threshold = made.value;
         let surprise = if series.echoes { base } else { judged.claim };
         let interval_ms = series.interval.as_ms();
-        let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire };
+        let calm = calm(threshold);
+        let reading = Reading { at, interval_ms, surprise, base, threshold, calm, may_fire };
         let per_day = self.settings.budget.per_series_per_day;
         let mut open = self.episodes.get_mut(&slot);
         if let Some(open) = &mut open {

@@ -15,7 +15,7 @@ use crate::lifecycle::{self, Change, Episode, Reading};
 use crate::outputs::Outputs;
 use crate::settings::Settings;
 use crate::slab::Slab;
-use crate::threshold::{THRESHOLD_MIN, Threshold};
+use crate::threshold::{THRESHOLD_MIN, Threshold, group_calm};
 use crate::trace::{Compared, Gate};
 
 /// A group that was silent for this long, or for four of its intervals, has no open episode any more.
@@ -93,7 +93,8 @@ impl Partition {
         let surprise = if group.echoes { row.base } else { row.surprise };
         let (at, interval_ms, base) = (row.at, row.interval_ms, row.base);
         let threshold = made.value;
-        let reading = Reading { at, interval_ms, surprise, base, threshold, may_fire: true };
+        let calm = group_calm(threshold);
+        let reading = Reading { at, interval_ms, surprise, base, threshold, calm, may_fire: true };
         if let Some(open) = &mut group.open {
             open.episode.last_received_ms = elapsed_ms;
             (open.at, open.surprise, open.threshold) = (at, surprise, threshold);

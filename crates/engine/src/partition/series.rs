@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bellwether_detect::lasting::Lasting;
+use bellwether_detect::lasting::{Habits, Lasting};
 use bellwether_detect::profile::SignalClass;
 use bellwether_detect::{Expected, Severity};
 use bellwether_series::{Fingerprint, LabelSet, Timestamp, Value};
@@ -134,14 +134,14 @@ impl Series {
     }
 
     /// The claim from which this series fires at `at` if it lasts, given how many series its group has, if it
-    /// leaves alerting to one, and whether it keeps its habits.
+    /// leaves alerting to one, and how it keeps its habits.
     pub(super) fn threshold(
         &self,
         settings: &Settings,
         shares: Shares,
         members: Option<usize>,
         at: Timestamp,
-        is_steady: bool,
+        habits: Habits,
     ) -> Threshold {
         let for_ms = settings.rules[usize::from(self.rule)].alert.for_ms;
         let share = if self.seat.is_deep { shares.per_unit } else { shares.per_series };
@@ -151,7 +151,7 @@ impl Series {
         let lasts = stretch_samples(for_ms, interval_ms) > 1;
         let enough = |rare: f64| match members {
             Some(members) => member_threshold(rare, members),
-            None if lasts => self.lasting.enough(rare, is_steady).max(THRESHOLD_MIN),
+            None if lasts => self.lasting.enough(rare, habits).max(THRESHOLD_MIN),
             None => rare,
         };
         let value = enough(budget.value + raised_by);

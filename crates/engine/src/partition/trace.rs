@@ -76,7 +76,7 @@ impl Partition {
         let group = self.groups.alerting_for(series, &self.settings);
         let members = group.map(|group| group.members());
         let (bank, bank_slot) = self.judges.bank(series.seat);
-        let is_steady = bank.is_steady(bank_slot, bank.steps().base);
+        let habits = bank.habits(bank_slot, bank.steps().base);
         let tail = bank.tail();
         let with_band = |opinion: Opinion| {
             (opinion, opinion.expected.map(|expected| expected.band(tail, NOTABLE)))
@@ -85,8 +85,7 @@ impl Partition {
         let (steps, value, class) = (bank.steps(), bank.value(), bank.class(bank_slot));
         let is_scored = gate != Gate::WarmUp;
         // Whoever did not get as far as the lifecycle changed nothing that a threshold depends on.
-        let threshold =
-            || series.threshold(&self.settings, self.shares, members, row.at, is_steady);
+        let threshold = || series.threshold(&self.settings, self.shares, members, row.at, habits);
         let threshold = compared.map_or_else(threshold, |compared| compared.threshold);
         let gate =
             if is_scored { sharpened(gate, &opinions, &steps, threshold.value) } else { gate };
