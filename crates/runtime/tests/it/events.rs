@@ -115,6 +115,8 @@ fn the_firing_threshold_is_the_one_that_events_are_judged_by() {
     // What lasts for one sample gets no credit for lasting.
     let mut settings = Settings::default();
     settings.rules[0].alert.for_ms = 60_000;
+    // Nor does anybody but the deep tier make claims that are worth something else.
+    settings.deep.memory_bytes = 0;
     let unwatched = Intake::new(Arc::new(settings.clone()), 0).firing_threshold();
     let runtime = start_with(settings, options(2), told.listener());
     let handle = runtime.handle();
