@@ -17,7 +17,7 @@ mod trace;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_detect::lasting::{Habits, Lasting};
+use bellwether_detect::lasting::Lasting;
 use bellwether_detect::{ExpectedBand, Judgement, Oddity, Tables, fuse};
 use bellwether_series::{Fingerprint, LabelSet, Sample, Timestamp, Value};
 use bellwether_signal::{Interval, SeriesKind, rate};

@@ -166,6 +166,7 @@ fn a_surprise_that_alerts_alone_is_silent_while_its_group_alerts() {
         surprise: 9.0,
         base: 9.0,
         threshold: 6.0,
+        calm: 3.0,
         may_fire: false,
     };
     let (mut pending, policy) = (crate::lifecycle::Pending::default(), AlertPolicy::default());
