@@ -2,6 +2,7 @@
 //!
 //! `cargo test -p bellwether-detect --test sizes -- --nocapture` prints them.
 
+use bellwether_detect::Worth;
 use bellwether_detect::autoencoder::Autoencoder;
 use bellwether_detect::calibrate::Calibration;
 use bellwether_detect::forecast::{self, ExhaustionState};
@@ -101,6 +102,7 @@ fn states_around_the_detectors_hold_their_bytes() {
     holds("calibration", size_of::<Calibration>(), 168);
     holds("ladder", size_of::<Ladder>(), 28);
     holds("lasting", size_of::<Lasting>(), 36);
+    holds("worth", size_of::<Worth>(), 36);
 }
 
 #[test]

@@ -31,8 +31,9 @@ pub(crate) struct Pending {
 pub(crate) struct Reading {
     pub(crate) at: Timestamp,
     pub(crate) interval_ms: i64,
+    /// What it is decided on: of a series what its detectors claim, of a group its surprise.
     pub(crate) surprise: f64,
-    /// Surprise of the base tier alone.
+    /// The same of the base tier alone.
     pub(crate) base: f64,
     pub(crate) threshold: f64,
     /// What an episode ends below.

@@ -67,6 +67,8 @@ pub(crate) fn stretch_samples(for_ms: i64, interval_ms: i64) -> u32 {
 pub struct Threshold {
     /// The surprise from which it fires.
     pub value: f64,
+    /// The surprise from which an event tells of it.
+    pub notable: f64,
     /// What would do if the series had not alerted beyond its own budget.
     pub without_debt: f64,
     /// By how much that raises what a single sample needs; 0 for most.
@@ -106,6 +108,7 @@ impl Threshold {
         let value = firing_threshold(share_per_day, for_ms, interval_ms);
         Self {
             value,
+            notable: notable(value),
             without_debt: value,
             raised_by: 0.0,
             by_budget: value,
@@ -117,9 +120,9 @@ impl Threshold {
 
     /// The same, each claim as what it is worth.
     pub(crate) fn shown(self, mut worth: impl FnMut(f64) -> f64) -> Self {
-        let [value, without_debt, by_budget] =
-            [self.value, self.without_debt, self.by_budget].map(&mut worth);
-        Self { value, without_debt, by_budget, ..self }
+        let [value, notable, without_debt, by_budget] =
+            [self.value, self.notable, self.without_debt, self.by_budget].map(&mut worth);
+        Self { value, notable, without_debt, by_budget, ..self }
     }
 
     /// What keeps `surprise` below it.

@@ -95,7 +95,7 @@ enum Wanted {
     Matching(Matchers),
 }
 
-/// A surprise and what it was compared with.
+/// What was decided on, of a series a claim, and what it was compared with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compared {
     pub(crate) surprise: f64,

@@ -21,7 +21,9 @@ use crate::order::repeated;
 use crate::outputs::DropReason;
 use crate::settings::Settings;
 use crate::state::unknown_fingerprint;
-use crate::threshold::{Shares, THRESHOLD_MIN, Threshold, member_threshold, stretch_samples};
+use crate::threshold::{
+    Shares, THRESHOLD_MIN, Threshold, member_threshold, notable, stretch_samples,
+};
 
 /// What a partition knows of one series, besides the states of its detectors. What is not saved is found out again when
 /// it is restored.
@@ -156,7 +158,7 @@ impl Series {
         };
         let value = enough(budget.value + raised_by);
         let without_debt = if raised_by > 0.0 { enough(budget.value) } else { value };
-        Threshold { value, without_debt, raised_by, members, ..budget }
+        Threshold { value, notable: notable(value), without_debt, raised_by, members, ..budget }
     }
 }
 

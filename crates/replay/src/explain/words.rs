@@ -50,7 +50,7 @@ fn judged_words(trace: &Trace, judged: &Assessment) -> String {
             )
         }
         Gate::BelowInfo => {
-            let least = two(threshold.value.min(3.0));
+            let least = two(threshold.notable);
             format!(
                 "ordinary: one in {} observations is as surprising (surprise {}; an event takes {least}, an alert \
                  {fires_at}){}",
@@ -258,6 +258,7 @@ mod tests {
     fn a_limit_is_named_by_the_smallest_change_that_would_let_it_fire() {
         let threshold = Threshold {
             value: 9.0,
+            notable: 3.0,
             without_debt: 8.0,
             raised_by: 1.0,
             by_budget: 5.0,
