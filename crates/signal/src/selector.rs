@@ -42,6 +42,9 @@ pub fn parse_selector(selector: &str) -> Result<Matchers, SelectorError> {
         return Err(SelectorError::TooLong);
     }
     let not_a_selector = || SelectorError::NotASelector { selector: selector.to_owned() };
+    if has_more_than_a_selector(selector) {
+        return Err(not_a_selector());
+    }
     let expression = parser::parse(selector)
         .map_err(|cause| SelectorError::Syntax { selector: selector.to_owned(), cause })?;
     let Expr::VectorSelector(vector) = expression else { return Err(not_a_selector()) };
@@ -60,6 +63,39 @@ pub fn parse_selector(selector: &str) -> Result<Matchers, SelectorError> {
     });
     let matchers: Result<Vec<_>, _> = name.into_iter().chain(labels).collect();
     Ok(Matchers::new(matchers?))
+}
+
+/// Whether there is more to a text than `name{...}`, or may be.
+///
+/// Looked for before the parser runs: it panics on a range or an offset of more seconds than a
+/// [`Duration`](std::time::Duration) holds, as in `up[6e56]`.
+fn has_more_than_a_selector(text: &str) -> bool {
+    let bare = without_strings(text);
+    let (name, labels) = bare.split_once('{').unwrap_or((&bare, ""));
+    let after = labels.split_once('}').map_or("", |(_, after)| after);
+    // A comment could hide a quote from `without_strings`.
+    bare.contains(['[', '(', '#'])
+        || name.split_whitespace().count() > 1
+        || !after.trim().is_empty()
+}
+
+/// A text of PromQL, from which the strings in quotes are cut where the parser's lexer ends them: by it a
+/// backslash escapes in backquotes too.
+fn without_strings(text: &str) -> String {
+    let mut bare = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        if !matches!(char, '"' | '\'' | '`') {
+            bare.push(char);
+            continue;
+        }
+        while let Some(quoted) = chars.next().filter(|quoted| *quoted != char) {
+            if quoted == '\\' {
+                chars.next();
+            }
+        }
+    }
+    bare
 }
 
 #[cfg(test)]
@@ -86,6 +122,31 @@ mod tests {
             );
         }
         assert!(matches!(parse_selector("up{"), Err(SelectorError::Syntax { .. })));
+    }
+
+    #[test]
+    fn what_no_duration_holds_is_refused_like_any_range_or_offset() {
+        for text in [
+            "up[6e56]",
+            "rate(1/2[6e56])",
+            "up offset 6e56",
+            "{a=\"}\"} offset 6e56",
+            "{#\"\n}[6e56]#\"",
+            r"{a=`\` x `}[6e56]",
+        ] {
+            assert!(
+                matches!(parse_selector(text), Err(SelectorError::NotASelector { .. })),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_string_may_hold_what_a_selector_may_not() {
+        for value in [r#""[(#{}""#, r#"'"]['"#, "`[`", r#""\"} offset""#] {
+            let text = format!(" up {{a={value}}} ");
+            assert!(parse_selector(&text).is_ok(), "{text}");
+        }
     }
 
     #[test]
