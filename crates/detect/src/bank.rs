@@ -245,8 +245,6 @@ impl Bank {
             || matches!(profile.class(), Binary | Discrete | Sparse)
         {
             Habits::Bursty
-        } else if is_deep {
-            Habits::SteadyForBoth
         } else {
             Habits::Steady
         }

@@ -6,13 +6,16 @@
 //! surprise that an alert needs is read off it. It never needs more than a single sample would.
 //!
 //! An alert is about what happens once in a million stretches, of which a series has seen thousands. So it gets as much of
-//! the credit that the ladder gives as it has evidence: half after 400 stretches, but an alert always needs 65 % of the surprise
+//! the credit that the ladder gives as it has evidence: half after 800 stretches, but an alert always needs 65 % of the surprise
 //! that a single sample would, and 3. Series that come in bursts (skewed ones, counts) break their habits once a week, and when they do it
 //! lasts, and a few detectors that somebody chose agree more easily than the default ones; what the deep tier alone remembers lasts by
-//! nature: those get half after 5,000. Where both tiers see it, half is given after 200, and 55 % is enough.
+//! nature: those get half after 5,000.
 //! A series that restarts comes back a little different and stays so: for 30 samples it has no credit.
 //!
-//! State: 36 bytes. Cost: 2 ns, and a ladder's step per stretch. Memory: 20,000 stretches.
+//! Judge, then learn: what lasts does not raise what it has to pass while it lasts. The stretches of an excursion are learned when it
+//! is over, or after 16 of them.
+//!
+//! State: 40 bytes. Cost: 2 ns, and a ladder's step per stretch. Memory: 20,000 stretches.
 //! Blind spot: stretches do not overlap, so that one in `n` is what a stretch, not a sample, exceeds.
 
 use serde::{Deserialize, Serialize};
@@ -21,33 +24,30 @@ use crate::ladder::{Ladder, Prior};
 
 /// Between independent samples (half of it for two) and full dependence (1).
 const PRIOR: Prior = Prior { slope: 0.75, rows: 200.0, steadiness: 0.0 };
-/// Share of the surprise of a single sample that is needed in any case, and where both tiers see it.
+/// Share of the surprise of a single sample that is needed in any case.
 const ENOUGH_SHARE: f64 = 0.65;
-const ENOUGH_SHARE_OF_BOTH: f64 = 0.55;
 /// The least surprise that is ever enough, unless a single sample needs less.
 const ENOUGH_MIN: f64 = 3.0;
 /// Samples without credit after a series began again: what restarts comes back a little different.
-const SETTLING_SAMPLES: u16 = 30;
+const SETTLING_SAMPLES: u8 = 30;
+/// Stretches of an excursion that are held back from the ladder: half an hour of those of two minutes.
+const HELD_STRETCHES: u8 = 15;
 
 /// How a series keeps its habits, and who sees that it does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Habits {
     /// It comes in bursts, or somebody chose its detectors, or the deep tier alone remembers something.
     Bursty,
-    /// It keeps them, and the base tier alone judges it.
+    /// It keeps them, and the base tier sees what there is now.
     Steady,
-    /// It keeps them, and both tiers judge it and see what there is now.
-    SteadyForBoth,
 }
 
 impl Habits {
-    /// Stretches after which half of the credit is given, and the share of the surprise of a single sample that is needed
-    /// in any case.
-    fn credit(self) -> (f64, f64) {
+    /// Stretches after which half of the credit is given.
+    fn half(self) -> f64 {
         match self {
-            Self::Bursty => (5_000.0, ENOUGH_SHARE),
-            Self::Steady => (400.0, ENOUGH_SHARE),
-            Self::SteadyForBoth => (200.0, ENOUGH_SHARE_OF_BOTH),
+            Self::Bursty => 5_000.0,
+            Self::Steady => 800.0,
         }
     }
 }
@@ -60,12 +60,22 @@ pub struct Lasting {
     least: f32,
     samples: u16,
     /// Samples until there is credit again.
-    settling: u16,
+    settling: u8,
+    /// Stretches of the present excursion that are not learned yet, and the sum of their smallest surprises.
+    held: u8,
+    held_sum: f32,
 }
 
 impl Default for Lasting {
     fn default() -> Self {
-        Self { ladder: Ladder::new(&PRIOR), least: f32::INFINITY, samples: 0, settling: 0 }
+        Self {
+            ladder: Ladder::new(&PRIOR),
+            least: f32::INFINITY,
+            samples: 0,
+            settling: 0,
+            held: 0,
+            held_sum: 0.0,
+        }
     }
 }
 
@@ -83,13 +93,42 @@ impl Lasting {
         // How many that are is a division, which takes longer than all the rest.
         let lasted_ms = interval_ms.saturating_mul(i64::from(self.samples));
         if lasted_ms >= for_ms || self.samples == u16::MAX {
-            self.ladder.observe(f64::from(self.least), 1.0, &PRIOR);
+            self.end_stretch();
             (self.least, self.samples) = (f32::INFINITY, 0);
         }
     }
 
+    /// Learns the stretch that ends and the excursion that ended before it, or holds it back as one more of an excursion.
+    #[inline]
+    fn end_stretch(&mut self) {
+        let least = f64::from(self.least);
+        if least >= ENOUGH_MIN && self.held < HELD_STRETCHES {
+            self.held += 1;
+            self.held_sum += self.least;
+            return;
+        }
+        if self.held > 0 {
+            self.learn_held();
+        }
+        self.ladder.observe(least, 1.0, &PRIOR);
+    }
+
+    /// Learns an excursion as if each of its stretches had been as their mean.
+    #[cold]
+    fn learn_held(&mut self) {
+        if self.held == 0 {
+            return;
+        }
+        let mean = f64::from(self.held_sum) / f64::from(self.held);
+        for _ in 0..self.held {
+            self.ladder.observe(mean, 1.0, &PRIOR);
+        }
+        (self.held, self.held_sum) = (0, 0.0);
+    }
+
     /// Begins a new stretch, without credit for a while: the series was silent, or begins again.
     pub fn restart(&mut self) {
+        self.learn_held();
         (self.least, self.samples) = (f32::INFINITY, 0);
         self.settling = SETTLING_SAMPLES;
     }
@@ -101,10 +140,9 @@ impl Lasting {
             return surprise;
         }
         let stretches = f64::from(self.ladder.rows());
-        let (half, share) = habits.credit();
         let credit = (surprise - self.ladder.value_at(surprise)).max(0.0);
-        let least = surprise.min(ENOUGH_MIN.max(share * surprise));
-        (surprise - credit * stretches / (stretches + half)).max(least)
+        let least = surprise.min(ENOUGH_MIN.max(ENOUGH_SHARE * surprise));
+        (surprise - credit * stretches / (stretches + habits.half())).max(least)
     }
 }
 
@@ -141,6 +179,24 @@ mod tests {
         assert!((lasting.enough(4.0, Habits::Steady) - 4.0).abs() < 1e-12);
         lasting.learn(0.3, 2, 1);
         assert!(lasting.enough(4.0, Habits::Steady) < 3.2);
+    }
+
+    #[test]
+    fn what_lasts_raises_what_is_enough_when_it_is_over_or_lasts_for_long() {
+        let (mut calm, mut noise) = (Lasting::default(), Noise::new(4));
+        (0..6_000).for_each(|_| calm.learn(surprise(noise.normal()), 2, 1));
+        let enough = |lasting: &Lasting| lasting.enough(6.0, Habits::Steady);
+        let before = enough(&calm);
+        let mut ended = calm;
+        for _ in 0..20 {
+            ended.learn(5.0, 2, 1);
+            assert!(enough(&ended) <= before, "{} {before}", enough(&ended));
+        }
+        (0..2).for_each(|_| ended.learn(0.3, 2, 1));
+        assert!(enough(&ended) > before + 0.2, "{} {before}", enough(&ended));
+        let mut lasts = calm;
+        (0..32).for_each(|_| lasts.learn(5.0, 2, 1));
+        assert!(enough(&lasts) > before + 0.2, "{} {before}", enough(&lasts));
     }
 
     #[test]

@@ -101,7 +101,7 @@ fn states_around_the_detectors_hold_their_bytes() {
     holds("profile", size_of::<SignalProfile>(), 112);
     holds("calibration", size_of::<Calibration>(), 168);
     holds("ladder", size_of::<Ladder>(), 28);
-    holds("lasting", size_of::<Lasting>(), 36);
+    holds("lasting", size_of::<Lasting>(), 40);
     holds("worth", size_of::<Worth>(), 36);
 }
 

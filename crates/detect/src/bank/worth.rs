@@ -102,7 +102,7 @@ mod tests {
         assert!((bank.worth(0, 5.0) - 5.0).abs() > 1e-6);
         assert!((bank.worth(1, 5.0) - 5.0).abs() < 1e-12);
         let steady = [(0, 3.0), (0, 0.2), (1, 3.0), (1, 0.2)];
-        let expected = [Habits::SteadyForBoth, Habits::Bursty, Habits::Steady, Habits::Steady];
+        let expected = [Habits::Steady, Habits::Bursty, Habits::Steady, Habits::Steady];
         assert_eq!(steady.map(|(slot, base)| bank.habits(slot, base)), expected);
     }
 
