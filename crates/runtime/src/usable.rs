@@ -135,7 +135,7 @@ mod tests {
         reader.filter_map(record).collect()
     }
 
-    fn lose_segment(durability: &Durability, which: &Index) {
+    fn lose_segment(durability: &Durability, which: Index) {
         let folder = &durability.journal.folder;
         let files = durability.storage.list(folder).unwrap();
         if !files.is_empty() {
@@ -186,7 +186,9 @@ mod tests {
             record(&durability, 24);
             let ends: Vec<_> = ends.into_iter().map(|(from, more)| (from, from + more)).collect();
             let mut checkpoints = checkpoints(&durability, &ends);
-            lost.iter().for_each(|which| lose_segment(&durability, which));
+            for which in lost {
+                lose_segment(&durability, which);
+            }
             let there = readable(&durability);
             let whole = |&(from, below): &(u64, u64)| (from..below).all(|at| there.contains(&at));
             let expected = ends.iter().rposition(whole).map(|index| index as u64 + 1);
