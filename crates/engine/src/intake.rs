@@ -78,7 +78,7 @@ pub struct Intake {
     elapsed_ms: i64,
     swept_ms: i64,
     /// When so many series have gone for a record, the rest waits for the next one.
-    going_max: usize,
+    batch_series: usize,
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
     table: HashTable<u32>,
@@ -148,7 +148,7 @@ impl Intake {
             clock: RecordClock::default(),
             elapsed_ms: 0,
             swept_ms: 0,
-            going_max: sweep::GOING_MAX,
+            batch_series: sweep::BATCH_SERIES,
             entries: Vec::new(),
             free: Vec::new(),
             table: HashTable::new(),
@@ -185,6 +185,12 @@ impl Intake {
     /// Silent series that are remembered.
     pub fn cold(&self) -> usize {
         self.cold.len()
+    }
+
+    /// How often what a replica writes was read label by label because no more such series can be remembered. It is
+    /// no part of the state, and decides nothing.
+    pub fn aliases_refused(&self) -> u64 {
+        self.aliases.refused()
     }
 
     /// How rare, as a surprise, something about a series has to be at present if it is sampled every minute; one that is

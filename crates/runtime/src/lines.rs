@@ -33,30 +33,24 @@ impl<T> Lines<T> {
         self.turns.push_back(owner);
     }
 
-    /// Takes the first of the line whose turn it is.
-    pub(crate) fn pop(&mut self) -> Option<T> {
-        let owner = self.turns.pop_front()?;
+    /// Takes the first of the line whose turn it is, and says whose that is. Who `may` not be served now keeps the turn for
+    /// later.
+    pub(crate) fn pop(&mut self, mut may: impl FnMut(&Owner) -> bool) -> Option<(Owner, T)> {
+        let next = self.turns.iter().position(&mut may)?;
+        let owner = self.turns.remove(next)?;
         let line = self.lines.get_mut(&owner)?;
-        let first = line.pop_front();
+        let first = line.pop_front()?;
         if line.is_empty() {
             self.lines.remove(&owner);
         } else {
-            self.turns.push_back(owner);
+            self.turns.push_back(owner.clone());
         }
-        first
+        Some((owner, first))
     }
 
-    /// Takes at most `rounds` of each line and `max` of all together, in turn.
-    pub(crate) fn take(&mut self, rounds: usize, max: usize) -> Vec<T> {
-        let mut taken = Vec::new();
-        for _ in 0..rounds {
-            let turns = self.turns.len().min(max - taken.len());
-            if turns == 0 {
-                break;
-            }
-            taken.extend((0..turns).filter_map(|_| self.pop()));
-        }
-        taken
+    /// Whether `may` lets the first of some line be taken.
+    pub(crate) fn has_next(&self, mut may: impl FnMut(&Owner) -> bool) -> bool {
+        self.turns.iter().any(&mut may)
     }
 
     /// Whether nobody waits.
@@ -75,27 +69,35 @@ mod tests {
         lines.push(Some(Arc::from(owner)), waiting);
     }
 
+    fn pop<T>(lines: &mut Lines<T>) -> Option<T> {
+        lines.pop(|_| true).map(|(_, first)| first)
+    }
+
     #[test]
     fn who_comes_late_waits_for_one_of_each_other_and_not_for_whole_lines() {
         let mut lines = Lines::default();
         (0..100).for_each(|number| push(&mut lines, "loud", ("loud", number)));
         (0..50).for_each(|number| push(&mut lines, "other", ("other", number)));
-        assert_eq!(lines.pop(), Some(("loud", 0)));
+        assert_eq!(pop(&mut lines), Some(("loud", 0)));
         push(&mut lines, "calm", ("calm", 0));
-        let next = lines.take(usize::MAX, 4);
-        assert_eq!(next, [("other", 0), ("loud", 1), ("calm", 0), ("other", 1)]);
+        let next = std::array::from_fn(|_| pop(&mut lines));
+        assert_eq!(next, [("other", 0), ("loud", 1), ("calm", 0), ("other", 1)].map(Some));
     }
 
     #[test]
-    fn of_each_line_so_many_rounds_are_taken_and_not_more_than_there_is_room_for() {
+    fn who_may_not_be_served_keeps_the_turn_for_later() {
         let mut lines = Lines::default();
-        (0..9).for_each(|number| push(&mut lines, "loud", number));
+        (0..3).for_each(|number| push(&mut lines, "loud", number));
         lines.push(None, 100);
-        assert_eq!(lines.take(3, 64), [0, 100, 1, 2]);
-        assert_eq!(lines.take(usize::MAX, 2), [3, 4]);
-        assert_eq!(lines.take(usize::MAX, 64), [5, 6, 7, 8]);
+        lines.push(None, 101);
+        let not_loud = |owner: &Owner| owner.is_none();
+        assert_eq!(lines.pop(not_loud), Some((None, 100)));
+        assert!(lines.has_next(not_loud) && lines.has_next(|_| true));
+        assert_eq!(pop(&mut lines), Some(0), "it was their turn");
+        assert_eq!(lines.pop(not_loud), Some((None, 101)));
+        assert!(!lines.has_next(not_loud) && lines.pop(not_loud).is_none());
+        assert_eq!([pop(&mut lines), pop(&mut lines), pop(&mut lines)], [Some(1), Some(2), None]);
         assert!(lines.is_empty() && lines.lines.is_empty());
-        assert_eq!(lines.pop(), None);
     }
 
     proptest! {
@@ -114,7 +116,7 @@ mod tests {
                     push(&mut lines, &who.to_string(), (who, number));
                     waiting[who].push_back((number, served));
                     number += 1;
-                } else if let Some((who, taken)) = lines.pop() {
+                } else if let Some((who, taken)) = pop(&mut lines) {
                     let (expected, before) = waiting[who].pop_front().unwrap_or_default();
                     prop_assert_eq!(taken, expected);
                     let own = served[who] - before[who] + 1;

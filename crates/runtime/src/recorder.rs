@@ -1,8 +1,8 @@
 //! The recorder: gives everything that happens its place in the order, and writes it to the journal before anybody
 //! acts on it or acknowledges it.
 //!
-//! What waits at the same time is written as one group. With tenants a group has few requests of each, so that nobody waits
-//! long for those of another. When the journal cannot be written, requests are refused, time stands
+//! What waits at the same time is written as one group. With tenants few requests of each are between here and the shards at a
+//! time, so that nobody waits long for those of another. When the journal cannot be written, requests are refused, time stands
 //! still for the engine, and it is tried again every second; a configuration waits until it succeeds.
 
 use std::sync::Arc;
@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use bellwether_engine::{RecordKind, SeriesView, Settings};
 use bellwether_series::Timestamp;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, Sender, never, select};
 
 use crate::api::{Clock, Received, Request, SubmitError};
 use crate::durability::Phase;
 use crate::journal::{Journal, JournalError, RequestFormat, RequestHeader, SyncPolicy};
+use crate::lines::Owner;
 use crate::runtime::Wanted;
 use crate::sequencer::{Caller, Save, Sequenced, ToSequencer};
 use crate::stats::Stats;
@@ -24,8 +25,9 @@ use crate::waiting_room::WaitingRoom;
 
 /// Messages that are written as one group.
 const GROUP_MESSAGES_MAX: usize = 64;
-/// Requests of one tenant that are written as one group: whoever comes meanwhile waits for so many of each other tenant.
-const GROUP_TENANT_MAX: usize = 4;
+/// Requests of one tenant that are being written or wait for the sequencer: whoever comes meanwhile waits for so many of each
+/// other tenant. The shards have a queue each, which lasts for the time that writing takes.
+const UNDER_WAY_TENANT_MAX: usize = 2;
 /// While the journal cannot be written it is tried again this often.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -78,6 +80,18 @@ pub(crate) struct Recorder {
     pub(crate) due: Due,
     /// What has come and is not taken yet.
     pub(crate) waiting_room: WaitingRoom,
+    /// Whose requests the sequencer has passed on, or were refused: not more than were taken.
+    pub(crate) passed: (Sender<Owner>, Receiver<Owner>),
+}
+
+/// What the recorder has waited for.
+#[expect(clippy::large_enum_variant, reason = "it is moved once")]
+enum Heard {
+    Message(ToRecorder),
+    /// Something is due, or somebody who waits may be served.
+    Nothing,
+    /// Nobody is left who could say anything, and nobody waits.
+    End,
 }
 
 /// When something is due although nobody says so, in milliseconds since the recorder began.
@@ -110,13 +124,13 @@ impl Recorder {
         let now_ms = || started.elapsed().as_millis() as u64;
         loop {
             let mut first = None;
-            if self.waiting_room.is_empty() {
+            if !self.waiting_room.has_next(self.under_way_max()) {
                 let until = started + Duration::from_millis(self.turn_due_ms(now_ms()));
-                first = match messages.recv_deadline(until) {
-                    Ok(message) => Some(message),
-                    Err(RecvTimeoutError::Timeout) => None,
-                    Err(RecvTimeoutError::Disconnected) => break,
-                };
+                match self.wait(messages, until) {
+                    Heard::Message(message) => first = Some(message),
+                    Heard::Nothing => {}
+                    Heard::End => break,
+                }
             }
             let arrived = first.into_iter().chain(messages.try_iter());
             if !self.turn(arrived, GROUP_MESSAGES_MAX, now_ms()) {
@@ -124,6 +138,33 @@ impl Recorder {
             }
         }
         self.finish();
+    }
+
+    /// Waits until somebody says something, one of those who wait may be served, or `until`.
+    fn wait(&mut self, messages: &Receiver<ToRecorder>, until: Instant) -> Heard {
+        let (no_messages, none_passed) = (never(), never());
+        let is_empty = self.waiting_room.is_empty();
+        let heard = if self.waiting_room.is_open() { messages } else { &no_messages };
+        let passed = if is_empty { &none_passed } else { &self.passed.1 };
+        let owner = select! {
+            recv(heard) -> message => match message {
+                Ok(message) => return Heard::Message(message),
+                Err(_) if is_empty => return Heard::End,
+                // Nobody says anything any more: it will be ready at once for ever.
+                Err(_) => passed.recv_deadline(until).ok(),
+            },
+            recv(passed) -> owner => owner.ok(),
+            default(until.saturating_duration_since(Instant::now())) => None,
+        };
+        if let Some(owner) = owner {
+            self.waiting_room.passed(&owner);
+        }
+        Heard::Nothing
+    }
+
+    /// How many requests of one tenant may be under way.
+    fn under_way_max(&self) -> usize {
+        if self.settings.tenants.is_some() { UNDER_WAY_TENANT_MAX } else { usize::MAX }
     }
 
     /// Takes what has `arrived`, of the requests that wait a group of at most `requests_max`, and does what is due at
@@ -135,6 +176,7 @@ impl Recorder {
         now_ms: u64,
     ) -> bool {
         let mut alive = true;
+        self.passed.1.try_iter().for_each(|owner| self.waiting_room.passed(&owner));
         let mut arrived = arrived.fuse();
         while self.waiting_room.is_open()
             && let Some(message) = arrived.next()
@@ -143,12 +185,13 @@ impl Recorder {
                 alive &= self.take(message);
             }
         }
-        let rounds =
-            if self.settings.tenants.is_some() { GROUP_TENANT_MAX } else { GROUP_MESSAGES_MAX };
-        for request in self.waiting_room.requests(rounds, requests_max) {
+        for _ in 0..requests_max {
+            let Some((owner, request)) = self.waiting_room.request(self.under_way_max()) else {
+                break;
+            };
             self.put_heartbeat_off(now_ms);
             self.stats.dequeued();
-            alive &= self.request(request);
+            alive &= self.request(self.noticed(owner, request));
         }
         if let Some(message) = self.waiting_room.barrier() {
             // Questions make no record, so they must not put the heartbeat off.
@@ -167,6 +210,18 @@ impl Recorder {
         alive &= self.commit();
         self.sync_if_due(now_ms);
         alive
+    }
+
+    /// `request`, of which it is told here when it is under way no more.
+    fn noticed(&self, owner: Owner, Submitted { request, caller }: Submitted) -> Submitted {
+        let passed = self.passed.0.clone();
+        let Caller { reply, arrived } = caller;
+        let reply = Box::new(move |result| {
+            // When the recorder has ended nobody waits for it.
+            _ = passed.send(owner);
+            reply(result);
+        });
+        Submitted { request, caller: Caller { reply, arrived } }
     }
 
     fn put_heartbeat_off(&mut self, now_ms: u64) {

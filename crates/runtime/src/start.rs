@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bellwether_engine::Settings;
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, bounded, unbounded};
 
 use crate::api::Clock;
 use crate::checkpointer::Checkpointer;
@@ -159,6 +159,7 @@ impl Start {
             group: Vec::new(),
             due: Due::new(self.options.heartbeat),
             waiting_room: WaitingRoom::default(),
+            passed: unbounded(),
         }
     }
 }

@@ -25,6 +25,7 @@ pub struct Stats {
     samples_accepted: AtomicU64,
     samples_rejected: [AtomicU64; RejectReason::ALL.len()],
     families_refused: AtomicU64,
+    aliases_refused: AtomicU64,
     records: AtomicU64,
     series: AtomicUsize,
     watched: AtomicUsize,
@@ -114,6 +115,7 @@ impl Stats {
     pub(crate) fn observe_intake(&self, intake: &Intake) {
         self.series.store(intake.series(), Ordering::Relaxed);
         self.cold.store(intake.cold(), Ordering::Relaxed);
+        self.aliases_refused.store(intake.aliases_refused(), Ordering::Relaxed);
         self.watched.store(intake.watched(), Ordering::Relaxed);
         let mut tenants = self.tenants.lock();
         let changes = Some(intake.tenant_changes());
@@ -221,6 +223,11 @@ impl Stats {
     /// Times that a family's metadata was not remembered because of a limit.
     pub fn families_refused(&self) -> u64 {
         self.families_refused.load(Ordering::Relaxed)
+    }
+
+    /// Times that what a replica writes was read label by label because no more such series can be remembered.
+    pub fn aliases_refused(&self) -> u64 {
+        self.aliases_refused.load(Ordering::Relaxed)
     }
 
     /// Records sequenced.

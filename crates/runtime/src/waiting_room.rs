@@ -1,7 +1,12 @@
 //! Where what the recorder is told waits until it is taken: requests in the line of their tenant, and what concerns
 //! everybody between those that came before it and those that come after it.
+//!
+//! Behind it there are queues in which tenants do not take turns, so few requests of a tenant may be under way there at a time:
+//! the others wait here, where whoever comes later does not wait for them.
 
-use crate::lines::Lines;
+use std::collections::BTreeMap;
+
+use crate::lines::{Lines, Owner};
 use crate::recorder::{Submitted, ToRecorder};
 
 /// What has come and is not taken yet. How many requests there may be is [`crate::Options::queue_requests_max`].
@@ -10,6 +15,8 @@ pub(crate) struct WaitingRoom {
     requests: Lines<Submitted>,
     /// Taken after all requests that came before it.
     barrier: Option<ToRecorder>,
+    /// How many requests of whom were taken and have not been passed on to the shards; nobody with none.
+    under_way: BTreeMap<Owner, usize>,
 }
 
 impl WaitingRoom {
@@ -34,9 +41,23 @@ impl WaitingRoom {
         }
     }
 
-    /// The next requests, in turn: at most `rounds` of a tenant and `max` in all.
-    pub(crate) fn requests(&mut self, rounds: usize, max: usize) -> Vec<Submitted> {
-        self.requests.take(rounds, max)
+    /// The next request, in turn, of somebody of whom fewer than `under_way_max` are under way. From now on it is.
+    pub(crate) fn request(&mut self, under_way_max: usize) -> Option<(Owner, Submitted)> {
+        let under_way = &self.under_way;
+        let (owner, request) =
+            self.requests.pop(|owner| has_room(under_way, owner, under_way_max))?;
+        *self.under_way.entry(owner.clone()).or_default() += 1;
+        Some((owner, request))
+    }
+
+    /// A request of `owner` is not under way any more.
+    pub(crate) fn passed(&mut self, owner: &Owner) {
+        if let Some(under_way) = self.under_way.get_mut(owner) {
+            *under_way -= 1;
+            if *under_way == 0 {
+                self.under_way.remove(owner);
+            }
+        }
     }
 
     /// What concerns everybody, once it is its turn.
@@ -44,8 +65,18 @@ impl WaitingRoom {
         self.barrier.take_if(|_| self.requests.is_empty())
     }
 
+    /// Whether there is something to be taken at once.
+    pub(crate) fn has_next(&self, under_way_max: usize) -> bool {
+        self.requests.has_next(|owner| has_room(&self.under_way, owner, under_way_max))
+            || (self.barrier.is_some() && self.requests.is_empty())
+    }
+
     /// Whether nothing waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.requests.is_empty() && self.barrier.is_none()
     }
+}
+
+fn has_room(under_way: &BTreeMap<Owner, usize>, owner: &Owner, max: usize) -> bool {
+    under_way.get(owner).is_none_or(|&under_way| under_way < max)
 }

@@ -18,8 +18,13 @@ impl Simulation {
         for _ in 0..3 {
             self.now_ms += 60_000;
             process.line().record(usize::MAX, self.now_ms - self.opened_ms);
+            process.line().drain();
         }
-        process.line().drain();
+        // Of each tenant few are taken in a turn.
+        while process.line().handle().stats().queue_depth() > 0 {
+            process.line().record(usize::MAX, self.now_ms - self.opened_ms);
+            process.line().drain();
+        }
         self.learn(process.line());
         self.model.advance(&self.truth)?;
         if !self.model.is_in(&process.line().save()) {

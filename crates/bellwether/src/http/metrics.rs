@@ -237,6 +237,11 @@ fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
         "Families whose metadata was not remembered because of a limit",
         &stats.families_refused(),
     )?;
+    families.counter(
+        "bellwether_replica_series_unremembered",
+        "Times that a series of a replica was read label by label because of a limit",
+        &stats.aliases_refused(),
+    )?;
     for (name, help, value) in [
         ("queue_depth", "Requests that wait for the engine", stats.queue_depth()),
         ("queue_capacity", "Requests that may wait for the engine", app.queue_requests_max),

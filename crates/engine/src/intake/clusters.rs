@@ -11,7 +11,9 @@ use crate::ha::{ClusterName, HaPairs};
 #[derive(Debug, Default, Clone)]
 pub(super) struct Clusters {
     numbers: BTreeMap<ClusterName, u32>,
+    /// By number. Those of clusters that were forgotten are in `free` until they are given out again.
     all: Vec<Cluster>,
+    free: Vec<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -19,7 +21,7 @@ struct Cluster {
     elected: Box<str>,
     /// Record time at which the elected replica was heard last.
     heard_ms: i64,
-    /// How often another one was elected. No part of the state: whoever remembers it is not saved either.
+    /// How often another one was elected under this number. No part of the state: whoever remembers it is not saved either.
     term: u32,
 }
 
@@ -49,8 +51,8 @@ impl Clusters {
             if self.count_beside(&name, ha) >= ha.clusters_max {
                 return None;
             }
-            let number = self.add((name, replica.into(), now_ms));
-            return Some((Standing { cluster: number, term: 0, is_elected: true }, false));
+            let (number, term) = self.add((name, replica.into(), now_ms));
+            return Some((Standing { cluster: number, term, is_elected: true }, false));
         };
         let cluster = self.all.get_mut(number as usize)?;
         let takes_over = *cluster.elected != *replica && cluster.is_silent(now_ms, ha.failover_ms);
@@ -68,7 +70,7 @@ impl Clusters {
     /// How many clusters there are, of the same tenant as `name` if that says one.
     fn count_beside(&self, name: &ClusterName, ha: &HaPairs) -> usize {
         if name.len() <= ha.cluster_labels.len() {
-            return self.all.len();
+            return self.numbers.len();
         }
         self.numbers.keys().filter(|known| known.last() == name.last()).count()
     }
@@ -94,20 +96,19 @@ impl Clusters {
         Some(standing.is_elected)
     }
 
-    /// Forgets clusters of which nobody was heard since `oldest_ms`. Says whether there were any: then no [`Standing`] from
-    /// before holds any more.
-    pub(super) fn forget_idle(&mut self, oldest_ms: i64) -> bool {
-        let before = self.all.len();
-        let kept = self.elected().into_iter().filter(|&(_, _, heard_ms)| heard_ms >= oldest_ms);
-        let kept: Vec<_> = kept.collect();
-        if kept.len() == before {
-            return false;
-        }
-        *self = Self::default();
-        for elected in kept {
-            self.add(elected);
-        }
-        true
+    /// Forgets clusters of which nobody was heard since `oldest_ms`. No [`Standing`] in one of them holds any more; all others do.
+    pub(super) fn forget_idle(&mut self, oldest_ms: i64) {
+        let Self { numbers, all, free } = self;
+        numbers.retain(|_, &mut number| {
+            let Some(cluster) = all.get_mut(number as usize) else { return false };
+            let is_kept = cluster.heard_ms >= oldest_ms;
+            if !is_kept {
+                cluster.term = cluster.term.wrapping_add(1);
+                cluster.elected = Box::default();
+                free.push(number);
+            }
+            is_kept
+        });
     }
 
     /// What is saved, in the order of names.
@@ -131,11 +132,16 @@ impl Clusters {
         Some(clusters)
     }
 
-    fn add(&mut self, (name, elected, heard_ms): Elected) -> u32 {
-        let number = self.all.len() as u32;
+    /// Its number, and its first term.
+    fn add(&mut self, (name, elected, heard_ms): Elected) -> (u32, u32) {
+        let number = self.free.pop().unwrap_or(self.all.len() as u32);
         self.numbers.insert(name, number);
+        if let Some(forgotten) = self.all.get_mut(number as usize) {
+            *forgotten = Cluster { elected, heard_ms, term: forgotten.term };
+            return (number, forgotten.term);
+        }
         self.all.push(Cluster { elected, heard_ms, term: 0 });
-        number
+        (number, 0)
     }
 }
 
@@ -183,9 +189,27 @@ mod tests {
         };
         assert!(hear(&mut clusters, "eu", 0) && hear(&mut clusters, "us", 5));
         assert!(!hear(&mut clusters, "ap", 6) && hear(&mut clusters, "eu", 7));
-        assert!(!clusters.forget_idle(5));
-        assert!(clusters.forget_idle(6));
+        clusters.forget_idle(5);
+        assert!(!hear(&mut clusters, "ap", 7));
+        clusters.forget_idle(6);
         assert!(hear(&mut clusters, "ap", 8) && !hear(&mut clusters, "us", 9));
+        assert_eq!(clusters.all.len(), 2, "numbers are given out again");
+    }
+
+    #[test]
+    fn where_a_replica_stands_holds_until_its_cluster_is_forgotten_and_not_for_the_next_one() {
+        let ha = HaPairs::default();
+        let mut clusters = Clusters::default();
+        let stands = |clusters: &mut Clusters, cluster: &str, now_ms| {
+            clusters.hear(name(cluster), "a", now_ms, &ha).unwrap().0
+        };
+        let (eu, us) = (stands(&mut clusters, "eu", 0), stands(&mut clusters, "us", 9));
+        clusters.forget_idle(9);
+        let ap = stands(&mut clusters, "ap", 10);
+        assert_eq!((ap.cluster, clusters.hear_again(eu, 11, ha.failover_ms)), (eu.cluster, None));
+        for standing in [us, ap] {
+            assert_eq!(clusters.hear_again(standing, 11, ha.failover_ms), Some(true));
+        }
     }
 
     #[test]

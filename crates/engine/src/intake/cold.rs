@@ -91,15 +91,15 @@ impl Intake {
     }
 
     /// Forgets silent series that have outlived themselves, which were not heard since `oldest_ms`, and those that are too many:
-    /// how many these were. At most `going_max` of them; the rest is there the next time.
+    /// how many these were. At most `batch_series` of them; the rest is there the next time.
     pub(super) fn sweep_cold(
         &mut self,
         oldest_ms: i64,
-        going_max: usize,
+        batch_series: usize,
         work: &mut [Work],
     ) -> u64 {
         let mut beyond = 0;
-        for _ in 0..going_max {
+        for _ in 0..batch_series {
             let Some((seen_ms, fingerprint)) = self.cold.oldest() else { break };
             let is_dead = seen_ms < oldest_ms;
             if !is_dead && self.cold.len() <= self.settings.series.cold_max {

@@ -16,9 +16,9 @@ const PARTS: usize = 1000;
 const PART_MS: i64 = SWEEP_EVERY_MS / PARTS as i64;
 /// Neighbours in the list that are in one part.
 const BLOCK: usize = 64;
-/// When so many series have gone for a record, those of further parts go with the next one. A few milliseconds, and as many in a
-/// second as a fleet of a million series loses in minutes.
-pub(super) const GOING_MAX: usize = 4096;
+/// How much is done at a time, which is no limit: when so many series have gone for a record, those of further parts go with the
+/// next one, and all of them go. A few milliseconds, and as many in a second as a fleet of a million series loses in minutes.
+pub(super) const BATCH_SERIES: usize = 4096;
 
 impl Intake {
     /// Forgets series from which nothing was received for longer than their time to live, and lets go of those that are
@@ -28,20 +28,20 @@ impl Intake {
         // Whole rounds that are late need not be made up for.
         self.swept_ms += (late_ms / SWEEP_EVERY_MS - 1).max(0) * SWEEP_EVERY_MS;
         let mut gone = 0;
-        while self.elapsed_ms - self.swept_ms >= PART_MS && gone < self.going_max {
+        while self.elapsed_ms - self.swept_ms >= PART_MS && gone < self.batch_series {
             self.swept_ms += PART_MS;
             let part = (self.swept_ms / PART_MS) as usize % PARTS;
             gone += self.sweep_part(part, work);
-            if part == 0 && self.clusters.forget_idle(self.oldest_ms()) {
-                self.aliases.clear();
+            if part == 0 {
+                self.clusters.forget_idle(self.oldest_ms());
             }
             // They are not counted: an engine that was restored knows none, and must do the same.
             let due = places(part, self.aliases.places());
             self.aliases.sweep(due, self.elapsed_ms, &self.entries, &self.hasher);
         }
         // As many as were let go of: what is out of memory has a bound of its own.
-        let going_max = gone.max(self.going_max);
-        counts.cold_forgotten += self.sweep_cold(self.oldest_ms(), going_max, work);
+        let batch_series = gone.max(self.batch_series);
+        counts.cold_forgotten += self.sweep_cold(self.oldest_ms(), batch_series, work);
     }
 
     /// How many of the part are gone.

@@ -88,8 +88,8 @@ impl Stepped {
         self.line.handle.close();
         while !self.line.messages.is_empty() || !self.line.recorder.waiting_room.is_empty() {
             self.line.record(usize::MAX, now_ms);
+            self.line.drain();
         }
-        self.line.drain();
         self.line.recorder.finish();
     }
 }

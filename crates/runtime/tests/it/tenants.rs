@@ -119,7 +119,7 @@ fn order_of_service(settings: Settings, then: Option<Settings>) -> String {
     submit("shop").expect("room");
     submit("bank").expect("room");
     let mut groups = Vec::new();
-    for _ in 0..5 {
+    for _ in 0..7 {
         line.record(64, 0);
         line.drain();
         groups.push(std::mem::take(&mut *answered.lock().expect("no panic")));
@@ -131,16 +131,48 @@ fn order_of_service(settings: Settings, then: Option<Settings>) -> String {
 #[test]
 fn whoever_sends_little_waits_for_one_round_of_those_who_send_much() {
     let tenants = || settings(&[("bank", 99), ("shop", 99)]);
-    assert_eq!(order_of_service(tenants(), None), "bsbbb|bbbb|bbb||");
+    assert_eq!(order_of_service(tenants(), None), "bsb|bb|bb|bb|bb|b|");
     // Without tenants nobody is told apart by the recorder's groups.
-    assert_eq!(order_of_service(Settings::default(), None), "bsbbbbbbbbbb||||");
+    assert_eq!(order_of_service(Settings::default(), None), "bsbbbbbbbbbb||||||");
 }
 
 #[test]
 fn a_configuration_is_for_whoever_comes_after_it_and_not_before() {
     let larger = || settings(&[("bank", 100), ("shop", 100)]);
     let tenants = settings(&[("bank", 99), ("shop", 99)]);
-    assert_eq!(order_of_service(tenants, Some(larger())), "bbbb|bbbb|bb|sb|");
+    assert_eq!(order_of_service(tenants, Some(larger())), "bb|bb|bb|bb|bb|sb|");
+}
+
+#[test]
+fn while_the_shards_are_behind_who_sends_much_waits_in_line_and_who_sends_little_goes_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut stepped, _) = Stepped::open(
+        &Arc::new(settings(&[("bank", 99), ("shop", 99)])),
+        Options { queue_requests_max: 9, ..options(1) },
+        Arc::new(StoppedClock),
+        Box::new(|_| {}),
+        durability(folder.path()),
+    )
+    .expect("a start");
+    let line = stepped.line();
+    let submit = |line: &bellwether_runtime::testing::Line, tenant, step| {
+        line.handle().submit(request(Some(tenant), step), Box::new(|_| {})).expect("room");
+    };
+    let first = line.committed_below();
+    (0..6).for_each(|step| submit(line, "bank", step));
+    for _ in 0..3 {
+        line.record(64, 0);
+    }
+    assert_eq!(line.committed_below() - first, 2, "the sequencer has not taken them");
+    submit(line, "shop", 0);
+    line.record(64, 0);
+    assert_eq!(line.committed_below() - first, 3);
+    assert!(line.step(0), "the sequencer takes one of the bank");
+    line.record(64, 0);
+    assert_eq!(line.committed_below() - first, 4);
+    line.drain();
+    line.record(64, 0);
+    assert_eq!(line.committed_below() - first, 6);
 }
 
 #[test]

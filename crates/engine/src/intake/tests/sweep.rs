@@ -12,13 +12,13 @@ const SERIES: usize = 200;
 /// So many of a list that short are in one part, which is not cut.
 const PART_MAX: usize = 64;
 
-fn rig(cold_max: usize, going_max: usize) -> Rig {
+fn rig(cold_max: usize, batch_series: usize) -> Rig {
     let mut settings = Settings::default();
     settings.series.idle_after_ms = IDLE_MS;
     settings.series.time_to_live_ms = LIVE_MS;
     settings.series.cold_max = cold_max;
     let mut rig = Rig::new(settings);
-    rig.intake.going_max = going_max;
+    rig.intake.batch_series = batch_series;
     rig
 }
 
@@ -51,12 +51,12 @@ proptest! {
     #[test]
     fn whoever_is_silent_goes_in_time_and_never_too_many_for_one_record(
         steps in prop::collection::vec((1..90_000_i64, 0..SERIES, 0..SERIES), 1..30),
-        going_max in prop::sample::select(vec![8, 64, 100]),
+        batch_series in prop::sample::select(vec![8, 64, 100]),
         cold_max in prop::sample::select(vec![50, SERIES]),
     ) {
         let all = all_series();
         let fingerprints: Vec<_> = all.iter().map(LabelSet::fingerprint).collect();
-        let (mut bit_by_bit, mut at_once) = (rig(cold_max, going_max), rig(cold_max, usize::MAX));
+        let (mut bit_by_bit, mut at_once) = (rig(cold_max, batch_series), rig(cold_max, usize::MAX));
         let mut seen_ms = [None; SERIES];
         // At the end the last ones keep sending, every minute, and all others fall silent for good.
         let kept = 190..SERIES;
@@ -71,8 +71,8 @@ proptest! {
             let now_ms = bit_by_bit.intake.elapsed_ms;
             seen_ms[touched].fill(Some(now_ms));
             let (left, forgotten) = bit_by_bit.gone();
-            prop_assert!(left < going_max + PART_MAX, "{} left for one record", left);
-            prop_assert!(forgotten <= left.max(going_max), "{} were forgotten", forgotten);
+            prop_assert!(left < batch_series + PART_MAX, "{} left for one record", left);
+            prop_assert!(forgotten <= left.max(batch_series), "{} were forgotten", forgotten);
             prop_assert!(bit_by_bit.intake.cold() <= cold_max);
             let (in_memory, silent) = (bit_by_bit.in_memory(), bit_by_bit.silent());
             for (number, seen_ms) in seen_ms.iter().enumerate() {
