@@ -46,14 +46,16 @@ impl<T: Copy + Default> States<T> {
         let (slot, length) = (slot as u32, Self::CHUNK as u32);
         let (chunk, place) = ((slot / length) as usize, (slot % length) as usize);
         if chunk >= self.0.len() {
-            self.grow(chunk);
+            return self.grown_to(chunk, place);
         }
         &mut self.0[chunk][place]
     }
 
     #[cold]
-    fn grow(&mut self, chunk: usize) {
+    #[inline(never)]
+    fn grown_to(&mut self, chunk: usize, place: usize) -> &mut T {
         self.0.resize_with(chunk + 1, || vec![T::default(); Self::CHUNK].into_boxed_slice());
+        &mut self.0[chunk][place]
     }
 
     /// Writes the state in `slot`.

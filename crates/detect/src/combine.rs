@@ -159,8 +159,7 @@ impl Combiner {
         // In 32 bits, of which a conversion is shorter.
         let point = place as u32 as usize;
         if point >= POINTS - 1 {
-            // Below a probability of 1e-4 the cotangent is 1 / (pi p) to within 1e-7.
-            return libm::exp10(surprise) / PI;
+            return far_cauchy(surprise);
         }
         let (low, high) = (self.0.cauchy[point], self.0.cauchy[point + 1]);
         low + (place - point as f64) * (high - low)
@@ -179,6 +178,13 @@ impl Combiner {
         let (low, high) = (cauchy[above - 1], cauchy[above]);
         surprise_at((above - 1) as f64 + (variate - low) / (high - low))
     }
+}
+
+/// [`Combiner::cauchy`] behind the table: below a probability of 1e-4 the cotangent is 1 / (pi p) to within 1e-7.
+#[cold]
+#[inline(never)]
+fn far_cauchy(surprise: f64) -> f64 {
+    libm::exp10(surprise) / PI
 }
 
 /// The key of a variate, which is 0 or more: it grows with it, and is 0 at first.

@@ -129,7 +129,11 @@ impl Ladder {
             let known = f64::from(*rung);
             let moved =
                 if value > known { smaller(gain * (one_in - 1.0), STEP_UP_MAX) } else { -gain };
-            let step = larger(prior.steadiness * (low - below), SLOPE_MIN);
+            let step = if prior.steadiness > 0.0 {
+                larger(prior.steadiness * (low - below), SLOPE_MIN)
+            } else {
+                SLOPE_MIN
+            };
             below = low;
             low = larger(known + moved, low + step);
             *rung = low as f32;

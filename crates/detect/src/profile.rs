@@ -136,7 +136,7 @@ impl SignalProfile {
         // Both zeros are one value.
         let value = value + 0.0;
         if self.samples == 0 {
-            (self.min, self.max) = (value, value);
+            self.begin_block(value);
         }
         self.samples += 1;
         self.min = smaller(self.min, value);
@@ -192,6 +192,11 @@ impl SignalProfile {
             }
             self.distinct += 1;
         }
+    }
+
+    #[cold]
+    fn begin_block(&mut self, value: f64) {
+        (self.min, self.max) = (value, value);
     }
 
     #[cold]

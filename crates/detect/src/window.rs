@@ -133,6 +133,7 @@ impl QuantileWindow {
     }
 
     /// Inserts `value` into a window of `samples` samples; the oldest one leaves when it is full.
+    #[inline]
     pub(crate) fn insert(&mut self, value: f64, samples: u32) {
         if self.skip > 0 {
             self.skip -= 1;
@@ -142,43 +143,54 @@ impl QuantileWindow {
         self.skip = (thinning - 1) as u16;
         let len_max = if thinning == 1 { samples } else { samples / thinning };
         let len_max = len_max.clamp(SETTLED as u32, RING as u32) as u16;
-        match &mut self.content {
-            Content::Exact(values) => {
-                values[usize::from(self.len)] = value;
-                self.len += 1;
-                let mut sorted = *values;
-                let sorted = &mut sorted[..usize::from(self.len)];
-                sorted.sort_unstable_by(f64::total_cmp);
-                let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share) as usize];
-                self.quartiles = Quartiles { first: at(0.25), median: at(0.5), third: at(0.75) };
-                if usize::from(self.len) == SETTLED {
-                    let coded = Coded::of(values, self.quartiles);
-                    self.head = if self.len == len_max { 0 } else { self.len };
-                    self.content = Content::Coded(coded);
-                }
-            }
-            Content::Coded(coded) => {
-                let head = usize::from(self.head);
-                if self.len == len_max {
-                    coded.counts[usize::from(coded.codes[head])] -= 1;
-                } else {
-                    self.len += 1;
-                }
-                let code = coded.code(value);
-                coded.codes[head] = code;
-                coded.counts[usize::from(code)] += 1;
-                self.head = if self.head + 1 >= len_max { 0 } else { self.head + 1 };
-                self.since_relay = self.since_relay.saturating_add(1);
-                if self.head.is_multiple_of(READ_EVERY) {
-                    self.quartiles = coded.quartiles(self.len);
-                    if self.since_relay >= RELAY_EVERY
-                        && coded.relay_if_needed(self.quartiles, value, usize::from(self.len))
-                    {
-                        self.since_relay = 0;
-                        self.quartiles = coded.quartiles(self.len);
-                    }
-                }
-            }
+        let Content::Coded(coded) = &mut self.content else {
+            return self.insert_exactly(value, len_max);
+        };
+        let head = usize::from(self.head);
+        if self.len == len_max {
+            coded.counts[usize::from(coded.codes[head])] -= 1;
+        } else {
+            self.len += 1;
+        }
+        let code = coded.code(value);
+        coded.codes[head] = code;
+        coded.counts[usize::from(code)] += 1;
+        self.head = if self.head + 1 >= len_max { 0 } else { self.head + 1 };
+        self.since_relay = self.since_relay.saturating_add(1);
+        if self.head.is_multiple_of(READ_EVERY) {
+            self.read(value);
+        }
+    }
+
+    /// The same while values are kept exactly.
+    #[cold]
+    #[inline(never)]
+    fn insert_exactly(&mut self, value: f64, len_max: u16) {
+        let Content::Exact(values) = &mut self.content else { return };
+        values[usize::from(self.len)] = value;
+        self.len += 1;
+        let mut sorted = *values;
+        let sorted = &mut sorted[..usize::from(self.len)];
+        sorted.sort_unstable_by(f64::total_cmp);
+        let at = |share: f64| sorted[((sorted.len() - 1) as f64 * share) as usize];
+        self.quartiles = Quartiles { first: at(0.25), median: at(0.5), third: at(0.75) };
+        if usize::from(self.len) == SETTLED {
+            let coded = Coded::of(values, self.quartiles);
+            self.head = if self.len == len_max { 0 } else { self.len };
+            self.content = Content::Coded(coded);
+        }
+    }
+
+    /// Reads the quartiles anew, and lays the buckets anew where that is due. `value` is the newest one.
+    #[inline(never)]
+    fn read(&mut self, value: f64) {
+        let Content::Coded(coded) = &mut self.content else { return };
+        self.quartiles = coded.quartiles(self.len);
+        if self.since_relay >= RELAY_EVERY
+            && coded.relay_if_needed(self.quartiles, value, usize::from(self.len))
+        {
+            self.since_relay = 0;
+            self.quartiles = coded.quartiles(self.len);
         }
     }
 }
@@ -199,7 +211,8 @@ impl Coded {
     }
 
     fn code(&self, value: f64) -> u8 {
-        ((value - self.base) / self.width).clamp(0.0, (BUCKETS - 1) as f64) as u8
+        // What a conversion cannot hold is the nearest that it can, and what is not a number is 0.
+        (((value - self.base) / self.width) as u8).min(BUCKETS as u8 - 1)
     }
 
     /// Reads the quartiles of `len` samples, interpolating within buckets.

@@ -279,12 +279,18 @@ impl Partition {
         }
     }
 
+    #[inline]
     fn sample(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) {
-        let ordering = self.settings.ordering;
-        if ordering.lateness_ms == 0 {
+        if self.settings.ordering.lateness_ms == 0 {
             self.in_order(elapsed_ms, row, outputs);
-            return;
+        } else {
+            self.hold(elapsed_ms, row, outputs);
         }
+    }
+
+    /// Holds a sample back for those that may come late, and judges what waits no longer.
+    fn hold(&mut self, elapsed_ms: i64, row: Row, outputs: &mut Outputs) {
+        let ordering = self.settings.ordering;
         let Some(series) = self.series.get_mut(row.slot) else { return };
         if let Some(reason) = series.refuses(row) {
             self.leave_out(row, reason, outputs);

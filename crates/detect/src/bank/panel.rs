@@ -39,31 +39,32 @@ impl Panel<'_> {
     pub(super) fn judge(self, slot: usize, observation: &Observation) -> Base {
         let Self { columns, verdicts, combiner, least, side, class, is_deep, has_one } = self;
         verdicts.resize(columns.len(), Verdict::WarmingUp);
-        let (mut most, mut loudest, mut departs) = (f64::NEG_INFINITY, None, false);
-        let [mut departures, mut others] = [Voices::default(); 2];
-        for (place, (column, verdict)) in columns.iter_mut().zip(verdicts).enumerate() {
-            if let Some(class) = class
-                && !column.judges(class, is_deep)
-            {
-                *verdict = Verdict::NotApplicable;
-                continue;
-            }
-            column.observe(slot, observation, verdict);
-            let Verdict::Scored { mut surprise, expected } = *verdict else { continue };
-            let judges_departure = column.judges_departure();
-            if !judges_departure {
-                departs |= surprise >= EXCURSION_SURPRISE;
-            } else if muted(least, side, observation.value, expected.center).is_none() {
-                departs = true;
-            } else {
-                surprise = 0.0;
-            }
-            let voices = if judges_departure { &mut departures } else { &mut others };
-            combiner.hear(voices, surprise);
-            if surprise > most {
-                (most, loudest) = (surprise, Some(place));
+        for (column, verdict) in columns.iter_mut().zip(&mut *verdicts) {
+            match class {
+                Some(class) if !column.judges(class, is_deep) => *verdict = Verdict::NotApplicable,
+                _ => column.observe(slot, observation, verdict),
             }
         }
+        // Only now is heard what they said: whoever calls keeps nothing in registers meanwhile. For the same reason either kind
+        // of voices is heard for itself, instead of those that were chosen.
+        let (mut most, mut loudest, mut departs) = (f64::NEG_INFINITY, 0, false);
+        let [mut departures, mut others] = [Voices::default(); 2];
+        for (place, (column, verdict)) in columns.iter().zip(&*verdicts).enumerate() {
+            let Verdict::Scored { mut surprise, expected } = *verdict else { continue };
+            if column.judges_departure() {
+                let counts = muted(least, side, observation.value, expected.center).is_none();
+                departs |= counts;
+                surprise = if counts { surprise } else { 0.0 };
+                combiner.hear(&mut departures, surprise);
+            } else {
+                departs |= surprise >= EXCURSION_SURPRISE;
+                combiner.hear(&mut others, surprise);
+            }
+            if surprise > most {
+                (most, loudest) = (surprise, place);
+            }
+        }
+        let loudest = (most > f64::NEG_INFINITY).then_some(loudest);
         let departure = combiner.agreed(&departures, has_one);
         let surprise = combiner.with_others(departure, &others);
         Base { surprise, departure, others, loudest, departs }

@@ -36,7 +36,14 @@ impl Default for Excursion {
 
 impl Excursion {
     /// Follows the excursion; whether the present row may be learned.
+    #[inline]
     pub(crate) fn counts(&mut self, surprise: f64) -> bool {
+        // Almost every row is calm, and none of an excursion.
+        (surprise < EXCURSION_SURPRISE && self.odd == 0) || self.follow(surprise)
+    }
+
+    #[inline(never)]
+    fn follow(&mut self, surprise: f64) -> bool {
         let rows_max = 1.0 + USUAL_LENGTHS * self.usual;
         if surprise >= EXCURSION_SURPRISE {
             self.odd = self.odd.saturating_add(1);

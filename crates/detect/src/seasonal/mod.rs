@@ -258,6 +258,11 @@ struct Learn {
 }
 
 impl Seasonal {
+    #[expect(
+        clippy::inline_always,
+        reason = "what it is told is in registers, or worked out in passing"
+    )]
+    #[inline(always)]
     fn learn(
         &self,
         state: &mut State,

@@ -1,9 +1,9 @@
 //! Rows in the order of event time, second by second, within a bound on memory.
 //!
 //! What is in order but for small disorder streams through a window. What is not, a file that is sorted by series above
-//! all, is cut into runs that fill the memory; each is sorted and put aside on disk, and then all are merged. Which of
-//! both is right is decided when the memory is full for the first time. Whoever looks in order then and turns out not to
-//! be has to be read again: that is [`Next::Disorder`].
+//! all, is cut into runs that are sorted while they are in the processor's cache, and then all are merged. When they fill the
+//! memory, they become one that is put aside on disk. Which of both is right is decided when the memory is nearly full for
+//! the first time. Whoever looks in order then and turns out not to be has to be read again: that is [`Next::Disorder`].
 
 mod merge;
 mod runs;
@@ -19,8 +19,14 @@ use super::error::HistoryError;
 
 /// What lies in one of these is one record.
 pub(super) const CELL_MS: i64 = 1000;
-/// Memory that a row takes while it is sorted: itself, and its part of the scratch that sorting needs.
+/// Memory that a row takes in a window: itself, and its part of the scratch that sorting needs.
 const ROW_BYTES: usize = 40;
+/// The same in runs, which are sorted one at a time.
+const RUN_ROW_BYTES: usize = 25;
+/// Rows of a run: with the scratch that sorting them needs they fit into the cache of a core.
+const RUN_ROWS: usize = 1 << 15;
+/// A source may give so many rows more than it takes.
+const SURPLUS_ROWS: usize = 1 << 16;
 /// Fewest rows that are sorted at a time.
 const ROWS_MIN: usize = 1024;
 /// Rows that a window reads at a time.
@@ -57,8 +63,12 @@ pub(super) enum Next {
 pub(super) struct Ordered<'a> {
     source: Box<Source<'a>>,
     options: OrderOptions,
+    /// Rows that a window may hold, and all runs in memory.
     rows_max: usize,
+    run_rows_max: usize,
     buffer: Vec<NumberedSample>,
+    /// Where in the buffer the runs end, as long as rows are gathered in runs.
+    run_ends: Vec<usize>,
     /// Rows of the buffer that were given.
     given: usize,
     /// Everything before this was given.
@@ -78,8 +88,10 @@ impl<'a> Ordered<'a> {
         Self {
             source,
             rows_max: (options.memory_bytes / ROW_BYTES).max(ROWS_MIN),
+            run_rows_max: (options.memory_bytes / RUN_ROW_BYTES).max(ROWS_MIN),
             options,
             buffer: Vec::new(),
+            run_ends: Vec::new(),
             given: 0,
             given_until: Timestamp::MIN,
             complete_until: Timestamp::MIN,
@@ -141,12 +153,12 @@ impl<'a> Ordered<'a> {
             self.is_begun = true;
             // Memory that is never touched costs nothing; what grows step by step is cleared and copied over and over. Where
             // there is not that much it grows all the same.
-            _ = self.buffer.try_reserve_exact(self.rows_max);
-            self.read_up_to(self.rows_max)?;
+            _ = self.buffer.try_reserve_exact(self.run_rows_max + SURPLUS_ROWS);
+            self.gather_up_to(self.rows_max)?;
             let oldest = self.buffer.iter().map(|row| row.at).min().unwrap_or(self.newest);
             let is_small = self.lag_ms <= self.newest.ms_since(oldest) / SMALL_PART;
-            if !self.is_ended && (self.options.sorts || !is_small) {
-                self.spill()?;
+            if self.is_ended || self.options.sorts || !is_small {
+                self.merge = Some(self.sort_all()?);
                 return Ok(true);
             }
         }
@@ -172,21 +184,30 @@ impl<'a> Ordered<'a> {
         Ok(())
     }
 
+    /// Reads until the buffer holds `rows`, or there are no more, and sorts them run by run, each as soon as it is there.
+    fn gather_up_to(&mut self, rows: usize) -> Result<(), HistoryError> {
+        while self.buffer.len() < rows && !self.is_ended {
+            let begin = self.buffer.len();
+            self.read_up_to((begin + RUN_ROWS).min(rows))?;
+            sort_by_time(&mut self.buffer[begin..]);
+            self.run_ends.push(self.buffer.len());
+        }
+        Ok(())
+    }
+
     /// Reads everything, putting aside what is more than the memory takes.
-    fn spill(&mut self) -> Result<(), HistoryError> {
+    fn sort_all(&mut self) -> Result<Merge, HistoryError> {
         let mut runs = Runs::new(self.options.folder.clone());
         loop {
-            sort_by_time(&mut self.buffer);
+            self.gather_up_to(self.run_rows_max)?;
+            let rows = std::mem::take(&mut self.buffer);
+            let ends = std::mem::take(&mut self.run_ends);
             if self.is_ended {
-                break;
+                return runs.merge(rows, &ends);
             }
-            runs.add(&self.buffer)?;
-            self.spilled_rows += self.buffer.len() as u64;
-            self.buffer.clear();
-            self.read_up_to(self.rows_max)?;
+            self.spilled_rows += rows.len() as u64;
+            self.buffer = runs.add(rows, &ends)?;
         }
-        self.merge = Some(runs.merge(std::mem::take(&mut self.buffer))?);
-        Ok(())
     }
 }
 

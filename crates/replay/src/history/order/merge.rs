@@ -1,86 +1,127 @@
 //! Sorted runs, merged second by second.
+//!
+//! Which run goes on first is kept in a heap: of hundreds of runs a second may be in one only, or in all of them.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use bellwether_engine::NumberedSample;
+use bellwether_series::Timestamp;
 
 use super::super::error::HistoryError;
 use super::super::rows::RowsReader;
-use super::end_of_cell;
+use super::{end_of_cell, sort_by_time};
 
 /// Runs that are merged.
 pub(super) struct Merge {
     folder: PathBuf,
-    cursors: Vec<Cursor>,
+    /// The rows of all runs in memory.
+    memory: Vec<NumberedSample>,
+    runs: Vec<Run>,
+    /// When each run goes on that has rows left, and its number.
+    waiting: BinaryHeap<Reverse<(Timestamp, usize)>>,
 }
 
-/// A run, and where in it the merge is: always on a row, since a run without any is left out.
-struct Cursor {
-    /// What is not read yet; the last run was never put aside.
-    rest: Option<RowsReader>,
-    rows: Vec<NumberedSample>,
-    next: usize,
+/// What is left of a run.
+enum Run {
+    /// Rows in memory.
+    Memory(Range<usize>),
+    /// Rows in a file, and those that were read of it, of which the first ones were taken.
+    File { rest: RowsReader, rows: Vec<NumberedSample>, taken: usize },
 }
 
 impl Merge {
+    /// Of `files`, and of the runs in memory that end at `ends` of `memory`.
     pub(super) fn new(
-        runs: Vec<RowsReader>,
-        last: Vec<NumberedSample>,
+        files: Vec<RowsReader>,
+        memory: Vec<NumberedSample>,
+        ends: &[usize],
         folder: PathBuf,
     ) -> Result<Self, HistoryError> {
-        let mut merge = Self { folder, cursors: Vec::with_capacity(runs.len() + 1) };
-        for run in runs {
-            merge.cursors.push(Cursor { rest: Some(run), rows: Vec::new(), next: 0 });
+        let begins = std::iter::once(0).chain(ends.iter().copied());
+        let in_memory = begins.zip(ends).map(|(begin, &end)| Run::Memory(begin..end));
+        let in_file = |rest| Run::File { rest, rows: Vec::new(), taken: 0 };
+        let runs = files.into_iter().map(in_file).chain(in_memory).collect();
+        let mut merge = Self { folder, memory, runs, waiting: BinaryHeap::new() };
+        for (number, run) in merge.runs.iter_mut().enumerate() {
+            let first = run.next(&merge.memory, &merge.folder)?;
+            merge.waiting.extend(first.map(|first| Reverse((first, number))));
         }
-        merge.cursors.push(Cursor { rest: None, rows: last, next: 0 });
-        merge.load()?;
         Ok(merge)
     }
 
-    /// Appends the rows of the next second that has any to `cell`: those of a run in its order, one run behind the other.
-    /// False when there are none.
-    pub(super) fn next(&mut self, cell: &mut Vec<NumberedSample>) -> Result<bool, HistoryError> {
-        let Some(first) = self.cursors.iter().map(|cursor| cursor.rows[cursor.next].at).min()
-        else {
-            return Ok(false);
-        };
-        let end = end_of_cell(first);
-        for cursor in &mut self.cursors {
-            loop {
-                let rest = &cursor.rows[cursor.next..];
-                let rows = &rest[..rest.partition_point(|row| row.at < end)];
-                cell.extend_from_slice(rows);
-                cursor.next += rows.len();
-                if cursor.next < cursor.rows.len() || !cursor.load(&self.folder)? {
-                    break;
-                }
+    /// Appends the rows of the next second that has any to `rows`, in the order of time. False when there are none.
+    pub(super) fn next(&mut self, rows: &mut Vec<NumberedSample>) -> Result<bool, HistoryError> {
+        let Some(&Reverse((first, _))) = self.waiting.peek() else { return Ok(false) };
+        let (begin, end) = (rows.len(), end_of_cell(first));
+        while let Some(mut earliest) = self.waiting.peek_mut() {
+            let Reverse((at, number)) = *earliest;
+            if at >= end {
+                break;
+            }
+            let run = &mut self.runs[number];
+            run.take_until(end, &self.memory, rows);
+            match run.next(&self.memory, &self.folder)? {
+                Some(next) => *earliest = Reverse((next, number)),
+                None => _ = PeekMut::pop(earliest),
             }
         }
-        self.cursors.retain(|cursor| cursor.next < cursor.rows.len());
+        sort_by_time(&mut rows[begin..]);
         Ok(true)
     }
 
-    fn load(&mut self) -> Result<(), HistoryError> {
-        for cursor in &mut self.cursors {
-            if cursor.rows.is_empty() {
-                cursor.load(&self.folder)?;
-            }
-        }
-        self.cursors.retain(|cursor| cursor.next < cursor.rows.len());
-        Ok(())
+    /// The memory that the rows were in, without them.
+    pub(super) fn into_memory(self) -> Vec<NumberedSample> {
+        let mut memory = self.memory;
+        memory.clear();
+        memory
     }
 }
 
-impl Cursor {
-    /// Reads on; false if there is nothing more.
-    fn load(&mut self, folder: &Path) -> Result<bool, HistoryError> {
-        let Some(run) = &mut self.rest else { return Ok(false) };
-        self.next = 0;
-        self.rows.clear();
-        run.read(&mut self.rows).map_err(|source| HistoryError::Spill {
-            folder: folder.to_owned(),
-            source: source.into(),
-        })?;
-        Ok(!self.rows.is_empty())
+impl Run {
+    /// Appends those rows before `end` to `rows` that are in memory.
+    fn take_until(
+        &mut self,
+        end: Timestamp,
+        memory: &[NumberedSample],
+        rows: &mut Vec<NumberedSample>,
+    ) {
+        let left = match self {
+            Self::Memory(left) => &memory[left.clone()],
+            Self::File { rows, taken, .. } => &rows[*taken..],
+        };
+        // They are copied anyway, so to look at each costs less than to jump back and forth.
+        let count = left.iter().take_while(|row| row.at < end).count();
+        rows.extend_from_slice(&left[..count]);
+        match self {
+            Self::Memory(left) => left.start += count,
+            Self::File { taken, .. } => *taken += count,
+        }
+    }
+
+    /// The time of its next row; reads on in a file for that. `None` if there is none.
+    fn next(
+        &mut self,
+        memory: &[NumberedSample],
+        folder: &Path,
+    ) -> Result<Option<Timestamp>, HistoryError> {
+        let next = match self {
+            Self::Memory(left) => memory[left.clone()].first(),
+            Self::File { rest, rows, taken } => {
+                if *taken == rows.len() {
+                    *taken = 0;
+                    rows.clear();
+                    rest.read(rows).map_err(|source| HistoryError::Spill {
+                        folder: folder.to_owned(),
+                        source: source.into(),
+                    })?;
+                }
+                rows.get(*taken)
+            }
+        };
+        Ok(next.map(|row| row.at))
     }
 }

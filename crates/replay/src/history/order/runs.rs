@@ -9,7 +9,6 @@ use bellwether_engine::NumberedSample;
 use super::super::error::{Cause, HistoryError};
 use super::super::rows::{BATCH_ROWS, RowsReader, RowsWriter};
 use super::merge::Merge;
-use super::sort_by_time;
 
 /// Runs that are merged at a time, each of which has a file open.
 const RUNS_MAX: usize = 256;
@@ -25,41 +24,56 @@ impl Runs {
         Self { folder, files: Vec::new() }
     }
 
-    /// Puts a run aside. When there are too many, they become one.
-    pub(super) fn add(&mut self, rows: &[NumberedSample]) -> Result<(), HistoryError> {
+    /// Puts rows aside, as one run; those that end at one of `ends` are in order already. When there are too many runs, they
+    /// become one. The memory of the rows comes back.
+    pub(super) fn add(
+        &mut self,
+        rows: Vec<NumberedSample>,
+        ends: &[usize],
+    ) -> Result<Vec<NumberedSample>, HistoryError> {
         if self.files.len() >= RUNS_MAX {
             let files = std::mem::take(&mut self.files);
-            let mut merge = self.merge_of(files, Vec::new())?;
-            let mut writer = self.writer()?;
-            let (mut cell, mut waiting) = (Vec::new(), Vec::new());
-            let mut is_more = true;
-            while is_more {
-                cell.clear();
-                is_more = merge.next(&mut cell)?;
-                sort_by_time(&mut cell);
-                waiting.append(&mut cell);
-                if waiting.len() >= BATCH_ROWS || !is_more {
-                    writer.write(&waiting).map_err(|source| self.refused(source))?;
-                    waiting.clear();
-                }
-            }
-            self.finish(writer)?;
+            let merge = self.merge_of(files, Vec::new(), &[])?;
+            self.write(merge)?;
         }
-        let mut writer = self.writer()?;
-        writer.write(rows).map_err(|source| self.refused(source))?;
-        self.finish(writer)
+        let merge = self.merge_of(Vec::new(), rows, ends)?;
+        self.write(merge)
     }
 
-    /// All runs together with `last`, which is sorted too.
-    pub(super) fn merge(mut self, last: Vec<NumberedSample>) -> Result<Merge, HistoryError> {
+    /// All runs together with those in memory that end at `ends` of `rows`.
+    pub(super) fn merge(
+        mut self,
+        rows: Vec<NumberedSample>,
+        ends: &[usize],
+    ) -> Result<Merge, HistoryError> {
         let files = std::mem::take(&mut self.files);
-        self.merge_of(files, last)
+        self.merge_of(files, rows, ends)
     }
 
-    fn merge_of(&self, files: Vec<File>, last: Vec<NumberedSample>) -> Result<Merge, HistoryError> {
+    fn merge_of(
+        &self,
+        files: Vec<File>,
+        rows: Vec<NumberedSample>,
+        ends: &[usize],
+    ) -> Result<Merge, HistoryError> {
         let open = |file| RowsReader::open(file).map_err(|source| self.refused(source));
-        let runs = files.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        Merge::new(runs, last, self.folder.clone())
+        let files = files.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        Merge::new(files, rows, ends, self.folder.clone())
+    }
+
+    /// Puts what comes of `merge` aside, whose memory comes back.
+    fn write(&mut self, mut merge: Merge) -> Result<Vec<NumberedSample>, HistoryError> {
+        let mut writer = self.writer()?;
+        let (mut waiting, mut is_more) = (Vec::new(), true);
+        while is_more {
+            is_more = merge.next(&mut waiting)?;
+            if waiting.len() >= BATCH_ROWS || !is_more {
+                writer.write(&waiting).map_err(|source| self.refused(source))?;
+                waiting.clear();
+            }
+        }
+        self.finish(writer)?;
+        Ok(merge.into_memory())
     }
 
     fn writer(&self) -> Result<RowsWriter, HistoryError> {

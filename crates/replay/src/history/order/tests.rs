@@ -35,6 +35,7 @@ fn cells(
     loop {
         match ordered.next(&mut cell).unwrap() {
             Next::Cell => {
+                assert!(cell.is_sorted_by_key(|row| row.at));
                 let mut cell: Vec<_> =
                     cell.iter().map(|row| (row.at.as_ms(), row.series)).collect();
                 cell.sort_unstable();
@@ -74,7 +75,7 @@ fn what_turns_out_not_to_be_in_order_has_to_be_sorted() {
 
 #[test]
 fn more_runs_than_files_may_be_open_are_merged_on_the_way() {
-    let rows: Vec<_> = (0..300_u32 * ROWS_MIN as u32)
+    let rows: Vec<_> = (0..500_u32 * ROWS_MIN as u32)
         .map(|number| row(i64::from(number.wrapping_mul(2_654_435_761) % 100_000), number))
         .collect();
     assert!(cells(&rows, 64, ROWS_MIN, false) == (Some(reference(&rows)), true));
