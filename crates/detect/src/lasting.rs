@@ -6,7 +6,7 @@
 //! surprise that an alert needs is read off it. It never needs more than a single sample would.
 //!
 //! An alert is about what happens once in a million stretches, of which a series has seen thousands. So it gets as much of
-//! the credit that the ladder gives as it has evidence: half after 800 stretches, but an alert always needs 65 % of the surprise
+//! the credit that the ladder gives as it has evidence: half after 700 stretches, but an alert always needs 65 % of the surprise
 //! that a single sample would, and 3. Series that come in bursts (skewed ones, counts) break their habits once a week, and when they do it
 //! lasts, and a few detectors that somebody chose agree more easily than the default ones; what the deep tier alone remembers lasts by
 //! nature: those get half after 5,000.
@@ -30,6 +30,8 @@ const ENOUGH_SHARE: f64 = 0.65;
 const ENOUGH_MIN: f64 = 3.0;
 /// Samples without credit after a series began again: what restarts comes back a little different.
 const SETTLING_SAMPLES: u8 = 30;
+/// Smallest surprise of the stretches of an excursion.
+const EXCURSION_MIN: f64 = 3.5;
 /// Stretches of an excursion that are held back from the ladder: a quarter of an hour of those of two minutes.
 const HELD_STRETCHES: u8 = 8;
 
@@ -47,7 +49,7 @@ impl Habits {
     fn half(self) -> f64 {
         match self {
             Self::Bursty => 5_000.0,
-            Self::Steady => 800.0,
+            Self::Steady => 700.0,
         }
     }
 }
@@ -102,7 +104,7 @@ impl Lasting {
     #[inline]
     fn end_stretch(&mut self) {
         let least = f64::from(self.least);
-        if least >= ENOUGH_MIN && self.held < HELD_STRETCHES {
+        if least >= EXCURSION_MIN && self.held < HELD_STRETCHES {
             self.held += 1;
             self.held_sum += self.least;
             return;
