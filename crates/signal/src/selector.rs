@@ -42,7 +42,7 @@ pub fn parse_selector(selector: &str) -> Result<Matchers, SelectorError> {
         return Err(SelectorError::TooLong);
     }
     let not_a_selector = || SelectorError::NotASelector { selector: selector.to_owned() };
-    if has_more_than_a_selector(selector) {
+    if may_have_a_duration(selector) {
         return Err(not_a_selector());
     }
     let expression = parser::parse(selector)
@@ -65,18 +65,22 @@ pub fn parse_selector(selector: &str) -> Result<Matchers, SelectorError> {
     Ok(Matchers::new(matchers?))
 }
 
-/// Whether there is more to a text than `name{...}`, or may be.
+/// Whether a duration may be in a text, which is none in any selector: a range, an offset.
 ///
-/// Looked for before the parser runs: it panics on a range or an offset of more seconds than a
-/// [`Duration`](std::time::Duration) holds, as in `up[6e56]`.
-fn has_more_than_a_selector(text: &str) -> bool {
+/// Looked for before the parser runs: it panics on one of more seconds than a [`Duration`](std::time::Duration) holds, as in
+/// `up[6e56]`.
+fn may_have_a_duration(text: &str) -> bool {
     let bare = without_strings(text);
     let (name, labels) = bare.split_once('{').unwrap_or((&bare, ""));
     let after = labels.split_once('}').map_or("", |(_, after)| after);
+    let is_word = |c: char| c.is_alphanumeric() || matches!(c, '_' | ':' | '.');
+    let words = |text: &str| -> Vec<String> {
+        text.split(|c| !is_word(c)).map(str::to_ascii_lowercase).collect()
+    };
+    // A metric may be called so.
+    let mut words = words(name).into_iter().skip(1).chain(words(after));
     // A comment could hide a quote from `without_strings`.
-    bare.contains(['[', '(', '#'])
-        || name.split_whitespace().count() > 1
-        || !after.trim().is_empty()
+    bare.contains(['[', '#']) || words.any(|word| word == "offset")
 }
 
 /// A text of PromQL, from which the strings in quotes are cut where the parser's lexer ends them: by it a
@@ -130,6 +134,8 @@ mod tests {
             "up[6e56]",
             "rate(1/2[6e56])",
             "up offset 6e56",
+            "(up)OFFSET 6e56",
+            "offset offset 6e56",
             "{a=\"}\"} offset 6e56",
             "{#\"\n}[6e56]#\"",
             r"{a=`\` x `}[6e56]",
@@ -143,6 +149,7 @@ mod tests {
 
     #[test]
     fn a_string_may_hold_what_a_selector_may_not() {
+        assert!(parse_selector(r#"kafka_offset{offset="5m"}"#).is_ok());
         for value in [r#""[(#{}""#, r#"'"]['"#, "`[`", r#""\"} offset""#] {
             let text = format!(" up {{a={value}}} ");
             assert!(parse_selector(&text).is_ok(), "{text}");
