@@ -3,8 +3,10 @@
 //! incidents are found, or when half of the alerts come after more than two samples.
 //!
 //! ```sh
-//! cargo run --release -p bellwether-benches --example null_fleet -- [SERIES] [DAYS] [FOR_MINUTES]
+//! cargo run --release -p bellwether-benches --example null_fleet -- [SERIES] [DAYS] [FOR_MINUTES] [TIER]
 //! ```
+//!
+//! TIER is `base` for the base tier alone, or `both`, as by default.
 
 use std::process::ExitCode;
 
@@ -15,6 +17,15 @@ const DELAY_MAX: usize = 2;
 
 fn argument(position: usize) -> Option<usize> {
     std::env::args().nth(position).and_then(|text| text.parse().ok())
+}
+
+/// Whether the deep tier judges, by the fourth argument; `None` if that is no tier.
+fn has_deep_tier() -> Option<bool> {
+    match std::env::args().nth(4).as_deref() {
+        None | Some("both") => Some(true),
+        Some("base") => Some(false),
+        Some(_) => None,
+    }
 }
 
 fn print(name: &str, outcome: &Outcome) {
@@ -37,12 +48,16 @@ fn print(name: &str, outcome: &Outcome) {
 }
 
 fn main() -> ExitCode {
+    let Some(has_deep_tier) = has_deep_tier() else {
+        eprintln!("tier is neither `base` nor `both`");
+        return ExitCode::FAILURE;
+    };
     let trial = Trial {
         series: argument(1).unwrap_or(1000),
         days: argument(2).unwrap_or(7),
         for_minutes: argument(3).unwrap_or(2) as i64,
         has_incidents: false,
-        has_deep_tier: true,
+        has_deep_tier,
     };
     let quiet = trial.run();
     print("quiet", &quiet);
@@ -51,11 +66,12 @@ fn main() -> ExitCode {
     let (alarms, alarms_max) = (quiet.false_alarms(), trial.false_alarms_max());
     let (found, delay) = (loud.found(), loud.median_delay());
     println!(
-        "{} series, {} days, for {} min: {alarms} false alarms (at most {alarms_max}), {:.1} % of incidents \
+        "{} series, {} days, for {} min, {}: {alarms} false alarms (at most {alarms_max}), {:.1} % of incidents \
          found (at least {:.0}), median delay {delay:?} samples (at most {DELAY_MAX})",
         trial.series,
         trial.days,
         trial.for_minutes,
+        if has_deep_tier { "both tiers" } else { "base tier" },
         100.0 * found,
         100.0 * FOUND_MIN,
     );

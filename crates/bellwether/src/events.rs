@@ -212,6 +212,7 @@ pub(crate) mod tests {
             surprise: 8.0,
             peak_surprise: 8.0,
             threshold: 5.0,
+            threshold_raised_by: 0.0,
             detectors: Vec::new(),
             config_digest: Arc::from("digest"),
             state_digest: Fingerprint::of_parts(&[]),

@@ -119,6 +119,30 @@ mod tests {
     ];
 
     #[test]
+    fn the_card_has_the_numbers_of_the_code() {
+        let card = include_str!("../../../models/population/README.md");
+        let numbers = |row: &str| -> Vec<f64> {
+            row.split('|').filter_map(|cell| cell.trim().parse().ok()).collect()
+        };
+        let rows: Vec<_> = card
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .map(|row| (row.split('|').nth(1).unwrap().trim(), numbers(row)))
+            .collect();
+        let names = [
+            "`subspace`",
+            "`subspace` of a group",
+            "`seasonal_residual`",
+            "`random_cut_forest`",
+            "`isolation_forest`",
+            "`autoencoder`",
+        ];
+        let expected: Vec<_> =
+            names.into_iter().zip(ALL.map(|population| population.0.to_vec())).collect();
+        assert_eq!(rows, expected);
+    }
+
+    #[test]
     fn rungs_are_what_they_say() {
         for population in ALL {
             for (index, rung) in population.0.into_iter().enumerate() {

@@ -9,7 +9,7 @@ use bellwether_detect::forecast::{self, ExhaustionState};
 use bellwether_detect::isolation_forest::{GroupForest, IsolationForest};
 use bellwether_detect::ladder::Ladder;
 use bellwether_detect::lasting::Lasting;
-use bellwether_detect::peer::Peer;
+use bellwether_detect::peer::{Peer, PeerWatch};
 use bellwether_detect::profile::SignalProfile;
 use bellwether_detect::random_cut_forest::RandomCutForest;
 use bellwether_detect::seasonal_residual::SeasonalResidual;
@@ -124,4 +124,6 @@ fn states_of_groups_hold_their_bytes() {
         Peer.score(&mut peers, &row, &mut odd);
     }
     holds("peer of 20", Peer.state_bytes(&peers), 1_032);
+    holds("peer of 96, calibrated", PeerWatch::new(96).bytes(), 22 * 1024);
+    holds("peer of 256, calibrated", PeerWatch::new(256).bytes(), 57 * 1024);
 }

@@ -5,7 +5,7 @@
 //! to its debt, time takes the budget off it, and once the credit that everybody has is used up the threshold rises
 //! by [`STEP`] an episode. This is the update of adaptive conformal inference (Gibbs & Candès 2021, "Adaptive conformal
 //! inference under distribution shift"), whose long-run frequency is right without any assumption. A series with a
-//! raised threshold is demoted: it says so in every event and in the API.
+//! raised threshold is demoted: its events say so (`threshold_raised_by`), so does the API (`raised_by`), and a gauge counts them.
 //!
 //! State: 16 bytes.
 

@@ -120,6 +120,10 @@ pub struct Event {
     /// The surprise from which the alert fires.
     #[serde(deserialize_with = "number_or_null")]
     pub threshold: f64,
+    /// By how much debt raised what a single sample of the series needs, as a surprise: the series alerted beyond its own
+    /// budget and is demoted. 0, and left out, for most.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub threshold_raised_by: f64,
     /// What each detector said.
     pub detectors: Vec<DetectorEvidence>,
     /// Digest of the effective configuration.
@@ -138,6 +142,11 @@ pub enum SignalKind {
     Value,
     /// Increase per second of a counter.
     Rate,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(raised_by: &f64) -> bool {
+    *raised_by <= 0.0
 }
 
 /// JSON has `null` for what is not finite.
@@ -234,6 +243,7 @@ mod tests {
                     surprise,
                     peak_surprise,
                     threshold,
+                    threshold_raised_by: if alert { threshold.abs() } else { 0.0 },
                     detectors: vec![DetectorEvidence { name, surprise, expected, lower, upper }],
                     config_digest: "digest".into(),
                     state_digest: Fingerprint::from_u128(id / 2),
@@ -263,13 +273,22 @@ mod tests {
         #[test]
         fn an_event_that_lacks_something_is_refused(event in any_event()) {
             let whole = serde_json::to_value(&event).unwrap();
-            let optional = ["reason", "ends_at_ms"];
+            let optional = ["reason", "ends_at_ms", "threshold_raised_by"];
             let fields = whole.as_object().unwrap().keys();
             for field in fields.filter(|field| !optional.contains(&field.as_str())) {
                 let mut less = whole.clone();
                 less.as_object_mut().unwrap().remove(field);
                 prop_assert!(serde_json::from_value::<Event>(less).is_err(), "{}", field);
             }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_event_says_by_how_much_its_threshold_is_raised_only_if_it_is(event in any_event()) {
+            let whole = serde_json::to_value(&event).unwrap();
+            let is_raised = event.threshold_raised_by > 0.0;
+            prop_assert_eq!(whole.get("threshold_raised_by").is_some(), is_raised);
         }
     }
 

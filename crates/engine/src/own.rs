@@ -39,6 +39,7 @@ pub fn own_event(settings: &Settings, rule: &str, labels: LabelSet, at: Timestam
         surprise: 0.0,
         peak_surprise: 0.0,
         threshold: 0.0,
+        threshold_raised_by: 0.0,
         detectors: Vec::new(),
         config_digest: Arc::clone(&settings.digest),
         state_digest: Fingerprint::from_u128(0),

@@ -3,6 +3,7 @@
 mod alerts;
 mod cold;
 mod cold_index;
+mod demoted;
 mod export;
 mod group_alerts;
 mod groups;
@@ -14,7 +15,7 @@ mod state;
 mod tests;
 mod trace;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bellwether_detect::lasting::Lasting;
@@ -66,6 +67,8 @@ pub struct Partition {
     groups: Groups,
     held: Held,
     episodes: BTreeMap<u32, Open>,
+    /// Slots of series that alert beyond their budget.
+    demoted: BTreeSet<u32>,
     /// Silent series that are still in memory, and where.
     parked: BTreeMap<Fingerprint, u32>,
     /// Those that are not.
@@ -91,6 +94,7 @@ impl Partition {
             judges: Judges::new(tables, deep_max_bytes),
             held: Held::default(),
             episodes: BTreeMap::new(),
+            demoted: BTreeSet::new(),
             parked: BTreeMap::new(),
             cold: ColdIndex::default(),
             ready: Vec::new(),
@@ -142,7 +146,7 @@ impl Partition {
         let mut standing_of = |series: &Series| {
             let at = series.last.map_or(Timestamp::from_ms(0), |(at, _)| at);
             let members = groups.alerting_for(series, settings).map(|group| group.members());
-            let raised_by = series.debt.raise(at, settings.budget.per_series_per_day);
+            let raised_by = series.raised_by(settings, at);
             let (bank, slot) = judges.bank(series.seat);
             let habits = bank.habits(slot, f64::INFINITY);
             let threshold = series.threshold(settings, shares, members, at, habits).value;
@@ -221,6 +225,7 @@ impl Partition {
             series.withdraw(&self.settings, outputs);
             self.judges.leave(series.seat);
         }
+        self.demoted.remove(&slot);
     }
 
     /// Series whose rule judges as before keep their state and their open episode.
@@ -420,6 +425,7 @@ impl Partition {
         self.close_silent(elapsed_ms, lateness_ms, outputs);
         self.close_silent_groups(elapsed_ms, lateness_ms, outputs);
         if elapsed_ms - self.cooled_ms >= COOL_EVERY_MS {
+            self.forgive();
             // Where more of them wait, it goes on at once.
             let is_done = self.cool(outputs);
             self.cooled_ms = if is_done { elapsed_ms } else { elapsed_ms - COOL_EVERY_MS };

@@ -71,6 +71,8 @@ pub(crate) fn encode(events: &[Arc<Event>]) -> Result<RecordBatch, ArrowError> {
         let times = events.iter().map(|event| of(event).map(Timestamp::as_ms));
         Arc::new(times.collect::<TimestampMillisecondArray>().with_timezone("UTC"))
     };
+    let raised_by = |event: &Arc<Event>| Some(event.threshold_raised_by).filter(|&by| by > 0.0);
+    let raised_by: Float64Array = events.iter().map(raised_by).collect();
     let reason: StringArray = events.iter().map(|event| event.reason.map(word)).collect();
     let alert: BooleanArray = events.iter().map(|event| Some(event.alert)).collect();
 
@@ -98,6 +100,7 @@ pub(crate) fn encode(events: &[Arc<Event>]) -> Result<RecordBatch, ArrowError> {
         ("surprise", number(|event| event.surprise), false),
         ("peak_surprise", number(|event| event.peak_surprise), false),
         ("threshold", number(|event| event.threshold), false),
+        ("threshold_raised_by", Arc::new(raised_by), true),
         ("detectors", Arc::new(detectors(events)?), false),
         ("config_digest", text(|event| &event.config_digest), false),
         ("state_digest", words(|event| event.state_digest.to_string()), false),
@@ -187,6 +190,8 @@ pub(crate) fn decode(batch: &RecordBatch, row: usize) -> Result<Event, RowError>
         surprise: row.number("surprise")?,
         peak_surprise: row.number("peak_surprise")?,
         threshold: row.number("threshold")?,
+        // Files from before there was such a column have none.
+        threshold_raised_by: row.maybe("threshold_raised_by", Row::number)?.unwrap_or(0.0),
         detectors: row.detectors("detectors")?,
         config_digest: row.text("config_digest")?.into(),
         state_digest: row.word("state_digest")?,

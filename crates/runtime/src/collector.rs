@@ -67,6 +67,7 @@ pub(crate) struct Header {
 pub(crate) struct Done {
     pub(crate) outputs: Outputs,
     pub(crate) open_episodes: usize,
+    pub(crate) demoted_series: usize,
     pub(crate) state_bytes: usize,
     pub(crate) cold_bytes: u64,
 }
@@ -247,19 +248,22 @@ impl CollectorStage {
 
     fn record(&mut self, header: &Header) -> bool {
         let mut outputs = Outputs::default();
-        let (mut open_episodes, mut state_bytes, mut cold_bytes) = (0, 0, 0);
+        let (mut open_episodes, mut demoted_series) = (0, 0);
+        let (mut state_bytes, mut cold_bytes) = (0, 0);
         for done in &self.dones {
             let Ok(mut done) = done.recv() else { return false };
             outputs.counts.add(&done.outputs.counts);
             outputs.events.append(&mut done.outputs.events);
             outputs.gauges.append(&mut done.outputs.gauges);
             open_episodes += done.open_episodes;
+            demoted_series += done.demoted_series;
             state_bytes += done.state_bytes;
             cold_bytes += done.cold_bytes;
         }
         let mut news = None;
         self.stats.decide(|decided| {
             decided.open_episodes = open_episodes;
+            decided.demoted_series = demoted_series;
             decided.state_bytes = state_bytes;
             decided.cold_bytes = cold_bytes;
             if let Some(arrived) = header.arrived {

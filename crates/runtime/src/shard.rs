@@ -42,9 +42,10 @@ impl ShardStage {
                 _ = self.recycle.send(work);
                 let partitions = self.shard.partitions();
                 let open_episodes = partitions.iter().map(Partition::open_episodes).sum();
+                let demoted_series = partitions.iter().map(Partition::demoted_series).sum();
                 let state_bytes = partitions.iter().map(Partition::state_bytes).sum();
                 let cold_bytes = partitions.iter().map(Partition::cold_bytes).sum();
-                let done = Done { outputs, open_episodes, state_bytes, cold_bytes };
+                let done = Done { outputs, open_episodes, demoted_series, state_bytes, cold_bytes };
                 return self.done.send(done).is_ok();
             }
             // Whoever asked may have stopped waiting.

@@ -77,6 +77,8 @@ pub struct Decided {
     pub counts: Counts,
     /// Episodes that are not over.
     pub open_episodes: usize,
+    /// Series in memory whose threshold is raised because they alerted beyond their own budget.
+    pub demoted_series: usize,
     /// Bytes of series records and detector states.
     pub state_bytes: usize,
     /// Bytes of the states of silent series where they are kept.

@@ -260,6 +260,11 @@ fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
             decided.state_bytes,
         ),
         ("episodes_open", "Anomalies that are not over", decided.open_episodes),
+        (
+            "series_demoted",
+            "Series whose threshold is raised because they alerted beyond their own budget",
+            decided.demoted_series,
+        ),
     ] {
         families.gauge(&format!("bellwether_{name}"), help, value as f64)?;
     }

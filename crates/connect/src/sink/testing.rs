@@ -39,6 +39,7 @@ pub(super) fn event(
         surprise: 6.25,
         peak_surprise: 6.25,
         threshold: 5.0,
+        threshold_raised_by: 0.0,
         detectors: Vec::new(),
         config_digest: Arc::from("c"),
         state_digest: Fingerprint::from_u128(0),

@@ -109,6 +109,7 @@ pub(crate) fn event(instance: &str, change: ChangeKind, severity: Severity) -> E
         surprise: 6.0,
         peak_surprise: 6.0,
         threshold: 5.0,
+        threshold_raised_by: 0.0,
         detectors: Vec::new(),
         config_digest: Arc::from("c"),
         state_digest: Fingerprint::from_u128(0),

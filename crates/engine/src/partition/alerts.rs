@@ -40,7 +40,6 @@ impl Partition {
         let interval_ms = series.interval.as_ms();
         let calm = calm(threshold);
         let reading = Reading { at, interval_ms, surprise, base, threshold, calm, may_fire };
-        let per_day = self.settings.budget.per_series_per_day;
         let mut open = self.episodes.get_mut(&slot);
         if let Some(open) = &mut open {
             open.episode.last_received_ms = elapsed_ms;
@@ -63,20 +62,16 @@ impl Partition {
                 episode.peak_base = base;
                 if kind == ChangeKind::Firing {
                     lifecycle::fire(&mut episode, at);
-                    series.debt.incur(at, per_day);
                 }
                 self.episodes.insert(slot, Open { episode, last: judged, threshold });
                 series.is_open = true;
-                self.report(slot, kind, None, outputs);
+                self.begin(slot, kind, at, outputs);
             }
             Some(Change::Raise { kind, severity }) => {
                 if let Some(open) = self.episodes.get_mut(&slot) {
                     open.episode.severity = severity;
                 }
-                if kind == ChangeKind::Firing {
-                    series.debt.incur(at, per_day);
-                }
-                self.report(slot, kind, None, outputs);
+                self.begin(slot, kind, at, outputs);
             }
             Some(Change::Close { ends_at }) => {
                 series.echoes = true;
@@ -84,6 +79,14 @@ impl Partition {
             }
         }
         gate
+    }
+
+    /// Reports that an episode got to `kind`. The threshold is the one from before it costs anything.
+    fn begin(&mut self, slot: u32, kind: ChangeKind, at: Timestamp, outputs: &mut Outputs) {
+        self.report(slot, kind, None, outputs);
+        if kind == ChangeKind::Firing {
+            self.incur(slot, at);
+        }
     }
 
     /// Forgets all open episodes, those of groups included, and what is pending, without a word; what was learned stays. For a
@@ -183,6 +186,7 @@ impl Partition {
             surprise,
             peak_surprise,
             threshold,
+            threshold_raised_by: series.raised_by(&self.settings, last.at),
             detectors,
             config_digest: Arc::clone(&self.settings.digest),
             state_digest,

@@ -234,6 +234,8 @@ impl Partition {
         self.groups.rename(series.place, from, to);
         self.series.insert(to, series);
         self.held.rename(from, to);
+        self.note_demotion(from);
+        self.note_demotion(to);
         if let Some(open) = self.episodes.remove(&from) {
             self.episodes.insert(to, open);
         }

@@ -216,6 +216,7 @@ fn report(
         surprise: *surprise,
         peak_surprise: episode.peak_surprise,
         threshold: *threshold,
+        threshold_raised_by: 0.0,
         detectors: Vec::new(),
         config_digest: Arc::clone(&settings.digest),
         state_digest: Fingerprint::from_u128(0),

@@ -149,7 +149,7 @@ impl Series {
         let share = if self.seat.is_deep { shares.per_unit } else { shares.per_series };
         let interval_ms = self.interval.as_ms();
         let budget = Threshold::of_budget(&settings.budget, share, for_ms, interval_ms);
-        let raised_by = self.debt.raise(at, settings.budget.per_series_per_day);
+        let raised_by = self.raised_by(settings, at);
         let lasts = stretch_samples(for_ms, interval_ms) > 1;
         let enough = |rare: f64| match members {
             Some(members) => member_threshold(rare, members),

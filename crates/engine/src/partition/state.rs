@@ -106,6 +106,7 @@ impl Partition {
         series.fingerprint = series.labels.fingerprint();
         series.maintenance = clock.windows_of(&settings.calendar, &series.labels);
         self.series.insert(slot, series);
+        self.note_demotion(slot);
         Ok(())
     }
 

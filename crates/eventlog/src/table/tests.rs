@@ -36,6 +36,14 @@ fn an_event_is_the_same_after_parquet() {
 }
 
 #[test]
+fn a_file_from_before_demotion_was_told_reads_as_of_series_that_are_not() {
+    let mut batch = encode(&[event(1, 0)]).unwrap();
+    assert!(decode(&batch, 0).unwrap().threshold_raised_by > 0.0);
+    batch.remove_column(batch.schema().index_of("threshold_raised_by").unwrap());
+    assert!(decode(&batch, 0).unwrap().threshold_raised_by <= 0.0);
+}
+
+#[test]
 fn no_events_are_a_table_too() {
     assert!(through_parquet(&[]).is_empty());
 }

@@ -115,6 +115,7 @@ impl Life {
             surprise: if over { 0.0 } else { self.peak },
             peak_surprise: self.peak,
             threshold: THRESHOLD,
+            threshold_raised_by: 0.0,
             detectors: Vec::new(),
             config_digest: Arc::from("default"),
             state_digest: Fingerprint::from_u128(0),
