@@ -17,6 +17,9 @@
 //! comes every day is learned as ordinary (`seasonal`). The alternative, Bayesian online change points (Adams &
 //! `MacKay` 2007), keeps a posterior over run lengths: more state and time for the same delays.
 
+#[cfg(test)]
+mod reference;
+
 use std::f64::consts::{LN_10, LOG10_2};
 
 use serde::{Deserialize, Serialize};

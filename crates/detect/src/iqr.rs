@@ -5,6 +5,7 @@
 //! boxplot for skewed distributions" (which uses the medcouple where this uses quartiles). The
 //! quartiles come from 128 linear buckets of a power-of-two width. Of an excursion one sample
 //! in four enters the window, so an incident does not drag the fences along.
+//! Adoption: a new level is normal after 720 samples, two windows.
 //! State: 712 bytes. Cost: some 130 ns.
 //!
 //! Blind spot: a series whose quartiles coincide (mostly constant, mostly zero) has no fences; the
