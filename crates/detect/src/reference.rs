@@ -15,6 +15,8 @@ use crate::verdict::{Detector, Expected, Verdict};
 use crate::window::QuantileWindow;
 use crate::zscore::{self, RobustZscore, Zscore};
 
+/// Samples a day where there is one in a quarter of an hour.
+const DAY: usize = 96;
 /// Median distance of a standard normal number from its mean.
 const NORMAL_MAD: f64 = 0.674_489_750_196_082;
 
@@ -49,8 +51,10 @@ fn is_near(one: f64, other: f64, scale: f64) -> bool {
 
 /// Lengths of the runs of equal values that are over before sample `index`, and of the one that it is in.
 fn runs(values: &[f64], index: usize) -> (Vec<f64>, f64) {
-    let mut lengths: Vec<f64> =
-        values[..=index].chunk_by(|a, b| a == b).map(|run| run.len() as f64).collect();
+    let mut lengths: Vec<f64> = values[..=index]
+        .chunk_by(|a, b| a.to_bits() == b.to_bits())
+        .map(|run| run.len() as f64)
+        .collect();
     let present = lengths.pop().unwrap_or_default();
     (lengths, present)
 }
@@ -251,7 +255,6 @@ proptest! {
     #[test]
     fn seasonal_knows_the_mean_day(hours in vec(-20.0..20.0_f64, 24), seed in any::<u64>()) {
         let seasonal = Seasonal { params: seasonal::Params::default(), min_deviation: any_departure(), tail: Tail::new() };
-        const DAY: usize = 96;
         let mut noise = Noise::new(seed);
         // Linear between hours, four samples each.
         let day = |at: usize| {
