@@ -9,7 +9,7 @@
 //! weighted by 1/k; 1 on average, less where errors are below a tenth of a deviation, at most 100. As for `subspace`,
 //! most of it is an average over two hours, at most 32 samples.
 //!
-//! State: 320 bytes a series, and 5 KiB for the network. Cost: some 2,000 ns. Memory: 20,000 samples. Blind spot: what is
+//! State: 320 bytes a series, and 5 KiB for the network. Cost: some 1,000 ns. Memory: 20,000 samples. Blind spot: what is
 //! odd on this series only but a common shape elsewhere (`subspace`, `random_cut_forest`); slow drifts; noise, of which
 //! six numbers say little.
 

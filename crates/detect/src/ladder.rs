@@ -186,6 +186,24 @@ mod tests {
 
     proptest! {
         #[test]
+        fn rungs_stay_in_order_and_no_value_moves_one_far(
+            values in proptest::collection::vec(prop_oneof![Just(0.0), Just(1e300), 0.0..20.0_f64], 1..300),
+            weight in 0.0..1.0_f64, rows in 0.0..3000.0_f64, steady in any::<bool>(),
+        ) {
+            let prior = Prior { slope: 0.9, rows, steadiness: if steady { 0.5 } else { 0.0 } };
+            let mut ladder = Ladder::new(&prior);
+            for value in values {
+                let before = ladder.rungs;
+                ladder.teach(value.min(SURPRISE_MAX), weight, &prior);
+                let rises = ladder.rungs.windows(2).map(|pair| f64::from(pair[1] - pair[0]));
+                prop_assert!(rises.chain([f64::from(ladder.rungs[0])]).all(|rise| rise > SLOPE_MIN - 1e-5), "{ladder:?}");
+                // A steady ladder pulls its high rungs along, by more than that.
+                let moves = ladder.rungs.iter().zip(before).map(|(rung, before)| f64::from(rung - before));
+                prop_assert!(steady || moves.fold(0.0, f64::max) <= STEP_UP_MAX + 1e-5, "{before:?} {ladder:?}");
+            }
+        }
+
+        #[test]
         fn any_values_give_finite_surprises_that_grow_with_them_and_can_be_undone(
             values in proptest::collection::vec(
                 prop_oneof![Just(0.0), Just(-1.0), Just(f64::NAN), Just(1e300), 0.0..20.0_f64],

@@ -161,6 +161,8 @@ impl Lasting {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::testing::Noise;
 
@@ -223,5 +225,62 @@ mod tests {
             (0..2).for_each(|_| lasting.learn(twice, 2, 1));
         }
         assert!((lasting.enough(3.0, Habits::Steady) - 3.0).abs() < 1e-12);
+    }
+
+    /// What [`Lasting::enough`] is for somebody who kept all samples, in stretches of `length` of them.
+    fn enough_of_all(surprises: &[f64], length: usize, surprise: f64, habits: Habits) -> f64 {
+        let stretches: Vec<f64> = surprises
+            .chunks_exact(length)
+            .map(|stretch| f64::from(stretch.iter().copied().fold(f64::INFINITY, f64::min) as f32))
+            .collect();
+        let mut ladder = Ladder::new(&PRIOR);
+        let last = stretches.len();
+        for (place, group) in
+            stretches.chunk_by(|a, b| (*a >= 3.5) == (*b >= 3.5)).scan(0, |end, group| {
+                *end += group.len();
+                Some((*end, group))
+            })
+        {
+            let held = if group[0] >= 3.5 { group.len().min(8) } else { 0 };
+            let is_open = place == last && group.len() <= 8;
+            if held > 0 && !(is_open && habits == Habits::Steady) {
+                let mean = group[..held].iter().sum::<f64>() / held as f64;
+                (0..held).for_each(|_| _ = ladder.observe(mean, 1.0, &PRIOR));
+            }
+            group[held..].iter().for_each(|&least| _ = ladder.observe(least, 1.0, &PRIOR));
+        }
+        let rows = f64::from(ladder.rows());
+        let half = if habits == Habits::Steady { 700.0 } else { 5000.0 };
+        let credit = (surprise - ladder.value_at(surprise)).max(0.0) * rows / (rows + half);
+        (surprise - credit).max(surprise.min((0.65 * surprise).max(3.0)))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_is_enough_is_what_all_stretches_in_a_list_say(
+            // Excursions of more stretches than nine begin anew after those, so there are none.
+            parts in proptest::collection::vec((prop_oneof![0.0..3.4_f64, 3.6..9.0_f64], 0.0..0.1_f64, 1..8_usize, 1..60_usize), 1..12),
+            length in 1..4_usize, surprise in 0.0..12.0_f64,
+        ) {
+            let part = |&(level, step, odd, calm): &(f64, f64, usize, usize)| {
+                let stretch = if level > 3.5 { odd } else { calm };
+                let loud = (0..stretch * length).map(move |index| level + step * (index % 3) as f64 / 3.0);
+                loud.chain(std::iter::repeat_n(0.5, 2 * length))
+            };
+            let surprises: Vec<f64> = parts.iter().flat_map(part).collect();
+            let mut lasting = Lasting::default();
+            for (index, &one) in surprises.iter().enumerate() {
+                lasting.learn(one, 60_000 * length as i64, 60_000);
+                if index % 7 == 0 || index + 1 == surprises.len() {
+                    for habits in [Habits::Steady, Habits::Bursty] {
+                        let ours = lasting.enough(surprise, habits);
+                        let theirs = enough_of_all(&surprises[..=index], length, surprise, habits);
+                        prop_assert!((ours - theirs).abs() < 1e-4, "{index} {habits:?} {ours} {theirs}");
+                    }
+                }
+            }
+        }
     }
 }

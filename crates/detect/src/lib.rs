@@ -25,6 +25,8 @@ pub mod forecast;
 pub mod fuse;
 mod granularity;
 pub mod group;
+#[cfg(test)]
+mod invariance;
 pub mod iqr;
 pub mod isolation_forest;
 pub mod ladder;
@@ -39,6 +41,8 @@ pub mod periods;
 pub mod population;
 pub mod profile;
 pub mod random_cut_forest;
+#[cfg(test)]
+mod reference;
 mod residual;
 mod saved;
 pub mod scatter;

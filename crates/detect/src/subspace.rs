@@ -18,7 +18,7 @@
 //! is a run of odd observations.
 //!
 //! State: 9.5 KiB per signal; `4 n (n + 1) + 32 n` bytes and some 130 per group of `n` signals, 18.4 KiB for 64.
-//! Cost: 2,000 ns a sample; a row of 38 signals 4,400 ns, of 64 7,500 ns. Memory: 20,000 samples.
+//! Cost: 1,300 ns a sample; a row of 38 signals 2,500 ns. Memory: 20,000 samples.
 //! Blind spot: a slow drift moves the mean along; an oddity that repeats is learned after some repetitions.
 
 mod covariance;

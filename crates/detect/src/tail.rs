@@ -12,7 +12,7 @@
 //! start and no further: of what lies beyond, the samples that were seen say nothing.
 //!
 //! Sources: Student's t by the series of the incomplete beta function, Abramowitz & Stegun 26.7.1 and 26.5.4,
-//! tabulated once. Tail: Hill (1975), "A simple general approach to inference about the tail of a
+//! tabulated once; that of `statrs` rests on the platform's `ln` and `exp`, with which surprises would differ by machine. Tail: Hill (1975), "A simple general approach to inference about the tail of a
 //! distribution".
 
 use std::f64::consts::LN_10;

@@ -9,6 +9,8 @@
 //! Robust form. Method: median and median absolute deviation of the window (Hampel 1974). State: 712
 //! bytes; cost: 1.7 µs.
 //!
+//! Adoption: a new level is normal after some 400 samples, a window and a tenth.
+//!
 //! Blind spot: a value that is normal at another time of day is normal here; `seasonal` is the one for
 //! that. A drift slower than the window is followed, not flagged.
 

@@ -3,7 +3,7 @@
 use bellwether_detect::tail::SURPRISE_MAX;
 use bellwether_detect::{
     Bank, DetectorName, DetectorSpec, Direction, Expected, Judgement, LocalTime, MinDeviation,
-    Tables, absent, changepoint, flatline, forecast, zscore,
+    Tables, absent, changepoint, flatline, forecast, threshold, zscore,
 };
 use bellwether_series::{Sample, Timestamp};
 use postcard::Deserializer;
@@ -37,6 +37,20 @@ fn every_detector() -> Vec<DetectorSpec> {
         DetectorSpec::Autoencoder,
     ]);
     detectors
+}
+
+/// Those and the rule that a human wrote: together, or one of them by itself.
+fn any_detectors() -> impl Strategy<Value = Vec<DetectorSpec>> {
+    let raw = threshold::RawParams {
+        above: Some(9.0),
+        valid_min: Some(-9.0),
+        ..threshold::RawParams::default()
+    };
+    let rule = threshold::Params::try_from(raw).expect("a sound rule");
+    let mut all = every_detector();
+    all.push(DetectorSpec::Threshold(rule));
+    let alone = proptest::sample::select(all.clone()).prop_map(|spec| vec![spec]);
+    prop_oneof![1 => Just(all), 1 => alone]
 }
 
 fn bank_of(detectors: &[DetectorSpec], direction: Direction) -> Bank {
@@ -74,6 +88,7 @@ fn wild() -> impl Strategy<Value = Vec<Input>> {
         3 => -9.0..9.0_f64,
         1 => proptest::num::f64::ANY,
         1 => -1e120..1e120_f64,
+        1 => proptest::num::f64::SUBNORMAL,
         1 => proptest::sample::select(vec![
             0.0, 1.0, f64::MAX, f64::MIN, 5e-324, f64::NAN, f64::INFINITY, f64::NEG_INFINITY,
         ]),
@@ -118,11 +133,11 @@ proptest! {
 
     #[test]
     fn whatever_comes_in_a_finite_judgement_comes_out(
-        inputs in inputs(), seed in any::<u64>(),
+        inputs in inputs(), detectors in any_detectors(), seed in proptest::option::of(any::<u64>()),
         direction in proptest::sample::select(vec![Direction::Both, Direction::Up, Direction::Down]),
     ) {
-        let mut bank = bank(direction);
-        bank.reset(0, Some(seed));
+        let mut bank = bank_of(&detectors, direction);
+        bank.reset(0, seed);
         let range = 0.0..=SURPRISE_MAX;
         for input in inputs {
             let judgement = judge(&mut bank, 0, input);

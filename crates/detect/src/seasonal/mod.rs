@@ -15,6 +15,11 @@
 //! Hours are those of the observation's local time: a change to or from daylight saving time moves nothing, the hour
 //! that occurs twice is learned twice and the one that is skipped not at all. A holiday is a Sunday to the weekly profile.
 //!
+//! Adoption: a new level is normal after two days, but hours of the week that have not come round since then remember the old
+//! one: a level that moved by tens of deviations may be odd once more within ten days.
+//!
+//! Its periods are day and week. Those that a series has of its own are found by [`crate::seasonal_residual`], in the deep tier.
+//!
 //! State: 584 bytes. Cost: some 130 ns.
 //! Blind spot: the first days are warm-up, gaps not counted; a departure that comes back at the same hour every day
 //! becomes the profile after about a week; signals that follow another clock than the configured one; a holiday that

@@ -1,5 +1,6 @@
 //! Laws of the engine: what must not change the events, and what every sequence of events obeys.
 
+mod calm;
 mod damage;
 mod gates;
 mod idle;
