@@ -109,14 +109,12 @@ impl Lasting {
             self.held_sum += self.least;
             return;
         }
-        if self.held > 0 {
-            self.learn_held();
-        }
+        self.learn_held();
         self.ladder.observe(least, 1.0, &PRIOR);
     }
 
     /// Learns an excursion as if each of its stretches had been as their mean.
-    #[cold]
+    #[inline]
     fn learn_held(&mut self) {
         if self.held == 0 {
             return;

@@ -65,7 +65,7 @@ pub fn parse_selector(selector: &str) -> Result<Matchers, SelectorError> {
     Ok(Matchers::new(matchers?))
 }
 
-/// Whether a duration may be in a text, which is none in any selector: a range, an offset.
+/// Whether a text may have a duration in it, that of a range or an offset, which no plain selector has.
 ///
 /// Looked for before the parser runs: it panics on one of more seconds than a [`Duration`](std::time::Duration) holds, as in
 /// `up[6e56]`.
@@ -78,7 +78,7 @@ fn may_have_a_duration(text: &str) -> bool {
         text.split(|c| !is_word(c)).map(str::to_ascii_lowercase).collect()
     };
     // A metric may be called so.
-    let mut words = words(name).into_iter().skip(1).chain(words(after));
+    let mut words = words(name.trim_start()).into_iter().skip(1).chain(words(after));
     // A comment could hide a quote from `without_strings`.
     bare.contains(['[', '#']) || words.any(|word| word == "offset")
 }
@@ -150,6 +150,7 @@ mod tests {
     #[test]
     fn a_string_may_hold_what_a_selector_may_not() {
         assert!(parse_selector(r#"kafka_offset{offset="5m"}"#).is_ok());
+        assert!(parse_selector(" offset").is_ok());
         for value in [r#""[(#{}""#, r#"'"]['"#, "`[`", r#""\"} offset""#] {
             let text = format!(" up {{a={value}}} ");
             assert!(parse_selector(&text).is_ok(), "{text}");

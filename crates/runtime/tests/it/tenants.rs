@@ -1,5 +1,6 @@
 //! Tenants: whose a request is goes through the journal, and nobody gets in as one that there is not.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 
 use bellwether_engine::{Outcome, RejectReason, Settings, TenantLimits, Tenants};
@@ -86,18 +87,24 @@ fn who_is_no_tenant_under_the_configuration_in_force_is_asked_to_come_back() {
     runtime.stop();
 }
 
+/// A server in which nothing moves by itself.
+fn stepped(settings: Settings, queue_requests_max: usize, shards: usize, folder: &Path) -> Stepped {
+    let (stepped, _) = Stepped::open(
+        &Arc::new(settings),
+        Options { queue_requests_max, ..options(shards) },
+        Arc::new(StoppedClock),
+        Box::new(|_| {}),
+        durability(folder),
+    )
+    .expect("a start");
+    stepped
+}
+
 /// Who is answered, in this order, if ten of the bank wait, then an operator changes the configuration to `then` if there is
 /// one, then come one of the shop and one more of the bank. Each group is `|`.
 fn order_of_service(settings: Settings, then: Option<Settings>) -> String {
     let folder = tempfile::tempdir().expect("a folder");
-    let (mut stepped, _) = Stepped::open(
-        &Arc::new(settings),
-        Options { queue_requests_max: 13, ..options(2) },
-        Arc::new(StoppedClock),
-        Box::new(|_| {}),
-        durability(folder.path()),
-    )
-    .expect("a start");
+    let mut stepped = stepped(settings, 13, 2, folder.path());
     let answered = Arc::new(Mutex::new(String::new()));
     let line = stepped.line();
     let mut step = 0;
@@ -146,14 +153,7 @@ fn a_configuration_is_for_whoever_comes_after_it_and_not_before() {
 #[test]
 fn while_the_shards_are_behind_who_sends_much_waits_in_line_and_who_sends_little_goes_on() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (mut stepped, _) = Stepped::open(
-        &Arc::new(settings(&[("bank", 99), ("shop", 99)])),
-        Options { queue_requests_max: 9, ..options(1) },
-        Arc::new(StoppedClock),
-        Box::new(|_| {}),
-        durability(folder.path()),
-    )
-    .expect("a start");
+    let mut stepped = stepped(settings(&[("bank", 99), ("shop", 99)]), 9, 1, folder.path());
     let line = stepped.line();
     let submit = |line: &bellwether_runtime::testing::Line, tenant, step| {
         line.handle().submit(request(Some(tenant), step), Box::new(|_| {})).expect("room");
@@ -178,14 +178,7 @@ fn while_the_shards_are_behind_who_sends_much_waits_in_line_and_who_sends_little
 #[test]
 fn no_more_wait_than_there_may_whether_in_the_queue_or_in_a_line() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (mut stepped, _) = Stepped::open(
-        &Arc::new(settings(&[("bank", 99)])),
-        Options { queue_requests_max: 6, ..options(1) },
-        Arc::new(StoppedClock),
-        Box::new(|_| {}),
-        durability(folder.path()),
-    )
-    .expect("a start");
+    let mut stepped = stepped(settings(&[("bank", 99)]), 6, 1, folder.path());
     let line = stepped.line();
     let submit = |line: &bellwether_runtime::testing::Line, step| {
         line.handle().submit(request(Some("bank"), step), Box::new(|_| {}))
