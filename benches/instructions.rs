@@ -132,6 +132,8 @@ fn main() {
         partition.step(elapsed_ms, Input::Sample(row), &mut outputs);
     }
     outputs.clear();
+    let began = std::time::Instant::now();
     judge_all(black_box(&mut partition), black_box(counted), black_box(&mut outputs));
+    eprintln!("{} ns", began.elapsed().as_nanos() as f64 / counted.len() as f64);
     println!("{} samples judged, {} events", outputs.counts.judged, outputs.events.len());
 }

@@ -72,6 +72,20 @@ pub struct Voices {
     second: f64,
 }
 
+impl Voices {
+    /// Hears `count` detectors none of which says more than a few in a hundred, whose Cauchy variates have this `sum`. Who is the
+    /// loudest of them matters to nobody.
+    #[inline(always)]
+    pub(crate) fn hear_content(&mut self, sum: f64, count: u32) {
+        self.sum += sum;
+        self.count += count;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+}
+
 impl Combiner {
     /// Computes the table; some ten microseconds.
     pub fn new() -> Self {
@@ -151,7 +165,7 @@ impl Combiner {
 
     /// `cot(pi p)` for `p = 10^-surprise`, taken as at most one half.
     #[inline]
-    fn cauchy(&self, surprise: f64) -> f64 {
+    pub(crate) fn cauchy(&self, surprise: f64) -> f64 {
         let place = (surprise - LOG10_2) * POINTS_PER_UNIT as f64;
         if place <= 0.0 {
             return 0.0;

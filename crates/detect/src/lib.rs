@@ -30,15 +30,18 @@ mod invariance;
 pub mod iqr;
 pub mod isolation_forest;
 pub mod ladder;
+mod lanes;
 pub mod lasting;
 mod local_time;
 #[cfg(test)]
 mod nulls;
 mod number;
+mod ordinary;
 mod params;
 pub mod peer;
 pub mod periods;
 pub mod population;
+mod predictor;
 pub mod profile;
 pub mod random_cut_forest;
 #[cfg(test)]
@@ -66,5 +69,7 @@ pub use local_time::LocalTime;
 pub use params::{
     DetectorName, DetectorSpec, Direction, MinDeviation, ParamError, WarmUp, WarmUpDays, Window,
 };
+pub use lanes::Lesson;
+pub use predictor::{Alone, AloneState, Outlook, Predictor, Silence};
 pub use severity::Severity;
 pub use verdict::{Detector, Expected, ExpectedBand, Observation, Verdict};

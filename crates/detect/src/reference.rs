@@ -7,6 +7,7 @@ use crate::absent::{self, Absent};
 use crate::flatline::{self, Flatline};
 use crate::iqr::{self, Iqr};
 use crate::params::{MinDeviation, WarmUp, Window};
+use crate::predictor::Alone;
 use crate::seasonal::{self, Seasonal};
 use crate::tail::Tail;
 use crate::testing::{Noise, run, run_every, surprise_at};
@@ -141,7 +142,7 @@ proptest! {
             warm_up_samples: warm_up(values.len()),
             robust: false,
         };
-        let zscore = Zscore { params, min_deviation: any_departure(), tail: Tail::new() };
+        let zscore = Alone::new(Zscore(params), any_departure(), Tail::new());
         let expected = expected_after(&zscore, &values).expect("warm");
         // The weight of a sample: what it was given, and what those after it left of that.
         let given = |index: usize| 1.0 / (f64::from(window + 1) / 2.0).min((index + 1) as f64);
@@ -158,9 +159,9 @@ proptest! {
     #[test]
     fn few_values_have_their_exact_quartiles_and_median_deviation(values in vec(-50.0..90.0_f64, 10..48)) {
         let params = zscore::Params { robust: true, warm_up_samples: warm_up(values.len()), ..zscore::Params::default() };
-        let robust = RobustZscore { params, min_deviation: any_departure(), tail: Tail::new() };
+        let robust = Alone::new(RobustZscore(params), any_departure(), Tail::new());
         let params = iqr::Params { warm_up_samples: warm_up(values.len()), ..iqr::Params::default() };
-        let iqr = Iqr { params, min_deviation: any_departure(), tail: Tail::new() };
+        let iqr = Alone::new(Iqr(params), any_departure(), Tail::new());
         let [first, median, third] = [0.25, 0.5, 0.75].map(|share| quantile(&values, share));
         let mut distances: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
         distances.sort_unstable_by(f64::total_cmp);
@@ -254,7 +255,7 @@ proptest! {
 
     #[test]
     fn seasonal_knows_the_mean_day(hours in vec(-20.0..20.0_f64, 24), seed in any::<u64>()) {
-        let seasonal = Seasonal { params: seasonal::Params::default(), min_deviation: any_departure(), tail: Tail::new() };
+        let seasonal = Alone::new(Seasonal(seasonal::Params::default()), any_departure(), Tail::new());
         let mut noise = Noise::new(seed);
         // Linear between hours, four samples each.
         let day = |at: usize| {

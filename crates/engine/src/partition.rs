@@ -376,23 +376,27 @@ impl Partition {
         let local = self.clock.local(&self.settings.calendar, at);
         bank.keep_steps(outputs.traces.is_some());
         let judgement = bank.observe(bank_slot, sample, local, interval_ms);
-        let Judgement::Scored { surprise, claim, base, expected, deep, class } = judgement else {
+        let Judgement::Scored { surprise, claim, base, deep, class } = judgement else {
             outputs.counts.warming_up += 1;
             return Gate::WarmUp;
         };
         outputs.counts.judged += 1;
         outputs.counts.calibration.count(class, surprise);
         series.last_surprise = surprise as f32;
-        if let Some(scores) = &mut outputs.scores {
+        if let Some(scores) = &mut outputs.scores
+            && let Some(expected) = bank.expected()
+        {
             let fingerprint = series.fingerprint;
             scores.push(Score { fingerprint, at, value, surprise, expected });
         }
-        if series.export != Export::Off {
+        if series.export != Export::Off
+            && let Some(expected) = bank.expected()
+        {
             let ExpectedBand { lower, upper } = expected.band(bank.tail(), NOTABLE);
             let reading = GaugeReading { surprise, expected: expected.center, lower, upper };
             series.export(&self.settings, at, reading, outputs);
         }
-        let place = series.place;
+        let (place, seat) = (series.place, series.seat);
         series.learn_lasting(&self.settings, claim);
         let is_calm = claim < THRESHOLD_MIN;
         if is_calm {
@@ -410,6 +414,8 @@ impl Partition {
             // Almost every sample ends here: nothing notable, nothing pending, nothing open.
             return Gate::BelowInfo;
         }
+        let (bank, _) = self.judges.bank(seat);
+        let Some(expected) = bank.expected() else { return Gate::WarmUp };
         self.live(elapsed_ms, slot, Judged { at, value, claim, base, expected }, outputs)
     }
 

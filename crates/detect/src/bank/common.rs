@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::granularity::Granularity;
 use crate::ladder::Ladder;
+use crate::lanes::Residuals;
 use crate::profile::SignalProfile;
 
 /// The state of one series.
@@ -13,4 +14,6 @@ pub(super) struct Common {
     pub(super) profile: SignalProfile,
     /// What the base tier's combined surprise is worth.
     pub(super) ladder: Ladder,
+    /// What is known of departures.
+    pub(super) residuals: Residuals,
 }

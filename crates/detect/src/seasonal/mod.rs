@@ -31,11 +31,11 @@ mod profile;
 use serde::{Deserialize, Serialize};
 
 use self::profile::{DailyProfile, Knots, Place, WeeklyProfile};
+use crate::lanes::Lesson;
 use crate::number::{larger, smaller};
-use crate::params::{MinDeviation, WarmUpDays};
-use crate::residual::{Residual, Scale};
-use crate::tail::Tail;
-use crate::verdict::{Detector, Expected, Observation, Verdict};
+use crate::params::WarmUpDays;
+use crate::predictor::{Outlook, Predictor, Silence};
+use crate::verdict::Observation;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -89,12 +89,8 @@ impl Default for Params {
 }
 
 /// The detector.
-#[derive(Debug, Clone)]
-pub(crate) struct Seasonal {
-    pub(crate) params: Params,
-    pub(crate) min_deviation: MinDeviation,
-    pub(crate) tail: Tail,
-}
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seasonal(pub(crate) Params);
 
 /// What it remembers of a series. Profiles hold offsets from the first value.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -111,7 +107,6 @@ pub(crate) struct State {
     weekly_squared_error: f64,
     samples: u32,
     pace: Pace,
-    residual: Residual,
     daily: DailyProfile,
     weekly: WeeklyProfile,
 }
@@ -175,15 +170,32 @@ impl State {
     }
 }
 
-impl Detector for Seasonal {
-    type State = State;
+/// What a sample was compared with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draft {
+    in_day: Place,
+    in_week: Place,
+    /// The value as profiles hold it.
+    offset: f64,
+    /// Forecasts of the profiles, and what the weekly one was made of.
+    daily: f64,
+    weekly: f64,
+    week_values: [f64; 2],
+    /// What neither profile explains, nor the drift.
+    error: f64,
+    is_first_week: bool,
+}
 
-    #[expect(
-        clippy::inline_always,
-        reason = "its column is the only caller, and takes the verdict where it is made"
-    )]
+impl Predictor for Seasonal {
+    type State = State;
+    type Draft = Draft;
+
     #[inline(always)]
-    fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
+    fn look_ahead(
+        &self,
+        state: &mut State,
+        observation: &Observation,
+    ) -> (Result<Outlook, Silence>, Draft) {
         let Observation { timestamp, local, value, interval_ms, .. } = *observation;
         if state.samples == 0 {
             (state.first_value, state.last_ms) = (value, timestamp.as_ms());
@@ -203,7 +215,7 @@ impl Detector for Seasonal {
         let daily = state.daily.forecast(in_day);
         let (weekly, week_values) = state.weekly.forecast(in_week);
         // The weekly profile knows this hour once a whole week lies behind.
-        let week_known = self.params.hour_of_week && age_ms >= WEEK_MS + HOUR_MS;
+        let week_known = self.0.hour_of_week && age_ms >= WEEK_MS + HOUR_MS;
         let weekly_is_better = state.weekly_squared_error < state.daily_squared_error;
         let trusted = age_ms >= TRUST_WEEKS * WEEK_MS;
         let (low, high) = if week_known && !trusted {
@@ -214,78 +226,44 @@ impl Detector for Seasonal {
             (daily, daily)
         };
         let level = offset - state.drift;
-        let difference = level - smaller(larger(level, low), high);
-        let center = value - difference;
+        let center = value - (level - smaller(larger(level, low), high));
         let error =
             if (level - low).abs() < (level - high).abs() { level - low } else { level - high };
+        let is_first_week = age_ms < WEEK_MS;
+        let draft =
+            Draft { in_day, in_week, offset, daily, weekly, week_values, error, is_first_week };
 
+        if state.samples <= WARM_UP_SAMPLES
+            || age_ms < i64::from(self.0.warm_up_days.days()) * DAY_MS
+        {
+            return (Err(Silence::WarmingUp), draft);
+        }
         let mut width = state.squared_error.sqrt();
-        if self.params.hour_of_week && !week_known {
+        if self.0.hour_of_week && !week_known {
             let unseen = UNSEEN_SHARE * f64::from(state.pace.daily_deviation);
             width = (squared(width) + squared(unseen)).sqrt();
         }
-        let scale = Scale::at_least(width, observation.scale_floor, self.min_deviation, center);
-        let warm = state.samples > WARM_UP_SAMPLES
-            && age_ms >= i64::from(self.params.warm_up_days.days()) * DAY_MS;
-        let memory = state.pace.memory_samples;
-
-        let (verdict, weight, bound) = if warm {
-            let judged = state.residual.judge(&self.tail, difference, scale);
-            let weight = state.residual.learn(&judged, memory);
-            let wide = scale.width * judged.widening;
-            let expected =
-                Expected { center, scale_below: wide, scale_above: wide, tail: judged.shape };
-            let new_normal = state.residual.is_new_normal(memory);
-            let huber = if new_normal { HUBER_NEW_NORMAL } else { HUBER };
-            let verdict = Verdict::Scored { surprise: judged.surprise, expected };
-            (verdict, weight, huber * scale.width)
-        } else {
-            (Verdict::WarmingUp, 1.0, f64::INFINITY)
-        };
-
-        let first_week = age_ms < WEEK_MS;
-        let learn = Learn { in_day, in_week, week_values, first_week, weight, bound };
-        self.learn(state, &learn, offset, [daily, weekly], error);
-        verdict
+        let memory_samples = state.pace.memory_samples;
+        (Ok(Outlook { center, below: width, above: width, memory_samples }), draft)
     }
-}
 
-/// How one sample is learned.
-struct Learn {
-    in_day: Place,
-    in_week: Place,
-    /// What the weekly profile's forecast was made of.
-    week_values: [f64; 2],
-    first_week: bool,
-    weight: f64,
-    /// Errors are learned as at most this.
-    bound: f64,
-}
-
-impl Seasonal {
-    #[expect(
-        clippy::inline_always,
-        reason = "what it is told is in registers, or worked out in passing"
-    )]
     #[inline(always)]
-    fn learn(
-        &self,
-        state: &mut State,
-        learn: &Learn,
-        offset: f64,
-        [daily, weekly]: [f64; 2],
-        error: f64,
-    ) {
-        let Learn { in_day, in_week, week_values, first_week, weight, bound } = *learn;
+    fn learn(&self, state: &mut State, _: &Observation, draft: Draft, lesson: &Lesson) {
+        let Draft { in_day, in_week, offset, daily, weekly, week_values, error, is_first_week } =
+            draft;
+        let weight = lesson.weight;
+        let huber = if lesson.is_new_normal { HUBER_NEW_NORMAL } else { HUBER };
+        // Errors are learned as at most this.
+        let bound = huber * lesson.width;
         let pace = state.pace;
-        let clip = |error: f64| error.clamp(-bound, bound);
+        let clip = |error: f64| smaller(larger(error, -bound), bound);
         // A profile's own error may be far from zero while drift makes up for it: what is bounded is
         // the part of it that the drift does not explain.
         let daily_error = clip(offset - daily - state.drift) + state.drift;
         state.daily.learn(in_day, weight * f64::from(pace.daily) * daily_error);
-        if self.params.hour_of_week {
+        if self.0.hour_of_week {
             // The first visit has nothing to be protected, and the hour may well be unlike other days'.
-            let step = if first_week {
+            let step = if is_first_week {
                 offset - weekly
             } else {
                 weight * (clip(offset - weekly - state.drift) + state.drift)
@@ -298,10 +276,11 @@ impl Seasonal {
             weight * f64::from(pace.error) * (error * error - state.squared_error);
         // Both profiles bear the same incidents, so the comparison needs no protection from them.
         let most = bound * (COMPARED_ERROR_MAX / HUBER);
-        let compared = |forecast: f64| squared((offset - forecast).clamp(-most, most));
+        let compared =
+            |forecast: f64| squared(smaller(larger(offset - forecast, -most), most));
         let slow = f64::from(pace.profile_error);
         state.daily_squared_error += slow * (compared(daily) - state.daily_squared_error);
-        if first_week {
+        if is_first_week {
             state.weekly_squared_error = state.daily_squared_error;
         } else {
             state.weekly_squared_error += slow * (compared(weekly) - state.weekly_squared_error);
@@ -319,17 +298,15 @@ mod tests {
 
     use super::*;
     use crate::local_time::LocalTime;
-    use crate::testing::{Noise, run_every, surprise_at};
+    use crate::predictor::{Alone, AloneState};
+    use crate::testing::{Noise, alone, run_every, surprise_at};
+    use crate::verdict::{Detector, Verdict};
 
     const STEP_MS: i64 = 300_000;
     const DAY: usize = 288;
 
-    fn seasonal() -> Seasonal {
-        Seasonal {
-            params: Params::default(),
-            min_deviation: MinDeviation::default(),
-            tail: Tail::new(),
-        }
+    fn seasonal() -> Alone<Seasonal> {
+        alone(Seasonal(Params::default()))
     }
 
     /// A daily sine of 30 % with weekends a third lower.
@@ -373,7 +350,7 @@ mod tests {
     #[test]
     fn extreme_values_and_times_are_ordinary_input() {
         let detector = seasonal();
-        let mut state = State::default();
+        let mut state = AloneState::default();
         for (index, value) in
             [0.0, 1e120, -1e120, 1e-300, 5.0, 5.0].iter().cycle().take(6000).enumerate()
         {
@@ -397,7 +374,7 @@ mod tests {
     #[test]
     fn a_gap_is_no_data() {
         let detector = seasonal();
-        let mut state = State::default();
+        let mut state = AloneState::default();
         for (index, days) in [-100_000_000_000, 0, 20_000, 20_001].into_iter().enumerate() {
             let timestamp = Timestamp::from_ms(days * DAY_MS);
             let value = index as f64;
