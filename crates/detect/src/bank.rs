@@ -243,6 +243,12 @@ impl Bank {
         Judgement::Scored { surprise, claim, base, deep, class }
     }
 
+    /// Fetches what is known of the series in `slot`.
+    pub fn prefetch(&self, slot: usize) {
+        self.common.prefetch(slot);
+        self.predictors.prefetch(slot);
+    }
+
     /// What kind of signal the series in `slot` is at present.
     pub fn class(&mut self, slot: usize) -> SignalClass {
         self.common.at(slot).profile.class()

@@ -48,6 +48,15 @@ impl<T: Copy + Default> States<T> {
         &mut self.0[chunk][place]
     }
 
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, slot: usize) {
+        let (slot, length) = (slot as u32, Self::CHUNK as u32);
+        let (chunk, place) = ((slot / length) as usize, (slot % length) as usize);
+        if let Some(state) = self.0.get(chunk).and_then(|chunk| chunk.get(place)) {
+            bellwether_series::prefetch(state);
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn grown_to(&mut self, chunk: usize, place: usize) -> &mut T {

@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::params::MinDeviation;
+use crate::predictor::Outlook;
 use crate::residual::{Judged, NarrowScale, Residual, TAIL_KEPT, departure, second, shape, widening};
 use crate::tail::{BODY_END, Tail, TailShape};
 
@@ -59,6 +60,18 @@ pub(crate) struct Faced {
     pub(crate) width: Lanes<f32>,
     /// How long an excursion lasts before it is the new normal, in samples.
     pub(crate) memory_samples: Lanes<u32>,
+}
+
+impl Faced {
+    /// One detector is faced with `value`, where it had this `outlook`.
+    #[inline(always)]
+    pub(crate) fn set<const LANE: usize>(&mut self, outlook: &Outlook, value: f64) {
+        self.judges[LANE] = u32::MAX;
+        self.center[LANE] = outlook.center as f32;
+        self.difference[LANE] = (value - outlook.center) as f32;
+        self.width[LANE] = outlook.width(value) as f32;
+        self.memory_samples[LANE] = outlook.memory_samples;
+    }
 }
 
 /// Departures and how they were judged. Means nothing in lanes that do not judge.

@@ -51,6 +51,7 @@ mod saved;
 pub mod scatter;
 pub mod seasonal;
 pub mod seasonal_residual;
+mod segments;
 mod severity;
 pub mod subspace;
 pub mod tail;

@@ -70,9 +70,8 @@ impl Shard {
         }
         let owned = work.rows.iter_mut().skip(self.first).step_by(self.stride);
         for (partition, rows) in self.partitions.iter_mut().zip(owned) {
-            for row in rows.drain(..) {
-                partition.step(elapsed_ms, Input::Sample(row), outputs);
-            }
+            partition.samples(elapsed_ms, rows, outputs);
+            rows.clear();
         }
     }
 

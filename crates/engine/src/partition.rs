@@ -46,6 +46,8 @@ pub use self::series::SeriesView;
 /// Number of partitions that routing keys map to; fixed for ever, since ids and state rest on it.
 pub const PARTITIONS: usize = 64;
 
+const NEAR: usize = 1;
+const FAR: usize = 2;
 /// What is due as time goes by is looked for this often.
 const TICK_EVERY_MS: i64 = 1000;
 /// Silent series leave memory this often.
@@ -117,6 +119,21 @@ impl Partition {
             Input::Configure(settings) => self.configure(elapsed_ms, settings, outputs),
             Input::Share(shares) => self.shares = shares,
             Input::Tick => self.tick(elapsed_ms, outputs),
+        }
+    }
+
+    /// Applies rows.
+    pub fn samples(&mut self, elapsed_ms: i64, rows: &[Row], outputs: &mut Outputs) {
+        for (index, &row) in rows.iter().enumerate() {
+            if let Some(later) = rows.get(index + NEAR + FAR) {
+                self.series.prefetch(later.slot);
+            }
+            if let Some(next) = rows.get(index + NEAR)
+                && let Some(series) = self.series.get_mut(next.slot)
+            {
+                self.judges.prefetch(series.seat);
+            }
+            self.sample(elapsed_ms, row, outputs);
         }
     }
 

@@ -38,6 +38,15 @@ impl<T> Slab<T> {
         }
     }
 
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: u32) {
+        let length = Self::CHUNK as u32;
+        let (chunk, place) = ((slot / length) as usize, (slot % length) as usize);
+        if let Some(record) = self.chunks.get(chunk).and_then(|chunk| chunk.get(place)) {
+            bellwether_series::prefetch(record);
+        }
+    }
+
     /// Puts `record` into `slot`.
     pub(crate) fn insert(&mut self, slot: u32, record: T) {
         if slot >= ASIDE {

@@ -15,3 +15,5 @@ pub use labels::{
 };
 pub use matcher::{MatchOp, Matcher, MatcherError, Matchers};
 pub use sample::{STALE_NAN_BITS, Sample, Timestamp, Value};
+mod prefetch;
+pub use prefetch::prefetch;

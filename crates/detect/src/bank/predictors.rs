@@ -98,38 +98,26 @@ impl<P: Predictor> Seat<P> {
         Self { predictor, states: States::default() }
     }
 
-    /// Asks what is expected of `observation`, and notes it down.
+    /// Asks what is expected of `observation`. What it says is put into `said`, what it faces into its lane of `faced`.
     #[inline(always)]
-    fn ask(&mut self, slot: usize, observation: &Observation, note: &mut Note<'_>) -> Asked<'_, P> {
+    fn ask<const LANE: usize>(
+        &mut self,
+        slot: usize,
+        observation: &Observation,
+        said: &mut Lanes<Said>,
+        faced: &mut Faced,
+    ) -> Asked<'_, P> {
         let Self { predictor, states } = self;
         let state = states.at(slot);
-        let (said, draft) = predictor.look_ahead(state, observation);
-        note.take(observation.value, said);
-        Asked { predictor, state, draft }
-    }
-}
-
-/// Where it is noted down what the predictor of a lane says.
-struct Note<'r> {
-    reading: &'r mut Reading,
-    lane: usize,
-}
-
-impl Note<'_> {
-    #[inline(always)]
-    fn take(&mut self, value: f64, said: Result<Outlook, Silence>) {
-        let Self { reading: Reading { said: all, faced, .. }, lane } = self;
-        match said {
+        let (outlook, draft) = predictor.look_ahead(state, observation);
+        match outlook {
             Ok(outlook) => {
-                all[*lane] = Said::Outlook(outlook);
-                faced.judges[*lane] = u32::MAX;
-                faced.center[*lane] = outlook.center as f32;
-                faced.difference[*lane] = (value - outlook.center) as f32;
-                faced.width[*lane] = outlook.width(value) as f32;
-                faced.memory_samples[*lane] = outlook.memory_samples;
+                said[LANE] = Said::Outlook(outlook);
+                faced.set::<LANE>(&outlook, observation.value);
             }
-            Err(silence) => all[*lane] = Said::Silent(silence),
+            Err(silence) => said[LANE] = Said::Silent(silence),
         }
+        Asked { predictor, state, draft }
     }
 }
 
@@ -161,6 +149,11 @@ impl Predictors {
         all
     }
 
+    #[inline(always)]
+    pub(super) fn prefetch(&self, slot: usize) {
+        for_each_seat!(self, _lane, seat => seat.states.prefetch(slot));
+    }
+
     /// How many there are.
     pub(super) fn count(&self) -> usize {
         let mut count = 0;
@@ -185,14 +178,15 @@ impl Predictors {
         residuals: &mut Residuals,
         reading: &mut Reading,
     ) {
-        reading.said = [Said::Unasked; LANES];
-        reading.faced.judges = [0; LANES];
-        reading.floor = observation.scale_floor;
+        let Reading { said, .. } = reading;
+        *said = [Said::Unasked; LANES];
+        // Not where it is kept: what was stored number by number cannot be loaded four at a time at once.
+        let mut faced = Faced::default();
         macro_rules! ask {
             ($seat:expr, $lane:expr) => {
                 match &mut $seat {
                     Some(seat) if lanes & (1 << $lane) != 0 => {
-                        Some(seat.ask(slot, observation, &mut Note { reading, lane: $lane }))
+                        Some(seat.ask::<{ $lane }>(slot, observation, said, &mut faced))
                     }
                     _ => None,
                 }
@@ -203,12 +197,12 @@ impl Predictors {
         let iqr = ask!(self.iqr, IQR);
         let seasonal = ask!(self.seasonal, SEASONAL);
         let forecast = ask!(self.forecast, FORECAST);
-
-        let Reading { faced, departures, .. } = reading;
-        *departures = residuals.judge(faced, observation.scale_floor as f32, least);
+        let departures = residuals.judge(&faced, observation.scale_floor as f32, least);
         if departures.are_ordinary {
-            residuals.learn_ordinary(faced, departures);
+            residuals.learn_ordinary(&faced, &departures);
         }
+        (reading.faced, reading.departures) = (faced, departures);
+        reading.floor = observation.scale_floor;
         let (judges, widths, are_ordinary) =
             (faced.judges, departures.width, departures.are_ordinary);
         macro_rules! learn {
@@ -219,7 +213,7 @@ impl Predictors {
                     } else if are_ordinary {
                         Lesson::ordinary(widths[$lane])
                     } else {
-                        residuals.learn_any($lane, faced, departures, tail)
+                        residuals.learn_any($lane, &faced, &departures, tail)
                     };
                     asked.learn(observation, &lesson);
                 }

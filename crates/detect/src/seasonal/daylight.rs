@@ -3,7 +3,6 @@
 use bellwether_series::Timestamp;
 
 use super::*;
-use crate::local_time::LocalTime;
 use crate::predictor::AloneState;
 use crate::testing::{AUTUMN_MS, Noise, SPRING_MS, alone, berlin, office};
 use crate::verdict::{Detector, Verdict};
