@@ -88,6 +88,20 @@ pub(crate) struct Departures {
     pub(crate) counts: Lanes<u32>,
     /// Whether all are ordinary: below [`BODY_END`], with nothing going on.
     pub(crate) are_ordinary: bool,
+    /// Their surprises, unless they are ordinary.
+    pub(crate) surprises: Lanes<f64>,
+}
+
+impl Departures {
+    /// Works out the surprises, which need not be ordinary.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn judge_odd(&mut self, faced: &Faced, tail: &Tail) {
+        for lane in (0..LANES).filter(|&lane| faced.judges[lane] != 0) {
+            let departure = f64::from(self.departure[lane]);
+            self.surprises[lane] = tail.surprise(departure, self.tails.shape(lane));
+        }
+    }
 }
 
 /// How the detector of a lane is to learn what was judged.
@@ -162,7 +176,13 @@ fn chosen(mask: u32, new: f32, old: f32) -> f32 {
 impl Residuals {
     /// Judges what the detectors were `faced` with against the past. No scale is narrower than `floor`.
     #[inline]
-    pub(crate) fn judge(&self, faced: &Faced, floor: f32, least: MinDeviation) -> Departures {
+    pub(crate) fn judge(
+        &self,
+        faced: &Faced,
+        floor: f32,
+        least: MinDeviation,
+        departures: &mut Departures,
+    ) {
         let Self { second, tails, excursion_samples, excursion_peak, .. } = *self;
         let Faced { judges, center, difference, width, .. } = *faced;
         let size = each(|lane| center[lane].abs());
@@ -184,7 +204,9 @@ impl Residuals {
             if is_ordinary { 0 } else { judges[lane] }
         });
         let are_ordinary = odd.iter().fold(0, |all, one| all | one) == 0;
-        Departures { departure, width, widening, tails, counts, are_ordinary }
+        let surprises = departures.surprises;
+        *departures =
+            Departures { departure, width, widening, tails, counts, are_ordinary, surprises };
     }
 
     /// Learns departures that are ordinary in all lanes that judge.
@@ -219,12 +241,11 @@ impl Residuals {
         lane: usize,
         faced: &Faced,
         departures: &Departures,
-        tail: &Tail,
     ) -> Lesson {
         let mut residual = self.lane(lane);
         let departure = departures.departure[lane];
         let (widening, shape) = (departures.widening[lane], departures.tails.shape(lane));
-        let surprise = tail.surprise(f64::from(departure), shape);
+        let surprise = departures.surprises[lane];
         let judged = Judged { surprise, shape, widening, departure };
         let (width, memory_samples) = (departures.width[lane], faced.memory_samples[lane]);
         let lesson = Lesson::of(&mut residual, &judged, width, memory_samples);

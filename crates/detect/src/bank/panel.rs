@@ -4,7 +4,7 @@ use super::opinion::muted;
 use super::predictors::{LaneSet, Predictors, Reading};
 use crate::column::AnyColumn;
 use crate::combine::{Combiner, Voices};
-use crate::lanes::{LANES, Residuals};
+use crate::lanes::{Departures, Faced, LANES, Lanes, Residuals};
 use crate::ordinary::Ordinary;
 use crate::params::{Direction, MinDeviation};
 use crate::profile::SignalClass;
@@ -58,68 +58,80 @@ impl Panel<'_> {
     pub(super) fn judge(mut self, slot: usize, observation: &Observation) -> Base {
         let how = (self.lanes, self.least, self.tail);
         self.predictors.judge(slot, observation, how, self.residuals, self.reading);
-        let mut heard = Heard::default();
-        if self.reading.departures.are_ordinary {
-            self.hear_ordinary(&mut heard);
-        } else {
-            self.hear_any(&mut heard);
-        }
+        let Reading { faced, departures, .. } = &*self.reading;
+        let mut heard = self.hear(faced, departures);
+        let combiner = self.combiner;
         if !self.columns.is_empty() {
             self.hear_columns(slot, observation, &mut heard);
         }
         let Heard { departures, others, departs } = heard;
-        let departure = self.combiner.agreed(&departures, self.has_one);
-        let surprise = self.combiner.with_others(departure, &others);
+        let departure = combiner.agreed(&departures, self.has_one);
+        let surprise = combiner.with_others(departure, &others);
         let is_warm = departure.is_some() || !others.is_empty();
         Base { surprise, departure, others, is_warm, departs }
     }
 
-    /// Whether a departure of this sign is on the side that is watched.
+    /// All ones in the lanes whose departure is large enough and on a side that is watched.
     #[inline(always)]
-    fn is_watched(&self, difference: f32) -> bool {
+    fn counting(&self, faced: &Faced, departures: &Departures) -> Lanes<u32> {
+        let on_side = |is_watched: fn(f32) -> bool| {
+            std::array::from_fn(|lane| {
+                if is_watched(faced.difference[lane]) { departures.counts[lane] } else { 0 }
+            })
+        };
         match self.side {
-            Direction::Both => true,
-            Direction::Up => difference > 0.0,
-            Direction::Down => difference < 0.0,
+            Direction::Both => departures.counts,
+            Direction::Up => on_side(|difference| difference > 0.0),
+            Direction::Down => on_side(|difference| difference < 0.0),
         }
     }
 
-    /// Hears the predictors where all departures are ordinary: none says more than the body of a distribution does.
     #[inline(always)]
-    fn hear_ordinary(&self, heard: &mut Heard) {
-        let Reading { faced, departures, .. } = &*self.reading;
-        let (mut sum, mut count, mut departs) = (0.0, 0, false);
+    fn hear(&self, faced: &Faced, departures: &Departures) -> Heard {
+        let counts = self.counting(faced, departures);
+        let voices = if departures.are_ordinary {
+            self.hear_ordinary(faced, departures, counts)
+        } else {
+            self.hear_any(faced, departures, counts)
+        };
+        Heard { departures: voices, others: Voices::default(), departs: counts != [0; LANES] }
+    }
+
+    /// Where all departures are ordinary none says more than the body of a distribution does.
+    #[inline(always)]
+    fn hear_ordinary(
+        &self,
+        faced: &Faced,
+        departures: &Departures,
+        counts: Lanes<u32>,
+    ) -> Voices {
+        let (mut sum, mut count) = (0.0, 0);
         for lane in 0..LANES {
             count += faced.judges[lane] & 1;
-            let counts = departures.counts[lane] != 0 && self.is_watched(faced.difference[lane]);
-            departs |= counts;
             let variate = self.ordinary.variate(departures.departure[lane].abs());
-            sum += if counts { variate } else { 0.0 };
+            sum += f32::from_bits(variate.to_bits() & counts[lane]);
         }
-        heard.departures.hear_content(f64::from(sum), count);
-        heard.departs = departs;
+        let mut voices = Voices::default();
+        voices.hear_content(f64::from(sum), count);
+        voices
     }
 
     /// The same, whatever they say.
     #[cold]
     #[inline(never)]
-    fn hear_any(&self, heard: &mut Heard) {
-        let Reading { faced, departures, .. } = &*self.reading;
+    fn hear_any(&self, faced: &Faced, departures: &Departures, counts: Lanes<u32>) -> Voices {
+        let mut voices = Voices::default();
         for lane in (0..LANES).filter(|&lane| faced.judges[lane] != 0) {
-            let counts = departures.counts[lane] != 0 && self.is_watched(faced.difference[lane]);
-            heard.departs |= counts;
             let departure = departures.departure[lane].abs();
-            if !counts {
-                heard.departures.hear_content(0.0, 1);
+            if counts[lane] == 0 {
+                voices.hear_content(0.0, 1);
             } else if departure < BODY_END as f32 {
-                let variate = self.ordinary.variate(departure);
-                heard.departures.hear_content(f64::from(variate), 1);
+                voices.hear_content(f64::from(self.ordinary.variate(departure)), 1);
             } else {
-                let shape = departures.tails.shape(lane);
-                let surprise = self.tail.surprise(f64::from(departure), shape);
-                self.combiner.hear(&mut heard.departures, surprise);
+                self.combiner.hear(&mut voices, departures.surprises[lane]);
             }
         }
+        voices
     }
 
     /// Asks and hears the others.

@@ -197,12 +197,14 @@ impl Predictors {
         let iqr = ask!(self.iqr, IQR);
         let seasonal = ask!(self.seasonal, SEASONAL);
         let forecast = ask!(self.forecast, FORECAST);
-        let departures = residuals.judge(&faced, observation.scale_floor as f32, least);
+        (reading.faced, reading.floor) = (faced, observation.scale_floor);
+        let departures = &mut reading.departures;
+        residuals.judge(&faced, observation.scale_floor as f32, least, departures);
         if departures.are_ordinary {
-            residuals.learn_ordinary(&faced, &departures);
+            residuals.learn_ordinary(&faced, departures);
+        } else {
+            departures.judge_odd(&faced, tail);
         }
-        (reading.faced, reading.departures) = (faced, departures);
-        reading.floor = observation.scale_floor;
         let (judges, widths, are_ordinary) =
             (faced.judges, departures.width, departures.are_ordinary);
         macro_rules! learn {
@@ -213,7 +215,7 @@ impl Predictors {
                     } else if are_ordinary {
                         Lesson::ordinary(widths[$lane])
                     } else {
-                        residuals.learn_any($lane, &faced, &departures, tail)
+                        residuals.learn_any($lane, &faced, departures)
                     };
                     asked.learn(observation, &lesson);
                 }
