@@ -243,7 +243,8 @@ impl Bank {
         Judgement::Scored { surprise, claim, base, deep, class }
     }
 
-    /// Fetches what is known of the series in `slot`.
+    /// Asks for what is known of the series in `slot`, of which a sample comes soon.
+    #[inline]
     pub fn prefetch(&self, slot: usize) {
         self.common.prefetch(slot);
         self.predictors.prefetch(slot);

@@ -2,6 +2,7 @@
 
 use std::mem::size_of;
 
+use bellwether_series::prefetch;
 use serde::Serialize;
 use serde::de::SeqAccess;
 use serde::ser::SerializeTuple;
@@ -48,12 +49,13 @@ impl<T: Copy + Default> States<T> {
         &mut self.0[chunk][place]
     }
 
-    #[inline(always)]
+    /// Asks for the state in `slot`, which will be needed soon.
+    #[inline]
     pub(crate) fn prefetch(&self, slot: usize) {
         let (slot, length) = (slot as u32, Self::CHUNK as u32);
         let (chunk, place) = ((slot / length) as usize, (slot % length) as usize);
         if let Some(state) = self.0.get(chunk).and_then(|chunk| chunk.get(place)) {
-            bellwether_series::prefetch(state);
+            prefetch(state);
         }
     }
 

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use crate::changepoint::{self, Changepoint};
 use crate::iqr::{self, Iqr};
-use crate::predictor::Alone;
 use crate::params::MinDeviation;
+use crate::predictor::Alone;
 use crate::scatter::Scatter;
 use crate::seasonal::{self, Seasonal};
 use crate::tail::Tail;

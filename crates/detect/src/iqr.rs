@@ -13,8 +13,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::number::larger;
 use crate::lanes::Lesson;
+use crate::number::larger;
 use crate::params::{WarmUp, Window};
 use crate::predictor::{Outlook, Predictor, Silence};
 use crate::verdict::Observation;

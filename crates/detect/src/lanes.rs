@@ -8,7 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::params::MinDeviation;
 use crate::predictor::Outlook;
-use crate::residual::{Judged, NarrowScale, Residual, TAIL_KEPT, departure, second, shape, widening};
+use crate::residual::{
+    Judged, NarrowScale, Residual, TAIL_KEPT, departure, second, shape, widening,
+};
 use crate::tail::{BODY_END, Tail, TailShape};
 
 /// As many as detectors that judge departures, and as fit into a register of single precision.
@@ -187,9 +189,8 @@ impl Residuals {
         let Faced { judges, center, difference, width, .. } = *faced;
         let size = each(|lane| center[lane].abs());
         let count_from = each(|lane| least.at_size(size[lane]));
-        let scale = each(|lane| {
-            NarrowScale::at_least(width[lane], floor, count_from[lane], size[lane])
-        });
+        let scale =
+            each(|lane| NarrowScale::at_least(width[lane], floor, count_from[lane], size[lane]));
         let widening = each(|lane| widening(second[lane]));
         let departure = each(|lane| departure(difference[lane], scale[lane], widening[lane]));
         let width = each(|lane| scale[lane].width);

@@ -66,11 +66,11 @@ pub mod zscore;
 pub use bank::{Bank, Judgement, Muted, Opinion, SavedSeries, Standing, Steps, Tables, Worth};
 pub use deep::{DeepDetector, GroupDetector};
 pub use deep_column::Oddity;
+pub use lanes::Lesson;
 pub use local_time::LocalTime;
 pub use params::{
     DetectorName, DetectorSpec, Direction, MinDeviation, ParamError, WarmUp, WarmUpDays, Window,
 };
-pub use lanes::Lesson;
 pub use predictor::{Alone, AloneState, Outlook, Predictor, Silence};
 pub use severity::Severity;
 pub use verdict::{Detector, Expected, ExpectedBand, Observation, Verdict};

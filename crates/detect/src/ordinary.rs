@@ -2,7 +2,7 @@
 //!
 //! [`Tail`] makes a surprise of a departure and [`Combiner`] a Cauchy variate of the surprise. Below [`BODY_END`] neither
 //! depends on the series, so the way through both is one function, tabulated and interpolated: a variate is right
-//! to within 0.003.
+//! to within 0.006, most of it where the variate begins to rise.
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ mod tests {
             let distance = step as f32 * 1e-3;
             let long = combiner.cauchy(tail.surprise(f64::from(distance), shape));
             let short = f64::from(ordinary.variate(distance));
-            assert!((long - short).abs() < 3e-3 * (1.0 + long), "{distance} {long} {short}");
+            assert!((long - short).abs() < 6e-3 * (1.0 + long), "{distance} {long} {short}");
         }
     }
 }

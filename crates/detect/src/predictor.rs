@@ -76,9 +76,8 @@ impl Outlook {
         widening: f32,
         tail: TailShape,
     ) -> Expected {
-        let side = |width| {
-            Scale::at_least(width, floor, least, self.center).width * f64::from(widening)
-        };
+        let side =
+            |width| Scale::at_least(width, floor, least, self.center).width * f64::from(widening);
         let (scale_below, scale_above) = (side(self.below), side(self.above));
         Expected { center: self.center, scale_below, scale_above, tail }
     }

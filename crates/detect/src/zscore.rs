@@ -16,8 +16,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::number::smaller;
 use crate::lanes::Lesson;
+use crate::number::smaller;
 use crate::params::{WarmUp, Window};
 use crate::predictor::{Outlook, Predictor, Silence};
 use crate::verdict::Observation;

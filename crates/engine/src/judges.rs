@@ -143,6 +143,7 @@ impl Judges {
         (bank, slot)
     }
 
+    /// Asks for the states of whoever sits on `seat`, which will be needed soon.
     #[inline]
     pub(crate) fn prefetch(&self, seat: Seat) {
         self.all[usize::from(seat.bank)].bank.prefetch(seat.slot as usize);

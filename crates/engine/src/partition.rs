@@ -46,8 +46,9 @@ pub use self::series::SeriesView;
 /// Number of partitions that routing keys map to; fixed for ever, since ids and state rest on it.
 pub const PARTITIONS: usize = 64;
 
-const NEAR: usize = 1;
-const FAR: usize = 2;
+/// So many rows ahead the states of a row's series are asked for, and so many rows before that what says where they are.
+const STATES_AHEAD: usize = 1;
+const SERIES_AHEAD: usize = 2;
 /// What is due as time goes by is looked for this often.
 const TICK_EVERY_MS: i64 = 1000;
 /// Silent series leave memory this often.
@@ -109,7 +110,6 @@ impl Partition {
     #[inline]
     pub fn step(&mut self, elapsed_ms: i64, input: Input, outputs: &mut Outputs) {
         match input {
-            Input::Sample(row) => self.sample(elapsed_ms, row, outputs),
             Input::Admit { slot, labels, fingerprint, kind } => {
                 self.admit(slot, (labels, fingerprint, kind), outputs);
             }
@@ -122,13 +122,13 @@ impl Partition {
         }
     }
 
-    /// Applies rows.
+    /// Judges `rows`, which came at record time `elapsed_ms`, and appends what came of it to `outputs`. What is known of the series of later ones is asked for ahead.
     pub fn samples(&mut self, elapsed_ms: i64, rows: &[Row], outputs: &mut Outputs) {
         for (index, &row) in rows.iter().enumerate() {
-            if let Some(later) = rows.get(index + NEAR + FAR) {
+            if let Some(later) = rows.get(index + STATES_AHEAD + SERIES_AHEAD) {
                 self.series.prefetch(later.slot);
             }
-            if let Some(next) = rows.get(index + NEAR)
+            if let Some(next) = rows.get(index + STATES_AHEAD)
                 && let Some(series) = self.series.get_mut(next.slot)
             {
                 self.judges.prefetch(series.seat);

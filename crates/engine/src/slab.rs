@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use bellwether_series::prefetch;
+
 /// Bytes of an allocation.
 const CHUNK_BYTES: usize = 16 * 1024;
 /// The first slot of those that wait aside.
@@ -38,12 +40,13 @@ impl<T> Slab<T> {
         }
     }
 
+    /// Asks for the record in `slot`, which will be needed soon.
     #[inline]
     pub(crate) fn prefetch(&self, slot: u32) {
         let length = Self::CHUNK as u32;
         let (chunk, place) = ((slot / length) as usize, (slot % length) as usize);
         if let Some(record) = self.chunks.get(chunk).and_then(|chunk| chunk.get(place)) {
-            bellwether_series::prefetch(record);
+            prefetch(record);
         }
     }
 

@@ -112,9 +112,7 @@ impl Bank {
             |standing| Opinion { name, standing, surprise: 0.0, muted: None, expected: None };
         let Reading { said, faced, departures, floor } = &self.reading;
         match said[lane] {
-            Said::Unasked | Said::Silent(Silence::NotApplicable) => {
-                silent(Standing::NotApplicable)
-            }
+            Said::Unasked | Said::Silent(Silence::NotApplicable) => silent(Standing::NotApplicable),
             Said::Silent(Silence::WarmingUp) => silent(Standing::WarmingUp),
             Said::Outlook(outlook) => {
                 let shape = departures.tails.shape(lane);

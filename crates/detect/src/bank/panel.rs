@@ -99,12 +99,7 @@ impl Panel<'_> {
 
     /// Where all departures are ordinary none says more than the body of a distribution does.
     #[inline(always)]
-    fn hear_ordinary(
-        &self,
-        faced: &Faced,
-        departures: &Departures,
-        counts: Lanes<u32>,
-    ) -> Voices {
+    fn hear_ordinary(&self, faced: &Faced, departures: &Departures, counts: Lanes<u32>) -> Voices {
         let (mut sum, mut count) = (0.0, 0);
         for lane in 0..LANES {
             count += faced.judges[lane] & 1;

@@ -149,7 +149,8 @@ impl Predictors {
         all
     }
 
-    #[inline(always)]
+    /// Asks for the states of the series in `slot`, which will be needed soon.
+    #[inline]
     pub(super) fn prefetch(&self, slot: usize) {
         for_each_seat!(self, _lane, seat => seat.states.prefetch(slot));
     }

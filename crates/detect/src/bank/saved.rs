@@ -41,7 +41,9 @@ impl Bank {
 
     /// Elements of the tuple.
     fn parts(&self, is_deep: bool) -> usize {
-        1 + self.predictors.count() + self.columns.len() + if is_deep { 2 + self.deep.len() } else { 0 }
+        1 + self.predictors.count()
+            + self.columns.len()
+            + if is_deep { 2 + self.deep.len() } else { 0 }
     }
 }
 

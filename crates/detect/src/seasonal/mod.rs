@@ -29,9 +29,9 @@ mod profile;
 
 use serde::{Deserialize, Serialize};
 
-use self::profile::{DailyProfile, Open, Weights, WeeklyProfile};
-use crate::local_time::LocalTime;
+use self::profile::{DailyProfile, Open, WeeklyProfile, Weights};
 use crate::lanes::Lesson;
+use crate::local_time::LocalTime;
 use crate::number::{larger, smaller};
 use crate::params::WarmUpDays;
 use crate::predictor::{Outlook, Predictor, Silence};
