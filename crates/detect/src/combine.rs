@@ -78,7 +78,7 @@ pub struct Voices {
 impl Voices {
     /// Hears `count` detectors none of which says more than a few in a hundred, whose Cauchy variates have this `sum`. Who is the
     /// loudest of them matters to nobody.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn hear_content(&mut self, sum: f64, count: u32) {
         self.sum += sum;
         self.count += count;

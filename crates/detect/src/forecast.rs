@@ -103,6 +103,7 @@ impl Predictor for Forecast {
     type State = State;
     type Draft = Draft;
 
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
     fn look_ahead(
         &self,
@@ -127,6 +128,7 @@ impl Predictor for Forecast {
         (Ok(Outlook { center, below: width, above: width, memory_samples }), draft)
     }
 
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
     fn learn(&self, state: &mut State, _: &Observation, draft: Draft, lesson: &Lesson) {
         let Draft { value, steps, widening } = draft;

@@ -50,6 +50,7 @@ impl Predictor for Iqr {
     type State = State;
     type Draft = ();
 
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
     fn look_ahead(&self, state: &mut State, _: &Observation) -> (Result<Outlook, Silence>, ()) {
         state.samples = state.samples.saturating_add(1);
@@ -68,6 +69,7 @@ impl Predictor for Iqr {
         (Ok(Outlook { center, below, above, memory_samples }), ())
     }
 
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
     fn learn(&self, state: &mut State, observation: &Observation, (): (), lesson: &Lesson) {
         if lesson.admits {

@@ -4,6 +4,11 @@
 //! learned. That takes no branch. Whatever else happens in one of the lanes is left to [`Residual`], lane by lane, which
 //! does the same to an ordinary departure; a test holds them to each other bit for bit.
 
+#![expect(
+    clippy::inline_always,
+    reason = "one way through all of it, in registers; what is called saves and loads them"
+)]
+
 use serde::{Deserialize, Serialize};
 
 use crate::params::MinDeviation;
@@ -279,5 +284,94 @@ impl Residuals {
         self.tails.log_peaks[lane] = residual.tail_log_peaks;
         self.excursion_samples[lane] = residual.excursion_samples;
         self.excursion_peak[lane] = residual.excursion_peak;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MEMORY_SAMPLES: u32 = 12;
+
+    /// What one detector is faced with, if it judges: departure from 100 and scale.
+    fn faced() -> impl Strategy<Value = Option<(f64, f64)>> {
+        let difference = prop_oneof![
+            20 => -1.9..1.9_f64,
+            3 => -9.0..9.0_f64,
+            1 => prop_oneof![Just(0.0), Just(f64::NAN), Just(1e30), -1e-9..1e-9_f64],
+        ];
+        let width =
+            prop_oneof![9 => 0.5..2.0_f64, 1 => prop_oneof![Just(0.0), Just(f64::NAN), Just(1e20)]];
+        proptest::option::weighted(0.9, (difference, width))
+    }
+
+    /// The same lane by lane.
+    fn one_by_one(
+        residuals: &mut [Residual],
+        outlooks: &[Option<(Outlook, f64)>],
+        floor: f32,
+        least: MinDeviation,
+        tail: &Tail,
+    ) -> Vec<(f32, Lesson)> {
+        let judged = |(residual, faced): (&mut Residual, &Option<(Outlook, f64)>)| {
+            let Some((outlook, value)) = faced else { return (0.0, Lesson::UNJUDGED) };
+            let size = (outlook.center as f32).abs();
+            let width = outlook.width(*value) as f32;
+            let scale = NarrowScale::at_least(width, floor, least.at_size(size), size);
+            let judged = residual.judge(tail, (value - outlook.center) as f32, scale);
+            let lesson = Lesson::of(residual, &judged, scale.width, outlook.memory_samples);
+            (judged.departure, lesson)
+        };
+        residuals.iter_mut().zip(outlooks).map(judged).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn all_at_once_is_one_by_one(
+            rows in vec((faced(), faced(), faced(), faced()), 1..400),
+            floor in prop_oneof![Just(0.0_f32), 0.0..3.0_f32], relative in prop_oneof![Just(0.0), 0.0..0.05_f64],
+        ) {
+            let least = MinDeviation::new(0.0, relative).expect("within its range");
+            let tail = Tail::new();
+            let (mut ours, mut theirs) = (Residuals::default(), [Residual::default(); LANES]);
+            for (a, b, c, d) in rows {
+                let outlooks = [a, b, c, d].map(|faced| faced.map(|(difference, width)| {
+                    let (center, memory_samples) = (100.0, MEMORY_SAMPLES);
+                    let outlook = Outlook { center, below: width, above: width, memory_samples };
+                    (outlook, center + difference)
+                }));
+                let mut faced = Faced::default();
+                if let Some((outlook, value)) = &outlooks[0] { faced.set::<0>(outlook, *value); }
+                if let Some((outlook, value)) = &outlooks[1] { faced.set::<1>(outlook, *value); }
+                if let Some((outlook, value)) = &outlooks[2] { faced.set::<2>(outlook, *value); }
+                if let Some((outlook, value)) = &outlooks[3] { faced.set::<3>(outlook, *value); }
+                let mut departures = Departures::default();
+                ours.judge(&faced, floor, least, &mut departures);
+                if departures.are_ordinary {
+                    ours.learn_ordinary(&faced, &departures);
+                } else {
+                    departures.judge_odd(&faced, &tail);
+                }
+                let expected = one_by_one(&mut theirs, &outlooks, floor, least, &tail);
+                for (lane, (departure, lesson)) in expected.into_iter().enumerate() {
+                    if faced.judges[lane] == 0 {
+                        continue;
+                    }
+                    prop_assert_eq!(departures.departure[lane].to_bits(), departure.to_bits());
+                    let learned = if departures.are_ordinary {
+                        Lesson::ordinary(departures.width[lane])
+                    } else {
+                        ours.learn_any(lane, &faced, &departures)
+                    };
+                    prop_assert_eq!(format!("{:?}", learned), format!("{:?}", lesson));
+                }
+                for (lane, residual) in theirs.iter().enumerate() {
+                    prop_assert_eq!(format!("{:?}", ours.lane(lane)), format!("{:?}", residual));
+                }
+            }
+        }
     }
 }

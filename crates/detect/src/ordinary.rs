@@ -32,7 +32,7 @@ impl Ordinary {
     }
 
     /// The Cauchy variate of a departure of `distance` standard deviations, 0 up to [`BODY_END`].
-    #[inline(always)]
+    #[inline]
     pub(crate) fn variate(&self, distance: f32) -> f32 {
         self.0.at(distance)
     }

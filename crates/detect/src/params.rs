@@ -157,7 +157,7 @@ impl MinDeviation {
     }
 
     /// The same in single precision, of an expected value of this `size`.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn at_size(self, size: f32) -> f32 {
         larger(self.relative as f32 * size, self.absolute as f32)
     }

@@ -2,6 +2,11 @@
 //! judged. What a departure means is the same for all of them: [`crate::residual`] for one by itself, as [`Alone`] runs it,
 //! [`crate::lanes`] for those of a bank.
 
+#![expect(
+    clippy::inline_always,
+    reason = "one way through all of it, in registers; what is called saves and loads them"
+)]
+
 use std::fmt::Debug;
 
 use serde::de::DeserializeOwned;

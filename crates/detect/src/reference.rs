@@ -279,7 +279,8 @@ proptest! {
             let days: Vec<f64> = (1..=14).map(|day| values[at - day * DAY]).collect();
             let mean = days.iter().sum::<f64>() / days.len() as f64;
             let Verdict::Scored { expected, .. } = verdicts[at] else { panic!("{:?}", verdicts[at]) };
-            prop_assert!((expected.center - mean).abs() < 2.0, "{at} {} {mean}", expected.center);
+            // Newer days count for more, and hours may be 40 apart.
+            prop_assert!((expected.center - mean).abs() < 3.0, "{at} {} {mean}", expected.center);
         }
     }
 }

@@ -130,7 +130,7 @@ pub(crate) struct NarrowScale {
 
 impl NarrowScale {
     /// As [`Scale::at_least`], around a center whose size is `size`, where departures of `counts` count.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn at_least(width: f32, floor: f32, counts: f32, size: f32) -> Self {
         let least = larger(size * PRECISION as f32, larger(counts / 3.0, WIDTH_MIN as f32));
         let width = larger(width, floor);
@@ -139,13 +139,13 @@ impl NarrowScale {
 }
 
 /// By what a detector's scale is wrong, as the second moment of departures in it says.
-#[inline(always)]
+#[inline]
 pub(crate) fn widening(second: f32) -> f32 {
     larger(second, SECOND_MIN).sqrt()
 }
 
 /// `difference` in standard deviations. Where the scale is a guess, nobody knows in how many.
-#[inline(always)]
+#[inline]
 pub(crate) fn departure(difference: f32, scale: NarrowScale, widening: f32) -> f32 {
     let departure = difference / (scale.width * widening);
     let bounded = smaller(larger(departure, -GUESSED_DEPARTURE_MAX), GUESSED_DEPARTURE_MAX);
@@ -154,7 +154,7 @@ pub(crate) fn departure(difference: f32, scale: NarrowScale, widening: f32) -> f
 
 /// What the second moment becomes by a departure of `distance` standard deviations, learned with `weight`, when so many
 /// `samples` are known, this one included.
-#[inline(always)]
+#[inline]
 pub(crate) fn second(second: f32, distance: f32, widening: f32, weight: f32, samples: u32) -> f32 {
     // What was judged in standard deviations is learned in the detector's own scales.
     let scales = smaller(distance, TAIL_START as f32) * widening;

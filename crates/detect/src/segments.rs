@@ -26,7 +26,7 @@ impl<const N: usize> Segments<N> {
     }
 
     /// The value at `x`, which is 0 or more, and less than where the chain ends. Elsewhere it is a number that means nothing.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn at(&self, x: f32) -> f32 {
         const { assert!(N.is_power_of_two()) };
         let place = x * self.per_unit;

@@ -58,6 +58,7 @@ impl Predictor for Zscore {
     type State = State;
     type Draft = ();
 
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
     fn look_ahead(&self, state: &mut State, _: &Observation) -> (Result<Outlook, Silence>, ()) {
         if state.samples < self.0.warm_up_samples.samples() {
@@ -68,6 +69,7 @@ impl Predictor for Zscore {
         (Ok(Outlook { center, below: deviation, above: deviation, memory_samples }), ())
     }
 
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
     fn learn(&self, state: &mut State, observation: &Observation, (): (), lesson: &Lesson) {
         let huber = if lesson.is_new_normal { HUBER_NEW_NORMAL } else { HUBER };

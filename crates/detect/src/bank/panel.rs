@@ -1,5 +1,10 @@
 //! The base tier: asks each detector, and makes one surprise of what they say.
 
+#![expect(
+    clippy::inline_always,
+    reason = "one way through all of it, in registers; what is called saves and loads them"
+)]
+
 use super::opinion::muted;
 use super::predictors::{LaneSet, Predictors, Reading};
 use crate::column::AnyColumn;

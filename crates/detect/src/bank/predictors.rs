@@ -1,5 +1,10 @@
 //! The detectors of a rule that judge departures, a lane each, with the states of all series.
 
+#![expect(
+    clippy::inline_always,
+    reason = "one way through all of it, in registers; what is called saves and loads them"
+)]
+
 use serde::de::SeqAccess;
 use serde::ser::SerializeTuple;
 

@@ -208,6 +208,7 @@ impl Predictor for Seasonal {
     type State = State;
     type Draft = Draft;
 
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
     fn look_ahead(
         &self,
@@ -257,6 +258,7 @@ impl Predictor for Seasonal {
         (Ok(Outlook { center, below: width, above: width, memory_samples }), draft)
     }
 
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
     fn learn(&self, state: &mut State, _: &Observation, draft: Draft, lesson: &Lesson) {
         let Draft { weights, daily_error, weekly_error, error } = draft;

@@ -4,6 +4,11 @@
 //! neighbouring hours, each by its share in the forecast. The two hours between which it is at present are taken out
 //! and lie [`Open`], in single precision, until the next hour comes.
 
+#![expect(
+    clippy::inline_always,
+    reason = "one way through all of it, in registers; what is called saves and loads them"
+)]
+
 use half::f16;
 use serde::{Deserialize, Serialize};
 
