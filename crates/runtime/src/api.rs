@@ -6,6 +6,8 @@ use bellwether_engine::Outcome;
 use bellwether_series::Timestamp;
 use bellwether_wire::remote_write::WriteRequest;
 
+use crate::source::Source;
+
 /// One decoded request, as a source received it.
 #[derive(Debug)]
 pub struct Request {
@@ -22,8 +24,8 @@ pub struct Request {
 /// A request as it was received, for the journal.
 #[derive(Debug)]
 pub struct Received {
-    /// Who sent it, as far as is known: an address.
-    pub source: Arc<str>,
+    /// Where it came from.
+    pub source: Source,
     /// The body, still compressed.
     pub body: Vec<u8>,
 }
@@ -47,6 +49,9 @@ pub enum SubmitError {
     /// There is no such tenant in the configuration in force: it has just changed.
     #[error("tenants have changed")]
     UnknownTenant,
+    /// A record of a topic before this one was refused. That one and those behind it are to be submitted again, in order.
+    #[error("a record of the partition before this one was not taken")]
+    OutOfTurn,
     /// The journal cannot be written, or has no room for so large a request.
     #[error("journal cannot be written")]
     Unrecorded,

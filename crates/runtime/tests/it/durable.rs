@@ -12,8 +12,8 @@ use bellwether_runtime::cold::ColdOptions;
 use bellwether_runtime::journal::JournalOptions;
 use bellwether_runtime::storage::{DiskStorage, ReserveOptions};
 use bellwether_runtime::{
-    Durability, Ingest, NoCheckpoint, Phase, Received, Recovery, Request, Runtime, SubmitError,
-    Told,
+    Durability, Ingest, NoCheckpoint, Phase, Received, Recovery, Request, Runtime, Source,
+    SubmitError, Told,
 };
 use bellwether_wire::remote_write::compress;
 use tempfile::TempDir;
@@ -44,7 +44,7 @@ pub(crate) fn open(folder: &Path, shards: usize, log: &Log) -> (Runtime, Recover
 /// Sends a step, and waits for what becomes of it.
 pub(crate) fn send(runtime: &Runtime, step: usize) -> Result<Outcome, SubmitError> {
     let (write, received_at, body) = request_body(step);
-    let received = Some(Received { source: Arc::from("test"), body: compress(&body) });
+    let received = Some(Received { source: Source::Address("test".into()), body: compress(&body) });
     let (reply, answer) = mpsc::channel();
     let reply = Box::new(move |outcome| reply.send(outcome).expect("somebody waits"));
     runtime.handle().submit(Request { tenant: None, write, received_at, received }, reply)?;
