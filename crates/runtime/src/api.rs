@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bellwether_engine::Outcome;
 use bellwether_series::Timestamp;
+use bellwether_wire::Format;
 use bellwether_wire::remote_write::WriteRequest;
 
 /// One decoded request, as a source received it.
@@ -24,7 +25,9 @@ pub struct Request {
 pub struct Received {
     /// Who sent it, as far as is known: an address.
     pub source: Arc<str>,
-    /// The body, still compressed.
+    /// How the body is written.
+    pub format: Format,
+    /// The body, as it came.
     pub body: Vec<u8>,
 }
 
