@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bellwether_engine::Outcome;
 use bellwether_series::Timestamp;
+use bellwether_wire::Format;
 use bellwether_wire::remote_write::WriteRequest;
 
 use crate::source::Source;
@@ -26,7 +27,9 @@ pub struct Request {
 pub struct Received {
     /// Where it came from.
     pub source: Source,
-    /// The body, still compressed.
+    /// How the body is written.
+    pub format: Format,
+    /// The body, as it came.
     pub body: Vec<u8>,
 }
 

@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, never, select};
 
 use crate::api::{Clock, Received, Request, SubmitError};
 use crate::durability::Phase;
-use crate::journal::{Journal, JournalError, RequestFormat, RequestHeader, SyncPolicy};
+use crate::journal::{Journal, JournalError, RequestHeader, SyncPolicy};
 use crate::lines::Owner;
 use crate::runtime::Wanted;
 use crate::sequencer::{Caller, Save, Sequenced, ToSequencer};
@@ -346,11 +346,11 @@ impl Recorder {
         tenant: &str,
         received: &Received,
     ) -> Result<u64, SubmitError> {
-        let format = RequestFormat::RemoteWrite1;
-        let header = RequestHeader { format, tenant, source: &received.source.text() };
+        let Received { format, source, body } = received;
+        let header = RequestHeader { format: *format, tenant, source: &source.text() };
         let mut head = Vec::with_capacity(64);
         header.encode(&mut head).map_err(|_| SubmitError::Unrecorded)?;
-        self.append(RecordKind::Request, received_at, &[&head, &received.body])
+        self.append(RecordKind::Request, received_at, &[&head, body])
             .map_err(|_| SubmitError::Unrecorded)
     }
 

@@ -57,7 +57,7 @@ pub struct TopicPartition {
 pub struct KafkaRecord {
     /// Where it is.
     pub at: TopicPartition,
-    /// Its offset there: 0 or more.
+    /// Its offset there: 0 or more; -1 says that nothing was taken, and 0 comes next.
     pub offset: i64,
 }
 
@@ -76,7 +76,7 @@ impl KafkaRecord {
         let record = Self { at, offset: offset.parse().ok()? };
         // Only what is written the one way that we write it.
         (record.at.partition >= 0
-            && (0..i64::MAX).contains(&record.offset)
+            && (-1..i64::MAX).contains(&record.offset)
             && record.text() == text)
             .then_some(record)
     }
@@ -95,6 +95,7 @@ mod tests {
         for (record, text) in [
             (record("metrics", 0, 0), "kafka:metrics/0@0"),
             (record("a.b_c-d", 17, i64::MAX - 1), "kafka:a.b_c-d/17@9223372036854775806"),
+            (record("metrics", 0, -1), "kafka:metrics/0@-1"),
             // No broker allows these; nothing breaks if one does.
             (record("a/1@2", 3, 4), "kafka:a/1@2/3@4"),
             (record("", 0, 1), "kafka:/0@1"),
@@ -115,7 +116,7 @@ mod tests {
             "kafka:metrics/0",
             "kafka:metrics@0",
             "kafka:metrics/-1@0",
-            "kafka:metrics/0@-1",
+            "kafka:metrics/0@-2",
             "kafka:metrics/0@9223372036854775807",
             "kafka:metrics/00@1",
             "kafka:metrics/0@+1",

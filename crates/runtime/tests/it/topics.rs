@@ -7,6 +7,7 @@ use bellwether_runtime::{
     Durability, Ingest, KafkaRecord, Learned, Offsets, Phase, Received, Request, Runtime, Source,
     SubmitError, TopicPartition, adopt,
 };
+use bellwether_wire::Format;
 use bellwether_wire::remote_write::compress;
 
 use crate::durable::{copy, durability, open};
@@ -22,7 +23,7 @@ type Answer = mpsc::Receiver<Result<Outcome, SubmitError>>;
 fn submit(runtime: &Runtime, partition: i32, offset: i64, expected: Option<i64>) -> Answer {
     let (write, received_at, body) = request_body(offset as usize);
     let source = Source::Kafka { record: KafkaRecord { at: at(partition), offset }, expected };
-    let received = Some(Received { source, body: compress(&body) });
+    let received = Some(Received { source, format: Format::REMOTE_WRITE_1, body: compress(&body) });
     let (reply, answer) = mpsc::channel();
     let reply = Box::new(move |outcome| reply.send(outcome).expect("somebody waits"));
     let request = Request { tenant: None, write, received_at, received };

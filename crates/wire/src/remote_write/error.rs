@@ -21,6 +21,12 @@ pub enum DecodeError {
         #[source]
         source: snap::Error,
     },
+    /// The body is not gzip, or is damaged.
+    #[error("body is not valid gzip: fault=`{fault}`")]
+    NotGzip {
+        /// What the decompressor says.
+        fault: String,
+    },
     /// The declared size cannot come out of so few bytes: a decompression bomb, or a corrupt body.
     #[error(
         "declared size is impossible: declared_bytes=`{declared_bytes}`, body_bytes=`{body_bytes}`"
@@ -52,12 +58,13 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// One of a few fixed words, for the label of a metric: `too_large`, `snappy`, `protobuf` or
-    /// `too_many_objects`.
+    /// One of a few fixed words, for the label of a metric: `too_large`, `snappy`, `gzip`, `protobuf`
+    /// or `too_many_objects`.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "too_large",
             Self::NotSnappy { .. } | Self::ImpossibleLength { .. } => "snappy",
+            Self::NotGzip { .. } => "gzip",
             Self::Malformed { .. } => "protobuf",
             Self::TooManyObjects { .. } => "too_many_objects",
         }
