@@ -3,6 +3,7 @@
 //! - [`http`] serves a router with every timeout that a server on an open network needs.
 //! - [`source::remote_write`] receives Prometheus remote write and answers so that senders retry or
 //!   drop correctly.
+//! - `source::kafka` reads topics of Kafka (feature `kafka`).
 //! - [`source::history`] asks a server for what it has stored, for replays.
 //! - [`sink::alertmanager`] keeps a set of Alertmanagers informed of what is firing.
 //! - [`sink::webhook`] posts every event to a URL, signed.
@@ -12,6 +13,8 @@
 //! `bellwether_runtime::Ingest`, what goes out is a `bellwether_engine::Event`.
 
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod outbound;
 mod pem;
 mod secret;
