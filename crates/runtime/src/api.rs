@@ -7,6 +7,8 @@ use bellwether_series::Timestamp;
 use bellwether_wire::Format;
 use bellwether_wire::remote_write::WriteRequest;
 
+use crate::source::Source;
+
 /// One decoded request, as a source received it.
 #[derive(Debug)]
 pub struct Request {
@@ -23,8 +25,8 @@ pub struct Request {
 /// A request as it was received, for the journal.
 #[derive(Debug)]
 pub struct Received {
-    /// Who sent it, as far as is known: an address.
-    pub source: Arc<str>,
+    /// Where it came from.
+    pub source: Source,
     /// How the body is written.
     pub format: Format,
     /// The body, as it came.
@@ -50,6 +52,9 @@ pub enum SubmitError {
     /// There is no such tenant in the configuration in force: it has just changed.
     #[error("tenants have changed")]
     UnknownTenant,
+    /// A record of a topic before this one was refused. That one and those behind it are to be submitted again, in order.
+    #[error("a record of the partition before this one was not taken")]
+    OutOfTurn,
     /// The journal cannot be written, or has no room for so large a request.
     #[error("journal cannot be written")]
     Unrecorded,

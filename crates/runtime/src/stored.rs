@@ -11,6 +11,7 @@ use bellwether_series::Timestamp;
 use bellwether_wire::remote_write::{DecodeError, Limits, WriteRequest};
 
 use crate::journal::{PAYLOAD_BYTES_MAX, PayloadError, RequestHeader, StoredRecord};
+use crate::source::KafkaRecord;
 
 /// Most bytes of a request once decompressed.
 const DECODED_BYTES_MAX: usize = 1 << 30;
@@ -27,6 +28,8 @@ pub enum StoredBody {
     Request {
         /// Whose it is.
         tenant: Arc<str>,
+        /// The record of a topic that it was; `None` when somebody sent it.
+        record: Option<KafkaRecord>,
         /// What it brings.
         write: WriteRequest,
     },
@@ -37,6 +40,14 @@ pub enum StoredBody {
 }
 
 impl StoredBody {
+    /// The record of a topic that it was, if it was one.
+    pub(crate) fn kafka(&self) -> Option<&KafkaRecord> {
+        match self {
+            Self::Request { record, .. } => record.as_ref(),
+            Self::Heartbeat | Self::Configuration(_) => None,
+        }
+    }
+
     /// The configuration, if it is one.
     pub(crate) fn into_settings(self) -> Option<Arc<Settings>> {
         match self {
@@ -48,7 +59,7 @@ impl StoredBody {
     /// The same for the engine.
     pub fn as_record_body(&self) -> RecordBody<'_> {
         match self {
-            Self::Request { tenant, write } => RecordBody::Request { tenant, write },
+            Self::Request { tenant, write, .. } => RecordBody::Request { tenant, write },
             Self::Heartbeat => RecordBody::Heartbeat,
             Self::Configuration(settings) => RecordBody::Configuration(Arc::clone(settings)),
         }
@@ -114,7 +125,8 @@ pub fn limits() -> Limits {
 fn decode_request(payload: &[u8]) -> Result<StoredBody, StoredError> {
     let (header, body) = RequestHeader::decode(payload)?;
     let write = header.format.decode(body, &limits())?;
-    Ok(StoredBody::Request { tenant: header.tenant.into(), write })
+    let record = KafkaRecord::parse(header.source);
+    Ok(StoredBody::Request { tenant: header.tenant.into(), record, write })
 }
 
 /// The settings that [`encode_settings`] wrote.
@@ -172,7 +184,9 @@ mod tests {
     #[test]
     fn requests_heartbeats_and_configurations_come_back() {
         let (at, body) = decode(&record(RecordKind::Request, payload(3))).unwrap();
-        let StoredBody::Request { tenant, write: request } = body else { panic!("{body:?}") };
+        let StoredBody::Request { tenant, record: None, write: request } = body else {
+            panic!("{body:?}")
+        };
         assert_eq!(&*tenant, "t");
         assert_eq!(at, Timestamp::from_ms(7));
         assert_eq!(request.series().map(|series| series.samples.len()).collect::<Vec<_>>(), [3]);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bellwether_runtime::{Ingest, Received, Request, SubmitError};
+use bellwether_runtime::{Ingest, Received, Request, Source, SubmitError};
 use bellwether_series::Timestamp;
 use bellwether_wire::Format;
 use bellwether_wire::remote_write::{Limits, WriteRequest, compress};
@@ -94,7 +94,7 @@ impl Sender {
         let write = WriteRequest::decode(outgoing.body.clone(), &Limits::default())
             .unwrap_or_else(|error| unreachable!("the world made it: {error}"));
         let received = Received {
-            source: Arc::clone(&outgoing.id),
+            source: Source::Address(Arc::clone(&outgoing.id)),
             format: Format::REMOTE_WRITE_1,
             body: compress(&outgoing.body),
         };

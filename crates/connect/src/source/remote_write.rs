@@ -26,7 +26,7 @@ use axum::http::{Extensions, Method};
 use axum::response::Response;
 use axum::routing::any;
 use bellwether_engine::Outcome;
-use bellwether_runtime::{Ingest, Received, Request as IngestRequest, SubmitError};
+use bellwether_runtime::{Ingest, Received, Request as IngestRequest, Source, SubmitError};
 use bellwether_series::Timestamp;
 use bellwether_wire::Format;
 use bellwether_wire::remote_write::{DecodeError, Limits, WriteRequest, decompress};
@@ -240,7 +240,11 @@ impl Receiver {
         let mut invalid = Invalid::parts(&write);
         let Origin { source, place } = origin;
         let tenant = place.as_ref().map(|place| Arc::clone(place.name()));
-        let received = Some(Received { source, format: Format::REMOTE_WRITE_1, body });
+        let received = Some(Received {
+            source: Source::Address(source),
+            format: Format::REMOTE_WRITE_1,
+            body,
+        });
         let request = IngestRequest { tenant, write, received_at: (self.clock)(), received };
         let (sender, answer) = oneshot::channel();
         let stats = Arc::clone(&self.stats);

@@ -12,8 +12,8 @@ use bellwether_runtime::cold::ColdOptions;
 use bellwether_runtime::journal::JournalOptions;
 use bellwether_runtime::storage::{DiskStorage, ReserveOptions};
 use bellwether_runtime::{
-    Durability, Ingest, NoCheckpoint, Phase, Received, Recovery, Request, Runtime, SubmitError,
-    Told,
+    Durability, Ingest, NoCheckpoint, Phase, Received, Recovery, Request, Runtime, Source,
+    SubmitError, Told,
 };
 use bellwether_wire::remote_write::compress;
 use bellwether_wire::{Compression, Format, Message};
@@ -51,7 +51,7 @@ pub(crate) fn send(runtime: &Runtime, step: usize) -> Result<Outcome, SubmitErro
     } else {
         (Format::new(Message::RemoteWrite1, Compression::None), body)
     };
-    let received = Some(Received { source: Arc::from("test"), format, body });
+    let received = Some(Received { source: Source::Address("test".into()), format, body });
     let (reply, answer) = mpsc::channel();
     let reply = Box::new(move |outcome| reply.send(outcome).expect("somebody waits"));
     runtime.handle().submit(Request { tenant: None, write, received_at, received }, reply)?;
