@@ -8,24 +8,53 @@
 
 use std::fmt;
 
-use crate::Compression;
 use crate::remote_write::{DecodeError, Limits, WriteRequest};
+use crate::{Compression, Precision, influx, json, otlp};
 
 /// What a body says once it is decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Message {
     /// `prometheus.WriteRequest`, of remote write 1.0.
     RemoteWrite1,
+    /// JSON records with `labels`, and one sample or several `samples`: an array, or one a line. Those of prometheus-kafka-adapter
+    /// are of this kind.
+    Json,
+    /// Telegraf's JSON, with timestamps of this precision.
+    Telegraf(Precision),
+    /// `InfluxDB`'s line protocol, with timestamps of this precision.
+    Influx(Precision),
+    /// `ExportMetricsServiceRequest` of OpenTelemetry, in protobuf.
+    Otlp,
+    /// The same in JSON.
+    OtlpJson,
 }
 
 impl Message {
     /// Every message, in the order of its number in the journal: new ones go to the end.
-    pub const ALL: [Self; 1] = [Self::RemoteWrite1];
+    pub const ALL: [Self; 12] = [
+        Self::RemoteWrite1,
+        Self::Json,
+        Self::Telegraf(Precision::Nanoseconds),
+        Self::Telegraf(Precision::Microseconds),
+        Self::Telegraf(Precision::Milliseconds),
+        Self::Telegraf(Precision::Seconds),
+        Self::Influx(Precision::Nanoseconds),
+        Self::Influx(Precision::Microseconds),
+        Self::Influx(Precision::Milliseconds),
+        Self::Influx(Precision::Seconds),
+        Self::Otlp,
+        Self::OtlpJson,
+    ];
 
     /// Its name, for people.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RemoteWrite1 => "remote write 1.0",
+            Self::Json => "JSON",
+            Self::Telegraf(_) => "Telegraf's JSON",
+            Self::Influx(_) => "InfluxDB line protocol",
+            Self::Otlp => "OTLP",
+            Self::OtlpJson => "OTLP in JSON",
         }
     }
 }
@@ -82,6 +111,11 @@ impl Format {
         let body = self.compression.decompress(body, limits)?;
         match self.message {
             Message::RemoteWrite1 => WriteRequest::decode(body.into_owned(), limits),
+            Message::Json => json::decode_series(&body, limits),
+            Message::Telegraf(precision) => json::decode_telegraf(&body, precision, limits),
+            Message::Influx(precision) => influx::decode(&body, precision, limits),
+            Message::Otlp => otlp::decode_protobuf(&body, limits),
+            Message::OtlpJson => otlp::decode_json(&body, limits),
         }
     }
 }
@@ -128,6 +162,13 @@ mod tests {
         assert_eq!(number(Message::RemoteWrite1, Compression::None), 0);
         assert_eq!(number(Message::RemoteWrite1, Compression::Snappy), 1);
         assert_eq!(number(Message::RemoteWrite1, Compression::Gzip), 2);
+        let plain = Message::ALL.map(|message| number(message, Compression::None) >> 2);
+        assert_eq!(plain.to_vec(), (0..12).collect::<Vec<_>>());
+        assert_eq!(number(Message::Json, Compression::None), 4);
+        assert_eq!(number(Message::Telegraf(Precision::Seconds), Compression::None), 20);
+        assert_eq!(number(Message::Influx(Precision::Nanoseconds), Compression::Gzip), 26);
+        assert_eq!(number(Message::Otlp, Compression::Gzip), 42);
+        assert_eq!(number(Message::OtlpJson, Compression::None), 44);
     }
 
     #[test]

@@ -5,8 +5,15 @@
 
 mod compression;
 mod format;
+mod influx;
+mod json;
+mod lines;
+mod measurement;
+pub mod otlp;
+mod precision;
 pub mod remote_read;
 pub mod remote_write;
 
 pub use compression::Compression;
 pub use format::{Format, Message};
+pub use precision::Precision;

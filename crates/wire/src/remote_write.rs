@@ -10,6 +10,7 @@
 //!
 //! Specification: "Prometheus Remote-Write 1.0"; messages: `prometheus/prometheus:prompb/{remote,types}.proto`.
 
+mod assembler;
 mod bad_parts;
 mod buckets;
 mod budget;
@@ -18,17 +19,20 @@ mod decode;
 mod error;
 mod exemplar;
 mod histogram;
+mod label_buffer;
 mod limits;
 mod metadata;
 mod reader;
 mod request;
 mod snappy;
 
+pub(crate) use assembler::Assembler;
 pub use bad_parts::BadParts;
 pub use builder::WriteRequestBuilder;
 pub use error::DecodeError;
+pub(crate) use label_buffer::{LabelBuffer, Mark, SameName};
 pub use limits::Limits;
 pub use metadata::{MetadataRef, MetricType};
-pub(crate) use reader::{Reader, bytes_tag, varint_tag};
+pub(crate) use reader::{Reader, bytes_tag, fixed64_tag, varint_tag};
 pub use request::{RawSample, SeriesRef, WriteRequest};
 pub use snappy::{compress, decompress};
