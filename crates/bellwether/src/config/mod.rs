@@ -57,6 +57,8 @@ pub struct Config {
     pub durability: Option<DurabilityConfig>,
     /// What is received, and how much at a time.
     pub remote_write: ReceiverOptions,
+    /// Topics of Kafka that are read, if any.
+    pub kafka: Option<KafkaConfig>,
     /// Who is who among tenants, and how much each may send at a time; `None` where everything is of one. The engine has
     /// their limits on series.
     pub tenants: Option<TenantOptions>,
@@ -78,6 +80,15 @@ pub struct Config {
     /// What is logged, and how.
     pub log: LogConfig,
 }
+
+/// Topics of Kafka that are read.
+#[cfg(feature = "kafka")]
+pub type KafkaConfig = bellwether_connect::source::kafka::KafkaOptions;
+
+/// Topics of Kafka that are read: of this program nobody can ask for any.
+#[cfg(not(feature = "kafka"))]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KafkaConfig {}
 
 /// The HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult};
-use rdkafka::statistics::Statistics;
+use rdkafka::statistics::{Partition, Statistics};
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{Offset, TopicPartitionList};
 
@@ -142,16 +142,14 @@ impl ClientContext for Context {
             .filter(|broker| broker.nodeid >= 0 && broker.state == "UP")
             .count();
         self.0.stats.count(|figures| figures.brokers_up = up);
-        let mut ends = self.0.ends.lock();
-        ends.clear();
-        for topic in statistics.topics.values() {
-            for partition in topic.partitions.values() {
-                // Records of open transactions may not be read yet; below 0 it is not known.
-                if partition.partition >= 0 && partition.ls_offset >= 0 {
-                    ends.insert((topic.topic.clone(), partition.partition), partition.ls_offset);
-                }
-            }
-        }
+        // Records of open transactions may not be read yet; below 0 it is not known.
+        let ends = statistics.topics.into_iter().flat_map(|(topic, figures)| {
+            let known =
+                |partition: &Partition| partition.partition >= 0 && partition.ls_offset >= 0;
+            let ends = figures.partitions.into_values().filter(known);
+            ends.map(move |known| ((topic.clone(), known.partition), known.ls_offset))
+        });
+        *self.0.ends.lock() = ends.collect();
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

@@ -69,9 +69,8 @@ impl Reader {
     /// Waits for a record for `limit` at the most.
     pub(super) fn poll(&self, limit: Duration) -> Polled<'_> {
         match self.0.poll(limit) {
-            None => Polled::Nothing,
+            None | Some(Err(KafkaError::PartitionEOF(_))) => Polled::Nothing,
             Some(Ok(message)) => Polled::Record(message),
-            Some(Err(KafkaError::PartitionEOF(_))) => Polled::Nothing,
             Some(Err(KafkaError::MessageConsumption(
                 RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
             ))) => Polled::PositionLost,

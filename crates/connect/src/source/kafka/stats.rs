@@ -66,7 +66,7 @@ pub struct SourceFigures {
     /// Of the last thousand records, how many were poison.
     pub poison_per_thousand: u64,
     /// Since that was last taken: records, and poison among them.
-    recent: (u64, u64),
+    pub recent: (u64, u64),
 }
 
 /// How far a partition is.
