@@ -9,6 +9,6 @@ mod letters;
 /// Whether this program has TLS and SASL with SCRAM for Kafka.
 pub const HAS_TLS: bool = cfg!(feature = "kafka-ssl");
 
-pub use client::{ClientError, Cluster, RESERVED_PROPERTIES};
+pub use client::{ClientError, Cluster, RESERVED_PROPERTIES, is_topic};
 pub(crate) use client::{Role, describe};
 pub(crate) use letters::{Letter, Producer, Undelivered, log};

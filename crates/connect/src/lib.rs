@@ -7,6 +7,7 @@
 //! - [`source::history`] asks a server for what it has stored, for replays.
 //! - [`sink::alertmanager`] keeps a set of Alertmanagers informed of what is firing.
 //! - [`sink::webhook`] posts every event to a URL, signed.
+//! - `sink::kafka` produces every event to a topic (feature `kafka`).
 //! - [`sink::gauges`] takes derived gauges out by remote write.
 //!
 //! No detection here and nothing that a replay could not do without: what comes in goes to

@@ -90,6 +90,14 @@ pub type KafkaConfig = bellwether_connect::source::kafka::KafkaOptions;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KafkaConfig {}
 
+/// A topic of Kafka that gets events.
+#[cfg(feature = "kafka")]
+pub type KafkaEventsConfig = bellwether_connect::sink::kafka::KafkaEventsOptions;
+
+/// A topic of Kafka that gets events: of this program nobody can ask for one.
+#[cfg(not(feature = "kafka"))]
+pub type KafkaEventsConfig = KafkaConfig;
+
 /// The HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -141,6 +149,8 @@ pub struct SinksConfig {
     pub event_log: Option<EventLogOptions>,
     /// Servers that get events posted.
     pub webhooks: Vec<WebhookOptions>,
+    /// A topic of Kafka that gets events.
+    pub kafka: Option<KafkaEventsConfig>,
     /// Most events that wait for one sink, at least 1; the options above say the same.
     pub queue_events_max: usize,
 }

@@ -1,5 +1,5 @@
 //! Against a real Apache Kafka: what is read counts once whatever is killed, what cannot be read is put aside, and brokers that
-//! are away are waited for.
+//! are away are waited for. Events come out on a topic.
 //!
 //! The jars are in the folder that `BELLWETHER_KAFKA` names; `.ci/kafka` fetches them.
 
@@ -101,6 +101,9 @@ fn what_a_topic_holds_is_judged_as_its_replay_and_garbage_is_put_aside() {
     let told = ids(&told.unwrap());
     assert!(told.len() > 4, "{told:?}");
     assert_eq!(told, replayed(dir.path()));
+    let events = clients.read_events();
+    assert_eq!(events.len(), told.len(), "each is in the topic once");
+    assert_eq!(ids(&events.join("\n")), told);
 }
 
 #[test]
@@ -140,8 +143,7 @@ fn whoever_is_killed_while_it_reads_loses_nothing_and_takes_nothing_twice() {
     for (partition, offsets) in all() {
         assert_eq!(offsets, (0..MINUTES).collect::<Vec<_>>(), "partition {partition}");
     }
-    let told = std::fs::read_to_string(dir.path().join("bellwether/bellwether-data/events.jsonl"));
-    assert_eq!(ids(&told.unwrap()), replayed(dir.path()));
+    assert_eq!(ids(&clients.read_events().join("\n")), replayed(dir.path()));
 }
 
 #[test]

@@ -21,6 +21,17 @@ pub const RESERVED_PROPERTIES: [&str; 9] = [
     "transactional.id",
 ];
 
+/// Longest name of a topic, in bytes. The journal has room for it.
+const TOPIC_BYTES_MAX: usize = 249;
+
+/// Whether a topic can be called `name`.
+pub fn is_topic(name: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=TOPIC_BYTES_MAX).contains(&name.len())
+        && name.bytes().all(legal)
+        && !matches!(name, "." | "..")
+}
+
 /// Where a cluster is, and how it is talked to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cluster {

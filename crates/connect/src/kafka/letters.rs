@@ -29,6 +29,8 @@ pub(crate) struct Undelivered {
     pub(crate) is_too_large: bool,
     /// The local queue is full: nothing is wrong but that it comes too early.
     pub(crate) is_queue_full: bool,
+    /// The producer takes nothing any more.
+    pub(crate) is_fatal: bool,
 }
 
 /// Told on a thread of the producer once the broker has confirmed a record, or it never will.
@@ -77,6 +79,7 @@ impl Undelivered {
         Self {
             error: describe(error),
             is_too_large: code == Some(RDKafkaErrorCode::MessageSizeTooLarge),
+            is_fatal: code == Some(RDKafkaErrorCode::Fatal),
             is_queue_full: code == Some(RDKafkaErrorCode::QueueFull),
         }
     }

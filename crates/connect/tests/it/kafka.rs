@@ -33,7 +33,7 @@ async fn every_record_is_read_once_in_order_from_where_the_engine_stands() {
     assert_eq!(engine.taken_of(0), (3..9).collect::<Vec<_>>());
     assert_eq!(engine.taken_of(1), (0..9).collect::<Vec<_>>());
     // Samples are those of the record, and the body is kept as it was.
-    assert!(engine.taken().iter().all(|taken| taken.sample == taken.offset as f64));
+    assert!(engine.taken().iter().all(|taken| taken.sample == taken.offset));
     until("that is counted", || source.stats().figures().records_taken == 15).await;
     let figures = source.stats().figures();
     assert_eq!((figures.records, figures.samples_accepted), (15, 15));

@@ -3,8 +3,8 @@
 use bellwether_wire::remote_write::Limits;
 
 use super::Builder;
-use crate::config::KafkaConfig;
-use crate::config::raw::RawKafka;
+use crate::config::raw::{RawKafka, RawKafkaEvents};
+use crate::config::{KafkaConfig, KafkaEventsConfig};
 
 #[cfg(not(feature = "kafka"))]
 impl Builder<'_, '_> {
@@ -15,6 +15,18 @@ impl Builder<'_, '_> {
         self.faults.value("kafka", "this bellwether was built without Kafka", mend);
         None
     }
+
+    /// As with topics that are read.
+    pub(super) fn kafka_events(
+        &mut self,
+        raw: Option<&RawKafkaEvents>,
+        _: usize,
+    ) -> Option<KafkaEventsConfig> {
+        raw?;
+        let mend = "remove it, or build with the cargo feature `kafka`";
+        self.faults.value("sinks.kafka", "this bellwether was built without Kafka", mend);
+        None
+    }
 }
 
 #[cfg(feature = "kafka")]
@@ -22,14 +34,15 @@ mod with_kafka {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use bellwether_connect::kafka::{ClientError, Cluster};
+    use bellwether_connect::kafka::{ClientError, Cluster, is_topic};
+    use bellwether_connect::sink::kafka::{EventKey, KafkaEventsOptions};
     use bellwether_connect::source::kafka::{KafkaOptions, KafkaOptionsError, StartAt, TenantFrom};
     use bellwether_connect::{Secret, kafka};
     use bellwether_wire::{Compression, Format, Message, Precision};
 
-    use super::{Builder, KafkaConfig, Limits, RawKafka};
+    use super::{Builder, KafkaConfig, KafkaEventsConfig, Limits, RawKafka, RawKafkaEvents};
     use crate::config::fault::join;
-    use crate::config::raw::{RawMessage, RawStart, RawTenantFrom};
+    use crate::config::raw::{RawEventKey, RawMessage, RawStart, RawTenantFrom};
 
     impl Builder<'_, '_> {
         /// What is read, if anything is. `limits` bound what a record may hold.
@@ -85,6 +98,35 @@ mod with_kafka {
             };
             self.faults.value(&join("kafka", key), message, mend);
             None
+        }
+
+        /// The topic that events go to, if there is one.
+        pub(in super::super) fn kafka_events(
+            &mut self,
+            raw: Option<&RawKafkaEvents>,
+            queue_events_max: usize,
+        ) -> Option<KafkaEventsConfig> {
+            let raw = raw?;
+            let properties = (&raw.properties, &raw.properties_files);
+            let cluster = self.cluster("sinks.kafka", &raw.brokers, properties);
+            let topic = raw.topic.as_deref().unwrap_or_default();
+            if !is_topic(topic) {
+                let mend = "name one, for example `topic: bellwether-events`: letters, digits, `.`, `_` and `-`";
+                self.faults.value("sinks.kafka.topic", "this is not the name of a topic", mend);
+                return None;
+            }
+            Some(KafkaEventsOptions {
+                name: "kafka".to_owned(),
+                cluster: cluster?,
+                topic: topic.to_owned(),
+                key: match raw.key {
+                    RawEventKey::Series => EventKey::Series,
+                    RawEventKey::Episode => EventKey::Episode,
+                    RawEventKey::Event => EventKey::Event,
+                },
+                severity: raw.severity.into(),
+                queue_events_max,
+            })
         }
 
         /// How the cluster is reached that stands under `field`; `None` if librdkafka would not have it.

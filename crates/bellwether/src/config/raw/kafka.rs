@@ -7,6 +7,7 @@ use bellwether_wire::{Compression, Precision};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::sinks::RawSeverity;
 use crate::config::text::{BytesText, DurationText, SecretText};
 
 /// Topics of Kafka that are read.
@@ -81,6 +82,53 @@ impl Default for RawKafka {
             properties_files: BTreeMap::new(),
         }
     }
+}
+
+/// A topic of Kafka that gets every event.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "KafkaEvents", extend("required" = ["brokers", "topic"]))]
+pub(in crate::config) struct RawKafkaEvents {
+    /// Some of the brokers as `host:port`; they name the others.
+    #[schemars(length(max = 100), example = ["kafka:9092"])]
+    pub brokers: Vec<String>,
+    /// The topic.
+    #[schemars(example = &"bellwether-events")]
+    pub topic: Option<String>,
+    /// Key of a record: the fingerprint of the series, so that its events stay in order; the id of the episode, or of the
+    /// event, for topics that are compacted.
+    pub key: RawEventKey,
+    /// The least severity that is produced.
+    pub severity: RawSeverity,
+    /// Properties of librdkafka, which win over ours, but for those on which it rests that nothing is lost. No report shows
+    /// their values.
+    #[schemars(with = "BTreeMap<String, SecretText>")]
+    pub properties: BTreeMap<String, Secret>,
+    /// Files with the values of such properties. Relative to the folder of this file.
+    pub properties_files: BTreeMap<String, String>,
+}
+
+impl Default for RawKafkaEvents {
+    fn default() -> Self {
+        Self {
+            brokers: Vec::new(),
+            topic: None,
+            key: RawEventKey::Series,
+            severity: RawSeverity::Info,
+            properties: BTreeMap::new(),
+            properties_files: BTreeMap::new(),
+        }
+    }
+}
+
+/// What the key of a record is.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(in crate::config) enum RawEventKey {
+    Series,
+    Episode,
+    Event,
 }
 
 /// How a record is written.

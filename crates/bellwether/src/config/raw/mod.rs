@@ -35,9 +35,9 @@ pub(super) use endpoint::{RawAuthorization, RawBasicAuth, RawClient, RawEndpoint
 pub(super) use gauges::RawGauges;
 pub(super) use ha::RawHa;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
-pub(super) use kafka::RawKafka;
 #[cfg(feature = "kafka")]
-pub(super) use kafka::{RawMessage, RawStart, RawTenantFrom};
+pub(super) use kafka::{RawEventKey, RawMessage, RawStart, RawTenantFrom};
+pub(super) use kafka::{RawKafka, RawKafkaEvents};
 pub(super) use preset::{RawPreset, RawPresets};
 pub(super) use rules::{RawAlert, RawDefaultDeviation, RawDefaults, RawDeviation, RawRule};
 pub(super) use server::RawServer;

@@ -17,6 +17,8 @@ use super::Broker;
 pub(super) const MINUTES: i64 = 240;
 /// Partitions of the topic.
 pub(super) const PARTITIONS: i32 = 4;
+/// Partitions of the topic of events.
+const EVENT_PARTITIONS: i32 = 2;
 /// When the fault begins, and how long it lasts, in minutes.
 const FAULT: std::ops::Range<i64> = 200..220;
 /// Series in one record.
@@ -99,7 +101,11 @@ impl Clients {
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
         let topic = |name, partitions| NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let topics = [topic("metrics", PARTITIONS), topic("metrics.dlq", 1), topic("events", 2)];
+        let topics = [
+            topic("metrics", PARTITIONS),
+            topic("metrics.dlq", 1),
+            topic("events", EVENT_PARTITIONS),
+        ];
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let created = runtime.block_on(admin.create_topics(&topics, &AdminOptions::new())).unwrap();
         assert!(created.iter().all(Result::is_ok), "{created:?}");
@@ -132,6 +138,16 @@ impl Clients {
     pub(super) fn read(&self, topic: &str, count: usize) -> Vec<ReadRecord> {
         assert_eq!(self.end_of(topic, 0), count as i64, "records of {topic}");
         self.read_from(topic, 0, Offset::Beginning, count)
+    }
+
+    /// The values of all events.
+    pub(super) fn read_events(&self) -> Vec<String> {
+        let of = |partition| {
+            let count = self.end_of("events", partition) as usize;
+            self.read_from("events", partition, Offset::Beginning, count)
+        };
+        let text = |record: ReadRecord| String::from_utf8(record.value).unwrap();
+        (0..EVENT_PARTITIONS).flat_map(of).map(text).collect()
     }
 
     /// One record.

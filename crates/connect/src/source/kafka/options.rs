@@ -5,10 +5,7 @@ use std::time::Duration;
 use bellwether_wire::Format;
 use bellwether_wire::remote_write::Limits;
 
-use crate::kafka::{ClientError, Cluster};
-
-/// Longest name of a topic, in bytes. The journal has room for it.
-const TOPIC_BYTES_MAX: usize = 249;
+use crate::kafka::{ClientError, Cluster, is_topic};
 
 /// What is read, and how much at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,14 +122,6 @@ impl KafkaOptions {
         }
         Ok(self.cluster.check()?)
     }
-}
-
-/// Whether a topic can be called so.
-fn is_topic(name: &str) -> bool {
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    (1..=TOPIC_BYTES_MAX).contains(&name.len())
-        && name.bytes().all(legal)
-        && !matches!(name, "." | "..")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use bellwether_engine::Outcome;
 use bellwether_runtime::{
     Ingest, KafkaRecord, Offsets, Reply, Request, Source, SubmitError, TopicPartition,
 };
+use bellwether_wire::remote_write::Limits;
 use parking_lot::Mutex;
 
 /// A record that was taken.
@@ -16,8 +17,8 @@ pub(super) struct Taken {
     pub(super) partition: i32,
     pub(super) offset: i64,
     pub(super) is_empty: bool,
-    /// The value of its first sample.
-    pub(super) sample: f64,
+    /// The value of its first sample, or 0.
+    pub(super) sample: i64,
 }
 
 #[derive(Default)]
@@ -79,7 +80,7 @@ impl Ingest for FakeEngine {
         let Source::Kafka { record, expected } = received.source else { panic!("no record") };
         let KafkaRecord { at: TopicPartition { topic, partition }, offset } = record;
         assert_eq!(&*topic, "metrics");
-        let decoded = received.format.decode(&received.body, &Default::default()).unwrap();
+        let decoded = received.format.decode(&received.body, &Limits::default()).unwrap();
         assert_eq!(decoded.sample_count(), request.write.sample_count());
         let result = {
             let mut state = self.state.lock();
@@ -92,7 +93,7 @@ impl Ingest for FakeEngine {
             } else {
                 state.next.insert(partition, offset + 1);
                 let mut samples = request.write.series().flat_map(|series| series.samples);
-                let sample = samples.next().map(|sample| sample.value);
+                let sample = samples.next().map(|sample| sample.value as i64);
                 let is_empty = sample.is_none();
                 let sample = sample.unwrap_or_default();
                 state.taken.push(Taken { partition, offset, is_empty, sample });
