@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bellwether_connect::http::{Guard, ServerLimits};
-use bellwether_connect::source::remote_write::{
-    DECODE_REASONS, PATHS, Receiver, ReceiverOptions, STATUSES, router,
+use bellwether_connect::source::otlp;
+use bellwether_connect::source::receiver::{
+    DECODE_REASONS, PROTOCOLS, Receiver, ReceiverOptions, STATUSES,
 };
+use bellwether_connect::source::remote_write::{PATHS, router};
 use bellwether_engine::{Outcome, RejectReason};
 use bellwether_runtime::{Ingest, Reply, Request, SubmitError};
 use bellwether_series::{LabelSet, Timestamp};
@@ -81,7 +83,7 @@ impl Fixture {
         let ingest = Arc::new(FakeIngest { behaviour, requests, replies });
         let options = ReceiverOptions { limits, decodes_max: 4, refusal_delay: REFUSAL_DELAY };
         let receiver = Arc::new(Receiver::new(Arc::clone(&ingest) as _, options, || NOW));
-        let app = router(Arc::clone(&receiver));
+        let app = router(Arc::clone(&receiver)).merge(otlp::router(Arc::clone(&receiver)));
         let server = Server::guarded(app, ServerLimits::default(), guard).await;
         Self { server, receiver, ingest, client: client() }
     }
@@ -94,11 +96,21 @@ impl Fixture {
         self.post(body).send().await.unwrap().status().as_u16()
     }
 
-    pub(crate) fn requests_by_status(&self) -> Vec<(u16, u64)> {
-        nonzero(&STATUSES, &self.receiver.stats().requests)
+    pub(crate) fn post_otlp(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.client.post(self.server.url(otlp::PATH)).body(body)
     }
 
-    fn undecodable(&self) -> Vec<(&'static str, u64)> {
+    /// Of remote write.
+    pub(crate) fn requests_by_status(&self) -> Vec<(u16, u64)> {
+        self.requests_of("remote_write")
+    }
+
+    pub(crate) fn requests_of(&self, protocol: &str) -> Vec<(u16, u64)> {
+        let index = PROTOCOLS.iter().position(|&known| known == protocol).unwrap();
+        nonzero(&STATUSES, &self.receiver.stats().requests[index])
+    }
+
+    pub(crate) fn undecodable(&self) -> Vec<(&'static str, u64)> {
         nonzero(&DECODE_REASONS, &self.receiver.stats().undecodable)
     }
 }

@@ -99,7 +99,8 @@ impl Assembler {
     }
 
     /// The request.
-    pub(crate) fn finish(self) -> WriteRequest {
+    pub(crate) fn finish(mut self) -> WriteRequest {
+        self.request.bytes.shrink_to_fit();
         self.request
     }
 

@@ -19,7 +19,7 @@ mod sinks;
 mod tenants;
 mod web;
 
-use bellwether_connect::source::remote_write::ReceiverOptions;
+use bellwether_connect::source::receiver::ReceiverOptions;
 use bellwether_engine::{Ordering, SeriesLimits};
 use bellwether_series::LabelLimits;
 use schemars::JsonSchema;

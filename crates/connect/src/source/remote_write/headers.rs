@@ -45,12 +45,6 @@ pub(super) fn check_content_encoding(headers: &HeaderMap) -> Result<(), &'static
     if all_snappy { Ok(()) } else { Err("expected content encoding snappy") }
 }
 
-/// How many times Prometheus has retried this request; 0 for a first attempt.
-pub(super) fn retry_attempt(headers: &HeaderMap) -> u32 {
-    let value = headers.get("retry-attempt").and_then(|value| value.to_str().ok());
-    value.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
-}
-
 /// Splits at semicolons that are not within double quotes.
 fn split_unquoted(text: &str) -> impl Iterator<Item = &str> {
     let mut quoted = false;
@@ -111,19 +105,5 @@ mod tests {
         for bad in ["gzip", "deflate", "zstd", "identity", "snappy, gzip", ""] {
             assert!(encoding(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_nonsensical_attempt_counts_as_the_first() {
-        let attempt = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("retry-attempt", value.parse().unwrap());
-            retry_attempt(&headers)
-        };
-        assert_eq!(
-            (attempt("3"), attempt("-1"), attempt("x"), attempt("99999999999")),
-            (3, 0, 0, 0)
-        );
-        assert_eq!(retry_attempt(&HeaderMap::new()), 0);
     }
 }

@@ -1,13 +1,13 @@
-//! The answer to a request: status, headers, and a body that a human understands.
+//! What becomes of a request, for each protocol to say it in its own way.
 
 use std::fmt::Write;
 use std::hash::{BuildHasher, RandomState};
 
-use axum::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderName, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use bellwether_engine::{Outcome, RejectReason};
-use bellwether_wire::remote_write::{BadParts, WriteRequest};
+use bellwether_wire::remote_write::{BadParts, DecodeError, WriteRequest};
 
 use crate::text::{printable, truncated};
 
@@ -18,17 +18,31 @@ const LINE_BYTES_MAX: usize = 256;
 
 /// What a sender is told.
 #[derive(Debug)]
-pub(super) enum Answer {
-    /// 204: everything was taken.
+pub(in crate::source) enum Answer {
+    /// Everything was taken.
     Written,
-    /// 403 and why: nothing of it was looked at.
+    /// Nothing can be taken, and the same bytes will fail again.
+    Undecodable {
+        /// Why.
+        text: String,
+        /// Whether it is a matter of size.
+        is_too_large: bool,
+    },
+    /// What is named was refused and will be again; the rest was taken.
+    Partial(Refused),
+    /// It was not looked into.
+    Refused(Refusal),
+}
+
+/// Why a request was not looked into. All protocols say these alike.
+#[derive(Debug)]
+pub(in crate::source) enum Refusal {
+    /// 403 and why.
     Forbidden(String),
     /// 405.
     NotPost,
     /// 415 and what is expected instead.
     Unsupported(&'static str),
-    /// 400: what is named was refused and will be again; the rest was taken.
-    Invalid(Invalid),
     /// 503: nothing was taken, try again later.
     Unavailable {
         /// Why.
@@ -39,43 +53,79 @@ pub(super) enum Answer {
 }
 
 impl Answer {
+    pub(super) fn undecodable(error: &DecodeError) -> Self {
+        let is_too_large = matches!(error, DecodeError::TooLarge { .. });
+        Self::Undecodable { text: whole_request(&error.to_string()), is_too_large }
+    }
+
+    pub(super) fn broken() -> Self {
+        Self::Undecodable { text: whole_request("body was cut short"), is_too_large: false }
+    }
+
     pub(super) fn unavailable(text: &str, retry_attempt: u32) -> Self {
         let spread = RandomState::new().hash_one(retry_attempt);
         let retry_after_seconds = retry_after_seconds(retry_attempt, spread);
-        Self::Unavailable { text: text.to_owned(), retry_after_seconds }
+        Self::Refused(Refusal::Unavailable { text: text.to_owned(), retry_after_seconds })
     }
 
-    pub(super) fn into_response(self) -> Response {
-        match self {
-            Self::Written => StatusCode::NO_CONTENT.into_response(),
-            Self::Forbidden(text) => with_text(StatusCode::FORBIDDEN, None, text),
-            Self::NotPost => {
-                let header = (ALLOW, "POST".to_owned());
-                with_text(StatusCode::METHOD_NOT_ALLOWED, Some(header), "use POST".to_owned())
-            }
-            Self::Unsupported(text) => {
-                with_text(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, text.to_owned())
-            }
-            Self::Invalid(invalid) => {
-                tracing::debug!(answer = ?invalid.text(), "remote write refused");
-                with_text(StatusCode::BAD_REQUEST, None, invalid.text())
-            }
-            Self::Unavailable { text, retry_after_seconds } => {
-                let header = (RETRY_AFTER, retry_after_seconds.to_string());
-                with_text(StatusCode::SERVICE_UNAVAILABLE, Some(header), text)
-            }
-        }
+    pub(super) fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Refused(Refusal::Unavailable { .. }))
     }
 }
 
-fn with_text(
-    status: StatusCode,
-    header: Option<(HeaderName, String)>,
-    mut text: String,
-) -> Response {
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+fn whole_request(why: &str) -> String {
+    format!("request refused: {}", printable(why, LINE_BYTES_MAX))
+}
+
+impl Refusal {
+    pub(in crate::source) fn status(&self) -> StatusCode {
+        match self {
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::NotPost => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// For a human.
+    pub(in crate::source) fn text(&self) -> &str {
+        match self {
+            Self::Forbidden(text) | Self::Unavailable { text, .. } => text,
+            Self::NotPost => "use POST",
+            Self::Unsupported(text) => text,
+        }
+    }
+
+    /// Adds to `response` the headers that belong to it.
+    pub(in crate::source) fn with_headers(&self, mut response: Response) -> Response {
+        let headers = response.headers_mut();
+        match self {
+            Self::NotPost => _ = headers.insert(ALLOW, HeaderValue::from_static("POST")),
+            Self::Unavailable { retry_after_seconds, .. } => {
+                headers.insert(RETRY_AFTER, (*retry_after_seconds).into());
+            }
+            Self::Forbidden(_) | Self::Unsupported(_) => {}
+        }
+        response
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        self.with_headers(with_text(self.status(), self.text().to_owned()))
+    }
+}
+
+/// An answer that a human understands.
+pub(in crate::source) fn with_text(status: StatusCode, mut text: String) -> Response {
     text.push('\n');
-    let headers = [(CONTENT_TYPE, "text/plain; charset=utf-8".to_owned())];
-    (status, axum::response::AppendHeaders(headers.into_iter().chain(header)), text).into_response()
+    (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response()
 }
 
 /// Seconds to wait before the next attempt: 6 doubling up to 96 as in Grafana Mimir, and up to half as
@@ -87,34 +137,28 @@ fn retry_after_seconds(retry_attempt: u32, spread: u64) -> u64 {
 
 /// What was refused of a request.
 #[derive(Debug, Default)]
-pub(super) struct Invalid {
+pub(in crate::source) struct Refused {
+    samples: u64,
     counts: Vec<String>,
     lines: Vec<String>,
 }
 
-impl Invalid {
-    /// The whole request, because of `why`.
-    pub(super) fn request(why: &str) -> Self {
-        Self {
-            counts: vec![format!("request refused: {}", printable(why, LINE_BYTES_MAX))],
-            lines: vec![],
-        }
-    }
-
+impl Refused {
     /// What the decoder found invalid while it took the rest.
     pub(super) fn parts(write: &WriteRequest) -> Self {
-        let mut invalid = Self::default();
+        let mut refused =
+            Self { samples: write.invalid_points().count() as u64, ..Self::default() };
         let mut add = |what, bad: &BadParts| {
             if !bad.is_empty() {
-                invalid.counts.push(format!("{} {what} refused", bad.count()));
-                invalid
-                    .lines
-                    .extend(bad.messages().iter().map(|line| printable(line, LINE_BYTES_MAX)));
+                refused.counts.push(format!("{} {what} refused", bad.count()));
+                let lines = bad.messages().iter().map(|line| printable(line, LINE_BYTES_MAX));
+                refused.lines.extend(lines);
             }
         };
+        add("points", write.invalid_points());
         add("histograms", write.invalid_histograms());
         add("exemplars", write.invalid_exemplars());
-        invalid
+        refused
     }
 
     /// Adds what the engine refused.
@@ -123,6 +167,7 @@ impl Invalid {
             return;
         }
         let rejected: u64 = outcome.rejected_samples.iter().sum();
+        self.samples += rejected;
         let mut text =
             format!("{rejected} of {} samples refused", rejected + outcome.accepted_samples);
         let mut separator = ": ";
@@ -141,8 +186,13 @@ impl Invalid {
         self.counts.is_empty()
     }
 
+    /// How many samples were refused; a point or line that could not be read is one.
+    pub(in crate::source) fn samples(&self) -> u64 {
+        self.samples
+    }
+
     /// Counts and reasons first, then examples, one a line.
-    fn text(&self) -> String {
+    pub(in crate::source) fn text(&self) -> String {
         let text = std::iter::once(self.counts.join("; "))
             .chain(self.lines.iter().cloned())
             .collect::<Vec<_>>()
@@ -174,9 +224,10 @@ mod tests {
         for _ in 0..4 {
             outcome.reject(RejectReason::Future, 2, || "é".repeat(2000));
         }
-        let mut invalid = Invalid::default();
-        invalid.add(&outcome);
-        let text = invalid.text();
+        let mut refused = Refused::default();
+        refused.add(&outcome);
+        assert_eq!(refused.samples(), 9);
+        let text = refused.text();
         let mut lines = text.lines();
         let counts = "9 of 12 samples refused: invalid_labels=1, future_timestamp=8";
         assert_eq!(lines.next().unwrap(), counts);
