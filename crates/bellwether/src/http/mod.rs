@@ -31,7 +31,7 @@ const INDEX: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "
 
-POST /api/v1/write        Prometheus remote write 1.0 (also /api/v1/push)
+POST /api/v1/write        Prometheus remote write 1.0 and 2.0 (also /api/v1/push)
 POST /v1/metrics          OpenTelemetry metrics (OTLP/HTTP), protobuf or JSON
 GET  /api/v1/anomalies    newest first; ?severity=info|warning|critical &episode=ID &since=TIME &limit=N
 GET  /api/v1/series       what is watched; ?match=SELECTOR &limit=N

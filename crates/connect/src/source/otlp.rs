@@ -60,8 +60,8 @@ impl Protocol for Otlp {
             (status, [(CONTENT_TYPE, encoding.content_type())], body).into_response()
         };
         match answer {
-            Answer::Written => with(StatusCode::OK, export_response(encoding, 0, "")),
-            Answer::Partial(refused) => {
+            Answer::Written(_) => with(StatusCode::OK, export_response(encoding, 0, "")),
+            Answer::Partial(refused, _) => {
                 with(StatusCode::OK, export_response(encoding, refused.samples(), &refused.text()))
             }
             Answer::Undecodable { text, is_too_large } => {

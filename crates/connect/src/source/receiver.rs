@@ -28,7 +28,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::http::User;
 pub(super) use answer::{Answer, with_text};
-use answer::{Refusal, Refused};
+use answer::{Refusal, Refused, Written};
 use body::{BodyBudget, HeldBody, ReadError, Share};
 pub use stats::{DECODE_REASONS, PROTOCOLS, ReceiverStats, STATUSES};
 use tenants::{Place, Shared, Tenants};
@@ -155,10 +155,10 @@ impl Receiver {
         }
         match &answer {
             Answer::Undecodable { text, .. } => tracing::debug!(answer = ?text, "request refused"),
-            Answer::Partial(refused) => {
+            Answer::Partial(refused, _) => {
                 tracing::debug!(answer = ?refused.text(), "part of a request refused");
             }
-            Answer::Written | Answer::Refused(_) => {}
+            Answer::Written(_) | Answer::Refused(_) => {}
         }
         let response = protocol.respond(answer);
         self.stats.count_request(protocol.name(), response.status());
@@ -275,7 +275,7 @@ impl Receiver {
     ) -> Result<Answer, Answer> {
         let Decoded { write, body, share } = decoded;
         self.stats.count_received(&write);
-        let mut refused = Refused::parts(&write);
+        let (mut refused, mut written) = (Refused::parts(&write), Written::parts(&write));
         let Origin { source, place, format } = origin;
         let tenant = place.as_ref().map(|place| Arc::clone(place.name()));
         let received = Some(Received { source: Source::Address(source), format, body });
@@ -301,7 +301,12 @@ impl Receiver {
         self.ingest.submit(request, reply).map_err(refuse)?;
         let outcome = answer.await.unwrap_or(Err(SubmitError::Stopping)).map_err(refuse)?;
         refused.add(&outcome);
-        Ok(if refused.is_empty() { Answer::Written } else { Answer::Partial(refused) })
+        written.samples = outcome.accepted_samples;
+        Ok(if refused.is_empty() {
+            Answer::Written(written)
+        } else {
+            Answer::Partial(refused, written)
+        })
     }
 }
 

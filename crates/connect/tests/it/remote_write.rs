@@ -205,7 +205,7 @@ async fn other_content_types_and_encodings_are_415_even_with_a_corrupt_body() {
     for (name, value) in [
         ("content-type", "application/json"),
         ("content-type", "image/png"),
-        ("content-type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
+        ("content-type", "application/x-protobuf;proto=io.prometheus.write.v3.Request"),
         ("content-encoding", "gzip"),
         ("content-encoding", "deflate"),
         ("content-encoding", "zstd"),
@@ -347,4 +347,55 @@ async fn a_histogram_that_contradicts_itself_is_400_with_the_samples_taken() {
     assert!(answer.text().await.unwrap().starts_with("1 histograms refused"));
     let stats = fixture.receiver.stats();
     assert_eq!((load(&stats.histograms_invalid), load(&stats.samples_accepted)), (1, 2));
+}
+
+/// `up{job="j"} 1` as a request of 2.0, with `more` in its series and another series that has no name.
+fn body_2(more: &[u8], with_bad: bool) -> Vec<u8> {
+    let mut body = b"\x22\x00\x22\x08__name__\x22\x02up\x22\x03job\x22\x01j".to_vec();
+    let mut series =
+        b"\x0a\x04\x01\x02\x03\x04\x12\x10\x09\0\0\0\0\0\0\xf0\x3f\x10\x80\xd0\x95\xff\xbc\x31"
+            .to_vec();
+    series.extend(more);
+    body.extend([0x2A, series.len() as u8]);
+    body.extend(series);
+    if with_bad {
+        body.extend(b"\x2a\x08\x0a\x02\x03\x04\x12\x02\x10\x07");
+    }
+    compress(&body)
+}
+
+/// The counts of what was written, as the headers of an answer say them.
+fn written(answer: &Response) -> [Option<u64>; 3] {
+    ["samples", "histograms", "exemplars"].map(|what| {
+        let name = format!("x-prometheus-remote-write-{what}-written");
+        header(answer, &name).map(|count| count.parse().unwrap())
+    })
+}
+
+#[tokio::test]
+async fn answers_to_2_0_say_how_much_was_written() {
+    let fixture = Fixture::start(Behaviour::Accept, Limits::default()).await;
+    let post = |body: Vec<u8>| {
+        let content_type = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+        let request = fixture.post(body).header("content-type", content_type);
+        request.header("content-encoding", "snappy").send()
+    };
+    // An empty histogram and an exemplar without labels.
+    let answer = post(body_2(b"\x1a\x00\x22\x00", false)).await.unwrap();
+    assert_eq!((answer.status().as_u16(), written(&answer)), (204, [Some(1), Some(1), Some(1)]));
+    let answer = post(body_2(b"", true)).await.unwrap();
+    assert_eq!((answer.status().as_u16(), written(&answer)), (400, [Some(1), Some(0), Some(0)]));
+    let text = answer.text().await.unwrap();
+    assert!(text.starts_with("1 points refused\nseries is invalid: "), "{text}");
+    let answer = post(vec![0x30]).await.unwrap();
+    assert_eq!((answer.status().as_u16(), written(&answer)), (400, [Some(0); 3]));
+    assert_eq!(fixture.ingest.requests.lock().len(), 2);
+    let answer = fixture.post(body(1)).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), written(&answer)), (204, [None; 3]));
+
+    let full = Fixture::start(Behaviour::Full, Limits::default()).await;
+    let content_type = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+    let request = full.post(body_2(b"", false)).header("content-type", content_type);
+    let answer = request.send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), written(&answer)), (503, [Some(0); 3]));
 }

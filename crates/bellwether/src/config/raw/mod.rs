@@ -142,7 +142,7 @@ impl Default for RawConfig {
     }
 }
 
-/// Bounds on one remote-write request, checked before memory is taken, and how overload is answered.
+/// Bounds on one request of remote write or OpenTelemetry, checked before memory is taken, and how overload is answered.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "RemoteWrite")]

@@ -20,7 +20,7 @@ const LINE_BYTES_MAX: usize = 256;
 #[derive(Debug)]
 pub(in crate::source) enum Answer {
     /// Everything was taken.
-    Written,
+    Written(Written),
     /// Nothing can be taken, and the same bytes will fail again.
     Undecodable {
         /// Why.
@@ -29,7 +29,7 @@ pub(in crate::source) enum Answer {
         is_too_large: bool,
     },
     /// What is named was refused and will be again; the rest was taken.
-    Partial(Refused),
+    Partial(Refused, Written),
     /// It was not looked into.
     Refused(Refusal),
 }
@@ -52,7 +52,31 @@ pub(in crate::source) enum Refusal {
     },
 }
 
+/// How much of a request was taken, what is dropped on purpose included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::source) struct Written {
+    pub(in crate::source) samples: u64,
+    pub(in crate::source) histograms: u64,
+    pub(in crate::source) exemplars: u64,
+}
+
+impl Written {
+    /// What the decoder found valid besides samples; whether those are taken is for the engine to say.
+    pub(super) fn parts(write: &WriteRequest) -> Self {
+        let [histograms, exemplars] = [write.histogram_count(), write.exemplar_count()];
+        Self { samples: 0, histograms: histograms as u64, exemplars: exemplars as u64 }
+    }
+}
+
 impl Answer {
+    /// How much was taken.
+    pub(in crate::source) fn written(&self) -> Written {
+        match self {
+            Self::Written(written) | Self::Partial(_, written) => *written,
+            Self::Undecodable { .. } | Self::Refused(_) => Written::default(),
+        }
+    }
+
     pub(super) fn undecodable(error: &DecodeError) -> Self {
         let is_too_large = matches!(error, DecodeError::TooLarge { .. });
         Self::Undecodable { text: whole_request(&error.to_string()), is_too_large }
