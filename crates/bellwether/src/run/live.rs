@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bellwether_connect::sink::alertmanager::{AlertmanagerOptions, Alertmanagers, OptionsError};
-use bellwether_connect::source::remote_write::Receiver;
+use bellwether_connect::source::receiver::Receiver;
 use bellwether_engine::Settings;
 use bellwether_runtime::Handle;
 use parking_lot::Mutex;

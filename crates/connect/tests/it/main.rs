@@ -6,6 +6,7 @@ mod alertmanager;
 mod authority;
 mod gauges;
 mod guard;
+mod otlp;
 mod outbound_tls;
 mod remote_write;
 mod server;
