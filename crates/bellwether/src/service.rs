@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use bellwether_connect::http::{Guard, ServerLimits, serve};
-use bellwether_connect::source::remote_write::Receiver;
+use bellwether_connect::source::receiver::Receiver;
 use bellwether_runtime::checkpoint::Rejected;
 use bellwether_runtime::cold::ColdOptions;
 use bellwether_runtime::journal::{Gap, TornTail};

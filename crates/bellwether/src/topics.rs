@@ -12,7 +12,7 @@ mod with_kafka {
 
     use anyhow::Context;
     use bellwether_connect::source::kafka::{KafkaSource, SourceFigures};
-    use bellwether_connect::source::remote_write::TenantOptions;
+    use bellwether_connect::source::receiver::TenantOptions;
     use bellwether_runtime::{Handle, Offsets};
     use bellwether_series::Timestamp;
     use parking_lot::Mutex;
@@ -88,7 +88,7 @@ mod with_kafka {
 mod without_kafka {
     use std::time::Duration;
 
-    use bellwether_connect::source::remote_write::TenantOptions;
+    use bellwether_connect::source::receiver::TenantOptions;
     use bellwether_runtime::{Handle, Offsets};
     use bellwether_series::Timestamp;
 

@@ -1,8 +1,8 @@
 //! The outside world on sockets: the HTTP server, sources that listen on it, sinks that talk to others.
 //!
 //! - [`http`] serves a router with every timeout that a server on an open network needs.
-//! - [`source::remote_write`] receives Prometheus remote write and answers so that senders retry or
-//!   drop correctly.
+//! - [`source::receiver`] takes requests in, of Prometheus remote write ([`source::remote_write`]) and OpenTelemetry
+//!   ([`source::otlp`]), which answer so that senders retry or drop correctly.
 //! - `source::kafka` reads topics of Kafka (feature `kafka`).
 //! - [`source::history`] asks a server for what it has stored, for replays.
 //! - [`sink::alertmanager`] keeps a set of Alertmanagers informed of what is firing.

@@ -3,4 +3,6 @@
 pub mod history;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+pub mod otlp;
+pub mod receiver;
 pub mod remote_write;

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use crate::remote_write::{DecodeError, Limits, WriteRequest};
+use crate::remote_write::{DecodeError, Limits, WriteRequest, v2};
 use crate::{Compression, Precision, influx, json, otlp};
 
 /// What a body says once it is decompressed.
@@ -27,11 +27,13 @@ pub enum Message {
     Otlp,
     /// The same in JSON.
     OtlpJson,
+    /// `io.prometheus.write.v2.Request`, of remote write 2.0.
+    RemoteWrite2,
 }
 
 impl Message {
     /// Every message, in the order of its number in the journal: new ones go to the end.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::RemoteWrite1,
         Self::Json,
         Self::Telegraf(Precision::Nanoseconds),
@@ -44,6 +46,7 @@ impl Message {
         Self::Influx(Precision::Seconds),
         Self::Otlp,
         Self::OtlpJson,
+        Self::RemoteWrite2,
     ];
 
     /// Its name, for people.
@@ -55,6 +58,7 @@ impl Message {
             Self::Influx(_) => "InfluxDB line protocol",
             Self::Otlp => "OTLP",
             Self::OtlpJson => "OTLP in JSON",
+            Self::RemoteWrite2 => "remote write 2.0",
         }
     }
 }
@@ -82,6 +86,8 @@ pub struct Format {
 impl Format {
     /// What Prometheus sends unless it is told otherwise.
     pub const REMOTE_WRITE_1: Self = Self::new(Message::RemoteWrite1, Compression::Snappy);
+    /// What it sends when it is told to write 2.0.
+    pub const REMOTE_WRITE_2: Self = Self::new(Message::RemoteWrite2, Compression::Snappy);
 
     /// `message`, compressed like this. Any message may be compressed in any way.
     pub const fn new(message: Message, compression: Compression) -> Self {
@@ -116,6 +122,7 @@ impl Format {
             Message::Influx(precision) => influx::decode(&body, precision, limits),
             Message::Otlp => otlp::decode_protobuf(&body, limits),
             Message::OtlpJson => otlp::decode_json(&body, limits),
+            Message::RemoteWrite2 => v2::decode(&body, limits),
         }
     }
 }
@@ -163,12 +170,13 @@ mod tests {
         assert_eq!(number(Message::RemoteWrite1, Compression::Snappy), 1);
         assert_eq!(number(Message::RemoteWrite1, Compression::Gzip), 2);
         let plain = Message::ALL.map(|message| number(message, Compression::None) >> 2);
-        assert_eq!(plain.to_vec(), (0..12).collect::<Vec<_>>());
+        assert_eq!(plain.to_vec(), (0..13).collect::<Vec<_>>());
         assert_eq!(number(Message::Json, Compression::None), 4);
         assert_eq!(number(Message::Telegraf(Precision::Seconds), Compression::None), 20);
         assert_eq!(number(Message::Influx(Precision::Nanoseconds), Compression::Gzip), 26);
         assert_eq!(number(Message::Otlp, Compression::Gzip), 42);
         assert_eq!(number(Message::OtlpJson, Compression::None), 44);
+        assert_eq!(number(Message::RemoteWrite2, Compression::Snappy), 49);
     }
 
     #[test]

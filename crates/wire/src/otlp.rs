@@ -27,10 +27,12 @@ mod histogram;
 mod names;
 mod points;
 mod resource;
+mod response;
 mod schema;
 mod transcode;
 
 pub use resource::PROMOTED;
+pub use response::{Encoding, export_response, status_message};
 
 use crate::remote_write::{DecodeError, Limits, WriteRequest};
 

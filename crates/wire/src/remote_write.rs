@@ -1,4 +1,6 @@
-//! Prometheus remote write 1.0: snappy block format around a `prometheus.WriteRequest`.
+//! Prometheus remote write: 1.0, and 2.0 put into its form ([`Message::RemoteWrite2`](crate::Message::RemoteWrite2)).
+//!
+//! 1.0 is snappy block format around a `prometheus.WriteRequest`.
 //!
 //! ```text
 //! body ── decompress ──▶ protobuf ── WriteRequest::decode ──▶ series(), metadata()
@@ -25,6 +27,7 @@ mod metadata;
 mod reader;
 mod request;
 mod snappy;
+pub(crate) mod v2;
 
 pub(crate) use assembler::Assembler;
 pub use bad_parts::BadParts;

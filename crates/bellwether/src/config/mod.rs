@@ -28,7 +28,7 @@ use bellwether_connect::http::{SecurityOptions, ServerLimits};
 use bellwether_connect::sink::alertmanager::AlertmanagerOptions;
 use bellwether_connect::sink::gauges::GaugesOptions;
 use bellwether_connect::sink::webhook::WebhookOptions;
-use bellwether_connect::source::remote_write::{ReceiverOptions, TenantOptions};
+use bellwether_connect::source::receiver::{ReceiverOptions, TenantOptions};
 use bellwether_engine::Settings;
 use bellwether_eventlog::{EventLogOptions, JsonLinesOptions};
 use bellwether_runtime::checkpoint::CheckpointOptions;

@@ -9,6 +9,7 @@ mod exposition;
 #[path = "../e2e/http.rs"]
 mod http;
 mod learned;
+mod otlp;
 #[path = "../e2e/poll.rs"]
 mod poll;
 #[path = "../e2e/process.rs"]

@@ -35,7 +35,7 @@ use bellwether_series::Timestamp;
 use parking_lot::Mutex;
 
 use crate::kafka::ClientError;
-use crate::source::remote_write::TenantOptions;
+use crate::source::receiver::TenantOptions;
 use context::Shared;
 pub use options::{KafkaOptions, KafkaOptionsError, StartAt, TenantFrom};
 pub use poison::POISON_REASONS;

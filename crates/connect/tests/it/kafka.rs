@@ -1,6 +1,7 @@
-//! The Kafka source against librdkafka's mock cluster: what reaches the engine, in which order, and what does not.
+//! Kafka as a source, and as a sink, against librdkafka's mock cluster: what reaches the engine, in which order, and what does not.
 
 mod engine;
+mod events;
 mod topic;
 
 use std::sync::Arc;

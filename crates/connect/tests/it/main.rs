@@ -8,6 +8,7 @@ mod gauges;
 mod guard;
 #[cfg(feature = "kafka")]
 mod kafka;
+mod otlp;
 mod outbound_tls;
 mod remote_write;
 mod server;

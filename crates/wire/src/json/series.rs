@@ -88,10 +88,7 @@ impl Records for SeriesRecords {
             assembler.bad_point(format_args!("record is invalid: {place}, fault=`{fault}`"));
             return Ok(());
         }
-        for &sample in &self.samples {
-            assembler.sample(offset, &mut self.labels, SameName::Keep, sample)?;
-        }
-        Ok(())
+        assembler.samples(offset, &mut self.labels, SameName::Keep, &self.samples)
     }
 }
 

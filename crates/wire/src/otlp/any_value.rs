@@ -134,7 +134,7 @@ fn separate(is_first: &mut bool, out: &mut Vec<u8>) {
 }
 
 /// Appends `text` as a string of JSON.
-fn quote(text: &str, out: &mut Vec<u8>) {
+pub(super) fn quote(text: &str, out: &mut Vec<u8>) {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
     for character in text.chars() {

@@ -99,7 +99,7 @@ impl<'a> Decoder<'a> {
         }
         let verdict = self.add_totals(offset, metric, &totals)?;
         if verdict.is_ok() {
-            self.assembler.count_histogram();
+            self.assembler.count_valid(1, 0);
         }
         Ok(verdict)
     }

@@ -78,11 +78,16 @@ impl Resource {
             "service.name" => &mut self.name,
             "service.instance.id" => &mut self.instance,
             key if PROMOTED.contains(&key) => {
+                let before = labels.mark();
                 let mut written = Ok(());
                 labels.push_with(
                     |text| push_label_name(key, text),
                     |text| written = any_value::write(body, value, text),
                 );
+                // A resource says each key once. Were that not held to, each attribute would be compared with any number of them.
+                if labels.newest_is_known(before) {
+                    labels.truncate(before);
+                }
                 return written;
             }
             _ => return Ok(()),

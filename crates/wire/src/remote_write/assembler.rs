@@ -4,9 +4,14 @@ use std::fmt;
 
 use super::budget::Budget;
 use super::decode::BODY_BYTES_MAX;
+use super::histogram::Histogram;
 use super::label_buffer::{LabelBuffer, SameName};
+use super::reader::Reader;
 use super::request::{MetadataSpan, SeriesSpan, Span};
 use super::{DecodeError, Limits, MetricType, RawSample, WriteRequest};
+
+/// How many times the bytes of labels that a request may hold are written at most while it is read.
+const WRITTEN_PER_HELD: usize = 8;
 
 /// A request that grows sample by sample, within the limits of one.
 ///
@@ -15,6 +20,8 @@ use super::{DecodeError, Limits, MetricType, RawSample, WriteRequest};
 #[derive(Debug)]
 pub(crate) struct Assembler {
     labels_bytes_max: usize,
+    /// Of labels, those included that were written only to see that they are those of the series before: time is spent on them.
+    written_bytes: usize,
     series_left: Budget,
     samples_left: Budget,
     objects_left: Budget,
@@ -26,6 +33,7 @@ impl Assembler {
     pub(crate) fn new(body_bytes: usize, limits: &Limits) -> Self {
         Self {
             labels_bytes_max: limits.decoded_bytes_max.min(BODY_BYTES_MAX),
+            written_bytes: 0,
             series_left: Budget::new("series", limits.series_max),
             samples_left: Budget::new("samples", limits.samples_max),
             objects_left: Budget::new("messages", limits.objects_max),
@@ -39,8 +47,7 @@ impl Assembler {
         self.objects_left.take(offset)
     }
 
-    /// Adds a sample that begins at `offset` of the body to the series with `labels`. Samples of one series that follow each other
-    /// are one series of the request.
+    /// Adds a sample that begins at `offset` of the body to the series with `labels`.
     pub(crate) fn sample(
         &mut self,
         offset: usize,
@@ -48,28 +55,42 @@ impl Assembler {
         same_name: SameName,
         sample: RawSample,
     ) -> Result<(), DecodeError> {
-        self.samples_left.take(offset)?;
-        let start = self.request.bytes.len();
-        labels.write(same_name, &mut self.request.bytes);
-        let is_another = self.request.series.last().is_none_or(|series| {
-            self.request.bytes[series.labels.range()] != self.request.bytes[start..]
-        });
-        let first = self.request.samples.len();
-        self.request.samples.push(sample);
-        let samples = if is_another {
-            self.series_left.take(offset)?;
-            self.check_bytes()?;
-            let labels = Span::new(start..self.request.bytes.len());
-            self.request.series.push(SeriesSpan { labels, samples: Span::new(first..first + 1) });
+        self.samples(offset, labels, same_name, &[sample])
+    }
+
+    /// Adds samples that begin at `offset` of the body to the series with `labels`. Samples of one series that follow each other are
+    /// one series of the request.
+    pub(crate) fn samples(
+        &mut self,
+        offset: usize,
+        labels: &mut LabelBuffer,
+        same_name: SameName,
+        samples: &[RawSample],
+    ) -> Result<(), DecodeError> {
+        if samples.is_empty() {
             return Ok(());
-        } else {
-            self.request.bytes.truncate(start);
-            first + 1
-        };
-        if let Some(series) = self.request.series.last_mut() {
-            series.samples = Span::new(series.samples.range().start..samples);
         }
-        Ok(())
+        for sample in samples {
+            self.samples_left.take(offset)?;
+            self.request.samples.push(*sample);
+        }
+        let end = self.request.samples.len();
+        let bytes = &mut self.request.bytes;
+        let start = bytes.len();
+        labels.write(same_name, bytes);
+        self.written_bytes += bytes.len() - start;
+        if let Some(series) = self.request.series.last_mut()
+            && bytes[series.labels.range()] == bytes[start..]
+        {
+            bytes.truncate(start);
+            series.samples = Span::new(series.samples.range().start..end);
+        } else {
+            self.series_left.take(offset)?;
+            let labels = Span::new(start..bytes.len());
+            let samples = Span::new(end - samples.len()..end);
+            self.request.series.push(SeriesSpan { labels, samples });
+        }
+        self.check_bytes()
     }
 
     /// Adds what a metric family is.
@@ -93,22 +114,49 @@ impl Assembler {
         self.request.invalid_points.push(message);
     }
 
-    /// Counts a histogram that is valid and of which only sum and count are kept.
-    pub(crate) fn count_histogram(&mut self) {
-        self.request.histogram_count += 1;
+    /// Names an exemplar that begins at `offset` of the body and cannot be taken.
+    pub(super) fn bad_exemplar(&mut self, offset: usize, fault: &str) {
+        let message = format_args!("exemplar is invalid: fault=`{fault}`, offset=`{offset}`");
+        self.request.invalid_exemplars.push(message);
+    }
+
+    /// Reads a native histogram of Prometheus. Whether it is valid; else it is named.
+    pub(super) fn histogram(
+        &mut self,
+        message: Reader<'_>,
+        limits: &Limits,
+    ) -> Result<bool, DecodeError> {
+        let offset = message.at();
+        let histogram = Histogram::read(message, &mut self.objects_left)?;
+        let verdict = histogram.validate(limits.histogram_buckets_max);
+        if let Err(fault) = verdict {
+            let message = format_args!("histogram is invalid: fault=`{fault}`, offset=`{offset}`");
+            self.request.invalid_histograms.push(message);
+        }
+        Ok(verdict.is_ok())
+    }
+
+    /// Counts histograms and exemplars that are valid and not kept.
+    pub(crate) fn count_valid(&mut self, histograms: usize, exemplars: usize) {
+        self.request.histogram_count += histograms;
+        self.request.exemplar_count += exemplars;
     }
 
     /// The request.
-    pub(crate) fn finish(self) -> WriteRequest {
+    pub(crate) fn finish(mut self) -> WriteRequest {
+        self.request.bytes.shrink_to_fit();
         self.request
     }
 
     fn check_bytes(&self) -> Result<(), DecodeError> {
-        let (bytes, limit_bytes) = (self.request.bytes.len(), self.labels_bytes_max);
-        if bytes > limit_bytes {
-            return Err(DecodeError::TooLarge { part: "labels", bytes, limit_bytes });
+        let held = (self.request.bytes.len(), self.labels_bytes_max);
+        let written = (self.written_bytes, self.labels_bytes_max.saturating_mul(WRITTEN_PER_HELD));
+        match [held, written].into_iter().find(|(bytes, limit_bytes)| bytes > limit_bytes) {
+            Some((bytes, limit_bytes)) => {
+                Err(DecodeError::TooLarge { part: "labels", bytes, limit_bytes })
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -153,6 +201,22 @@ mod tests {
         assert_eq!(series[2], (up, vec![at(3)]));
         assert_eq!((request.series_count(), request.sample_count()), (3, 4));
         assert_eq!(request.body_bytes(), 100);
+    }
+
+    #[test]
+    fn labels_that_are_written_again_and_again_are_limited_too() {
+        let bytes = labels_bytes("up");
+        let limits = Limits { decoded_bytes_max: bytes, ..Limits::default() };
+        assert!(assemble(&["up"; WRITTEN_PER_HELD], &limits).is_ok());
+        let error = assemble(&["up"; WRITTEN_PER_HELD + 1], &limits).unwrap_err();
+        assert!(matches!(error, DecodeError::TooLarge { part: "labels", .. }), "{error}");
+        // Samples that come together cost their labels once.
+        let mut assembler = Assembler::new(0, &limits);
+        let samples = [at(1); 100];
+        assembler.samples(0, &mut labels("up"), SameName::Keep, &samples).unwrap();
+        assembler.samples(0, &mut labels("up"), SameName::Keep, &[]).unwrap();
+        let request = assembler.finish();
+        assert_eq!((request.series_count(), request.sample_count()), (1, 100));
     }
 
     #[test]

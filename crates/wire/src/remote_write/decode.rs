@@ -201,7 +201,7 @@ impl Decoder<'_> {
 }
 
 #[inline]
-fn read_sample(mut message: Reader<'_>) -> Result<RawSample, DecodeError> {
+pub(super) fn read_sample(mut message: Reader<'_>) -> Result<RawSample, DecodeError> {
     let (mut value_bits, mut timestamp_ms) = (0, 0);
     while !message.is_done() {
         match message.tag()? {

@@ -42,7 +42,7 @@ impl LabelBuffer {
         self.text.clear();
     }
 
-    /// Adds a label; any bytes, which are looked at when the series is created.
+    /// Adds a label; any bytes, which are looked at when the series is created. One without a value is none.
     pub(crate) fn push(&mut self, name: &[u8], value: &[u8]) {
         self.push_with(|text| text.extend_from_slice(name), |text| text.extend_from_slice(value));
     }
@@ -57,12 +57,19 @@ impl LabelBuffer {
         name(&mut self.text);
         let between = self.text.len();
         value(&mut self.text);
+        if self.text.len() == between {
+            self.text.truncate(start);
+            return;
+        }
         self.labels.push(Label { name: start..between, value: between..self.text.len() });
     }
 
-    /// Whether one of the labels before `mark` is called as the newest one is.
+    /// Whether one of the labels before `mark` is called as the newest one behind it is.
     pub(crate) fn newest_is_known(&self, mark: Mark) -> bool {
         let Some((newest, others)) = self.labels.split_last() else { return false };
+        if others.len() < mark.labels {
+            return false;
+        }
         let name = &self.text[newest.name.clone()];
         others.iter().take(mark.labels).any(|label| &self.text[label.name.clone()] == name)
     }
@@ -82,7 +89,7 @@ impl LabelBuffer {
         self.text.truncate(mark.text);
     }
 
-    /// Appends all labels with a value to `out` as label fields of a `TimeSeries`, sorted by name. The labels are as many and the
+    /// Appends all labels to `out` as label fields of a `TimeSeries`, sorted by name. The labels are as many and the
     /// same afterwards.
     pub(crate) fn write(&mut self, same_name: SameName, out: &mut Vec<u8>) {
         let Self { text, labels, joined } = self;
@@ -101,7 +108,7 @@ impl LabelBuffer {
             match group {
                 [first, ..] if group.len() > 1 && same_name == SameName::Join => {
                     joined.clear();
-                    for label in group.iter().filter(|label| !label.value.is_empty()) {
+                    for label in group {
                         if !joined.is_empty() {
                             joined.push(b';');
                         }
@@ -123,11 +130,7 @@ fn put(text: &[u8], label: &Label, out: &mut Vec<u8>) {
     put_label(&text[label.name.clone()], &text[label.value.clone()], out);
 }
 
-/// An empty value is no label.
 fn put_label(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    if value.is_empty() {
-        return;
-    }
     let field_bytes = |text: &[u8]| 1 + varint_bytes(text.len()) + text.len();
     out.push(0x0A);
     put_varint(out, (field_bytes(name) + field_bytes(value)) as u64);

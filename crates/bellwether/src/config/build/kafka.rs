@@ -204,6 +204,7 @@ mod with_kafka {
         let precision = |default| raw.precision.map_or(default, Precision::from);
         let message = match raw.format {
             RawMessage::RemoteWrite => Message::RemoteWrite1,
+            RawMessage::RemoteWrite2 => Message::RemoteWrite2,
             RawMessage::Json => Message::Json,
             RawMessage::Telegraf => Message::Telegraf(precision(Precision::Seconds)),
             RawMessage::Influx => Message::Influx(precision(Precision::Nanoseconds)),

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwether_connect::source::remote_write::ReceiverOptions;
+use bellwether_connect::source::receiver::ReceiverOptions;
 use bellwether_engine::{
     Budget, DeepTier, Ordering, Rule, Selection, SeriesLimits, Settings, Tenants,
 };

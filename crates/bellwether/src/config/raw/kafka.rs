@@ -137,6 +137,8 @@ pub(in crate::config) enum RawEventKey {
 #[schemars(inline)]
 pub(in crate::config) enum RawMessage {
     RemoteWrite,
+    #[serde(rename = "remote_write_2")]
+    RemoteWrite2,
     Json,
     Telegraf,
     Influx,

@@ -20,7 +20,7 @@ mod sinks;
 mod tenants;
 mod web;
 
-use bellwether_connect::source::remote_write::ReceiverOptions;
+use bellwether_connect::source::receiver::ReceiverOptions;
 use bellwether_engine::{Ordering, SeriesLimits};
 use bellwether_series::LabelLimits;
 use schemars::JsonSchema;
@@ -67,7 +67,7 @@ pub(super) struct RawConfig {
     pub journal: RawJournal,
     /// Checkpoints in the data folder: all that was learned, so that a restart goes on from there.
     pub checkpoints: RawCheckpoints,
-    /// Bounds on one remote-write request that is received, checked before memory is taken. A request beyond one
+    /// Bounds on one request of remote write or OpenTelemetry that is received, checked before memory is taken. A request beyond one
     /// of them is refused as a whole.
     pub remote_write: RawRemoteWrite,
     /// Topics of Kafka that are read, besides what is received. Without this key none is.
@@ -149,7 +149,7 @@ impl Default for RawConfig {
     }
 }
 
-/// Bounds on one remote-write request, checked before memory is taken, and how overload is answered.
+/// Bounds on one request of remote write or OpenTelemetry, checked before memory is taken, and how overload is answered.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "RemoteWrite")]

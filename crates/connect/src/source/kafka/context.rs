@@ -16,7 +16,7 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::options::{KafkaOptions, StartAt};
 use super::stats::SourceStats;
 use crate::kafka::{describe, log};
-use crate::source::remote_write::TenantOptions;
+use crate::source::receiver::TenantOptions;
 use crate::text::printable;
 
 /// Longest reason that is logged, in bytes.

@@ -113,6 +113,7 @@ impl SourceStats {
         figures.samples_received += write.sample_count() as u64;
         figures.parts_invalid += (write.invalid_histograms().count()
             + write.invalid_exemplars().count()
+            + write.invalid_points().count()
             + write.invalid_metadata().count()) as u64;
         figures.judge(false);
     }

@@ -11,7 +11,7 @@ use rdkafka::message::{Headers, OwnedHeaders};
 use super::line::Record;
 use super::options::TenantFrom;
 use super::poison::Poison;
-use crate::source::remote_write::TenantOptions;
+use crate::source::receiver::TenantOptions;
 
 /// Whose `record` is. `None` where there are no tenants.
 pub(super) fn tenant_of(
@@ -62,7 +62,7 @@ mod tests {
     use rdkafka::message::Header;
 
     use super::*;
-    use crate::source::remote_write::TenantAccess;
+    use crate::source::receiver::TenantAccess;
 
     fn tenants(default: Option<&str>) -> TenantOptions {
         let access = TenantAccess { users: [].into(), requests_max: 1, share_percent: 50 };

@@ -43,11 +43,13 @@ pub(super) struct ReadRecord {
 }
 
 impl Cluster {
-    /// With `partitions` of the topic, and one of the dead letters.
+    /// With `partitions` of the topic, and one of dead letters and of events each.
     pub(super) fn start(partitions: i32) -> Self {
         let mock = MockCluster::new(1).unwrap();
         mock.create_topic(TOPIC, partitions, 1).unwrap();
-        mock.create_topic("dead", 1, 1).unwrap();
+        for topic in ["dead", "events"] {
+            mock.create_topic(topic, 1, 1).unwrap();
+        }
         let producer = ClientConfig::new()
             .set("bootstrap.servers", mock.bootstrap_servers())
             .create()
@@ -55,9 +57,13 @@ impl Cluster {
         Self { mock, producer }
     }
 
+    /// Where it is.
+    pub(super) fn address(&self) -> Address {
+        Address { brokers: vec![self.mock.bootstrap_servers()], properties: [].into() }
+    }
+
     pub(super) fn options(&self) -> KafkaOptions {
-        let brokers = vec![self.mock.bootstrap_servers()];
-        let cluster = Address { brokers, properties: [].into() };
+        let cluster = self.address();
         let format = Format::new(FormatMessage::RemoteWrite1, Compression::None);
         KafkaOptions::new(cluster, vec![TOPIC.to_owned()], format)
     }
