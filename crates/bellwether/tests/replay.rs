@@ -10,10 +10,11 @@ use std::sync::{Arc, LazyLock};
 
 use assert_cmd::cargo::CommandCargoExt;
 use bellwether_engine::{Engine, Outputs, Record, RecordBody, RecordKind, Settings};
-use bellwether_runtime::journal::{Journal, JournalOptions, RequestFormat, RequestHeader};
+use bellwether_runtime::journal::{Journal, JournalOptions, RequestHeader};
 use bellwether_runtime::storage::DiskStorage;
 use bellwether_runtime::stored::{encode_settings, limits};
 use bellwether_series::{LabelSet, Timestamp};
+use bellwether_wire::Format;
 use bellwether_wire::remote_write::{
     MetricType, RawSample, WriteRequest, WriteRequestBuilder, compress,
 };
@@ -116,7 +117,7 @@ fn recorded() -> (TempDir, Vec<String>) {
     let options = JournalOptions { segment_bytes_max: 8_000, ..JournalOptions::default() };
     let (mut journal, _) = Journal::open(storage, options, 0, 7).unwrap();
     let mut header = Vec::new();
-    let format = RequestFormat::RemoteWrite1;
+    let format = Format::REMOTE_WRITE_1;
     RequestHeader { format, tenant: "", source: "10.0.0.1" }.encode(&mut header).unwrap();
     let (mut engine, mut outputs, mut lines) = (None, Outputs::default(), Vec::new());
     for (received_at, said) in scene() {

@@ -21,6 +21,7 @@ use crate::checkpoint::{CheckpointError, Position, Section};
 use crate::cold::{ColdError, ColdFiles};
 use crate::collector::{Collector, Header};
 use crate::durability::{Deliveries, Durability, RecoveryError};
+use crate::offsets::Offsets;
 use crate::recovery::{Kept, State, Tail};
 use crate::sequencer::Sequencer;
 use crate::stats::Stats;
@@ -85,7 +86,7 @@ pub fn adopt(
     let durability = Durability { deliveries, ..durability.clone() };
     let kept = Kept::open(&durability, &settings, HASH_SEED, &Arc::new(Stats::default()))?;
     let Kept { state, mut checkpoints, cold, mut tail, mut figures, .. } = kept;
-    let mut collector = catch_up(state, &mut tail, &mut figures)?;
+    let (mut collector, offsets) = catch_up(state, &mut tail, &mut figures)?;
     let ended_alerts = collector.replace(&settings, |alert| ended(alert, now)) as u64;
     partitions.iter_mut().for_each(Partition::forget_alerts);
 
@@ -95,6 +96,7 @@ pub fn adopt(
     let position = Position::Journal { covered_below: tail.end };
     writer.add(Section::Intake, &position, &intake.save().encode())?;
     writer.add(Section::Configuration, &position, &stored::encode_settings(&settings))?;
+    writer.add(Section::Offsets, &position, &offsets.encode())?;
     let mut content = Vec::new();
     for (number, partition) in (0..).zip(&partitions) {
         content.clear();
@@ -110,14 +112,14 @@ pub fn adopt(
     Ok(Adopted { generation: checkpoint.generation(), next: tail.end, ended_alerts })
 }
 
-/// The collector, as it is after the last record of the journal. What came of records behind the checkpoint is overdue.
+/// The collector and the offsets, as they are after the last record of the journal. What came of records behind the checkpoint is overdue.
 fn catch_up(
     state: State,
     tail: &mut Tail,
     figures: &mut AlertFigures,
-) -> Result<Collector, RecoveryError> {
-    let State { settings, intake, next, partitions, done_below, mut collector } = state;
-    let mut sequencer = Sequencer::new(intake, settings, next, &done_below);
+) -> Result<(Collector, Offsets), RecoveryError> {
+    let State { settings, intake, offsets, next, partitions, done_below, mut collector } = state;
+    let mut sequencer = Sequencer::new(intake, settings, offsets, next, &done_below);
     let mut shards = Shard::deal(partitions, 1);
     let mut work = [Work::default()];
     while let Some((sequence, received_at, body)) = tail.next()? {
@@ -139,7 +141,7 @@ fn catch_up(
             collector.owe(collected.events);
         }
     }
-    Ok(collector)
+    Ok((collector, sequencer.offsets().clone()))
 }
 
 /// The event that ends `alert` because what was known of it is replaced.

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use bellwether_engine::Outcome;
 use bellwether_series::Timestamp;
+use bellwether_wire::Format;
 use bellwether_wire::remote_write::WriteRequest;
+
+use crate::source::Source;
 
 /// One decoded request, as a source received it.
 #[derive(Debug)]
@@ -22,9 +25,11 @@ pub struct Request {
 /// A request as it was received, for the journal.
 #[derive(Debug)]
 pub struct Received {
-    /// Who sent it, as far as is known: an address.
-    pub source: Arc<str>,
-    /// The body, still compressed.
+    /// Where it came from.
+    pub source: Source,
+    /// How the body is written.
+    pub format: Format,
+    /// The body, as it came.
     pub body: Vec<u8>,
 }
 
@@ -47,6 +52,9 @@ pub enum SubmitError {
     /// There is no such tenant in the configuration in force: it has just changed.
     #[error("tenants have changed")]
     UnknownTenant,
+    /// A record of a topic before this one was refused. That one and those behind it are to be submitted again, in order.
+    #[error("a record of the partition before this one was not taken")]
+    OutOfTurn,
     /// The journal cannot be written, or has no room for so large a request.
     #[error("journal cannot be written")]
     Unrecorded,

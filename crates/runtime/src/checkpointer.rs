@@ -16,7 +16,7 @@ use crate::durability::Deliveries;
 use crate::journal::JournalError;
 use crate::recorder::ToRecorder;
 use crate::runtime::Door;
-use crate::sequencer::{Part, Save};
+use crate::sequencer::{Part, Save, SavedIntake};
 use crate::stats::Stats;
 use crate::stored;
 
@@ -137,12 +137,13 @@ impl Checkpointer {
 /// Writes the parts of the engine, one at a time. Events of records below what it returns have been told.
 fn gather(reach: &mut impl Reach, writer: &mut Writer) -> Result<u64, NoCheckpoint> {
     let intake = part(reach, Save::Intake)?;
-    let (state, settings) = intake.content;
+    let SavedIntake { state, settings, offsets } = intake.content;
     let configurations = intake.at.configurations;
     let position = Position::Journal { covered_below: intake.at.below };
     writer.add(Section::Intake, &position, &state.encode())?;
     drop(state);
     writer.add(Section::Configuration, &position, &stored::encode_settings(&settings))?;
+    writer.add(Section::Offsets, &position, &offsets.encode())?;
     let mut add = |section, part: Part<Vec<u8>>| {
         if part.at.configurations != configurations {
             return Err(NoCheckpoint::Reconfigured);

@@ -8,6 +8,7 @@ use bellwether_engine::StateError;
 use crate::checkpoint::{CheckpointError, CheckpointOptions, Rejected, Section};
 use crate::cold::{ColdError, ColdOptions};
 use crate::journal::{Gap, JournalError, JournalOptions, ReadError, TornTail};
+use crate::offsets::Offsets;
 use crate::storage::{ReserveOptions, Storage};
 use crate::stored::StoredError;
 
@@ -69,6 +70,8 @@ pub struct Recovery {
     pub gaps: Vec<Gap>,
     /// Records that verify and cannot be understood: sequence and reason.
     pub unreadable: Vec<(u64, StoredError)>,
+    /// Where each partition of each topic goes on.
+    pub offsets: Offsets,
     /// How long it took.
     pub took: Duration,
 }

@@ -32,7 +32,7 @@ use segment::{Chain, HEADER_BYTES, Previous, SegmentHeader, path_of};
 
 pub use error::{JournalError, ReadError};
 pub use options::{JournalFigures, JournalOptions, Recovery, SyncPolicy};
-pub use payload::{PayloadError, RequestFormat, RequestHeader, SOURCE_BYTES_MAX, TENANT_BYTES_MAX};
+pub use payload::{PayloadError, RequestHeader, SOURCE_BYTES_MAX, TENANT_BYTES_MAX};
 pub use reader::{Entry, Gap, ReadFrom, Reader, StoredRecord, TornTail};
 pub use record::PAYLOAD_BYTES_MAX;
 pub use segment::JOURNAL_VERSION;

@@ -14,13 +14,15 @@ use crossbeam_channel::{Receiver, Sender, never, select};
 
 use crate::api::{Clock, Received, Request, SubmitError};
 use crate::durability::Phase;
-use crate::journal::{Journal, JournalError, RequestFormat, RequestHeader, SyncPolicy};
+use crate::journal::{Journal, JournalError, RequestHeader, SyncPolicy};
 use crate::lines::Owner;
 use crate::runtime::Wanted;
 use crate::sequencer::{Caller, Save, Sequenced, ToSequencer};
+use crate::source::Source;
 use crate::stats::Stats;
 use crate::storage::{Reserve, Storage};
 use crate::stored::{self, StoredBody};
+use crate::turns::Turns;
 use crate::waiting_room::WaitingRoom;
 
 /// Messages that are written as one group.
@@ -68,6 +70,7 @@ pub(crate) struct Recorder {
     pub(crate) log: Option<Log>,
     /// The sequence of the next record, while there is no journal to say it.
     pub(crate) next: u64,
+    pub(crate) turns: Turns,
     pub(crate) settings: Arc<Settings>,
     /// A configuration that could not be recorded yet.
     pub(crate) waiting: Option<Arc<Settings>>,
@@ -281,16 +284,23 @@ impl Recorder {
         let Request { tenant, write, received_at, received } = request;
         let is_stranger = self.is_stranger(tenant.as_deref());
         let tenant = tenant.unwrap_or_else(|| Arc::clone(&self.settings.tenant));
+        let source = received.as_ref().map(|received| &received.source);
+        let record = source.and_then(Source::kafka).cloned();
+        let is_in_turn = source.is_none_or(|source| self.turns.admits(source));
         let placed = match &received {
             // Whoever let it in went by the configuration of before, or already by the next one.
             _ if is_stranger => Err(SubmitError::UnknownTenant),
+            _ if !is_in_turn => Err(SubmitError::OutOfTurn),
             _ if self.log.is_none() => Ok(self.count()),
             Some(received) => self.append_request(received_at, &tenant, received),
             None => Err(SubmitError::Unrecorded),
         };
         match placed {
             Ok(sequence) => {
-                let body = StoredBody::Request { tenant, write };
+                if let Some(record) = &record {
+                    self.turns.take(record);
+                }
+                let body = StoredBody::Request { tenant, record, write };
                 self.enter(sequence, received_at, body, Some(caller))
             }
             Err(error) => {
@@ -336,11 +346,11 @@ impl Recorder {
         tenant: &str,
         received: &Received,
     ) -> Result<u64, SubmitError> {
-        let format = RequestFormat::RemoteWrite1;
-        let header = RequestHeader { format, tenant, source: &received.source };
+        let Received { format, source, body } = received;
+        let header = RequestHeader { format: *format, tenant, source: &source.text() };
         let mut head = Vec::with_capacity(64);
         header.encode(&mut head).map_err(|_| SubmitError::Unrecorded)?;
-        self.append(RecordKind::Request, received_at, &[&head, &received.body])
+        self.append(RecordKind::Request, received_at, &[&head, body])
             .map_err(|_| SubmitError::Unrecorded)
     }
 
@@ -389,6 +399,7 @@ impl Recorder {
             self.failed(error);
         }
         let is_written = written.is_ok();
+        self.turns.settle(is_written);
         let group = std::mem::take(&mut self.group);
         group.into_iter().all(|message| match message {
             ToSequencer::Record(record) if !is_written => {

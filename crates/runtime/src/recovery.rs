@@ -12,6 +12,7 @@ use crate::cold::{ColdError, ColdFiles, ColdShelf};
 use crate::collector::Collector;
 use crate::durability::{Durability, Recovery, RecoveryError};
 use crate::journal::{Entry, Journal, ReadFrom, Reader};
+use crate::offsets::Offsets;
 use crate::stats::Stats;
 use crate::stored::{self, StoredBody};
 use crate::usable::{Usable, newest_usable};
@@ -21,6 +22,8 @@ pub(crate) struct State {
     /// The configuration that it stands under.
     pub(crate) settings: Arc<Settings>,
     pub(crate) intake: Intake,
+    /// How far the topics were taken by what the intake has seen.
+    pub(crate) offsets: Offsets,
     /// Records with a lower sequence have been seen by the intake.
     pub(crate) next: u64,
     pub(crate) partitions: Vec<Partition>,
@@ -37,6 +40,7 @@ impl State {
         Self {
             settings: Arc::clone(settings),
             intake: Intake::new(Arc::clone(settings), hash_seed),
+            offsets: Offsets::default(),
             next,
             partitions: std::iter::repeat_with(partition).take(PARTITIONS).collect(),
             done_below: [0; PARTITIONS],
@@ -72,6 +76,13 @@ impl State {
         let intake = Intake::restore(Arc::clone(&settings), hash_seed, &read(section)?)
             .map_err(not_understood(section))?;
         let next = at(section)?;
+        // Earlier versions kept none.
+        let section = Section::Offsets;
+        let offsets = match checkpoint.read(section)? {
+            Some(content) => Offsets::decode(&content)
+                .ok_or_else(|| unreadable(section, "they are no offsets".to_owned()))?,
+            None => Offsets::default(),
+        };
         let (tables, mut done_below) = (Tables::default(), [0; PARTITIONS]);
         let mut partitions = Vec::with_capacity(PARTITIONS);
         for (number, below) in done_below.iter_mut().enumerate() {
@@ -88,7 +99,7 @@ impl State {
         let content = read(section)?;
         let collector = Collector::restore(Arc::clone(&settings), &content, at(section)?, figures)
             .map_err(|error| unreadable(section, error.to_string()))?;
-        Ok(Self { settings, intake, next, partitions, done_below, collector })
+        Ok(Self { settings, intake, offsets, next, partitions, done_below, collector })
     }
 }
 

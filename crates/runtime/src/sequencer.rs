@@ -11,6 +11,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use crate::api::Reply;
 use crate::collector::{Header, ToCollector};
+use crate::offsets::Offsets;
 use crate::runtime::Wanted;
 use crate::shard::ToShard;
 use crate::stats::Stats;
@@ -49,9 +50,17 @@ pub(crate) enum ToSequencer {
 
 /// Asks for one part of the state.
 pub(crate) enum Save {
-    Intake(Sender<Part<(IntakeState, Arc<Settings>)>>),
+    Intake(Sender<Part<SavedIntake>>),
     Partition(u8, Sender<Part<Vec<u8>>>),
     Collector(Sender<Part<Vec<u8>>>),
+}
+
+/// What the sequencer knows.
+pub(crate) struct SavedIntake {
+    pub(crate) state: IntakeState,
+    /// The configuration that it stands under.
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) offsets: Offsets,
 }
 
 /// A part of the state, as it is after some record.
@@ -73,6 +82,8 @@ pub(crate) struct Position {
 pub(crate) struct Sequencer {
     intake: Intake,
     settings: Arc<Settings>,
+    /// How far the topics were taken by the records so far.
+    offsets: Offsets,
     at: Position,
     /// Below these sequences partitions have done their work already; empty once all have caught up.
     done_below: Vec<u64>,
@@ -85,11 +96,12 @@ impl Sequencer {
     pub(crate) fn new(
         intake: Intake,
         settings: Arc<Settings>,
+        offsets: Offsets,
         next: u64,
         done_below: &[u64; PARTITIONS],
     ) -> Self {
         let at = Position { below: next, configurations: 0 };
-        Self { intake, settings, at, done_below: done_below.to_vec(), work: Vec::new() }
+        Self { intake, settings, offsets, at, done_below: done_below.to_vec(), work: Vec::new() }
     }
 
     /// Decides about a record, and leaves what each shard must do in `work`, one for each.
@@ -103,6 +115,9 @@ impl Sequencer {
         if let StoredBody::Configuration(settings) = body {
             self.settings = Arc::clone(settings);
             self.at.configurations += 1;
+        }
+        if let Some(record) = body.kafka() {
+            self.offsets.take(record);
         }
         let body = body.as_record_body();
         let routed = self.intake.apply(&Record { received_at, body }, work);
@@ -122,8 +137,14 @@ impl Sequencer {
     }
 
     /// Its state, and where it stands.
-    pub(crate) fn save(&self) -> Part<(IntakeState, Arc<Settings>)> {
-        Part { at: self.at, content: (self.intake.save(), Arc::clone(&self.settings)) }
+    pub(crate) fn save(&self) -> Part<SavedIntake> {
+        let (settings, offsets) = (Arc::clone(&self.settings), self.offsets.clone());
+        Part { at: self.at, content: SavedIntake { state: self.intake.save(), settings, offsets } }
+    }
+
+    /// How far the topics were taken.
+    pub(crate) fn offsets(&self) -> &Offsets {
+        &self.offsets
     }
 
     /// Where it stands.

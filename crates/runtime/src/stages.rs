@@ -39,7 +39,8 @@ impl Stages {
         figures: &Arc<Stats>,
         on_news: OnNews,
     ) -> (Self, Entrances) {
-        let State { settings, intake, next, partitions, done_below, collector } = begin_with;
+        let State { settings, intake, offsets, next, partitions, done_below, collector } =
+            begin_with;
         figures.observe_intake(&intake);
         let (to_sequencer, messages) =
             queue(in_flight_max.map(|room| room.min(SEQUENCER_RECORDS_MAX)));
@@ -53,7 +54,7 @@ impl Stages {
             dones.push(from_shard);
             stages.push(ShardStage { shard, messages, done, recycle: recycle.clone() });
         }
-        let sequencer = Sequencer::new(intake, settings, next, &done_below);
+        let sequencer = Sequencer::new(intake, settings, offsets, next, &done_below);
         let to_collector_too = to_collector.clone();
         let outlets = Outlets {
             to_shards,

@@ -10,6 +10,7 @@ use crate::api::Clock;
 use crate::checkpointer::Checkpointer;
 use crate::collector::{OnNews, ToCollector};
 use crate::durability::{Durability, Phase, Recovery, RecoveryError};
+use crate::offsets::Offsets;
 use crate::recorder::{Due, Log, Recorder};
 use crate::recovery::{Kept, State, Tail};
 use crate::runtime::Options;
@@ -18,6 +19,7 @@ use crate::stages::{Entrances, Stages};
 use crate::stats::Stats;
 use crate::storage::Reserve;
 use crate::stored::{self, StoredBody};
+use crate::turns::Turns;
 use crate::waiting_room::WaitingRoom;
 
 /// How the stages get to run.
@@ -61,16 +63,17 @@ impl Start {
         let Some(durability) = &self.durability else {
             let entrances = self.start(State::new(&self.settings, hash_seed, 1), run, on_news)?;
             self.stats.set_phase(Phase::Ready);
-            let recorder = self.recorder(None, 1, entrances);
+            let recorder = self.recorder(None, 1, Offsets::default(), entrances);
             return Ok(Begun { found: Recovery::default(), recorder, checkpointer: None });
         };
         let Kept { state, checkpoints, cold, journal, mut tail, figures } =
             Kept::open(durability, &self.settings, hash_seed, &self.stats)?;
         self.stats.decide(|decided| decided.alerts = figures);
+        let mut offsets = state.offsets.clone();
         let mut in_force =
             Some(Arc::clone(&state.settings)).filter(|_| tail.found.generation.is_some());
         let entrances = self.start(state, run, on_news)?;
-        self.catch_up(&mut tail, &entrances, run, &mut in_force)?;
+        self.catch_up(&mut tail, &entrances, run, &mut in_force, &mut offsets)?;
         // Whoever is told is told of what stands now, not of what stood then.
         if entrances.to_collector.send(ToCollector::Standing).is_err() {
             self.stats.set_phase(Phase::Unrecorded);
@@ -81,7 +84,7 @@ impl Start {
             reserve: Reserve::new(durability.reserve),
             sync: durability.journal.sync,
         };
-        let mut recorder = self.recorder(Some(log), tail.end, entrances);
+        let mut recorder = self.recorder(Some(log), tail.end, offsets.clone(), entrances);
         match in_force {
             Some(settings)
                 if settings.digest == self.settings.digest
@@ -102,7 +105,7 @@ impl Start {
             clock: Arc::clone(&self.clock),
             stats: Arc::clone(&self.stats),
         };
-        let found = Recovery { took: begun.elapsed(), ..tail.found };
+        let found = Recovery { offsets, took: begun.elapsed(), ..tail.found };
         Ok(Begun { found, recorder, checkpointer: Some(checkpointer) })
     }
 
@@ -125,12 +128,16 @@ impl Start {
         entrances: &Entrances,
         run: &mut impl Run,
         in_force: &mut Option<Arc<Settings>>,
+        offsets: &mut Offsets,
     ) -> Result<(), RecoveryError> {
         let of = tail.end.saturating_sub(tail.first);
         self.stats.set_phase(Phase::Replaying { records: 0, of });
         while let Some((sequence, received_at, body)) = tail.next()? {
             if let StoredBody::Configuration(settings) = &body {
                 *in_force = Some(Arc::clone(settings));
+            }
+            if let Some(record) = body.kafka() {
+                offsets.take(record);
             }
             let record = Sequenced { sequence, received_at, body, caller: None, is_replayed: true };
             if entrances.to_sequencer.send(ToSequencer::Record(record)).is_err() {
@@ -146,10 +153,17 @@ impl Start {
         Ok(())
     }
 
-    fn recorder(&self, log: Option<Log>, next: u64, entrances: Entrances) -> Recorder {
+    fn recorder(
+        &self,
+        log: Option<Log>,
+        next: u64,
+        offsets: Offsets,
+        entrances: Entrances,
+    ) -> Recorder {
         Recorder {
             log,
             next,
+            turns: Turns::new(offsets),
             settings: Arc::clone(&self.settings),
             waiting: None,
             clock: Arc::clone(&self.clock),

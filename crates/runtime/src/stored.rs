@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use bellwether_engine::{RecordBody, RecordKind, Settings};
 use bellwether_series::Timestamp;
-use bellwether_wire::remote_write::{DecodeError, Limits, WriteRequest, decompress};
+use bellwether_wire::remote_write::{DecodeError, Limits, WriteRequest};
 
-use crate::journal::{PAYLOAD_BYTES_MAX, PayloadError, RequestFormat, RequestHeader, StoredRecord};
+use crate::journal::{PAYLOAD_BYTES_MAX, PayloadError, RequestHeader, StoredRecord};
+use crate::source::KafkaRecord;
 
 /// Most bytes of a request once decompressed.
 const DECODED_BYTES_MAX: usize = 1 << 30;
@@ -27,6 +28,8 @@ pub enum StoredBody {
     Request {
         /// Whose it is.
         tenant: Arc<str>,
+        /// The record of a topic that it was; `None` when somebody sent it.
+        record: Option<KafkaRecord>,
         /// What it brings.
         write: WriteRequest,
     },
@@ -37,6 +40,14 @@ pub enum StoredBody {
 }
 
 impl StoredBody {
+    /// The record of a topic that it was, if it was one.
+    pub(crate) fn kafka(&self) -> Option<&KafkaRecord> {
+        match self {
+            Self::Request { record, .. } => record.as_ref(),
+            Self::Heartbeat | Self::Configuration(_) => None,
+        }
+    }
+
     /// The configuration, if it is one.
     pub(crate) fn into_settings(self) -> Option<Arc<Settings>> {
         match self {
@@ -48,7 +59,7 @@ impl StoredBody {
     /// The same for the engine.
     pub fn as_record_body(&self) -> RecordBody<'_> {
         match self {
-            Self::Request { tenant, write } => RecordBody::Request { tenant, write },
+            Self::Request { tenant, write, .. } => RecordBody::Request { tenant, write },
             Self::Heartbeat => RecordBody::Heartbeat,
             Self::Configuration(settings) => RecordBody::Configuration(Arc::clone(settings)),
         }
@@ -112,14 +123,10 @@ pub fn limits() -> Limits {
 }
 
 fn decode_request(payload: &[u8]) -> Result<StoredBody, StoredError> {
-    let limits = limits();
     let (header, body) = RequestHeader::decode(payload)?;
-    match header.format {
-        RequestFormat::RemoteWrite1 => {
-            let write = WriteRequest::decode(decompress(body, &limits)?, &limits)?;
-            Ok(StoredBody::Request { tenant: header.tenant.into(), write })
-        }
-    }
+    let write = header.format.decode(body, &limits())?;
+    let record = KafkaRecord::parse(header.source);
+    Ok(StoredBody::Request { tenant: header.tenant.into(), record, write })
 }
 
 /// The settings that [`encode_settings`] wrote.
@@ -142,36 +149,44 @@ mod tests {
     use bellwether_engine::Budget;
     use bellwether_series::LabelSet;
     use bellwether_wire::remote_write::{RawSample, WriteRequestBuilder, compress};
+    use bellwether_wire::{Compression, Format, Message};
     use proptest::prelude::*;
 
     use super::*;
 
     const HEADER: RequestHeader<'static> =
-        RequestHeader { format: RequestFormat::RemoteWrite1, tenant: "t", source: "10.0.0.1" };
+        RequestHeader { format: Format::REMOTE_WRITE_1, tenant: "t", source: "10.0.0.1" };
 
     fn record(kind: RecordKind, payload: Vec<u8>) -> StoredRecord {
         let received_at = Timestamp::from_ms(7);
         StoredRecord { sequence: 1, kind: kind as u8, restated: false, received_at, payload }
     }
 
-    /// The payload of a request with a series of `count` samples.
-    fn payload(count: usize) -> Vec<u8> {
+    /// A series of `count` samples, not compressed.
+    fn body(count: usize) -> Vec<u8> {
         let labels = LabelSet::from_pairs([("__name__", "up")]).unwrap();
         let at = |index| Timestamp::from_ms(index as i64);
         let samples: Vec<_> =
             (0..count).map(|index| RawSample { timestamp: at(index), value: 1.5 }).collect();
         let mut builder = WriteRequestBuilder::default();
         builder.series(&labels, &samples);
+        builder.encode()
+    }
+
+    /// The payload of a request with a series of `count` samples.
+    fn payload(count: usize) -> Vec<u8> {
         let mut payload = Vec::new();
         HEADER.encode(&mut payload).unwrap();
-        payload.extend(compress(&builder.encode()));
+        payload.extend(compress(&body(count)));
         payload
     }
 
     #[test]
     fn requests_heartbeats_and_configurations_come_back() {
         let (at, body) = decode(&record(RecordKind::Request, payload(3))).unwrap();
-        let StoredBody::Request { tenant, write: request } = body else { panic!("{body:?}") };
+        let StoredBody::Request { tenant, record: None, write: request } = body else {
+            panic!("{body:?}")
+        };
         assert_eq!(&*tenant, "t");
         assert_eq!(at, Timestamp::from_ms(7));
         assert_eq!(request.series().map(|series| series.samples.len()).collect::<Vec<_>>(), [3]);
@@ -184,6 +199,23 @@ mod tests {
         let (_, body) = decode(&record(RecordKind::Configuration, bytes)).unwrap();
         let RecordBody::Configuration(read) = body.as_record_body() else { panic!("{body:?}") };
         assert_eq!(*read, settings);
+    }
+
+    #[test]
+    fn a_request_is_read_in_the_format_in_which_it_came() {
+        let plain = Format::new(Message::RemoteWrite1, Compression::None);
+        for (format, body) in [(Format::REMOTE_WRITE_1, compress(&body(3))), (plain, body(3))] {
+            let mut payload = Vec::new();
+            RequestHeader { format, ..HEADER }.encode(&mut payload).unwrap();
+            payload.extend(body);
+            let (_, body) = decode(&record(RecordKind::Request, payload)).unwrap();
+            let StoredBody::Request { write, .. } = body else { panic!("{body:?}") };
+            assert_eq!(write.sample_count(), 3, "{format}");
+        }
+        let of_a_later_version = decode(&record(RecordKind::Request, vec![0xFF, 0, 0, 0, 0]));
+        let error = of_a_later_version.unwrap_err();
+        let StoredError::Header(error) = error else { panic!("{error:?}") };
+        assert_eq!(error.to_string(), "format of the request's body is unknown: format=`255`");
     }
 
     #[test]

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bellwether_runtime::{Ingest, Received, Request, SubmitError};
+use bellwether_runtime::{Ingest, Received, Request, Source, SubmitError};
 use bellwether_series::Timestamp;
+use bellwether_wire::Format;
 use bellwether_wire::remote_write::{Limits, WriteRequest, compress};
 use parking_lot::Mutex;
 
@@ -92,8 +93,11 @@ impl Sender {
         let attempt = self.attempts;
         let write = WriteRequest::decode(outgoing.body.clone(), &Limits::default())
             .unwrap_or_else(|error| unreachable!("the world made it: {error}"));
-        let received =
-            Received { source: Arc::clone(&outgoing.id), body: compress(&outgoing.body) };
+        let received = Received {
+            source: Source::Address(Arc::clone(&outgoing.id)),
+            format: Format::REMOTE_WRITE_1,
+            body: compress(&outgoing.body),
+        };
         let (sender, id, answers) = (self.number, Arc::clone(&outgoing.id), Arc::clone(answers));
         let reply = Box::new(move |outcome: Result<_, _>| {
             answers.lock().push(Answer { sender, attempt, id, taken: outcome.is_ok() });

@@ -1,4 +1,6 @@
-//! Prometheus remote write 1.0: snappy block format around a `prometheus.WriteRequest`.
+//! Prometheus remote write: 1.0, and 2.0 put into its form ([`Message::RemoteWrite2`](crate::Message::RemoteWrite2)).
+//!
+//! 1.0 is snappy block format around a `prometheus.WriteRequest`.
 //!
 //! ```text
 //! body ── decompress ──▶ protobuf ── WriteRequest::decode ──▶ series(), metadata()
@@ -10,6 +12,7 @@
 //!
 //! Specification: "Prometheus Remote-Write 1.0"; messages: `prometheus/prometheus:prompb/{remote,types}.proto`.
 
+mod assembler;
 mod bad_parts;
 mod buckets;
 mod budget;
@@ -18,17 +21,21 @@ mod decode;
 mod error;
 mod exemplar;
 mod histogram;
+mod label_buffer;
 mod limits;
 mod metadata;
 mod reader;
 mod request;
 mod snappy;
+pub(crate) mod v2;
 
+pub(crate) use assembler::Assembler;
 pub use bad_parts::BadParts;
 pub use builder::WriteRequestBuilder;
 pub use error::DecodeError;
+pub(crate) use label_buffer::{LabelBuffer, Mark, SameName};
 pub use limits::Limits;
 pub use metadata::{MetadataRef, MetricType};
-pub(crate) use reader::{Reader, bytes_tag, varint_tag};
+pub(crate) use reader::{Reader, bytes_tag, fixed64_tag, varint_tag};
 pub use request::{RawSample, SeriesRef, WriteRequest};
 pub use snappy::{compress, decompress};

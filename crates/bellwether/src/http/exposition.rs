@@ -44,6 +44,20 @@ impl Families<'_> {
         Ok(())
     }
 
+    /// A counter for each label set.
+    pub(super) fn labelled_counters<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        members: impl IntoIterator<Item = ([(&'static str, String); N], u64)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for (labels, count) in members {
+            family.encode_family(&labels)?.encode_counter(&count, NO_EXEMPLAR)?;
+        }
+        Ok(())
+    }
+
     /// A gauge.
     pub(super) fn gauge(&mut self, name: &str, help: &str, value: f64) -> fmt::Result {
         self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bellwether_connect::source::remote_write::{DECODE_REASONS, ReceiverStats, STATUSES};
+use bellwether_connect::source::receiver::{DECODE_REASONS, PROTOCOLS, ReceiverStats, STATUSES};
 use bellwether_detect::Severity;
 use bellwether_detect::profile::SignalClass;
 use bellwether_engine::{CalibrationCounts, DropReason, RejectReason};
@@ -62,6 +62,8 @@ impl Collector for OwnMetrics {
         server::metrics(families, app)?;
         received(families, app.receiver.stats())?;
         tenants::metrics(families, app)?;
+        #[cfg(feature = "kafka")]
+        super::kafka_metrics::metrics(families, app)?;
         judged(families, &decided)?;
         engine(families, app, &decided)?;
         budget(families, app, &decided)?;
@@ -99,8 +101,17 @@ fn general(families: &mut Families<'_>, app: &App) -> fmt::Result {
 }
 
 fn received(families: &mut Families<'_>, stats: &ReceiverStats) -> fmt::Result {
-    let codes = STATUSES.iter().map(u16::to_string).zip(stats.requests.iter().map(load));
-    families.counters("bellwether_requests", "Remote write requests answered", "code", codes)?;
+    let requests = PROTOCOLS.iter().zip(&stats.requests).flat_map(|(protocol, requests)| {
+        let codes = STATUSES.iter().zip(requests);
+        codes.map(|(code, count)| {
+            ([("protocol", (*protocol).to_owned()), ("code", code.to_string())], load(count))
+        })
+    });
+    families.labelled_counters(
+        "bellwether_requests",
+        "Requests with samples answered",
+        requests,
+    )?;
     families.counters(
         "bellwether_request_decode_failures",
         "Requests whose body could not be decoded",
@@ -127,6 +138,11 @@ fn received(families: &mut Families<'_>, stats: &ReceiverStats) -> fmt::Result {
         ("histograms_invalid", "Native histograms refused", &stats.histograms_invalid),
         ("exemplars_ignored", "Exemplars taken and not looked at", &stats.exemplars_ignored),
         ("exemplars_invalid", "Exemplars refused", &stats.exemplars_invalid),
+        (
+            "points_invalid",
+            "Samples that could not be read, or lines or messages of some",
+            &stats.points_invalid,
+        ),
         ("metadata_invalid", "Metadata whose family name is not UTF-8", &stats.metadata_invalid),
     ] {
         families.counter(&format!("bellwether_{name}"), help, &load(counter))?;

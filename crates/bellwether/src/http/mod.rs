@@ -3,6 +3,8 @@
 mod api;
 mod exposition;
 mod health;
+#[cfg(feature = "kafka")]
+mod kafka_metrics;
 mod kept_metrics;
 mod metrics;
 mod outlet_metrics;
@@ -19,7 +21,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use bellwether_connect::source::remote_write;
+use bellwether_connect::source::{otlp, remote_write};
 
 pub use api::takes_query;
 
@@ -31,7 +33,8 @@ const INDEX: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "
 
-POST /api/v1/write        Prometheus remote write 1.0 (also /api/v1/push)
+POST /api/v1/write        Prometheus remote write 1.0 and 2.0 (also /api/v1/push)
+POST /v1/metrics          OpenTelemetry metrics (OTLP/HTTP), protobuf or JSON
 GET  /api/v1/anomalies    newest first; ?severity=info|warning|critical &episode=ID &since=TIME &limit=N
 GET  /api/v1/series       what is watched; ?match=SELECTOR &limit=N
 GET  /api/v1/summary      how many anomalies, and where
@@ -60,6 +63,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .fallback(|| async { ApiError(StatusCode::NOT_FOUND, "there is nothing here".to_owned()) })
         .with_state(Arc::clone(app))
         .merge(remote_write::router(Arc::clone(&app.receiver)))
+        .merge(otlp::router(Arc::clone(&app.receiver)))
 }
 
 /// An answer that says why there is no better one.

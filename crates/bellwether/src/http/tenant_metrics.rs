@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 
-use bellwether_connect::source::remote_write::TENANT_REFUSALS;
+use bellwether_connect::source::receiver::TENANT_REFUSALS;
 
 use super::exposition::Families;
 use crate::service::App;

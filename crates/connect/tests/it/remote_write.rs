@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bellwether_connect::http::{Guard, ServerLimits};
-use bellwether_connect::source::remote_write::{
-    DECODE_REASONS, PATHS, Receiver, ReceiverOptions, STATUSES, router,
+use bellwether_connect::source::otlp;
+use bellwether_connect::source::receiver::{
+    DECODE_REASONS, PROTOCOLS, Receiver, ReceiverOptions, STATUSES,
 };
+use bellwether_connect::source::remote_write::{PATHS, router};
 use bellwether_engine::{Outcome, RejectReason};
 use bellwether_runtime::{Ingest, Reply, Request, SubmitError};
 use bellwether_series::{LabelSet, Timestamp};
@@ -81,7 +83,7 @@ impl Fixture {
         let ingest = Arc::new(FakeIngest { behaviour, requests, replies });
         let options = ReceiverOptions { limits, decodes_max: 4, refusal_delay: REFUSAL_DELAY };
         let receiver = Arc::new(Receiver::new(Arc::clone(&ingest) as _, options, || NOW));
-        let app = router(Arc::clone(&receiver));
+        let app = router(Arc::clone(&receiver)).merge(otlp::router(Arc::clone(&receiver)));
         let server = Server::guarded(app, ServerLimits::default(), guard).await;
         Self { server, receiver, ingest, client: client() }
     }
@@ -94,11 +96,21 @@ impl Fixture {
         self.post(body).send().await.unwrap().status().as_u16()
     }
 
-    pub(crate) fn requests_by_status(&self) -> Vec<(u16, u64)> {
-        nonzero(&STATUSES, &self.receiver.stats().requests)
+    pub(crate) fn post_otlp(&self, body: impl Into<reqwest::Body>) -> RequestBuilder {
+        self.client.post(self.server.url(otlp::PATH)).body(body)
     }
 
-    fn undecodable(&self) -> Vec<(&'static str, u64)> {
+    /// Of remote write.
+    pub(crate) fn requests_by_status(&self) -> Vec<(u16, u64)> {
+        self.requests_of("remote_write")
+    }
+
+    pub(crate) fn requests_of(&self, protocol: &str) -> Vec<(u16, u64)> {
+        let index = PROTOCOLS.iter().position(|&known| known == protocol).unwrap();
+        nonzero(&STATUSES, &self.receiver.stats().requests[index])
+    }
+
+    pub(crate) fn undecodable(&self) -> Vec<(&'static str, u64)> {
         nonzero(&DECODE_REASONS, &self.receiver.stats().undecodable)
     }
 }
@@ -193,7 +205,7 @@ async fn other_content_types_and_encodings_are_415_even_with_a_corrupt_body() {
     for (name, value) in [
         ("content-type", "application/json"),
         ("content-type", "image/png"),
-        ("content-type", "application/x-protobuf;proto=io.prometheus.write.v2.Request"),
+        ("content-type", "application/x-protobuf;proto=io.prometheus.write.v3.Request"),
         ("content-encoding", "gzip"),
         ("content-encoding", "deflate"),
         ("content-encoding", "zstd"),
@@ -335,4 +347,55 @@ async fn a_histogram_that_contradicts_itself_is_400_with_the_samples_taken() {
     assert!(answer.text().await.unwrap().starts_with("1 histograms refused"));
     let stats = fixture.receiver.stats();
     assert_eq!((load(&stats.histograms_invalid), load(&stats.samples_accepted)), (1, 2));
+}
+
+/// `up{job="j"} 1` as a request of 2.0, with `more` in its series and another series that has no name.
+fn body_2(more: &[u8], with_bad: bool) -> Vec<u8> {
+    let mut body = b"\x22\x00\x22\x08__name__\x22\x02up\x22\x03job\x22\x01j".to_vec();
+    let mut series =
+        b"\x0a\x04\x01\x02\x03\x04\x12\x10\x09\0\0\0\0\0\0\xf0\x3f\x10\x80\xd0\x95\xff\xbc\x31"
+            .to_vec();
+    series.extend(more);
+    body.extend([0x2A, series.len() as u8]);
+    body.extend(series);
+    if with_bad {
+        body.extend(b"\x2a\x08\x0a\x02\x03\x04\x12\x02\x10\x07");
+    }
+    compress(&body)
+}
+
+/// The counts of what was written, as the headers of an answer say them.
+fn written(answer: &Response) -> [Option<u64>; 3] {
+    ["samples", "histograms", "exemplars"].map(|what| {
+        let name = format!("x-prometheus-remote-write-{what}-written");
+        header(answer, &name).map(|count| count.parse().unwrap())
+    })
+}
+
+#[tokio::test]
+async fn answers_to_2_0_say_how_much_was_written() {
+    let fixture = Fixture::start(Behaviour::Accept, Limits::default()).await;
+    let post = |body: Vec<u8>| {
+        let content_type = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+        let request = fixture.post(body).header("content-type", content_type);
+        request.header("content-encoding", "snappy").send()
+    };
+    // An empty histogram and an exemplar without labels.
+    let answer = post(body_2(b"\x1a\x00\x22\x00", false)).await.unwrap();
+    assert_eq!((answer.status().as_u16(), written(&answer)), (204, [Some(1), Some(1), Some(1)]));
+    let answer = post(body_2(b"", true)).await.unwrap();
+    assert_eq!((answer.status().as_u16(), written(&answer)), (400, [Some(1), Some(0), Some(0)]));
+    let text = answer.text().await.unwrap();
+    assert!(text.starts_with("1 points refused\nseries is invalid: "), "{text}");
+    let answer = post(vec![0x30]).await.unwrap();
+    assert_eq!((answer.status().as_u16(), written(&answer)), (400, [Some(0); 3]));
+    assert_eq!(fixture.ingest.requests.lock().len(), 2);
+    let answer = fixture.post(body(1)).send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), written(&answer)), (204, [None; 3]));
+
+    let full = Fixture::start(Behaviour::Full, Limits::default()).await;
+    let content_type = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
+    let request = full.post(body_2(b"", false)).header("content-type", content_type);
+    let answer = request.send().await.unwrap();
+    assert_eq!((answer.status().as_u16(), written(&answer)), (503, [Some(0); 3]));
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use axum::http::HeaderName;
 use bellwether_connect::Secret;
 use bellwether_connect::http::{Guard, SecurityOptions};
-use bellwether_connect::source::remote_write::{TenantAccess, TenantFigures, TenantOptions};
+use bellwether_connect::source::receiver::{TenantAccess, TenantFigures, TenantOptions};
 use bellwether_engine::{Outcome, RejectReason};
 use bellwether_wire::remote_write::Limits;
 

@@ -25,6 +25,7 @@ pub struct Recorded {
 
 /// What recorded input says.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and most of them are requests")]
 pub enum RecordedBody {
     /// As a journal has it.
     Stored(StoredBody),

@@ -64,7 +64,7 @@ fn records(seed: u64, series: i64, settings: &Settings) -> Vec<Recorded> {
         let received_at = at.plus_ms(300);
         all.push(Recorded {
             received_at,
-            body: StoredBody::Request { tenant: "".into(), write: request }.into(),
+            body: StoredBody::Request { tenant: "".into(), record: None, write: request }.into(),
         });
         if minute == 170 {
             let mut other = Settings { digest: "other".into(), ..settings.clone() };
@@ -87,13 +87,13 @@ fn input(records: &[Recorded]) -> impl Iterator<Item = Result<Recorded, RecordsE
         let body = match body {
             StoredBody::Heartbeat => StoredBody::Heartbeat,
             StoredBody::Configuration(settings) => StoredBody::Configuration(Arc::clone(settings)),
-            StoredBody::Request { tenant, write: request } => {
+            StoredBody::Request { tenant, write: request, .. } => {
                 let mut builder = WriteRequestBuilder::default();
                 for series in request.series() {
                     builder.wire_series(series.labels, series.samples);
                 }
                 let write = WriteRequest::decode(builder.encode(), &limits())?;
-                StoredBody::Request { tenant: Arc::clone(tenant), write }
+                StoredBody::Request { tenant: Arc::clone(tenant), record: None, write }
             }
         };
         Ok(Recorded { received_at: recorded.received_at, body: body.into() })

@@ -122,7 +122,7 @@ impl Machine for Cut {
         settings: &Arc<Settings>,
         events: &mut Vec<Event>,
     ) -> Result<u64, JournalReplayError> {
-        let StoredBody::Request { tenant, write } = &played.body else {
+        let StoredBody::Request { tenant, write, .. } = &played.body else {
             return self.whole.apply(played, settings, events);
         };
         let parts = self.cutter.cut(write)?;

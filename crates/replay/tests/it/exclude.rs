@@ -11,9 +11,10 @@ use bellwether_replay::history::{HistoryOptions, Input, Watch, replay_history};
 use bellwether_replay::journal::replay_journal;
 use bellwether_replay::{Exclusion, Exclusions};
 use bellwether_runtime::Learned;
-use bellwether_runtime::journal::{Journal, JournalOptions, RequestFormat, RequestHeader};
+use bellwether_runtime::journal::{Journal, JournalOptions, RequestHeader};
 use bellwether_runtime::storage::DiskStorage;
 use bellwether_series::{LabelSet, MatchOp, Matcher, Matchers, Timestamp};
+use bellwether_wire::Format;
 use bellwether_wire::remote_write::{MetricType, RawSample, WriteRequestBuilder, compress};
 use proptest::prelude::*;
 
@@ -117,7 +118,7 @@ fn of_journal(
     let samples = samples();
     let mut journal = journal(folder.path());
     let mut header = Vec::new();
-    let format = RequestFormat::RemoteWrite1;
+    let format = Format::REMOTE_WRITE_1;
     RequestHeader { format, tenant: "", source: "10.0.0.1" }.encode(&mut header).expect("it works");
     for minute in 0..MINUTES {
         let timestamp = Timestamp::from_ms(START_MS + minute * MINUTE_MS);

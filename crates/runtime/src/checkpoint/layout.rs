@@ -37,6 +37,8 @@ pub enum Section {
     Configuration,
     /// What sinks were told and had not delivered.
     Deliveries,
+    /// How far each partition of each Kafka topic was taken, after the same record as the intake.
+    Offsets,
 }
 
 impl Section {
@@ -47,6 +49,7 @@ impl Section {
             Self::Collector => (3, 0),
             Self::Configuration => (4, 0),
             Self::Deliveries => (5, 0),
+            Self::Offsets => (6, 0),
         }
     }
 
@@ -57,6 +60,7 @@ impl Section {
             (3, 0) => Some(Self::Collector),
             (4, 0) => Some(Self::Configuration),
             (5, 0) => Some(Self::Deliveries),
+            (6, 0) => Some(Self::Offsets),
             _ => None,
         }
     }

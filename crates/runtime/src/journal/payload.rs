@@ -5,6 +5,8 @@
 //! format u8 · tenant length u16 · tenant · source length u16 · source · body
 //! ```
 
+use bellwether_wire::Format;
+
 use crate::format::Fields;
 
 /// Longest tenant in bytes.
@@ -12,19 +14,11 @@ pub const TENANT_BYTES_MAX: usize = 256;
 /// Longest source in bytes.
 pub const SOURCE_BYTES_MAX: usize = 1024;
 
-/// How a request's body is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-pub enum RequestFormat {
-    /// Prometheus remote write 1.0, snappy.
-    RemoteWrite1 = 1,
-}
-
 /// What is kept of a request besides its body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestHeader<'a> {
     /// How the body is written.
-    pub format: RequestFormat,
+    pub format: Format,
     /// Whose it is; at most [`TENANT_BYTES_MAX`]. Empty when there are no tenants.
     pub tenant: &'a str,
     /// Where it came from; at most [`SOURCE_BYTES_MAX`].
@@ -60,7 +54,7 @@ impl<'a> RequestHeader<'a> {
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), PayloadError> {
         check("tenant", self.tenant, TENANT_BYTES_MAX)?;
         check("source", self.source, SOURCE_BYTES_MAX)?;
-        out.push(self.format as u8);
+        out.push(self.format.number());
         for text in [self.tenant, self.source] {
             out.extend_from_slice(&(text.len() as u16).to_le_bytes());
             out.extend_from_slice(text.as_bytes());
@@ -71,10 +65,8 @@ impl<'a> RequestHeader<'a> {
     /// The header that `payload` begins with, and the body behind it.
     pub fn decode(payload: &'a [u8]) -> Result<(Self, &'a [u8]), PayloadError> {
         let mut fields = Fields(payload);
-        let format = match fields.u8().ok_or(PayloadError::Damaged)? {
-            1 => RequestFormat::RemoteWrite1,
-            other => return Err(PayloadError::UnknownFormat(other)),
-        };
+        let number = fields.u8().ok_or(PayloadError::Damaged)?;
+        let format = Format::from_number(number).ok_or(PayloadError::UnknownFormat(number))?;
         let tenant = fields.text().ok_or(PayloadError::Damaged)?;
         check("tenant", tenant, TENANT_BYTES_MAX)?;
         let source = fields.text().ok_or(PayloadError::Damaged)?;
@@ -96,7 +88,7 @@ mod tests {
     use super::*;
 
     const HEADER: RequestHeader<'static> =
-        RequestHeader { format: RequestFormat::RemoteWrite1, tenant: "t", source: "10.0.0.1" };
+        RequestHeader { format: Format::REMOTE_WRITE_1, tenant: "t", source: "10.0.0.1" };
 
     #[test]
     fn a_request_comes_back_as_it_went_in() {
@@ -114,7 +106,7 @@ mod tests {
         for cut in 0..payload.len() {
             assert_eq!(RequestHeader::decode(&payload[..cut]), Err(PayloadError::Damaged), "{cut}");
         }
-        assert_eq!(RequestHeader::decode(b"\x02"), Err(PayloadError::UnknownFormat(2)));
+        assert_eq!(RequestHeader::decode(b"\xff"), Err(PayloadError::UnknownFormat(255)));
         assert_eq!(RequestHeader::decode(b"\x01\x01\0\xff\0\0"), Err(PayloadError::Damaged));
         let long = "x".repeat(TENANT_BYTES_MAX + 1);
         let header = RequestHeader { tenant: &long, ..HEADER };

@@ -12,10 +12,11 @@ use bellwether_runtime::cold::ColdOptions;
 use bellwether_runtime::journal::JournalOptions;
 use bellwether_runtime::storage::{DiskStorage, ReserveOptions};
 use bellwether_runtime::{
-    Durability, Ingest, NoCheckpoint, Phase, Received, Recovery, Request, Runtime, SubmitError,
-    Told,
+    Durability, Ingest, NoCheckpoint, Phase, Received, Recovery, Request, Runtime, Source,
+    SubmitError, Told,
 };
 use bellwether_wire::remote_write::compress;
+use bellwether_wire::{Compression, Format, Message};
 use tempfile::TempDir;
 
 use crate::support::{STEPS, Told as Log, options, request_body, start_durable};
@@ -44,7 +45,13 @@ pub(crate) fn open(folder: &Path, shards: usize, log: &Log) -> (Runtime, Recover
 /// Sends a step, and waits for what becomes of it.
 pub(crate) fn send(runtime: &Runtime, step: usize) -> Result<Outcome, SubmitError> {
     let (write, received_at, body) = request_body(step);
-    let received = Some(Received { source: Arc::from("test"), body: compress(&body) });
+    // What is journaled is read again in the format in which it came, and these take turns.
+    let (format, body) = if step.is_multiple_of(2) {
+        (Format::REMOTE_WRITE_1, compress(&body))
+    } else {
+        (Format::new(Message::RemoteWrite1, Compression::None), body)
+    };
+    let received = Some(Received { source: Source::Address("test".into()), format, body });
     let (reply, answer) = mpsc::channel();
     let reply = Box::new(move |outcome| reply.send(outcome).expect("somebody waits"));
     runtime.handle().submit(Request { tenant: None, write, received_at, received }, reply)?;

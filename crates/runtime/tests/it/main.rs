@@ -7,3 +7,4 @@ mod load;
 mod operate;
 mod support;
 mod tenants;
+mod topics;

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, mpsc};
 
 use bellwether_engine::{Outcome, RejectReason, Settings, TenantLimits, Tenants};
 use bellwether_runtime::testing::Stepped;
-use bellwether_runtime::{Ingest, Options, Received, Request, Runtime, SubmitError};
+use bellwether_runtime::{Ingest, Options, Received, Request, Runtime, Source, SubmitError};
+use bellwether_wire::Format;
 use bellwether_wire::remote_write::compress;
 
 use crate::durable::{copy, durability};
@@ -21,7 +22,8 @@ fn settings(limits: &[(&str, usize)]) -> Settings {
 
 fn request(tenant: Option<&str>, step: usize) -> Request {
     let (write, received_at, body) = request_body(step);
-    let received = Some(Received { source: Arc::from("test"), body: compress(&body) });
+    let (source, format) = (Source::Address("test".into()), Format::REMOTE_WRITE_1);
+    let received = Some(Received { source, format, body: compress(&body) });
     Request { tenant: tenant.map(Arc::from), write, received_at, received }
 }
 

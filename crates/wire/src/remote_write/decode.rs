@@ -25,7 +25,7 @@ const METADATA_TYPE: u32 = varint_tag(1);
 const METADATA_FAMILY: u32 = bytes_tag(2);
 
 /// Twice this, the body and the gathered labels, still has 32-bit offsets.
-const BODY_BYTES_MAX: usize = i32::MAX as usize;
+pub(super) const BODY_BYTES_MAX: usize = i32::MAX as usize;
 
 impl WriteRequest {
     /// Decodes a decompressed body. Fields may come in any order, unknown ones are skipped, the last of
@@ -201,7 +201,7 @@ impl Decoder<'_> {
 }
 
 #[inline]
-fn read_sample(mut message: Reader<'_>) -> Result<RawSample, DecodeError> {
+pub(super) fn read_sample(mut message: Reader<'_>) -> Result<RawSample, DecodeError> {
     let (mut value_bits, mut timestamp_ms) = (0, 0);
     while !message.is_done() {
         match message.tag()? {

@@ -7,7 +7,7 @@ pub enum DecodeError {
     /// The body is larger than allowed. The sender should split it, or the limit be raised.
     #[error("body is too large: bytes=`{bytes}`, limit_bytes=`{limit_bytes}`, part=`{part}`")]
     TooLarge {
-        /// `compressed` or `decoded`.
+        /// `compressed`, `decoded` or `labels`.
         part: &'static str,
         /// The size found or declared.
         bytes: usize,
@@ -20,6 +20,12 @@ pub enum DecodeError {
         /// What the decompressor says.
         #[source]
         source: snap::Error,
+    },
+    /// The body is not gzip, or is damaged.
+    #[error("body is not valid gzip: fault=`{fault}`")]
+    NotGzip {
+        /// What the decompressor says.
+        fault: String,
     },
     /// The declared size cannot come out of so few bytes: a decompression bomb, or a corrupt body.
     #[error(
@@ -39,6 +45,14 @@ pub enum DecodeError {
         /// What is wrong there.
         fault: &'static str,
     },
+    /// The decompressed body is not JSON, where no part of it could be left out.
+    #[error("body is not valid JSON: offset=`{offset}`, fault=`{fault}`")]
+    NotJson {
+        /// Byte offset within the decompressed body.
+        offset: usize,
+        /// What is wrong there.
+        fault: &'static str,
+    },
     /// More series, samples or messages than allowed. The sender should send smaller requests.
     #[error("request holds too many {what}: limit=`{limit}`, offset=`{offset}`")]
     TooManyObjects {
@@ -52,13 +66,15 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// One of a few fixed words, for the label of a metric: `too_large`, `snappy`, `protobuf` or
-    /// `too_many_objects`.
+    /// One of a few fixed words, for the label of a metric: `too_large`, `snappy`, `gzip`, `protobuf`,
+    /// `json` or `too_many_objects`.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "too_large",
             Self::NotSnappy { .. } | Self::ImpossibleLength { .. } => "snappy",
+            Self::NotGzip { .. } => "gzip",
             Self::Malformed { .. } => "protobuf",
+            Self::NotJson { .. } => "json",
             Self::TooManyObjects { .. } => "too_many_objects",
         }
     }

@@ -14,7 +14,7 @@ pub(crate) const fn varint_tag(field: u32) -> u32 {
 }
 
 /// Tag of a field that holds eight bytes.
-pub(super) const fn fixed64_tag(field: u32) -> u32 {
+pub(crate) const fn fixed64_tag(field: u32) -> u32 {
     field << 3 | 1
 }
 
@@ -24,13 +24,13 @@ pub(crate) const fn bytes_tag(field: u32) -> u32 {
 }
 
 /// Undoes the zig-zag of a `sint32`.
-pub(super) fn zigzag32(value: u64) -> i32 {
+pub(crate) fn zigzag32(value: u64) -> i32 {
     let value = value as u32;
     (value >> 1) as i32 ^ -((value & 1) as i32)
 }
 
 /// Undoes the zig-zag of a `sint64`.
-pub(super) fn zigzag64(value: u64) -> i64 {
+pub(crate) fn zigzag64(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
@@ -51,7 +51,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(super) fn at(&self) -> usize {
+    pub(crate) fn at(&self) -> usize {
         self.at
     }
 
@@ -72,7 +72,7 @@ impl<'a> Reader<'a> {
 
     /// Nearly all varints of a request, tags and lengths, have one byte.
     #[inline]
-    pub(super) fn varint(&mut self) -> Result<u64, DecodeError> {
+    pub(crate) fn varint(&mut self) -> Result<u64, DecodeError> {
         if let Some(&byte) = self.bytes.get(self.at)
             && byte < 0x80
         {
@@ -88,7 +88,7 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    pub(super) fn fixed64(&mut self) -> Result<u64, DecodeError> {
+    pub(crate) fn fixed64(&mut self) -> Result<u64, DecodeError> {
         match self.bytes[self.at..].first_chunk() {
             Some(bytes) => {
                 self.at += 8;
@@ -113,7 +113,7 @@ impl<'a> Reader<'a> {
 
     /// A reader of the content of a length-delimited field.
     #[inline]
-    pub(super) fn message(&mut self) -> Result<Self, DecodeError> {
+    pub(crate) fn message(&mut self) -> Result<Self, DecodeError> {
         let Range { start, end } = self.bytes()?;
         Ok(Self { bytes: &self.bytes[..end], at: start })
     }

@@ -68,15 +68,16 @@ impl Span {
         Self { start: range.start as u32, end: range.end as u32 }
     }
 
-    fn range(self) -> Range<usize> {
+    pub(super) fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
 }
 
-/// A decoded `prometheus.WriteRequest`: the body, and where in it everything lies.
+/// A decoded request: a `prometheus.WriteRequest`, or what another format says put into its form.
 #[derive(Default)]
 pub struct WriteRequest {
-    /// The body as received, then the labels of those series whose labels were scattered.
+    /// The body as received, then the labels of those series whose labels were scattered. Of other formats: the labels, and the names
+    /// of metric families.
     pub(super) bytes: Vec<u8>,
     pub(super) body_bytes: usize,
     pub(super) series: Vec<SeriesSpan>,
@@ -87,6 +88,7 @@ pub struct WriteRequest {
     pub(super) invalid_histograms: BadParts,
     pub(super) invalid_exemplars: BadParts,
     pub(super) invalid_metadata: BadParts,
+    pub(super) invalid_points: BadParts,
 }
 
 impl WriteRequest {
@@ -143,6 +145,17 @@ impl WriteRequest {
         &self.invalid_metadata
     }
 
+    /// Samples that could not be read, or lines or messages of some, where the format lets the rest be read. When there is one the
+    /// sender is told, with everything else kept.
+    pub fn invalid_points(&self) -> &BadParts {
+        &self.invalid_points
+    }
+
+    /// Bytes that the request holds besides its samples: of the body, or of labels where these did not lie in the body as they are.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Size of the decompressed body in bytes.
     pub fn body_bytes(&self) -> usize {
         self.body_bytes
@@ -162,6 +175,7 @@ impl fmt::Debug for WriteRequest {
             .field("invalid_histograms", &self.invalid_histograms)
             .field("invalid_exemplars", &self.invalid_exemplars)
             .field("invalid_metadata", &self.invalid_metadata)
+            .field("invalid_points", &self.invalid_points)
             .finish_non_exhaustive()
     }
 }

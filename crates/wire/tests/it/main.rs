@@ -2,4 +2,6 @@
 
 mod hostile;
 mod oracle;
+mod otlp;
+mod otlp_proto;
 mod proto;

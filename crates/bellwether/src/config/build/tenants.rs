@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderName;
 use bellwether_connect::http::SecurityOptions;
-use bellwether_connect::source::remote_write::{TenantAccess, TenantOptions};
+use bellwether_connect::source::receiver::{TenantAccess, TenantOptions};
 use bellwether_engine::{TenantLimits, Tenants};
 
 use super::Builder;

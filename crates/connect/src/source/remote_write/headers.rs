@@ -5,35 +5,39 @@
 
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use bellwether_wire::Message;
 
 const MEDIA_TYPE: &str = "application/x-protobuf";
-const MESSAGE: &str = "prometheus.WriteRequest";
-const MESSAGE_V2: &str = "io.prometheus.write.v2.Request";
+const MESSAGE_1: &str = "prometheus.WriteRequest";
+const MESSAGE_2: &str = "io.prometheus.write.v2.Request";
 
-/// Accepts remote write 1.0, which an absent header means too; else says what is expected.
-pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), &'static str> {
+/// The message that the content type names; 1.0 where there is none. Else what is expected.
+pub(super) fn message(headers: &HeaderMap) -> Result<Message, &'static str> {
     const EXPECTED: &str = "expected content type application/x-protobuf";
-    let Some(value) = headers.get(CONTENT_TYPE) else { return Ok(()) };
+    let Some(value) = headers.get(CONTENT_TYPE) else {
+        return Ok(Message::RemoteWrite1);
+    };
     let mut parts = split_unquoted(value.to_str().map_err(|_| EXPECTED)?);
     let media_type = parts.next().unwrap_or_default();
     if !media_type.trim().eq_ignore_ascii_case(MEDIA_TYPE) {
         return Err(EXPECTED);
     }
+    let mut message = Message::RemoteWrite1;
     for parameter in parts {
         let Some((name, value)) = parameter.split_once('=') else { continue };
         if !name.trim().eq_ignore_ascii_case("proto") {
             continue;
         }
         match value.trim().trim_matches('"') {
-            MESSAGE => {}
-            MESSAGE_V2 => {
-                return Err("remote write 2.0 is not supported, \
-                    set `protobuf_message: prometheus.WriteRequest` in the sender");
+            MESSAGE_1 => message = Message::RemoteWrite1,
+            MESSAGE_2 => message = Message::RemoteWrite2,
+            _ => {
+                return Err("expected message prometheus.WriteRequest or \
+                    io.prometheus.write.v2.Request");
             }
-            _ => return Err("expected message prometheus.WriteRequest"),
         }
     }
-    Ok(())
+    Ok(message)
 }
 
 /// Accepts snappy, which an absent header means too; else says what is expected.
@@ -43,12 +47,6 @@ pub(super) fn check_content_encoding(headers: &HeaderMap) -> Result<(), &'static
         .iter()
         .all(|value| value.to_str().is_ok_and(|text| text.trim().eq_ignore_ascii_case("snappy")));
     if all_snappy { Ok(()) } else { Err("expected content encoding snappy") }
-}
-
-/// How many times Prometheus has retried this request; 0 for a first attempt.
-pub(super) fn retry_attempt(headers: &HeaderMap) -> u32 {
-    let value = headers.get("retry-attempt").and_then(|value| value.to_str().ok());
-    value.and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
 /// Splits at semicolons that are not within double quotes.
@@ -64,13 +62,13 @@ fn split_unquoted(text: &str) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
 
-    fn content_type(value: &str) -> Result<(), &'static str> {
-        check_content_type(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]))
+    fn content_type(value: &str) -> Result<Message, &'static str> {
+        message(&HeaderMap::from_iter([(CONTENT_TYPE, value.parse().unwrap())]))
     }
 
     #[test]
-    fn every_way_to_say_remote_write_1_is_understood() {
-        assert_eq!(check_content_type(&HeaderMap::new()), Ok(()));
+    fn every_way_to_say_a_message_is_understood() {
+        assert_eq!(message(&HeaderMap::new()), Ok(Message::RemoteWrite1));
         for good in [
             "application/x-protobuf",
             "Application/X-Protobuf",
@@ -78,7 +76,13 @@ mod tests {
             "application/x-protobuf ; charset=utf-8 ; Proto = \"prometheus.WriteRequest\"",
             "application/x-protobuf;note=\";proto=other\"",
         ] {
-            assert_eq!(content_type(good), Ok(()), "{good}");
+            assert_eq!(content_type(good), Ok(Message::RemoteWrite1), "{good}");
+        }
+        for good in [
+            "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+            "application/x-protobuf; proto=\"io.prometheus.write.v2.Request\"",
+        ] {
+            assert_eq!(content_type(good), Ok(Message::RemoteWrite2), "{good}");
         }
     }
 
@@ -88,14 +92,12 @@ mod tests {
             "application/json",
             "image/png",
             "",
-            "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+            "application/x-protobuf;proto=io.prometheus.write.v3.Request",
             "application/x-protobuf;proto=prometheus.writerequest",
             "application/x-protobuf;proto=",
         ] {
             assert!(content_type(bad).is_err(), "{bad}");
         }
-        let hint = content_type("application/x-protobuf;proto=io.prometheus.write.v2.Request");
-        assert!(hint.unwrap_err().contains("protobuf_message"));
     }
 
     #[test]
@@ -111,19 +113,5 @@ mod tests {
         for bad in ["gzip", "deflate", "zstd", "identity", "snappy, gzip", ""] {
             assert!(encoding(bad).is_err(), "{bad}");
         }
-    }
-
-    #[test]
-    fn a_nonsensical_attempt_counts_as_the_first() {
-        let attempt = |value: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert("retry-attempt", value.parse().unwrap());
-            retry_attempt(&headers)
-        };
-        assert_eq!(
-            (attempt("3"), attempt("-1"), attempt("x"), attempt("99999999999")),
-            (3, 0, 0, 0)
-        );
-        assert_eq!(retry_attempt(&HeaderMap::new()), 0);
     }
 }

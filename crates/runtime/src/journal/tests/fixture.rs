@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use super::*;
+use bellwether_wire::Format;
+
 use crate::storage::DiskStorage;
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures");
@@ -13,7 +15,7 @@ fn sample() -> FaultyStorage {
     let (mut journal, _) = open(&storage, options());
     journal.set_preamble(b"alerting: {}".to_vec()).unwrap();
     let header =
-        RequestHeader { format: RequestFormat::RemoteWrite1, tenant: "", source: "10.0.0.1:4711" };
+        RequestHeader { format: Format::REMOTE_WRITE_1, tenant: "", source: "10.0.0.1:4711" };
     let mut payload = Vec::new();
     header.encode(&mut payload).unwrap();
     journal.append(1, at(1_700_000_000_000), &[&payload, b"not a real body"]).unwrap();

@@ -6,20 +6,24 @@ use axum::http::StatusCode;
 use bellwether_engine::{Outcome, RejectReason};
 use bellwether_wire::remote_write::{DecodeError, WriteRequest};
 
+use super::ProtocolName;
 use super::tenants::{TENANT_REFUSALS, TenantRefusal};
 
 /// Every status code that the receiver answers with.
-pub const STATUSES: [u16; 6] = [204, 400, 403, 405, 415, 503];
+pub const STATUSES: [u16; 8] = [200, 204, 400, 403, 405, 413, 415, 503];
+
+/// The protocols that requests come in.
+pub const PROTOCOLS: [&str; 2] = ["remote_write", "otlp"];
 
 /// Every reason for which a body is not decoded.
-pub const DECODE_REASONS: [&str; 5] =
-    ["too_large", "snappy", "protobuf", "too_many_objects", "other"];
+pub const DECODE_REASONS: [&str; 7] =
+    ["too_large", "snappy", "gzip", "protobuf", "json", "too_many_objects", "other"];
 
 /// Counters since the start; read with `Ordering::Relaxed`.
 #[derive(Debug, Default)]
 pub struct ReceiverStats {
-    /// Requests answered, in the order of [`STATUSES`].
-    pub requests: [AtomicU64; STATUSES.len()],
+    /// Requests answered, of each of [`PROTOCOLS`] in the order of [`STATUSES`].
+    pub requests: [[AtomicU64; STATUSES.len()]; PROTOCOLS.len()],
     /// Bodies that could not be decoded, in the order of [`DECODE_REASONS`].
     pub undecodable: [AtomicU64; DECODE_REASONS.len()],
     /// Requests that no tenant is answerable for, in the order of [`TENANT_REFUSALS`](super::TENANT_REFUSALS).
@@ -40,14 +44,16 @@ pub struct ReceiverStats {
     pub exemplars_ignored: AtomicU64,
     /// Exemplars with too much text or text that is not UTF-8.
     pub exemplars_invalid: AtomicU64,
+    /// Samples that could not be read, or lines or messages of some.
+    pub points_invalid: AtomicU64,
     /// Metadata whose family name is not UTF-8; not a reason to answer 400.
     pub metadata_invalid: AtomicU64,
 }
 
 impl ReceiverStats {
-    pub(super) fn count_request(&self, status: StatusCode) {
+    pub(super) fn count_request(&self, protocol: ProtocolName, status: StatusCode) {
         if let Some(index) = STATUSES.iter().position(|&known| known == status.as_u16()) {
-            add(&self.requests[index], 1);
+            add(&self.requests[protocol as usize][index], 1);
         }
     }
 
@@ -71,6 +77,7 @@ impl ReceiverStats {
             (&self.histograms_invalid, write.invalid_histograms().count()),
             (&self.exemplars_ignored, write.exemplar_count()),
             (&self.exemplars_invalid, write.invalid_exemplars().count()),
+            (&self.points_invalid, write.invalid_points().count()),
             (&self.metadata_invalid, write.invalid_metadata().count()),
         ] {
             add(counter, count as u64);
