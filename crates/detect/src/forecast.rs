@@ -10,7 +10,7 @@
 //! and the first value counts for as much more as that is wider than one step.
 //!
 //! Adoption: a new level is the forecast at the latest after a quarter of the window (90 samples by default).
-//! State: 112 bytes. Cost: some 55 ns. Blind spot: slow drifts are followed (`trend`), and there is no season
+//! State: 88 bytes. Blind spot: slow drifts are followed (`trend`), and there is no season
 //! (`seasonal`): at one sample a minute the level follows the day by itself.
 //!
 //! [`Exhaustion`] says when a level that falls or rises reaches its limit; see there.

@@ -6,7 +6,7 @@
 //! quartiles come from 128 linear buckets of a power-of-two width. Of an excursion one sample
 //! in four enters the window, so an incident does not drag the fences along.
 //! Adoption: a new level is normal after 720 samples, two windows.
-//! State: 712 bytes. Cost: some 130 ns.
+//! State: 432 bytes.
 //!
 //! Blind spot: a series whose quartiles coincide (mostly constant, mostly zero) has no fences; the
 //! verdict is then "not applicable" and `zscore` speaks for it.

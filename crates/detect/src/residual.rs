@@ -11,8 +11,8 @@
 //!   tenth, so that an incident is not learned as normal. An excursion that outlasts the detector's
 //!   memory is the new normal and learned at full speed again.
 //!
-//! State: 28 bytes. Memory of the tail: some 20,000 samples. In single precision throughout, so that
-//! [`crate::lanes`] does the same for several detectors at once.
+//! State: 28 bytes. Memory of the tail: some 20,000 samples. All of it is in single precision, so that
+//! [`crate::lanes`] can do the same for several detectors at once.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,6 @@
 //! What a bank itself knows of a series, whatever its detectors are: side by side, since every sample needs all of it.
+//!
+//! State: 272 bytes.
 
 use serde::{Deserialize, Serialize};
 
