@@ -58,10 +58,6 @@ pub(crate) struct QuantileWindow {
 
 /// The first values exactly, then codes in the same memory.
 #[derive(Debug, Clone, Copy)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a flat record: the state has one size whatever it holds"
-)]
 enum Content {
     Exact([f64; SETTLED]),
     Coded(Coded),

@@ -13,12 +13,12 @@ const LINE_BYTES: usize = 64;
     reason = "a prefetch accesses nothing, and there is no safe way to ask for one"
 )]
 #[inline]
-pub fn prefetch<T>(value: &T) {
+pub fn prefetch<T: ?Sized>(value: &T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         let first = std::ptr::from_ref(value).cast::<i8>();
-        for offset in (0..size_of::<T>()).step_by(LINE_BYTES) {
+        for offset in (0..size_of_val(value)).step_by(LINE_BYTES) {
             // SAFETY: a prefetch neither reads nor writes, and does not fault, whatever the address is.
             unsafe { _mm_prefetch(first.wrapping_add(offset), _MM_HINT_T0) };
         }

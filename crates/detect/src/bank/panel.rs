@@ -106,10 +106,11 @@ impl Panel<'_> {
     #[inline(always)]
     fn hear_ordinary(&self, faced: &Faced, departures: &Departures, counts: Lanes<u32>) -> Voices {
         let (mut sum, mut count) = (0.0, 0);
-        for lane in 0..LANES {
-            count += faced.judges[lane] & 1;
-            let variate = self.ordinary.variate(departures.departure[lane].abs());
-            sum += f32::from_bits(variate.to_bits() & counts[lane]);
+        for ((judges, departure), counts) in
+            faced.judges.into_iter().zip(departures.departure).zip(counts)
+        {
+            count += judges & 1;
+            sum += f32::from_bits(self.ordinary.variate(departure.abs()).to_bits() & counts);
         }
         let mut voices = Voices::default();
         voices.hear_content(f64::from(sum), count);

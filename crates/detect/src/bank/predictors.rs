@@ -103,6 +103,10 @@ impl<P: Predictor> Seat<P> {
         Self { predictor, states: States::default() }
     }
 
+    fn forget(&mut self, slot: usize) {
+        *self.states.at(slot) = P::State::default();
+    }
+
     /// Asks what is expected of `observation`. What it says is put into `said`, what it faces into its lane of `faced`.
     #[inline(always)]
     fn ask<const LANE: usize>(
@@ -237,7 +241,7 @@ impl Predictors {
     /// Forgets the series in `slot`, but what `keeps` of its lanes, whose residuals are in `residuals`.
     pub(super) fn reset(&mut self, slot: usize, keeps: LaneSet, residuals: &mut Residuals) {
         for_each_seat!(self, lane, seat => if keeps & (1 << lane) == 0 {
-            *seat.states.at(slot) = Default::default();
+            seat.forget(slot);
             residuals.reset(lane);
         });
     }

@@ -131,15 +131,38 @@ struct Pace {
     step_max_ms: u32,
     /// Whether it has seen enough to say anything.
     is_warm: bool,
-    is_first_week: bool,
-    /// Whether the weekly profile knows the hour.
-    week_is_known: bool,
-    /// Whether one profile is believed alone.
-    is_trusted: bool,
+    belief: Belief,
+}
+
+/// Which profile is believed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Belief {
+    /// That of the day, in the first week.
+    #[default]
+    First,
+    /// That of the day, as the one of the week does not know the hour, or is not wanted.
+    Daily,
+    /// Whatever lies between both.
+    Between,
+    /// The better one.
+    Better,
+}
+
+impl Belief {
+    fn of(params: Params, age_ms: i64) -> Self {
+        // The weekly profile knows this hour once a whole week lies behind.
+        let is_known = params.hour_of_week && age_ms >= WEEK_MS + HOUR_MS;
+        match age_ms {
+            ..WEEK_MS => Self::First,
+            _ if !is_known => Self::Daily,
+            _ if age_ms < TRUST_WEEKS * WEEK_MS => Self::Between,
+            _ => Self::Better,
+        }
+    }
 }
 
 impl Pace {
-    fn of(params: &Params, state: &State, interval_ms: i64) -> Self {
+    fn of(params: Params, state: &State, interval_ms: i64) -> Self {
         let State { samples, age_ms, .. } = *state;
         let interval = interval_ms as f64;
         let plain_mean = 1.0 / f64::from(samples.max(1));
@@ -153,9 +176,8 @@ impl Pace {
         } else {
             (1.5 / (weeks + 1.0)).max(WEEKLY_VISIT_GAIN_MIN)
         };
-        // The weekly profile knows this hour once a whole week lies behind.
-        let week_is_known = params.hour_of_week && age_ms >= WEEK_MS + HOUR_MS;
-        let is_unseen = params.hour_of_week && !week_is_known;
+        let belief = Belief::of(params, age_ms);
+        let is_unseen = params.hour_of_week && matches!(belief, Belief::First | Belief::Daily);
         let unseen = if is_unseen { UNSEEN_SHARE * state.daily.deviation() } else { 0.0 };
         Self {
             daily: visit((2.0 / (days + 1.0)).max(DAILY_VISIT_GAIN_MIN)),
@@ -168,9 +190,7 @@ impl Pace {
             step_max_ms: interval_ms.saturating_mul(2).clamp(HOUR_MS, i64::from(u32::MAX)) as u32,
             is_warm: samples >= WARM_UP_SAMPLES
                 && age_ms >= i64::from(params.warm_up_days.days()) * DAY_MS,
-            is_first_week: age_ms < WEEK_MS,
-            week_is_known,
-            is_trusted: age_ms >= TRUST_WEEKS * WEEK_MS,
+            belief,
         }
     }
 }
@@ -183,7 +203,7 @@ impl State {
     /// Takes out the hours between which it is at `local`, and works out the pace.
     #[cold]
     #[inline(never)]
-    fn turn_to(&mut self, local: LocalTime, interval_ms: i64, params: &Params) -> Weights {
+    fn turn_to(&mut self, local: LocalTime, interval_ms: i64, params: Params) -> Weights {
         if self.samples > 0 {
             self.open.close(&mut self.daily, &mut self.weekly);
         }
@@ -223,7 +243,7 @@ impl Predictor for Seasonal {
                 if state.samples == 0 {
                     (state.first_value, state.last_ms) = (value, now_ms);
                 }
-                state.turn_to(local, interval_ms, &self.0)
+                state.turn_to(local, interval_ms, self.0)
             }
         };
         let pace = &state.pace;
@@ -235,14 +255,11 @@ impl Predictor for Seasonal {
 
         let offset = value - state.first_value;
         let [daily, weekly] = state.open.forecasts(weights);
-        let (low, high) = if !pace.week_is_known {
-            (daily, daily)
-        } else if !pace.is_trusted {
-            (smaller(daily, weekly), larger(daily, weekly))
-        } else if state.weekly_squared_error < state.daily_squared_error {
-            (weekly, weekly)
-        } else {
-            (daily, daily)
+        let weekly_is_better = state.weekly_squared_error < state.daily_squared_error;
+        let (low, high) = match pace.belief {
+            Belief::Between => (smaller(daily, weekly), larger(daily, weekly)),
+            Belief::Better if weekly_is_better => (weekly, weekly),
+            _ => (daily, daily),
         };
         let level = offset - state.drift;
         let (above_low, above_high) = (level - low, level - high);
@@ -273,7 +290,7 @@ impl Predictor for Seasonal {
         let weight = lesson.weight as f32;
         let daily_step = weight * pace.daily * bounded(daily_error);
         // The first visit has nothing to be protected, and the hour may well be unlike other days'.
-        let weekly_step = if pace.is_first_week {
+        let weekly_step = if pace.belief == Belief::First {
             pace.weekly * weekly_error as f32
         } else {
             weight * pace.weekly * bounded(weekly_error)
@@ -288,7 +305,7 @@ impl Predictor for Seasonal {
         let compared = |error: f64| squared(within(error, most));
         let slow = f64::from(pace.profile_error);
         state.daily_squared_error += slow * (compared(daily_error) - state.daily_squared_error);
-        if pace.is_first_week {
+        if pace.belief == Belief::First {
             state.weekly_squared_error = state.daily_squared_error;
         } else {
             state.weekly_squared_error +=

@@ -83,8 +83,8 @@ async fn what_the_topic_refuses_is_produced_again() {
 async fn while_brokers_are_away_events_wait_and_the_end_gives_them_up() {
     let cluster = Cluster::start(1);
     cluster.down();
-    let sink =
-        KafkaEvents::start(KafkaEventsOptions { queue_events_max: 2, ..options(&cluster) }).unwrap();
+    let sink = KafkaEvents::start(KafkaEventsOptions { queue_events_max: 2, ..options(&cluster) })
+        .unwrap();
     let all = events(3);
     all.iter().for_each(|event| sink.publish(event));
     assert_eq!(sink.undelivered(), all[..2]);
