@@ -22,6 +22,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 mod service;
+mod topics;
 pub mod tune;
 
 #[doc(hidden)]

@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::Context;
 use bellwether_connect::sink::alertmanager::Alertmanagers;
 use bellwether_connect::sink::gauges::Gauges;
+#[cfg(feature = "kafka")]
+use bellwether_connect::sink::kafka::KafkaEvents;
 use bellwether_connect::sink::webhook::Webhook;
 use bellwether_engine::{ChangeKind, Event, Gauge};
 use bellwether_eventlog::{EventLog, EventLogOptions, JsonLines, JsonLinesOptions};
@@ -60,6 +62,11 @@ impl Outlets {
             let name = options.name.clone();
             let sink = Webhook::start(options.clone());
             sinks.push(Arc::new(sink.with_context(|| format!("sink cannot start: {name}"))?));
+        }
+        #[cfg(feature = "kafka")]
+        if let Some(options) = &config.sinks.kafka {
+            let sink = KafkaEvents::start(options.clone());
+            sinks.push(Arc::new(sink.context("sink cannot start: sinks.kafka")?));
         }
         Ok(Self {
             alertmanagers: Arc::new(Alertmanagers::start(config.alertmanagers.clone())?),

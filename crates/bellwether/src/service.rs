@@ -29,6 +29,7 @@ use crate::http;
 use crate::outlets::Outlets;
 use crate::run::live::{LiveConfig, ReloadError, Reloaded};
 use crate::run::web::{self, LiveWeb};
+use crate::topics::Topics;
 
 /// Longest wait for requests in progress at the end.
 const DRAIN_MAX: Duration = Duration::from_secs(3);
@@ -44,6 +45,7 @@ pub(crate) struct App {
     pub(crate) engine: Handle,
     pub(crate) queue_requests_max: usize,
     pub(crate) receiver: Arc<Receiver>,
+    pub(crate) topics: Topics,
     pub(crate) outlets: Arc<Outlets>,
     pub(crate) health_watch: HealthWatch,
     pub(crate) live: LiveConfig,
@@ -69,7 +71,7 @@ impl App {
     /// # Errors
     /// When the old configuration stays in force.
     pub(crate) fn reload(&self) -> Result<Reloaded, ReloadError> {
-        let reloaded = self.live.reload(&self.engine, &self.receiver, &self.outlets.alertmanagers);
+        let reloaded = self.live.reload(self);
         self.web.reload(&self.guard);
         reloaded
     }
@@ -147,6 +149,7 @@ impl Service {
             engine: runtime.handle(),
             queue_requests_max: options.queue_requests_max,
             receiver: Arc::new(receiver),
+            topics: Topics::new(config.kafka.clone(), config.tenants.clone()),
             outlets,
             health_watch: HealthWatch::new(config.health, instance),
             web: LiveWeb::new(config.server.clone()),
@@ -190,7 +193,7 @@ impl Service {
         if self.app.is_durable {
             log_recovery(&found);
         }
-        Ok(())
+        self.app.topics.start(&found.offsets, self.app.engine.clone(), || WallClock.now())
     }
 
     /// Ends everything in the order of the data: no new requests, those in progress, the engine, the
@@ -198,8 +201,13 @@ impl Service {
     pub(crate) async fn stop(self) {
         self.app.ready.store(false, Ordering::Relaxed);
         self.shutdown.cancel();
+        let app = Arc::clone(&self.app);
+        // What it has submitted is finished by the engine, as are requests; it has ended when the server has.
+        let topics = tokio::task::spawn_blocking(move || app.topics.stop(DRAIN_MAX));
         // The server keeps its own deadline.
         _ = self.server.await;
+        // It keeps its own deadline as well.
+        _ = topics.await;
         // It has ended by then: it waits for nobody.
         _ = self.watch.await;
         _ = self.web.await;

@@ -3,15 +3,19 @@
 //! - [`http`] serves a router with every timeout that a server on an open network needs.
 //! - [`source::receiver`] takes requests in, of Prometheus remote write ([`source::remote_write`]) and OpenTelemetry
 //!   ([`source::otlp`]), which answer so that senders retry or drop correctly.
+//! - `source::kafka` reads topics of Kafka (feature `kafka`).
 //! - [`source::history`] asks a server for what it has stored, for replays.
 //! - [`sink::alertmanager`] keeps a set of Alertmanagers informed of what is firing.
 //! - [`sink::webhook`] posts every event to a URL, signed.
+//! - `sink::kafka` produces every event to a topic (feature `kafka`).
 //! - [`sink::gauges`] takes derived gauges out by remote write.
 //!
 //! No detection here and nothing that a replay could not do without: what comes in goes to
 //! `bellwether_runtime::Ingest`, what goes out is a `bellwether_engine::Event`.
 
 pub mod http;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 mod outbound;
 mod pem;
 mod secret;

@@ -2,6 +2,8 @@
 
 pub mod alertmanager;
 pub mod gauges;
+#[cfg(feature = "kafka")]
+pub mod kafka;
 #[cfg(test)]
 mod testing;
 pub mod webhook;

@@ -73,6 +73,12 @@ impl Offsets {
     }
 }
 
+impl FromIterator<(TopicPartition, i64)> for Offsets {
+    fn from_iter<T: IntoIterator<Item = (TopicPartition, i64)>>(all: T) -> Self {
+        Self(all.into_iter().collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

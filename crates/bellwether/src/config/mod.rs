@@ -57,6 +57,8 @@ pub struct Config {
     pub durability: Option<DurabilityConfig>,
     /// What is received, and how much at a time.
     pub remote_write: ReceiverOptions,
+    /// Topics of Kafka that are read, if any.
+    pub kafka: Option<KafkaConfig>,
     /// Who is who among tenants, and how much each may send at a time; `None` where everything is of one. The engine has
     /// their limits on series.
     pub tenants: Option<TenantOptions>,
@@ -78,6 +80,23 @@ pub struct Config {
     /// What is logged, and how.
     pub log: LogConfig,
 }
+
+/// Topics of Kafka that are read.
+#[cfg(feature = "kafka")]
+pub type KafkaConfig = bellwether_connect::source::kafka::KafkaOptions;
+
+/// Topics of Kafka that are read: of this program nobody can ask for any.
+#[cfg(not(feature = "kafka"))]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KafkaConfig {}
+
+/// A topic of Kafka that gets events.
+#[cfg(feature = "kafka")]
+pub type KafkaEventsConfig = bellwether_connect::sink::kafka::KafkaEventsOptions;
+
+/// A topic of Kafka that gets events: of this program nobody can ask for one.
+#[cfg(not(feature = "kafka"))]
+pub type KafkaEventsConfig = KafkaConfig;
 
 /// The HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +149,8 @@ pub struct SinksConfig {
     pub event_log: Option<EventLogOptions>,
     /// Servers that get events posted.
     pub webhooks: Vec<WebhookOptions>,
+    /// A topic of Kafka that gets events.
+    pub kafka: Option<KafkaEventsConfig>,
     /// Most events that wait for one sink, at least 1; the options above say the same.
     pub queue_events_max: usize,
 }

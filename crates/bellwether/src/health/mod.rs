@@ -1,5 +1,8 @@
 //! How each part is doing, and all of it together.
 
+#[cfg(feature = "kafka")]
+mod kafka;
+mod remote_write;
 pub(crate) mod watch;
 
 use std::collections::BTreeMap;
@@ -16,7 +19,7 @@ use crate::service::App;
 
 /// The engine records a heartbeat every ten seconds; without a record for this long it is stuck.
 pub(crate) const STALLED_MAX: Duration = Duration::from_secs(30);
-/// Without samples for this long, something before us is probably wrong.
+/// Without samples from a source for this long, something before us is probably wrong.
 const SILENT_MAX_MS: i64 = 5 * 60_000;
 /// An Alertmanager that has taken nothing for this long makes us useless, if it is the only one.
 const UNREACHED_MAX_MS: i64 = 10 * 60_000;
@@ -90,6 +93,10 @@ struct Vitals {
     started_ms: i64,
     ready: bool,
     last_received_ms: Option<i64>,
+    /// Whether samples come from elsewhere.
+    has_other_sources: bool,
+    #[cfg(feature = "kafka")]
+    kafka: Option<bellwether_connect::source::kafka::SourceFigures>,
     stalled: Duration,
     queue_depth: usize,
     queue_max: usize,
@@ -128,6 +135,9 @@ fn vitals(app: &App) -> Vitals {
         started_ms: app.started_at.as_millisecond(),
         ready: app.is_ready(),
         last_received_ms: app.last_received().map(jiff::Timestamp::as_millisecond),
+        has_other_sources: app.topics.is_configured(),
+        #[cfg(feature = "kafka")]
+        kafka: app.topics.figures(),
         stalled: stalled(app),
         queue_depth: stats.queue_depth(),
         queue_max: app.queue_requests_max,
@@ -143,10 +153,14 @@ fn vitals(app: &App) -> Vitals {
 
 fn assess(vitals: &Vitals) -> Health {
     let mut checks = BTreeMap::from([
-        ("source_remote_write".to_owned(), source(vitals)),
+        ("source_remote_write".to_owned(), remote_write::check(vitals)),
         ("engine".to_owned(), engine(vitals)),
         ("state".to_owned(), state(vitals)),
     ]);
+    #[cfg(feature = "kafka")]
+    if let Some(figures) = &vitals.kafka {
+        checks.insert("source_kafka".to_owned(), kafka::check(figures, vitals));
+    }
     if let Some(durable) = &vitals.durable {
         checks.insert("journal".to_owned(), journal(durable));
         checks.insert("checkpoints".to_owned(), checkpoints(&durable.kept));
@@ -176,22 +190,6 @@ fn assess(vitals: &Vitals) -> Health {
         status: checks.values().map(|check| check.status).max().unwrap_or(Status::Healthy),
         checks,
     }
-}
-
-fn source(vitals: &Vitals) -> Check {
-    let silent_ms = vitals.now_ms - vitals.last_received_ms.unwrap_or(vitals.started_ms);
-    let message = match vitals.last_received_ms {
-        None => "nothing received yet".to_owned(),
-        Some(_) => format!("last request {} s ago", silent_ms.max(0) / 1000),
-    };
-    let status = if !vitals.ready {
-        return check(Status::Degraded, "stopping, requests are refused".to_owned());
-    } else if silent_ms > SILENT_MAX_MS {
-        Status::Degraded
-    } else {
-        Status::Healthy
-    };
-    check(status, message)
 }
 
 fn journal(Durable { phase, kept }: &Durable) -> Check {

@@ -62,6 +62,8 @@ impl Collector for OwnMetrics {
         server::metrics(families, app)?;
         received(families, app.receiver.stats())?;
         tenants::metrics(families, app)?;
+        #[cfg(feature = "kafka")]
+        super::kafka_metrics::metrics(families, app)?;
         judged(families, &decided)?;
         engine(families, app, &decided)?;
         budget(families, app, &decided)?;

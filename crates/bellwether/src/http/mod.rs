@@ -3,6 +3,8 @@
 mod api;
 mod exposition;
 mod health;
+#[cfg(feature = "kafka")]
+mod kafka_metrics;
 mod kept_metrics;
 mod metrics;
 mod outlet_metrics;

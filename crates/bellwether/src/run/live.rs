@@ -3,14 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bellwether_connect::sink::alertmanager::{AlertmanagerOptions, Alertmanagers, OptionsError};
-use bellwether_connect::source::receiver::Receiver;
+use bellwether_connect::sink::alertmanager::{AlertmanagerOptions, OptionsError};
 use bellwether_engine::Settings;
-use bellwether_runtime::Handle;
 use parking_lot::Mutex;
 
 use crate::cli::RunArgs;
 use crate::config::{Config, ConfigError};
+use crate::service::App;
 
 /// The configuration that `args` ask for: the file, or the embedded defaults, and above it what the
 /// command line says.
@@ -108,18 +107,13 @@ impl LiveConfig {
         self.state.lock().last
     }
 
-    /// Reads the file again and hands the engine and the Alertmanagers what changed. Blocks for as long as the engine's queue is
+    /// Reads the file again and hands the engine, the sources and the Alertmanagers of `app` what changed. Blocks for as long as the engine's queue is
     /// full.
     ///
     /// # Errors
     /// When the old configuration stays in force.
-    pub(crate) fn reload(
-        &self,
-        handle: &Handle,
-        receiver: &Receiver,
-        alertmanagers: &Alertmanagers,
-    ) -> Result<Reloaded, ReloadError> {
-        let reloaded = self.try_reload(handle, receiver, alertmanagers);
+    pub(crate) fn reload(&self, app: &App) -> Result<Reloaded, ReloadError> {
+        let reloaded = self.try_reload(app);
         match &reloaded {
             Ok(reloaded) => tracing::info!("{reloaded}"),
             Err(error @ (ReloadError::NoFile | ReloadError::Stopping)) => {
@@ -133,12 +127,7 @@ impl LiveConfig {
         reloaded
     }
 
-    fn try_reload(
-        &self,
-        handle: &Handle,
-        receiver: &Receiver,
-        alertmanagers: &Alertmanagers,
-    ) -> Result<Reloaded, ReloadError> {
+    fn try_reload(&self, app: &App) -> Result<Reloaded, ReloadError> {
         if self.args.config.is_none() {
             return Err(ReloadError::NoFile);
         }
@@ -152,17 +141,18 @@ impl LiveConfig {
         let alerting_changed = alerting != before;
         if alerting_changed {
             // First, since it may refuse, and then changes nothing.
-            alertmanagers.reconfigure(alerting.clone())?;
+            app.outlets.alertmanagers.reconfigure(alerting.clone())?;
             self.state.lock().alerting = alerting;
         }
         let engine = Arc::new(config.engine);
         let in_force = self.engine();
         let engine_changed = in_force.digest != engine.digest || in_force.gauges != engine.gauges;
         if engine_changed {
-            handle.configure(Arc::clone(&engine)).map_err(|_| ReloadError::Stopping)?;
+            app.engine.configure(Arc::clone(&engine)).map_err(|_| ReloadError::Stopping)?;
         }
         // In any order: whoever comes in between as a tenant that only one of both knows is asked to come back.
-        receiver.tell_apart(config.tenants);
+        app.receiver.tell_apart(config.tenants.clone());
+        app.topics.tell_apart(config.tenants);
         let mut state = self.state.lock();
         state.engine = Arc::clone(&engine);
         state.last = LastReload { success: true, success_at: jiff::Timestamp::now() };
@@ -196,6 +186,7 @@ fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("data_dir", old.data_dir != new.data_dir),
         ("journal", old.durability != new.durability),
         ("remote_write", old.remote_write != new.remote_write),
+        ("kafka", old.kafka != new.kafka),
         ("runtime", old.runtime != new.runtime),
         ("gauges", old.gauges != new.gauges),
         ("sinks", old.sinks != new.sinks),

@@ -26,10 +26,23 @@ impl Bellwether {
         let dir = dir.join("bellwether");
         fs::create_dir(&dir).unwrap();
         fs::write(dir.join("bellwether.yml"), configuration).unwrap();
+        Self::run(&dir)
+    }
+
+    /// Starts it again with what it was started with in `dir`, and waits until it is ready.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn again(dir: &Path) -> Self {
+        let dir = dir.join("bellwether");
+        // What it left when it was killed says nothing.
+        fs::remove_file(dir.join("bellwether-data/listen.addr")).ok();
+        Self::run(&dir)
+    }
+
+    fn run(dir: &Path) -> Self {
         let mut process = Process::start(
             "bellwether",
-            &dir,
-            Command::new(env!("CARGO_BIN_EXE_bellwether")).current_dir(&dir).args([
+            dir,
+            Command::new(env!("CARGO_BIN_EXE_bellwether")).current_dir(dir).args([
                 "run",
                 "--config",
                 "bellwether.yml",
@@ -52,6 +65,12 @@ impl Bellwether {
         let answer = http::get(self.address, "/metrics").unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);
         answer.body
+    }
+
+    /// Ends it at once.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn kill(self) {
+        drop(self.process);
     }
 
     /// Asks it to end and waits for it, at most for `limit`.

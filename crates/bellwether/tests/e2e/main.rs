@@ -6,7 +6,7 @@
 //! `cargo test --workspace` needs no server, this test is built with the feature `e2e` only:
 //!
 //! ```text
-//! BELLWETHER_PEERS="$(.ci/peers)" cargo test --release -p bellwether --features e2e --test e2e
+//! BELLWETHER_PEERS="$(.ci/peers)" BELLWETHER_KAFKA="$(.ci/kafka)" cargo test --release -p bellwether --features e2e --test e2e
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
@@ -17,6 +17,8 @@ mod exposition;
 mod gauges;
 mod history;
 mod http;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod load;
 mod peers;
 mod poll;

@@ -176,6 +176,7 @@ fn the_page_for_operators_names_every_metric_and_no_other() {
         dir.path(),
         "alerting: { alertmanagers: [{ url: 'http://127.0.0.1:9' }] }\n\
          gauges: { match: ['gauge_me'], remote_write: [{ url: 'http://127.0.0.1:9' }] }\n\
+         kafka: { brokers: ['127.0.0.1:9'], topics: [metrics] }\n\
          tenants: { header: X-Scope-OrgID, default: me, allow: [{ name: me }] }\n",
     );
     server.write(&samples("gauge_me", &steady(LEARNED)));

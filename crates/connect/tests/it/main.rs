@@ -6,6 +6,8 @@ mod alertmanager;
 mod authority;
 mod gauges;
 mod guard;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod otlp;
 mod outbound_tls;
 mod remote_write;

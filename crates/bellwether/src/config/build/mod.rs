@@ -29,6 +29,7 @@ mod durability;
 mod endpoint;
 mod groups;
 mod ha;
+mod kafka;
 mod outputs;
 mod presets;
 mod rules;
@@ -198,6 +199,8 @@ impl Builder<'_, '_> {
         let mut alertmanagers = self.alertmanagers(&raw.alerting);
         let gauges = self.gauges(&raw.gauges);
         let sinks = self.sinks(&raw.sinks);
+        let remote_write = remote_write(&raw.remote_write);
+        let kafka = self.kafka(raw.kafka.as_ref(), &remote_write.limits);
         let server = server?;
         alertmanagers.external_url.clone_from(&server.external_url);
         Some(Config {
@@ -205,7 +208,8 @@ impl Builder<'_, '_> {
             security: security?,
             data_dir: raw.data_dir.clone().into(),
             durability: durability::durability(&raw.journal, &raw.checkpoints),
-            remote_write: remote_write(&raw.remote_write),
+            remote_write,
+            kafka,
             tenants: senders,
             runtime: runtime(&raw.runtime),
             engine,

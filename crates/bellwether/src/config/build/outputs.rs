@@ -56,6 +56,7 @@ impl Builder<'_, '_> {
             event_log_folder: raw.event_log.path.clone().into(),
             event_log: self.event_log(&raw.event_log, queue_events_max),
             webhooks,
+            kafka: self.kafka_events(raw.kafka.as_ref(), queue_events_max),
             queue_events_max,
         }
     }

@@ -12,6 +12,7 @@ mod endpoint;
 mod gauges;
 mod ha;
 mod health;
+mod kafka;
 mod preset;
 mod rules;
 mod server;
@@ -34,6 +35,9 @@ pub(super) use endpoint::{RawAuthorization, RawBasicAuth, RawClient, RawEndpoint
 pub(super) use gauges::RawGauges;
 pub(super) use ha::RawHa;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
+#[cfg(feature = "kafka")]
+pub(super) use kafka::{RawEventKey, RawMessage, RawStart, RawTenantFrom};
+pub(super) use kafka::{RawKafka, RawKafkaEvents};
 pub(super) use preset::{RawPreset, RawPresets};
 pub(super) use rules::{RawAlert, RawDefaultDeviation, RawDefaults, RawDeviation, RawRule};
 pub(super) use server::RawServer;
@@ -66,6 +70,8 @@ pub(super) struct RawConfig {
     /// Bounds on one request of remote write or OpenTelemetry that is received, checked before memory is taken. A request beyond one
     /// of them is refused as a whole.
     pub remote_write: RawRemoteWrite,
+    /// Topics of Kafka that are read, besides what is received. Without this key none is.
+    pub kafka: Option<RawKafka>,
     /// Bounds on the labels of one series. A series beyond one of them is refused; the others of its request are
     /// taken.
     pub labels: RawLabels,
@@ -121,6 +127,7 @@ impl Default for RawConfig {
             journal: RawJournal::default(),
             checkpoints: RawCheckpoints::default(),
             remote_write: RawRemoteWrite::default(),
+            kafka: None,
             labels: RawLabels::default(),
             series: RawSeries::default(),
             tenants: RawTenants::default(),

@@ -5,7 +5,7 @@ use bellwether_detect::Severity;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{RawAuthorization, RawBasicAuth, RawTlsConfig};
+use super::{RawAuthorization, RawBasicAuth, RawKafkaEvents, RawTlsConfig};
 use crate::config::StdoutFormat;
 use crate::config::text::{BytesText, DurationText, SecretText};
 
@@ -27,6 +27,8 @@ pub(in crate::config) struct RawSinks {
     /// Servers that get each event as a POST of JSON.
     #[schemars(length(max = 8))]
     pub webhooks: Vec<RawWebhook>,
+    /// A topic of Kafka that gets each event as JSON. Off without this key.
+    pub kafka: Option<RawKafkaEvents>,
 }
 
 impl Default for RawSinks {
@@ -37,6 +39,7 @@ impl Default for RawSinks {
             json_lines: None,
             event_log: RawEventLog::default(),
             webhooks: Vec::new(),
+            kafka: None,
         }
     }
 }

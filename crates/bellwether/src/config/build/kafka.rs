@@ -1,0 +1,216 @@
+//! Kafka: from the keys to the options of the source.
+
+use bellwether_wire::remote_write::Limits;
+
+use super::Builder;
+use crate::config::raw::{RawKafka, RawKafkaEvents};
+use crate::config::{KafkaConfig, KafkaEventsConfig};
+
+#[cfg(not(feature = "kafka"))]
+impl Builder<'_, '_> {
+    /// What is asked for is not part of this program.
+    pub(super) fn kafka(&mut self, raw: Option<&RawKafka>, _: &Limits) -> Option<KafkaConfig> {
+        raw?;
+        let mend = "remove it, or build with the cargo feature `kafka`";
+        self.faults.value("kafka", "this bellwether was built without Kafka", mend);
+        None
+    }
+
+    /// As with topics that are read.
+    pub(super) fn kafka_events(
+        &mut self,
+        raw: Option<&RawKafkaEvents>,
+        _: usize,
+    ) -> Option<KafkaEventsConfig> {
+        raw?;
+        let mend = "remove it, or build with the cargo feature `kafka`";
+        self.faults.value("sinks.kafka", "this bellwether was built without Kafka", mend);
+        None
+    }
+}
+
+#[cfg(feature = "kafka")]
+mod with_kafka {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use bellwether_connect::kafka::{ClientError, Cluster, is_topic};
+    use bellwether_connect::sink::kafka::{EventKey, KafkaEventsOptions};
+    use bellwether_connect::source::kafka::{KafkaOptions, KafkaOptionsError, StartAt, TenantFrom};
+    use bellwether_connect::{Secret, kafka};
+    use bellwether_wire::{Compression, Format, Message, Precision};
+
+    use super::{Builder, KafkaConfig, KafkaEventsConfig, Limits, RawKafka, RawKafkaEvents};
+    use crate::config::fault::join;
+    use crate::config::raw::{RawEventKey, RawMessage, RawStart, RawTenantFrom};
+
+    impl Builder<'_, '_> {
+        /// What is read, if anything is. `limits` bound what a record may hold.
+        pub(in super::super) fn kafka(
+            &mut self,
+            raw: Option<&RawKafka>,
+            limits: &Limits,
+        ) -> Option<KafkaConfig> {
+            let raw = raw?;
+            let properties = (&raw.properties, &raw.properties_files);
+            let cluster = self.cluster("kafka", &raw.brokers, properties)?;
+            let record_bytes_max = raw.record_bytes_max.bytes() as usize;
+            let options = KafkaOptions {
+                topics: raw.topics.clone(),
+                group: raw.group.clone(),
+                instance: raw.instance.clone(),
+                format: format(raw),
+                start: match raw.start {
+                    RawStart::Earliest => StartAt::Earliest,
+                    RawStart::Latest => StartAt::Latest,
+                },
+                tenant_from: match raw.tenant_from {
+                    RawTenantFrom::Header => TenantFrom::Header,
+                    RawTenantFrom::Key => TenantFrom::Key,
+                },
+                limits: Limits { body_bytes_max: record_bytes_max, ..limits.clone() },
+                record_bytes_max,
+                under_way_max: raw.under_way_max,
+                buffer_bytes_max: raw.buffer_bytes_max.bytes() as usize,
+                dead_letter_topic: raw.dead_letter_topic.clone(),
+                commit_every: Duration::from_millis(raw.commit_interval.ms() as u64),
+                cluster,
+            };
+            let Err(error) = options.check() else { return Some(options) };
+            let (key, message, mend) = match error {
+                KafkaOptionsError::OutOfRange { option: "topics" } => (
+                    "topics",
+                    "no topic is named".to_owned(),
+                    "name one, for example `topics: [metrics]`",
+                ),
+                KafkaOptionsError::OutOfRange { option } => {
+                    (option, "there is no value".to_owned(), "leave the key out for the default")
+                }
+                KafkaOptionsError::Topic { ref topic } => {
+                    let is_dead_letter = raw.dead_letter_topic.as_ref() == Some(topic);
+                    (
+                        if is_dead_letter { "dead_letter_topic" } else { "topics" },
+                        "no topic can be called so".to_owned(),
+                        "write letters, digits, `.`, `_` and `-`, or a regular expression that begins with `^`",
+                    )
+                }
+                other => ("", other.to_string(), "look at the brokers and the properties"),
+            };
+            self.faults.value(&join("kafka", key), message, mend);
+            None
+        }
+
+        /// The topic that events go to, if there is one.
+        pub(in super::super) fn kafka_events(
+            &mut self,
+            raw: Option<&RawKafkaEvents>,
+            queue_events_max: usize,
+        ) -> Option<KafkaEventsConfig> {
+            let raw = raw?;
+            let properties = (&raw.properties, &raw.properties_files);
+            let cluster = self.cluster("sinks.kafka", &raw.brokers, properties);
+            let topic = raw.topic.as_deref().unwrap_or_default();
+            if !is_topic(topic) {
+                let mend = "name one, for example `topic: bellwether-events`: letters, digits, `.`, `_` and `-`";
+                self.faults.value("sinks.kafka.topic", "this is not the name of a topic", mend);
+                return None;
+            }
+            Some(KafkaEventsOptions {
+                name: "kafka".to_owned(),
+                cluster: cluster?,
+                topic: topic.to_owned(),
+                key: match raw.key {
+                    RawEventKey::Series => EventKey::Series,
+                    RawEventKey::Episode => EventKey::Episode,
+                    RawEventKey::Event => EventKey::Event,
+                },
+                severity: raw.severity.into(),
+                queue_events_max,
+            })
+        }
+
+        /// How the cluster is reached that stands under `field`; `None` if librdkafka would not have it.
+        pub(in super::super) fn cluster(
+            &mut self,
+            field: &str,
+            brokers: &[String],
+            (values, files): (&BTreeMap<String, Secret>, &BTreeMap<String, String>),
+        ) -> Option<Cluster> {
+            let mut properties = values.clone();
+            let mut fits = true;
+            for (name, file) in files {
+                let at = format!("{field}.properties_files.{name}");
+                if values.contains_key(name) {
+                    let message = "`properties` has it too";
+                    self.faults.value(&at, message, "keep one of them");
+                    fits = false;
+                    continue;
+                }
+                match self.text_file(&at, file).map(Secret::new) {
+                    Some(text) => {
+                        let text = text.expose().trim_end_matches(['\n', '\r']);
+                        properties.insert(name.clone(), Secret::new(text));
+                    }
+                    None => fits = false,
+                }
+            }
+            let cluster = Cluster { brokers: brokers.to_vec(), properties };
+            let error = cluster.check().err();
+            let place = |property: &str| {
+                let key =
+                    if values.contains_key(property) { "properties" } else { "properties_files" };
+                format!("{field}.{key}.{property}")
+            };
+            let needs_tls = |property: &str| {
+                ["ssl.", "sasl.", "security."].iter().any(|prefix| property.starts_with(prefix))
+            };
+            let (at, message, mend) = match &error {
+                None => return fits.then_some(cluster),
+                Some(ClientError::NoBrokers) => (
+                    format!("{field}.brokers"),
+                    "no broker is named",
+                    "name one, for example `brokers: [\"kafka:9092\"]`",
+                ),
+                Some(ClientError::Reserved { property }) => {
+                    (place(property), "this property is not to be set", "remove it")
+                }
+                Some(ClientError::Unknown { property }) => (
+                    place(property),
+                    "librdkafka has no such property",
+                    "look at CONFIGURATION.md of librdkafka",
+                ),
+                Some(ClientError::Value { property }) if needs_tls(property) && !kafka::HAS_TLS => {
+                    let mend = "build with the cargo feature `kafka-ssl`; the container image is";
+                    (place(property), "this bellwether has no TLS and SASL for Kafka", mend)
+                }
+                Some(ClientError::Value { property }) => (
+                    place(property),
+                    "librdkafka does not take this value",
+                    "look at CONFIGURATION.md of librdkafka",
+                ),
+                Some(_) => (
+                    field.to_owned(),
+                    "librdkafka does not take these properties together",
+                    "look at CONFIGURATION.md of librdkafka",
+                ),
+            };
+            self.faults.value(&at, message, mend);
+            None
+        }
+    }
+
+    /// How records are written.
+    fn format(raw: &RawKafka) -> Format {
+        let precision = |default| raw.precision.map_or(default, Precision::from);
+        let message = match raw.format {
+            RawMessage::RemoteWrite => Message::RemoteWrite1,
+            RawMessage::RemoteWrite2 => Message::RemoteWrite2,
+            RawMessage::Json => Message::Json,
+            RawMessage::Telegraf => Message::Telegraf(precision(Precision::Seconds)),
+            RawMessage::Influx => Message::Influx(precision(Precision::Nanoseconds)),
+            RawMessage::Otlp => Message::Otlp,
+            RawMessage::OtlpJson => Message::OtlpJson,
+        };
+        Format::new(message, Compression::from(raw.compression))
+    }
+}

@@ -1,0 +1,124 @@
+//! A producer that says of each record what became of it, in the order in which it knows.
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{Message, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
+
+use super::client::{ClientError, Cluster, Role, describe};
+use crate::text::printable;
+
+/// Longest line of librdkafka that is logged, in bytes.
+const LINE_BYTES_MAX: usize = 512;
+
+/// One record to be produced.
+#[derive(Debug)]
+pub(crate) struct Letter<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) key: Option<&'a [u8]>,
+    pub(crate) value: Option<&'a [u8]>,
+    pub(crate) headers: Option<OwnedHeaders>,
+    pub(crate) timestamp_ms: Option<i64>,
+}
+
+/// What became of a record: the error, and whether it is that the record is too large.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Undelivered {
+    pub(crate) error: String,
+    pub(crate) is_too_large: bool,
+    /// The local queue is full: nothing is wrong but that it comes too early.
+    pub(crate) is_queue_full: bool,
+    /// The producer takes nothing any more.
+    pub(crate) is_fatal: bool,
+}
+
+/// Told on a thread of the producer once the broker has confirmed a record, or it never will.
+pub(crate) type Delivered<T> = Box<dyn Fn(T, Result<(), Undelivered>) + Send + Sync>;
+
+/// An idempotent producer. `T` is what each of its records is known by. Dropping it gives up what is not delivered.
+pub(crate) struct Producer<T: Send + Sync + 'static>(ThreadedProducer<Context<T>>);
+
+impl<T: Send + Sync + 'static> Producer<T> {
+    /// Starts it. Nothing waits for a connection.
+    pub(crate) fn start(
+        cluster: &Cluster,
+        own: &[(&str, String)],
+        delivered: Delivered<T>,
+    ) -> Result<Self, ClientError> {
+        let config = cluster.config(Role::Producer, own)?;
+        let context = Context { delivered };
+        Ok(Self(config.create_with_context(context).map_err(ClientError::from)?))
+    }
+
+    /// Queues a record. What becomes of it is told under `known_by`, unless this fails.
+    ///
+    /// # Errors
+    /// When it is not queued.
+    pub(crate) fn send(&self, letter: Letter<'_>, known_by: T) -> Result<(), Undelivered> {
+        let mut record = BaseRecord::with_opaque_to(letter.topic, Box::new(known_by));
+        if let Some(key) = letter.key {
+            record = record.key(key);
+        }
+        if let Some(value) = letter.value {
+            record = record.payload(value);
+        }
+        if let Some(headers) = letter.headers {
+            record = record.headers(headers);
+        }
+        if let Some(timestamp_ms) = letter.timestamp_ms {
+            record = record.timestamp(timestamp_ms);
+        }
+        self.0.send(record).map_err(|(error, _)| Undelivered::new(&error))
+    }
+}
+
+impl Undelivered {
+    fn new(error: &KafkaError) -> Self {
+        let code = error.rdkafka_error_code();
+        Self {
+            error: describe(error),
+            is_too_large: code == Some(RDKafkaErrorCode::MessageSizeTooLarge),
+            is_fatal: code == Some(RDKafkaErrorCode::Fatal),
+            is_queue_full: code == Some(RDKafkaErrorCode::QueueFull),
+        }
+    }
+}
+
+struct Context<T> {
+    delivered: Delivered<T>,
+}
+
+impl<T: Send + Sync + 'static> ClientContext for Context<T> {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        log(level, facility, line);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        let reason = printable(reason, LINE_BYTES_MAX);
+        tracing::debug!(error = describe(&error), reason, "producer");
+    }
+}
+
+impl<T: Send + Sync + 'static> ProducerContext for Context<T> {
+    type DeliveryOpaque = Box<T>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, known_by: Box<T>) {
+        let result = result.as_ref().map(|_| ()).map_err(|(error, message)| {
+            tracing::debug!(topic = message.topic(), error = describe(error), "not delivered");
+            Undelivered::new(error)
+        });
+        (self.delivered)(*known_by, result);
+    }
+}
+
+/// Passes on what librdkafka logs. It calls an error what it tries again by itself, so nothing here is more than a warning.
+pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, line: &str) {
+    let line = printable(line, LINE_BYTES_MAX);
+    match level {
+        RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
+            tracing::warn!(target: "librdkafka", facility, "{line}");
+        }
+        _ => tracing::debug!(target: "librdkafka", facility, "{line}"),
+    }
+}

@@ -1,0 +1,219 @@
+//! Produces every event to a topic of Kafka, in order, until the brokers have confirmed it.
+//!
+//! ```text
+//! Event ─▶ bounded book of what is not confirmed ◀─ thread ─▶ librdkafka ─▶ broker
+//!               ▲                                                              │
+//!               └───────── confirmed: done; else: again, after a pause ◀───────┘
+//! ```
+//!
+//! The producer is idempotent: what it repeats by itself is in the topic once. What is told again by a later process, because
+//! the one before was killed before its next checkpoint, comes with the same `id`. What is not confirmed is in the checkpoint.
+
+mod book;
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::time::{Duration, Instant};
+
+use bellwether_detect::Severity;
+use bellwether_engine::Event;
+use bellwether_runtime::{EventSink, SinkStats};
+use parking_lot::Mutex;
+
+use crate::kafka::{ClientError, Cluster, Letter, Producer, Undelivered};
+use book::{Book, Next};
+
+/// Pause after a failure that is not the brokers' being away: that one librdkafka waits for by itself.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Longest wait for something to do.
+const WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// Where events are produced to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaEventsOptions {
+    /// What metrics and health call it.
+    pub name: String,
+    /// Where the topic is.
+    pub cluster: Cluster,
+    /// The topic. It must exist, unless the brokers make topics by themselves.
+    pub topic: String,
+    /// What the key of a record is.
+    pub key: EventKey,
+    /// Least severity that is produced.
+    pub severity: Severity,
+    /// Events that may wait to be confirmed; beyond it new ones are lost. At least 1.
+    pub queue_events_max: usize,
+}
+
+/// What the key of a record is, and with it which partition it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKey {
+    /// The fingerprint of the series: its events stay in order.
+    Series,
+    /// The id of the episode: a compacted topic keeps how each ended.
+    Episode,
+    /// The id of the event: a compacted topic keeps each once.
+    Event,
+}
+
+/// The topic, and the thread that produces to it.
+pub struct KafkaEvents {
+    name: String,
+    severity: Severity,
+    book: Arc<Book>,
+    /// Disconnected once the thread has ended, however it did. Nothing is ever sent.
+    ended: Mutex<Receiver<()>>,
+}
+
+/// Why there is no such sink.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KafkaEventsError {
+    /// librdkafka refuses something.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The system refuses a thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl KafkaEvents {
+    /// Starts the thread. Brokers need not be there yet.
+    ///
+    /// # Errors
+    /// When an option is unusable.
+    pub fn start(options: KafkaEventsOptions) -> Result<Self, KafkaEventsError> {
+        let book = Arc::new(Book::new(options.queue_events_max));
+        let (name, severity) = (options.name.clone(), options.severity);
+        let writer = Writer { book: Arc::clone(&book), options };
+        // Here, so that whoever starts it hears what is wrong.
+        let producer = writer.producer()?;
+        let (running, ended) = sync_channel(0);
+        std::thread::Builder::new().name("kafka-events".to_owned()).spawn(move || {
+            writer.run(producer);
+            drop(running);
+        })?;
+        Ok(Self { name, severity, book, ended: Mutex::new(ended) })
+    }
+}
+
+impl EventSink for KafkaEvents {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn publish(&self, event: &Arc<Event>) {
+        if event.severity >= self.severity {
+            self.book.push(event);
+        }
+    }
+
+    fn undelivered(&self) -> Vec<Arc<Event>> {
+        self.book.unconfirmed()
+    }
+
+    fn stats(&self) -> SinkStats {
+        self.book.stats()
+    }
+
+    fn close(&self, limit: Duration) {
+        self.book.close(Instant::now() + limit);
+        let ended = self.ended.lock().recv_timeout(limit);
+        let lost_events = self.book.abandon();
+        if ended != Err(RecvTimeoutError::Disconnected) || lost_events > 0 {
+            let sink = &self.name;
+            tracing::warn!(sink, lost_events, "the topic did not take all events in time");
+        }
+    }
+}
+
+/// What the thread works with.
+struct Writer {
+    options: KafkaEventsOptions,
+    book: Arc<Book>,
+}
+
+impl Writer {
+    fn producer(&self) -> Result<Producer<u64>, ClientError> {
+        let own = [
+            ("linger.ms", "5".to_owned()),
+            ("compression.codec", "zstd".to_owned()),
+            // As long as it takes: how much may wait is for the book to say.
+            ("message.timeout.ms", "0".to_owned()),
+            ("queue.buffering.max.messages", "0".to_owned()),
+        ];
+        let book = Arc::clone(&self.book);
+        let confirmed = move |number, result: Result<(), Undelivered>| match result {
+            Ok(()) => book.confirmed(number, jiff::Timestamp::now().as_millisecond()),
+            Err(undelivered) if undelivered.is_too_large => book.lost(number, undelivered.error),
+            Err(undelivered) => book.failed(number, undelivered.error),
+        };
+        Producer::start(&self.options.cluster, &own, Box::new(confirmed))
+    }
+
+    /// Produces until it is closed and nothing waits, or the time is up.
+    fn run(&self, mut producer: Producer<u64>) {
+        loop {
+            match self.book.next(WAIT_MAX) {
+                Next::Event(number, event) => {
+                    let Err(undelivered) = self.send(&producer, number, &event) else { continue };
+                    if undelivered.is_fatal {
+                        producer = self.another(producer, &undelivered.error);
+                    } else if undelivered.is_too_large {
+                        self.book.lost(number, undelivered.error);
+                    } else {
+                        self.book.failed(number, undelivered.error);
+                    }
+                }
+                Next::Nothing => {}
+                Next::Pause => std::thread::sleep(RETRY_AFTER.min(WAIT_MAX)),
+                Next::End => return,
+            }
+        }
+    }
+
+    fn send(
+        &self,
+        producer: &Producer<u64>,
+        number: u64,
+        event: &Event,
+    ) -> Result<(), Undelivered> {
+        let fingerprint = event.fingerprint.to_string();
+        let episode = event.episode_id.to_string();
+        let key = match self.options.key {
+            EventKey::Series => &fingerprint,
+            EventKey::Episode => &episode,
+            EventKey::Event => &event.id,
+        };
+        let value = match serde_json::to_vec(event) {
+            Ok(value) => value,
+            Err(error) => {
+                self.book.lost(number, error.to_string());
+                return Ok(());
+            }
+        };
+        let letter = Letter {
+            topic: &self.options.topic,
+            key: Some(key.as_bytes()),
+            value: Some(&value),
+            headers: None,
+            timestamp_ms: None,
+        };
+        producer.send(letter, number)
+    }
+
+    /// A producer in place of one that has failed for good. What it had not confirmed is produced again.
+    fn another(&self, failed: Producer<u64>, error: &str) -> Producer<u64> {
+        let sink = &self.options.name;
+        tracing::error!(sink, error, "producer has failed, starting another");
+        match self.producer() {
+            Ok(producer) => {
+                // First, so that what it says of its records is of no account.
+                drop(failed);
+                self.book.begin_again(error);
+                producer
+            }
+            Err(_) => failed,
+        }
+    }
+}

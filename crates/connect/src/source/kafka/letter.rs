@@ -1,0 +1,101 @@
+//! Dead letters: poison as it came, with headers that say where it stood and why it is there.
+
+use std::sync::mpsc::Sender;
+
+use bellwether_runtime::TopicPartition;
+use rdkafka::message::{Header, OwnedHeaders};
+
+use super::line::Record;
+use super::options::KafkaOptions;
+use super::poison::Poison;
+use super::worker::News;
+use crate::kafka::{ClientError, Letter, Producer, Undelivered};
+use crate::text::printable;
+
+/// Longest text of an error in a header, in bytes.
+const MESSAGE_BYTES_MAX: usize = 1024;
+/// Room for the key and the headers of a record beside its value, in bytes.
+const OVERHEAD_BYTES: usize = 1 << 20;
+/// Largest record that librdkafka can be told of, in bytes.
+const RECORD_BYTES_MAX: usize = 1_000_000_000;
+
+/// Which record a dead letter is.
+pub(super) struct LetterOf {
+    pub(super) at: TopicPartition,
+    pub(super) offset: i64,
+}
+
+/// The dead-letter topic.
+pub(super) struct DeadLetters {
+    topic: String,
+    producer: Producer<LetterOf>,
+}
+
+impl DeadLetters {
+    /// Starts the producer, if `options` name a topic. What becomes of letters is told to `news`.
+    pub(super) fn start(
+        options: &KafkaOptions,
+        news: Sender<News>,
+    ) -> Result<Option<Self>, ClientError> {
+        let Some(topic) = options.dead_letter_topic.clone() else { return Ok(None) };
+        let bytes_max = options.record_bytes_max.saturating_add(OVERHEAD_BYTES);
+        let own = [
+            ("linger.ms", "0".to_owned()),
+            ("message.max.bytes", bytes_max.min(RECORD_BYTES_MAX).to_string()),
+            // As long as it takes: a record whose letter is not confirmed is not left out.
+            ("message.timeout.ms", "0".to_owned()),
+        ];
+        let delivered = move |LetterOf { at, offset }, result| {
+            // When nobody listens any more, nobody leaves the record out.
+            _ = news.send(News::Letter { at, offset, result });
+        };
+        let producer = Producer::start(&options.cluster, &own, Box::new(delivered))?;
+        Ok(Some(Self { topic, producer }))
+    }
+
+    /// Sends `record` of `at` away. Without its value if that is too large for the topic.
+    pub(super) fn send(
+        &self,
+        at: &TopicPartition,
+        record: &Record,
+        poison: &Poison,
+        without_value: bool,
+    ) -> Result<(), Undelivered> {
+        let letter = Letter {
+            topic: &self.topic,
+            key: record.key.as_deref(),
+            value: record.value.as_deref().filter(|_| !without_value),
+            headers: Some(headers(at, record, poison, without_value)),
+            timestamp_ms: record.timestamp_ms,
+        };
+        self.producer.send(letter, LetterOf { at: at.clone(), offset: record.offset })
+    }
+}
+
+/// The record's own headers, and ours behind them.
+fn headers(
+    at: &TopicPartition,
+    record: &Record,
+    poison: &Poison,
+    without_value: bool,
+) -> OwnedHeaders {
+    let bytes = record.value.as_ref().map_or(0, Vec::len);
+    let ours = [
+        ("class", Some(poison.reason().to_owned())),
+        ("message", Some(printable(&poison.to_string(), MESSAGE_BYTES_MAX))),
+        ("topic", Some(at.topic.to_string())),
+        ("partition", Some(at.partition.to_string())),
+        ("offset", Some(record.offset.to_string())),
+        ("timestamp", record.timestamp_ms.map(|ms| ms.to_string())),
+        ("version", Some(env!("CARGO_PKG_VERSION").to_owned())),
+        ("value_bytes", without_value.then(|| bytes.to_string())),
+    ];
+    let theirs = record.headers.clone().unwrap_or_default();
+    ours.into_iter().fold(theirs, |headers, (name, value)| match &value {
+        Some(value) => {
+            let key = format!("bellwether.error.{name}");
+            headers.insert(Header { key: &key, value: Some(value) })
+        }
+        None => headers,
+    })
+}

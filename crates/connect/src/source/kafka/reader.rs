@@ -1,0 +1,150 @@
+//! The consumer: polls, pauses, goes back, commits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether_runtime::TopicPartition;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::context::{Context, Shared, listed};
+use super::line::Record;
+use super::options::KafkaOptions;
+use crate::kafka::{ClientError, Role, describe};
+
+/// Longest wait for the ends of a partition.
+const WATERMARKS_MAX: Duration = Duration::from_secs(2);
+/// Bytes that are asked of a partition at a time.
+const FETCH_PARTITION_BYTES: usize = 4 << 20;
+
+/// What a poll brings.
+pub(super) enum Polled<'a> {
+    Nothing,
+    Record(BorrowedMessage<'a>),
+    /// A partition is to be read from where it has no record.
+    PositionLost,
+    /// Something is wrong; the client goes on by itself.
+    Error(String),
+    /// Something is wrong, and this consumer will read no more.
+    Fatal(String),
+}
+
+/// A consumer of the group.
+pub(super) struct Reader(BaseConsumer<Context>);
+
+impl Reader {
+    /// Joins the group.
+    pub(super) fn start(options: &KafkaOptions, shared: &Arc<Shared>) -> Result<Self, ClientError> {
+        let text = |value: &str| value.to_owned();
+        let own = [
+            ("group.id", options.group.clone()),
+            // A restart gets its partitions back at once, and of two processes the one that came last has them all.
+            ("group.instance.id", options.instance.clone()),
+            ("enable.auto.commit", text("false")),
+            ("enable.auto.offset.store", text("false")),
+            // A position that is lost is not jumped over in silence.
+            ("auto.offset.reset", text("error")),
+            ("check.crcs", text("true")),
+            ("partition.assignment.strategy", text("cooperative-sticky")),
+            ("allow.auto.create.topics", text("false")),
+            ("topic.metadata.refresh.interval.ms", text("30000")),
+            ("statistics.interval.ms", text("2000")),
+            ("fetch.wait.max.ms", text("100")),
+            ("fetch.message.max.bytes", FETCH_PARTITION_BYTES.to_string()),
+            (
+                "queued.max.messages.kbytes",
+                (options.buffer_bytes_max >> 10).clamp(1, 2_097_151).to_string(),
+            ),
+        ];
+        let config = options.cluster.config(Role::Consumer, &own)?;
+        let consumer: BaseConsumer<Context> =
+            config.create_with_context(Context(Arc::clone(shared))).map_err(ClientError::from)?;
+        let topics: Vec<&str> = options.topics.iter().map(String::as_str).collect();
+        consumer.subscribe(&topics).map_err(ClientError::from)?;
+        Ok(Self(consumer))
+    }
+
+    /// Waits for a record for `limit` at the most.
+    pub(super) fn poll(&self, limit: Duration) -> Polled<'_> {
+        match self.0.poll(limit) {
+            None | Some(Err(KafkaError::PartitionEOF(_))) => Polled::Nothing,
+            Some(Ok(message)) => Polled::Record(message),
+            Some(Err(KafkaError::MessageConsumption(
+                RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
+            ))) => Polled::PositionLost,
+            Some(Err(error @ KafkaError::MessageConsumptionFatal(_))) => {
+                let fatal = self.0.client().fatal_error();
+                Polled::Fatal(fatal.map_or_else(|| describe(&error), |(_, text)| text))
+            }
+            Some(Err(error)) => Polled::Error(describe(&error)),
+        }
+    }
+
+    /// Reads none of our partitions for now. What was fetched of them will be fetched again.
+    pub(super) fn pause(&self) -> KafkaResult<()> {
+        self.0.pause(&self.0.assignment()?)
+    }
+
+    /// Reads them again.
+    pub(super) fn resume(&self) -> KafkaResult<()> {
+        self.0.resume(&self.0.assignment()?)
+    }
+
+    /// Reads `at` from `offset` on.
+    pub(super) fn read_from(&self, at: &TopicPartition, offset: i64) -> KafkaResult<()> {
+        let mut partition = TopicPartitionList::new();
+        partition.add_partition_offset(&at.topic, at.partition, Offset::Offset(offset))?;
+        // Not by `seek`: that cannot be done to a partition whose position is lost.
+        match self.0.rebalance_protocol() {
+            RebalanceProtocol::Cooperative => {
+                self.0.incremental_unassign(&partition)?;
+                self.0.incremental_assign(&partition)
+            }
+            RebalanceProtocol::Eager | RebalanceProtocol::None => {
+                let mut all = self.0.assignment()?;
+                let shared = &self.0.context().0;
+                for other in listed(&all) {
+                    let start = shared.start_of(&other);
+                    let start = if other == *at { Offset::Offset(offset) } else { start };
+                    all.set_partition_offset(&other.topic, other.partition, start)?;
+                }
+                self.0.assign(&all)
+            }
+        }
+    }
+
+    /// The oldest offset of `at`, and the one after its newest.
+    pub(super) fn ends_of(&self, at: &TopicPartition) -> KafkaResult<(i64, i64)> {
+        self.0.fetch_watermarks(&at.topic, at.partition, WATERMARKS_MAX)
+    }
+
+    /// Tells the group how far we are. Nobody waits for it.
+    pub(super) fn commit<'a>(
+        &self,
+        all: impl Iterator<Item = (&'a TopicPartition, i64)>,
+    ) -> KafkaResult<()> {
+        let mut list = TopicPartitionList::new();
+        for (at, next) in all {
+            list.add_partition_offset(&at.topic, at.partition, Offset::Offset(next))?;
+        }
+        if list.count() == 0 { Ok(()) } else { self.0.commit(&list, CommitMode::Async) }
+    }
+
+    /// Wants no more records.
+    pub(super) fn leave(&self) {
+        self.0.unsubscribe();
+    }
+}
+
+/// What is kept of `message`.
+pub(super) fn record(message: &BorrowedMessage<'_>) -> Record {
+    Record {
+        offset: message.offset(),
+        key: message.key().map(<[u8]>::to_vec),
+        value: message.payload().map(<[u8]>::to_vec),
+        headers: message.headers().map(rdkafka::message::BorrowedHeaders::detach),
+        timestamp_ms: message.timestamp().to_millis(),
+    }
+}

@@ -1,0 +1,341 @@
+//! The thread of a source: it reads, decodes, submits, and hears what became of it.
+
+mod positions;
+mod submit;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::{Duration, Instant};
+
+use bellwether_engine::Outcome;
+use bellwether_runtime::{Ingest, Offsets, SubmitError, TopicPartition};
+use bellwether_series::Timestamp;
+use rdkafka::message::Message as _;
+
+use super::context::{Change, Shared};
+use super::letter::DeadLetters;
+use super::line::{Line, Read};
+use super::options::KafkaOptions;
+use super::reader::{Polled, Reader, record};
+use super::stats::PartitionFigures;
+use crate::kafka::{ClientError, Undelivered, describe};
+
+/// Longest wait for a record; as often it is looked whether to stop.
+const POLL_MAX: Duration = Duration::from_millis(100);
+/// Longest wait for an answer, or until somebody else leaves room in the engine.
+const ANSWER_MAX: Duration = Duration::from_millis(10);
+/// Records that are taken over from librdkafka before anything else is done.
+const RECORDS_PER_TURN: usize = 256;
+/// When nothing could be read for so long because nothing was taken, partitions are paused: whoever does not ask for records must
+/// say so, or loses them to other members.
+const STALLED_MAX: Duration = Duration::from_secs(1);
+/// Pause after a dead letter that could not be sent, and between questions for the end of a partition.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Pause before another consumer after one that failed for good.
+const RESTART_AFTER: Duration = Duration::from_secs(10);
+/// What others tell the thread.
+pub(super) enum News {
+    /// What became of a request.
+    Answer { at: TopicPartition, offset: i64, result: Result<Outcome, SubmitError> },
+    /// What became of a dead letter.
+    Letter { at: TopicPartition, offset: i64, result: Result<(), Undelivered> },
+}
+
+/// The thread's state.
+pub(super) struct Worker {
+    options: KafkaOptions,
+    shared: Arc<Shared>,
+    ingest: Arc<dyn Ingest>,
+    clock: Box<dyn Fn() -> Timestamp + Send>,
+    stop: Arc<AtomicBool>,
+    lines: BTreeMap<TopicPartition, Line>,
+    /// Names of topics, so that not every record makes one.
+    topics: BTreeSet<Arc<str>>,
+    /// Records that are with the engine.
+    under_way: usize,
+    news: (Sender<News>, Receiver<News>),
+    letters: Option<DeadLetters>,
+    /// Records whose dead letter was too large with its value.
+    oversized: BTreeSet<(TopicPartition, i64)>,
+    /// No dead letter is sent before.
+    letters_due: Instant,
+    /// Partitions that begin at their end, which is not known yet, and when to ask.
+    without_position: BTreeSet<TopicPartition>,
+    positions_due: Instant,
+    commit_due: Instant,
+    /// Since when nothing could be read because nothing was taken.
+    stalled_since: Option<Instant>,
+    is_paused: bool,
+    /// When poison was logged, and how much since.
+    poison_logged: (Option<Instant>, u64),
+}
+
+impl Worker {
+    /// A worker that has read nothing yet.
+    pub(super) fn new(
+        options: KafkaOptions,
+        shared: Arc<Shared>,
+        ingest: Arc<dyn Ingest>,
+        clock: Box<dyn Fn() -> Timestamp + Send>,
+        stop: Arc<AtomicBool>,
+        taken: &Offsets,
+    ) -> Result<Self, ClientError> {
+        let news = mpsc::channel();
+        let letters = DeadLetters::start(&options, news.0.clone())?;
+        let lines = taken.iter().map(|(at, next)| (at.clone(), Line::new(Some(next))));
+        let now = Instant::now();
+        Ok(Self {
+            lines: lines.collect(),
+            options,
+            shared,
+            ingest,
+            clock,
+            stop,
+            topics: BTreeSet::new(),
+            under_way: 0,
+            news,
+            letters,
+            oversized: BTreeSet::new(),
+            letters_due: now,
+            without_position: BTreeSet::new(),
+            positions_due: now,
+            commit_due: now,
+            stalled_since: None,
+            is_paused: false,
+            poison_logged: (None, 0),
+        })
+    }
+
+    /// Reads until it is stopped. A consumer that fails for good is replaced by another.
+    pub(super) fn run(mut self) {
+        while !self.is_stopped() {
+            let ended = match Reader::start(&self.options, &self.shared) {
+                Ok(reader) => self.read_all(&reader),
+                Err(error) => Err(error.to_string()),
+            };
+            let Err(error) = ended else { return };
+            tracing::error!(error, "Kafka cannot be read any more, trying again");
+            self.shared.stats.failed(&error);
+            self.lines.values_mut().for_each(Line::revoke);
+            let until = Instant::now() + RESTART_AFTER;
+            while !self.is_stopped() && Instant::now() < until {
+                self.hear(ANSWER_MAX);
+            }
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Reads until it is stopped.
+    ///
+    /// # Errors
+    /// What made it impossible to go on.
+    fn read_all(&mut self, reader: &Reader) -> Result<(), String> {
+        (self.stalled_since, self.is_paused) = (None, false);
+        while !self.is_stopped() {
+            self.hear(Duration::ZERO);
+            self.notice_changes();
+            self.read_again(reader);
+            self.submit_all();
+            self.settle_positions(reader);
+            self.commit(reader);
+            let waiting_bytes: usize = self.lines.values().map(Line::waiting_bytes).sum();
+            self.pause_or_resume(reader, waiting_bytes)?;
+            if waiting_bytes >= self.options.buffer_bytes_max && !self.is_paused {
+                self.hear(ANSWER_MAX);
+                continue;
+            }
+            // Whoever has something to submit must not wait for more.
+            let limit =
+                if waiting_bytes == 0 || self.is_paused { POLL_MAX } else { Duration::ZERO };
+            if !self.poll(reader, limit)? && waiting_bytes > 0 {
+                self.hear(ANSWER_MAX);
+            }
+        }
+        self.commit_due = Instant::now();
+        self.commit(reader);
+        reader.leave();
+        Ok(())
+    }
+
+    /// Takes over what was read, after waiting for `limit` at the most; whether there was something.
+    fn poll(&mut self, reader: &Reader, limit: Duration) -> Result<bool, String> {
+        for turn in 0..RECORDS_PER_TURN {
+            match reader.poll(if turn == 0 { limit } else { Duration::ZERO }) {
+                Polled::Nothing => return Ok(turn > 0),
+                Polled::Record(message) => {
+                    let now_ms = (self.clock)().as_ms();
+                    self.shared.stats.read(message.payload_len(), now_ms);
+                    let at = self.place(message.topic(), message.partition());
+                    // Partitions that came with this poll, so that their first record is not passed over.
+                    self.notice_changes();
+                    let line = self.lines.entry(at).or_default();
+                    if line.read(record(&message)) == Read::Known {
+                        self.shared.stats.count(|figures| figures.records_known += 1);
+                    }
+                }
+                Polled::PositionLost => self.find_lost_positions(reader),
+                Polled::Error(error) => {
+                    tracing::warn!(error, "Kafka complains");
+                    self.shared.stats.failed(&error);
+                }
+                Polled::Fatal(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn place(&mut self, topic: &str, partition: i32) -> TopicPartition {
+        let topic = self.topics.get(topic).cloned().unwrap_or_else(|| {
+            let topic: Arc<str> = topic.into();
+            self.topics.insert(Arc::clone(&topic));
+            topic
+        });
+        TopicPartition { topic, partition }
+    }
+
+    fn notice_changes(&mut self) {
+        for change in self.shared.take_changes() {
+            match change {
+                Change::Assigned(partitions) => {
+                    tracing::info!(partitions = ?shown(&partitions), "reading partitions of Kafka");
+                    for at in partitions {
+                        let line = self.lines.entry(at.clone()).or_default();
+                        line.assign();
+                        if line.submit_next().is_none()
+                            && self.options.start == super::StartAt::Latest
+                        {
+                            self.without_position.insert(at);
+                        }
+                    }
+                }
+                Change::Revoked(partitions) => {
+                    tracing::info!(partitions = ?shown(&partitions), "partitions of Kafka went");
+                    for at in partitions {
+                        self.without_position.remove(&at);
+                        self.lines.entry(at).or_default().revoke();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hears what became of what is under way, after waiting for `limit` at the most.
+    fn hear(&mut self, limit: Duration) {
+        let first = if limit.is_zero() { None } else { self.news.1.recv_timeout(limit).ok() };
+        let more: Vec<News> = first.into_iter().chain(self.news.1.try_iter()).collect();
+        for news in more {
+            match news {
+                News::Answer { at, offset, result } => {
+                    self.under_way -= 1;
+                    let Some(line) = self.lines.get_mut(&at) else { continue };
+                    line.answered(offset, result.is_ok());
+                    match result {
+                        Ok(outcome) => self.shared.stats.taken(&outcome),
+                        Err(error) => tracing::debug!(offset, %error, "record was refused"),
+                    }
+                }
+                News::Letter { at, offset, result } => self.letter_answered(at, offset, result),
+            }
+        }
+    }
+
+    fn letter_answered(
+        &mut self,
+        at: TopicPartition,
+        offset: i64,
+        result: Result<(), Undelivered>,
+    ) {
+        if let Some(line) = self.lines.get_mut(&at) {
+            line.letter_answered(offset, result.is_ok());
+        }
+        match result {
+            Ok(()) => {
+                self.oversized.remove(&(at, offset));
+                self.shared.stats.count(|figures| figures.dead_letters += 1);
+            }
+            Err(undelivered) => self.letter_failed(at, offset, &undelivered),
+        }
+    }
+
+    fn letter_failed(&mut self, at: TopicPartition, offset: i64, why: &Undelivered) {
+        self.shared.stats.count(|figures| figures.dead_letter_failures += 1);
+        if why.is_too_large && self.oversized.insert((at, offset)) {
+            return;
+        }
+        self.letters_due = Instant::now() + RETRY_AFTER;
+        if !why.is_queue_full {
+            tracing::warn!(error = why.error, "dead letter is not taken, trying again");
+            self.shared.stats.failed(&why.error);
+        }
+    }
+
+    /// Goes back to what was refused, once the engine takes something again.
+    fn read_again(&mut self, reader: &Reader) {
+        if self.ingest.check().is_err() {
+            return;
+        }
+        for (at, line) in &mut self.lines {
+            // What said that nothing was taken yet is below the first record.
+            let Some(offset) = line.must_read_again().map(|offset| offset.max(0)) else { continue };
+            if let Err(error) = reader.read_from(at, offset) {
+                tracing::debug!(offset, error = describe(&error), "cannot go back yet");
+                continue;
+            }
+            line.read_again(offset);
+            self.shared.goes_on_at(at, offset);
+            self.shared.stats.count(|figures| figures.rereads += 1);
+        }
+    }
+
+    fn pause_or_resume(&mut self, reader: &Reader, waiting_bytes: usize) -> Result<(), String> {
+        let failed = |error| describe(&error);
+        let is_full = waiting_bytes >= self.options.buffer_bytes_max;
+        if self.is_paused && waiting_bytes <= self.options.buffer_bytes_max / 2 {
+            reader.resume().map_err(failed)?;
+            (self.is_paused, self.stalled_since) = (false, None);
+        } else if !is_full {
+            self.stalled_since = None;
+        } else {
+            let since = *self.stalled_since.get_or_insert_with(Instant::now);
+            if !self.is_paused && since.elapsed() >= STALLED_MAX {
+                reader.pause().map_err(failed)?;
+                self.is_paused = true;
+                self.shared.stats.count(|figures| figures.pauses += 1);
+            }
+        }
+        let is_paused = self.is_paused;
+        self.shared.stats.count(|figures| figures.is_paused = is_paused);
+        Ok(())
+    }
+
+    /// Tells the group how far we are, and whoever asks for our figures.
+    fn commit(&mut self, reader: &Reader) {
+        if Instant::now() < self.commit_due {
+            return;
+        }
+        self.commit_due = Instant::now() + self.options.commit_every;
+        let ours = || self.lines.iter().filter(|(_, line)| line.is_assigned());
+        let taken = ours().filter_map(|(at, line)| Some((at, line.taken_next()?)));
+        if let Err(error) = reader.commit(taken) {
+            tracing::debug!(error = describe(&error), "offsets were not committed");
+            self.shared.stats.count(|figures| figures.commit_failures += 1);
+        }
+        let figures_of = |(at, line): (&TopicPartition, &Line)| PartitionFigures {
+            at: at.clone(),
+            next: line.taken_next(),
+            end: self.shared.end_of(at),
+        };
+        let partitions: Vec<_> = ours().map(figures_of).collect();
+        self.shared.stats.count(|figures| figures.partitions = partitions);
+    }
+}
+
+/// Partitions as a log shows them.
+fn shown(partitions: &[TopicPartition]) -> Vec<String> {
+    partitions.iter().map(|at| format!("{}/{}", at.topic, at.partition)).collect()
+}

@@ -1,0 +1,199 @@
+//! Kafka as a source, and as a sink, against librdkafka's mock cluster: what reaches the engine, in which order, and what does not.
+
+mod engine;
+mod events;
+mod topic;
+
+use std::sync::Arc;
+
+use bellwether_connect::source::kafka::{KafkaOptions, KafkaSource, POISON_REASONS, StartAt};
+use bellwether_runtime::{Offsets, SubmitError};
+use bellwether_series::Timestamp;
+use rdkafka::types::RDKafkaRespErr;
+
+use crate::support::until;
+use engine::{FakeEngine, offsets};
+use topic::{Cluster, body};
+
+const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
+
+fn start(options: KafkaOptions, taken: &Offsets, engine: &Arc<FakeEngine>) -> KafkaSource {
+    let ingest = Arc::clone(engine) as _;
+    KafkaSource::start(options, None, taken, ingest, || NOW).unwrap()
+}
+
+#[tokio::test]
+async fn every_record_is_read_once_in_order_from_where_the_engine_stands() {
+    let cluster = Cluster::start(2);
+    for partition in 0..2 {
+        (0..9).for_each(|offset| cluster.produce(partition, &body(offset)));
+    }
+    let engine = FakeEngine::standing_at(&[(0, 3)]);
+    let source = start(cluster.options(), &offsets(&[(0, 3)]), &engine);
+    until("all are taken", || engine.taken().len() == 6 + 9).await;
+    assert_eq!(engine.taken_of(0), (3..9).collect::<Vec<_>>());
+    assert_eq!(engine.taken_of(1), (0..9).collect::<Vec<_>>());
+    // Samples are those of the record, and the body is kept as it was.
+    assert!(engine.taken().iter().all(|taken| taken.sample == taken.offset));
+    until("that is counted", || source.stats().figures().records_taken == 15).await;
+    let figures = source.stats().figures();
+    assert_eq!((figures.records, figures.samples_accepted), (15, 15));
+    assert!(source.stop(crate::support::PATIENCE));
+}
+
+#[tokio::test]
+async fn a_refused_record_and_those_behind_it_are_read_again() {
+    let cluster = Cluster::start(1);
+    (0..40).for_each(|offset| cluster.produce(0, &body(offset)));
+    let engine = FakeEngine::standing_at(&[]);
+    engine.refuse([
+        (7, SubmitError::Unrecorded),
+        (7, SubmitError::Unrecorded),
+        (20, SubmitError::Unrecorded),
+    ]);
+    let source = start(cluster.options(), &Offsets::default(), &engine);
+    until("all are taken", || engine.taken().len() == 40).await;
+    assert_eq!(engine.taken_of(0), (0..40).collect::<Vec<_>>());
+    assert_eq!(source.stats().figures().rereads, 3);
+}
+
+#[tokio::test]
+async fn while_the_engine_is_full_partitions_are_paused_and_nothing_is_lost() {
+    let cluster = Cluster::start(1);
+    (0..60).for_each(|offset| cluster.produce(0, &body(offset)));
+    let engine = FakeEngine::standing_at(&[]);
+    engine.set_full(true);
+    let options = KafkaOptions { buffer_bytes_max: 600, ..cluster.options() };
+    let source = start(options, &Offsets::default(), &engine);
+    until("it is paused", || source.stats().figures().is_paused).await;
+    assert!(source.stats().figures().records < 60);
+    engine.set_full(false);
+    until("all are taken", || engine.taken().len() == 60).await;
+    assert_eq!(engine.taken_of(0), (0..60).collect::<Vec<_>>());
+    let figures = source.stats().figures();
+    assert!(figures.pauses >= 1 && !figures.is_paused, "{figures:?}");
+}
+
+#[tokio::test]
+async fn poison_goes_to_the_dead_letter_topic_as_it_is_and_an_empty_request_takes_its_place() {
+    let cluster = Cluster::start(1);
+    cluster.produce(0, &body(0));
+    cluster.produce_with(0, Some(b"key"), Some(b"no protobuf"), &[("from", b"a\xff")]);
+    cluster.produce(0, &body(2));
+    cluster.produce_with(0, None, None, &[]);
+    cluster.produce(0, &vec![0; 2000]);
+    cluster.produce(0, &body(5));
+    let engine = FakeEngine::standing_at(&[]);
+    let options = KafkaOptions {
+        dead_letter_topic: Some("dead".to_owned()),
+        record_bytes_max: 1000,
+        ..cluster.options()
+    };
+    let source = start(options, &Offsets::default(), &engine);
+    until("all are taken", || engine.taken().len() == 6).await;
+    assert_eq!(engine.taken_of(0), (0..6).collect::<Vec<_>>());
+    let empty: Vec<_> = engine.taken().iter().map(|taken| taken.is_empty).collect();
+    assert_eq!(empty, [false, true, false, true, true, false]);
+    let letters = cluster.read_all("dead", 3);
+    let header = |letter: usize, name: &str| letters[letter].header(name);
+    for (letter, (class, offset)) in
+        [("undecodable", "1"), ("no_value", "3"), ("too_large", "4")].into_iter().enumerate()
+    {
+        assert_eq!(header(letter, "bellwether.error.class").as_deref(), Some(class));
+        assert_eq!(header(letter, "bellwether.error.topic").as_deref(), Some("metrics"));
+        assert_eq!(header(letter, "bellwether.error.partition").as_deref(), Some("0"));
+        assert_eq!(header(letter, "bellwether.error.offset").as_deref(), Some(offset));
+        assert!(header(letter, "bellwether.error.message").is_some());
+        assert!(header(letter, "bellwether.error.timestamp").is_some());
+    }
+    assert_eq!(letters[0].key.as_deref(), Some(&b"key"[..]));
+    assert_eq!(letters[0].value.as_deref(), Some(&b"no protobuf"[..]));
+    assert_eq!(letters[0].raw_header("from").as_deref(), Some(&b"a\xff"[..]));
+    assert_eq!((letters[1].value.as_ref(), letters[2].value.as_ref().unwrap().len()), (None, 2000));
+    let figures = source.stats().figures();
+    assert_eq!(figures.dead_letters, 3);
+    let poison: Vec<_> =
+        POISON_REASONS.iter().zip(figures.poison).filter(|(_, count)| *count > 0).collect();
+    assert_eq!(poison, [(&"no_value", 1), (&"too_large", 1), (&"undecodable", 1)]);
+}
+
+#[tokio::test]
+async fn a_record_whose_dead_letter_is_not_confirmed_is_not_left_out() {
+    let cluster = Cluster::start(1);
+    cluster.produce(0, b"no protobuf");
+    cluster.produce(0, &body(1));
+    cluster.refuse("dead", RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    let engine = FakeEngine::standing_at(&[]);
+    let dead_letter_topic = Some("dead".to_owned());
+    let source = start(
+        KafkaOptions { dead_letter_topic, ..cluster.options() },
+        &Offsets::default(),
+        &engine,
+    );
+    until("the letter was refused", || source.stats().figures().last_error.is_some()).await;
+    assert!(engine.taken().is_empty() && source.stats().figures().dead_letter_failures > 0);
+    cluster.refuse("dead", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    until("all are taken", || engine.taken_of(0) == [0, 1]).await;
+    assert_eq!(source.stats().figures().dead_letters, 1);
+}
+
+#[tokio::test]
+async fn without_a_dead_letter_topic_poison_is_counted_and_the_stream_goes_on() {
+    let cluster = Cluster::start(1);
+    for offset in 0..20 {
+        let good = body(offset);
+        cluster.produce(0, if offset % 2 == 0 { b"no protobuf" } else { &good });
+    }
+    let engine = FakeEngine::standing_at(&[]);
+    let source = start(cluster.options(), &Offsets::default(), &engine);
+    until("all are taken", || engine.taken().len() == 20).await;
+    assert_eq!(engine.taken_of(0), (0..20).collect::<Vec<_>>());
+    assert_eq!(source.stats().figures().poison.iter().sum::<u64>(), 10);
+}
+
+#[tokio::test]
+async fn when_the_next_record_does_not_exist_it_goes_on_with_the_oldest() {
+    let cluster = Cluster::start(1);
+    (0..5).for_each(|offset| cluster.produce(0, &body(offset)));
+    // As after a topic was deleted and made anew.
+    let engine = FakeEngine::standing_at(&[(0, 1000)]);
+    let source = start(cluster.options(), &offsets(&[(0, 1000)]), &engine);
+    until("all are taken", || engine.taken().len() == 5).await;
+    assert_eq!(engine.taken_of(0), (0..5).collect::<Vec<_>>());
+    assert_eq!(source.stats().figures().positions_lost, 1);
+}
+
+#[tokio::test]
+async fn who_begins_at_the_end_tells_the_engine_where_that_is() {
+    let cluster = Cluster::start(2);
+    (0..5).for_each(|offset| cluster.produce(0, &body(offset)));
+    let engine = FakeEngine::standing_at(&[]);
+    let options = KafkaOptions { start: StartAt::Latest, ..cluster.options() };
+    let source = start(options.clone(), &Offsets::default(), &engine);
+    until("both have a position", || engine.taken().len() == 2).await;
+    assert_eq!((engine.taken_of(0), engine.taken_of(1)), (vec![4], vec![-1]));
+    assert!(engine.taken().iter().all(|taken| taken.is_empty));
+    assert!(source.stop(crate::support::PATIENCE));
+    // What comes while nobody reads is not passed over.
+    cluster.produce(0, &body(5));
+    cluster.produce(1, &body(0));
+    // The mock does not let somebody back in as the same member; and what a group has committed says nothing.
+    let options = KafkaOptions { group: "another".to_owned(), ..options };
+    let _source = start(options, &offsets(&[(0, 5), (1, 0)]), &engine);
+    until("both are taken", || engine.taken().len() == 4).await;
+    assert_eq!((engine.taken_of(0), engine.taken_of(1)), (vec![4, 5], vec![-1, 0]));
+}
+
+#[tokio::test]
+async fn brokers_that_are_away_are_waited_for() {
+    let cluster = Cluster::start(1);
+    let engine = FakeEngine::standing_at(&[]);
+    let source = start(cluster.options(), &Offsets::default(), &engine);
+    cluster.produce(0, &body(0));
+    until("the first is taken", || engine.taken().len() == 1).await;
+    cluster.down();
+    until("that is noticed", || source.stats().figures().client_errors > 0).await;
+    cluster.up();
+    cluster.produce(0, &body(1));
+    until("the second is taken", || engine.taken_of(0) == [0, 1]).await;
+}

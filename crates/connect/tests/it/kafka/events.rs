@@ -1,0 +1,95 @@
+//! Events on a topic: in order, with their keys, and until the brokers have confirmed them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether_connect::sink::kafka::{EventKey, KafkaEvents, KafkaEventsOptions};
+use bellwether_detect::Severity;
+use bellwether_engine::{ChangeKind, Event};
+use bellwether_runtime::EventSink;
+use rdkafka::types::RDKafkaRespErr;
+
+use super::topic::Cluster;
+use crate::support::{PATIENCE, event, until};
+
+const TOPIC: &str = "events";
+
+fn options(cluster: &Cluster) -> KafkaEventsOptions {
+    KafkaEventsOptions {
+        name: "kafka".to_owned(),
+        cluster: cluster.address(),
+        topic: TOPIC.to_owned(),
+        key: EventKey::Series,
+        severity: Severity::Warning,
+        queue_events_max: 100,
+    }
+}
+
+fn events(count: usize) -> Vec<Arc<Event>> {
+    let event = |number| event(&format!("host-{number}"), ChangeKind::Firing, Severity::Warning);
+    (0..count).map(event).map(Arc::new).collect()
+}
+
+#[tokio::test]
+async fn events_are_in_the_topic_in_order_with_their_keys() {
+    let cluster = Cluster::start(1);
+    let sink = KafkaEvents::start(options(&cluster)).unwrap();
+    let all = events(20);
+    all.iter().for_each(|event| sink.publish(event));
+    sink.publish(&Arc::new(event("quiet", ChangeKind::Noticed, Severity::Info)));
+    sink.close(PATIENCE);
+    let records = cluster.read_all(TOPIC, 20);
+    for (record, event) in records.iter().zip(&all) {
+        assert_eq!(record.key.as_deref(), Some(event.fingerprint.to_string().as_bytes()));
+        let read: Event = serde_json::from_slice(record.value.as_ref().unwrap()).unwrap();
+        assert_eq!(read, **event);
+    }
+    let stats = sink.stats();
+    assert_eq!((stats.delivered_events, stats.dropped_events, stats.waiting_events), (20, 0, 0));
+}
+
+#[tokio::test]
+async fn the_key_may_be_that_of_the_episode_or_of_the_event() {
+    let cluster = Cluster::start(1);
+    let all = events(1);
+    for key in [EventKey::Episode, EventKey::Event] {
+        let sink = KafkaEvents::start(KafkaEventsOptions { key, ..options(&cluster) }).unwrap();
+        sink.publish(&all[0]);
+        sink.close(PATIENCE);
+    }
+    let keys: Vec<_> = cluster.read_all(TOPIC, 2).into_iter().map(|record| record.key).collect();
+    let (episode, event) = (all[0].episode_id.to_string(), all[0].id.clone());
+    assert_eq!(keys, [Some(episode.into_bytes()), Some(event.into_bytes())]);
+}
+
+#[tokio::test]
+async fn what_the_topic_refuses_is_produced_again() {
+    let cluster = Cluster::start(1);
+    cluster.refuse(TOPIC, RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    let sink = KafkaEvents::start(options(&cluster)).unwrap();
+    let all = events(3);
+    all.iter().for_each(|event| sink.publish(event));
+    until("it fails", || sink.stats().failures_in_a_row > 0).await;
+    assert!(sink.stats().last_error.is_some());
+    assert_eq!(sink.undelivered(), all);
+    cluster.refuse(TOPIC, RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    until("all are delivered", || sink.stats().delivered_events == 3).await;
+    assert!(sink.undelivered().is_empty() && sink.stats().last_error.is_none());
+    sink.close(PATIENCE);
+    assert_eq!(cluster.read_all(TOPIC, 3).len(), 3);
+}
+
+#[tokio::test]
+async fn while_brokers_are_away_events_wait_and_the_end_gives_them_up() {
+    let cluster = Cluster::start(1);
+    cluster.down();
+    let sink =
+        KafkaEvents::start(KafkaEventsOptions { queue_events_max: 2, ..options(&cluster) }).unwrap();
+    let all = events(3);
+    all.iter().for_each(|event| sink.publish(event));
+    assert_eq!(sink.undelivered(), all[..2]);
+    assert_eq!(sink.stats().dropped_events, 1);
+    sink.close(Duration::from_millis(50));
+    let stats = sink.stats();
+    assert_eq!((stats.delivered_events, stats.dropped_events, stats.waiting_events), (0, 3, 0));
+}
