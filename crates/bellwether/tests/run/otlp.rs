@@ -79,7 +79,7 @@ fn what_an_exporter_sends_is_watched_and_comes_back_after_a_crash() {
     drop(server);
     let mut server = Server::start(dir.path(), "");
     assert_eq!(watched(&server), expected);
-    server.terminate();
+    assert!(server.terminate().success());
 
     // And the journal gives the same again and again, however its requests are cut.
     let mut verify = Command::new(env!("CARGO_BIN_EXE_bellwether"));
