@@ -6,6 +6,7 @@
 mod broker;
 mod journal;
 mod records;
+mod throughput;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,10 +1,14 @@
 //! A producer that says of each record what became of it, in the order in which it knows.
 
+use std::time::Duration;
+
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, DeliveryResult, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{
+    BaseRecord, DeliveryResult, Producer as _, ProducerContext, ThreadedProducer,
+};
 
 use super::client::{ClientError, Cluster, Role, describe};
 use crate::text::printable;
@@ -70,6 +74,11 @@ impl<T: Send + Sync + 'static> Producer<T> {
             record = record.timestamp(timestamp_ms);
         }
         self.0.send(record).map_err(|(error, _)| Undelivered::new(&error))
+    }
+
+    /// Waits until all is delivered, for `limit` at the most; whether it is.
+    pub(crate) fn flush(&self, limit: Duration) -> bool {
+        self.0.flush(limit).is_ok()
     }
 }
 

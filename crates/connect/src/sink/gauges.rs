@@ -9,6 +9,8 @@
 //!           └▶ shown()
 //! ```
 //!
+//! A topic of Kafka gets every reading as well (`topic`), as far as librdkafka's queue has room.
+//!
 //! Within a gauge timestamps strictly increase, whatever comes in: news that is not newer than what was
 //! sent is dropped, and a series that ends is remembered for a while in case it comes back.
 //!
@@ -28,6 +30,8 @@ mod naming;
 mod options;
 mod queue;
 mod target;
+#[cfg(feature = "kafka")]
+mod topic;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +46,8 @@ use board::{Board, Point};
 pub use naming::{GAUGE_NAMES, gauge_values};
 pub use options::{GaugesError, GaugesOptions};
 use target::Target;
+#[cfg(feature = "kafka")]
+pub use topic::TopicOptions;
 
 /// The wall clock, in milliseconds since the Unix epoch.
 type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -53,6 +59,8 @@ pub struct Gauges {
     state: Mutex<State>,
     /// In configured order.
     targets: Vec<Arc<Target>>,
+    #[cfg(feature = "kafka")]
+    topic: Option<Arc<topic::Topic>>,
     tasks: Mutex<JoinSet<()>>,
     stop: CancellationToken,
 }
@@ -96,12 +104,18 @@ impl Gauges {
         for target in &targets {
             tasks.spawn_on(Arc::clone(target).run(stop.clone()), &runtime);
         }
+        #[cfg(feature = "kafka")]
+        let topic = options.topic.as_ref().map(|topic| {
+            topic::Topic::start(topic, options.queue_samples_max, Arc::clone(&clock)).map(Arc::new)
+        });
         let board = Board::new(options.series_max, options.stale_after_ms);
         Ok(Self {
             clock,
             options,
             state: Mutex::new(State { board, points: Vec::new(), open: true }),
             targets,
+            #[cfg(feature = "kafka")]
+            topic: topic.transpose()?,
             tasks: Mutex::new(tasks),
             stop,
         })
@@ -127,6 +141,10 @@ impl Gauges {
             for target in &self.targets {
                 target.publish(points);
             }
+            #[cfg(feature = "kafka")]
+            if let Some(topic) = &self.topic {
+                topic.publish(points);
+            }
             points.clear();
         }
     }
@@ -144,7 +162,10 @@ impl Gauges {
 
     /// How the gauges and each target are doing.
     pub fn stats(&self) -> GaugesStats {
-        let targets = self.targets.iter().map(|target| target.stats()).collect();
+        let targets = self.targets.iter().map(|target| target.stats());
+        #[cfg(feature = "kafka")]
+        let targets = targets.chain(self.topic.iter().map(|topic| topic.stats()));
+        let targets = targets.collect();
         let board = &self.state.lock().board;
         GaugesStats {
             series: board.len(),
@@ -168,11 +189,22 @@ impl Gauges {
             self.enqueue(points);
         }
         self.stop.cancel();
+        #[cfg(feature = "kafka")]
+        let flushed = self
+            .topic
+            .clone()
+            .map(|topic| tokio::task::spawn_blocking(move || topic.flush(deadline)));
         let mut tasks = std::mem::take(&mut *self.tasks.lock());
         let all_ended = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(deadline, all_ended).await.is_err() {
             tracing::warn!("not every remote-write target took the last gauges in time");
             tasks.shutdown().await;
+        }
+        #[cfg(feature = "kafka")]
+        if let Some(flushed) = flushed
+            && !flushed.await.unwrap_or_default()
+        {
+            tracing::warn!("the topic did not take the last gauges in time");
         }
     }
 }
@@ -199,14 +231,14 @@ pub struct GaugesStats {
     pub refused_series_total: u64,
     /// News dropped because it was not newer than what was sent of its series.
     pub out_of_order_total: u64,
-    /// Each target, in configured order.
+    /// Each target, in configured order, and the topic last.
     pub targets: Vec<TargetStats>,
 }
 
 /// How one target is doing; counters are since the start.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TargetStats {
-    /// The URL without its query.
+    /// The URL without its query; of a topic `kafka:` and its name.
     pub url: String,
     /// Samples taken by the target, stale markers included.
     pub sent_samples: u64,

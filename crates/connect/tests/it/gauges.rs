@@ -133,7 +133,7 @@ fn surprise_of(instance: &str) -> String {
 }
 
 /// News of `instance`; without a surprise it is the end.
-fn news(instance: &str, at_ms: i64, surprise: Option<f64>) -> Gauge {
+pub(crate) fn news(instance: &str, at_ms: i64, surprise: Option<f64>) -> Gauge {
     let labels = LabelSet::from_pairs([("__name__", "load"), ("instance", instance)]).unwrap();
     let reading = |surprise| GaugeReading { surprise, expected: 2.0, lower: 1.0, upper: 3.0 };
     Gauge {

@@ -2,6 +2,7 @@
 
 mod engine;
 mod events;
+mod gauges;
 mod topic;
 
 use std::sync::Arc;

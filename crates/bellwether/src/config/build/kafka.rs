@@ -8,24 +8,26 @@ use crate::config::{KafkaConfig, KafkaEventsConfig};
 
 #[cfg(not(feature = "kafka"))]
 impl Builder<'_, '_> {
-    /// What is asked for is not part of this program.
     pub(super) fn kafka(&mut self, raw: Option<&RawKafka>, _: &Limits) -> Option<KafkaConfig> {
-        raw?;
-        let mend = "remove it, or build with the cargo feature `kafka`";
-        self.faults.value("kafka", "this bellwether was built without Kafka", mend);
+        self.no_kafka("kafka", raw.is_some());
         None
     }
 
-    /// As with topics that are read.
     pub(super) fn kafka_events(
         &mut self,
         raw: Option<&RawKafkaEvents>,
         _: usize,
     ) -> Option<KafkaEventsConfig> {
-        raw?;
-        let mend = "remove it, or build with the cargo feature `kafka`";
-        self.faults.value("sinks.kafka", "this bellwether was built without Kafka", mend);
+        self.no_kafka("sinks.kafka", raw.is_some());
         None
+    }
+
+    /// What is asked for is not part of this program.
+    pub(super) fn no_kafka(&mut self, field: &str, is_asked_for: bool) {
+        if is_asked_for {
+            let mend = "remove it, or build with the cargo feature `kafka`";
+            self.faults.value(field, "this bellwether was built without Kafka", mend);
+        }
     }
 }
 
@@ -35,6 +37,7 @@ mod with_kafka {
     use std::time::Duration;
 
     use bellwether_connect::kafka::{ClientError, Cluster, is_topic};
+    use bellwether_connect::sink::gauges::TopicOptions;
     use bellwether_connect::sink::kafka::{EventKey, KafkaEventsOptions};
     use bellwether_connect::source::kafka::{KafkaOptions, KafkaOptionsError, StartAt, TenantFrom};
     use bellwether_connect::{Secret, kafka};
@@ -42,7 +45,7 @@ mod with_kafka {
 
     use super::{Builder, KafkaConfig, KafkaEventsConfig, Limits, RawKafka, RawKafkaEvents};
     use crate::config::fault::join;
-    use crate::config::raw::{RawEventKey, RawMessage, RawStart, RawTenantFrom};
+    use crate::config::raw::{RawEventKey, RawKafkaGauges, RawMessage, RawStart, RawTenantFrom};
 
     impl Builder<'_, '_> {
         /// What is read, if anything is. `limits` bound what a record may hold.
@@ -109,16 +112,11 @@ mod with_kafka {
             let raw = raw?;
             let properties = (&raw.properties, &raw.properties_files);
             let cluster = self.cluster("sinks.kafka", &raw.brokers, properties);
-            let topic = raw.topic.as_deref().unwrap_or_default();
-            if !is_topic(topic) {
-                let mend = "name one, for example `topic: bellwether-events`: letters, digits, `.`, `_` and `-`";
-                self.faults.value("sinks.kafka.topic", "this is not the name of a topic", mend);
-                return None;
-            }
+            let topic = self.topic("sinks.kafka.topic", raw.topic.as_deref());
             Some(KafkaEventsOptions {
                 name: "kafka".to_owned(),
                 cluster: cluster?,
-                topic: topic.to_owned(),
+                topic: topic?,
                 key: match raw.key {
                     RawEventKey::Series => EventKey::Series,
                     RawEventKey::Episode => EventKey::Episode,
@@ -127,6 +125,29 @@ mod with_kafka {
                 severity: raw.severity.into(),
                 queue_events_max,
             })
+        }
+
+        /// The topic that gauges go to, if there is one.
+        pub(in super::super) fn kafka_gauges(
+            &mut self,
+            raw: Option<&RawKafkaGauges>,
+        ) -> Option<TopicOptions> {
+            let raw = raw?;
+            let properties = (&raw.properties, &raw.properties_files);
+            let cluster = self.cluster("gauges.kafka", &raw.brokers, properties);
+            let topic = self.topic("gauges.kafka.topic", raw.topic.as_deref());
+            Some(TopicOptions { cluster: cluster?, topic: topic? })
+        }
+
+        /// The name of a topic that is produced to.
+        fn topic(&mut self, field: &str, name: Option<&str>) -> Option<String> {
+            let name = name.unwrap_or_default();
+            if is_topic(name) {
+                return Some(name.to_owned());
+            }
+            let mend = "name one, for example `topic: bellwether-events`: letters, digits, `.`, `_` and `-`";
+            self.faults.value(field, "this is not the name of a topic", mend);
+            None
         }
 
         /// How the cluster is reached that stands under `field`; `None` if librdkafka would not have it.

@@ -25,6 +25,10 @@ const WEBHOOK: Kind = Kind {
 
 impl Builder<'_, '_> {
     pub(super) fn gauges(&mut self, raw: &RawGauges) -> GaugesOptions {
+        #[cfg(feature = "kafka")]
+        let topic = self.kafka_gauges(raw.kafka.as_ref());
+        #[cfg(not(feature = "kafka"))]
+        self.no_kafka("gauges.kafka", raw.kafka.is_some());
         GaugesOptions {
             series_max: raw.series_max,
             stale_after_ms: raw.stale_after.ms(),
@@ -33,6 +37,8 @@ impl Builder<'_, '_> {
             queue_samples_max: raw.queue_samples_max,
             timeout_ms: raw.timeout.ms() as u64,
             targets: self.endpoints("gauges.remote_write", REMOTE_WRITE, &raw.remote_write),
+            #[cfg(feature = "kafka")]
+            topic,
         }
     }
 

@@ -4,7 +4,7 @@ use bellwether_connect::sink::gauges::GaugesOptions;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RawEndpoint;
+use super::{RawEndpoint, RawKafkaGauges};
 use crate::config::text::DurationText;
 
 /// What was expected of series and how surprising they were, as metrics.
@@ -38,6 +38,8 @@ pub(in crate::config) struct RawGauges {
     /// `http://prometheus:9090/api/v1/write`. Without one they are on `GET /metrics` only.
     #[schemars(length(max = 4))]
     pub remote_write: Vec<RawEndpoint>,
+    /// A topic of Kafka that gets every sample as JSON. Off without this key.
+    pub kafka: Option<RawKafkaGauges>,
 }
 
 impl Default for RawGauges {
@@ -52,6 +54,7 @@ impl Default for RawGauges {
             queue_samples_max: options.queue_samples_max,
             timeout: DurationText::from_ms(options.timeout_ms as i64),
             remote_write: Vec::new(),
+            kafka: None,
         }
     }
 }

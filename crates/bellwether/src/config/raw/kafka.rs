@@ -121,6 +121,25 @@ impl Default for RawKafkaEvents {
     }
 }
 
+/// A topic of Kafka that gets the gauges.
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "KafkaGauges", extend("required" = ["brokers", "topic"]))]
+pub(in crate::config) struct RawKafkaGauges {
+    /// Some of the brokers as `host:port`; they name the others.
+    #[schemars(length(max = 100), example = ["kafka:9092"])]
+    pub brokers: Vec<String>,
+    /// The topic.
+    #[schemars(example = &"bellwether-gauges")]
+    pub topic: Option<String>,
+    /// Properties of librdkafka, which win over ours, but for those on which it rests that nothing is lost. No report shows
+    /// their values.
+    #[schemars(with = "BTreeMap<String, SecretText>")]
+    pub properties: BTreeMap<String, Secret>,
+    /// Files with the values of such properties. Relative to the folder of this file.
+    pub properties_files: BTreeMap<String, String>,
+}
+
 /// What the key of a record is.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

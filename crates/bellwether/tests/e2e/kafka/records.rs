@@ -1,6 +1,6 @@
 //! What is in the topics, and who writes and reads it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bellwether_series::{LabelSet, Timestamp};
 use bellwether_wire::remote_write::{RawSample, WriteRequestBuilder};
@@ -138,6 +138,20 @@ impl Clients {
     pub(super) fn read(&self, topic: &str, count: usize) -> Vec<ReadRecord> {
         assert_eq!(self.end_of(topic, 0), count as i64, "records of {topic}");
         self.read_from(topic, 0, Offset::Beginning, count)
+    }
+
+    /// How long it takes to read `count` records of all partitions, from the first one on, and to look at none.
+    pub(super) fn read_as_fast_as_possible(&self, topic: &str, count: u64) -> Duration {
+        let consumer = self.consumer();
+        let mut list = TopicPartitionList::new();
+        for partition in 0..PARTITIONS {
+            list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        consumer.poll(PATIENCE).expect("a record").unwrap();
+        let started = Instant::now();
+        (1..count).for_each(|_| drop(consumer.poll(PATIENCE).expect("another record").unwrap()));
+        started.elapsed()
     }
 
     /// The values of all events.

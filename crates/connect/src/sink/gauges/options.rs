@@ -22,6 +22,9 @@ pub struct GaugesOptions {
     pub timeout_ms: u64,
     /// Remote-write receivers, by the whole URL; each gets every sample.
     pub targets: Vec<Endpoint>,
+    /// A topic of Kafka that gets every sample, too.
+    #[cfg(feature = "kafka")]
+    pub topic: Option<super::TopicOptions>,
 }
 
 impl Default for GaugesOptions {
@@ -34,6 +37,8 @@ impl Default for GaugesOptions {
             queue_samples_max: 100_000,
             timeout_ms: 30_000,
             targets: Vec::new(),
+            #[cfg(feature = "kafka")]
+            topic: None,
         }
     }
 }
@@ -50,6 +55,10 @@ pub enum GaugesError {
         /// What is wrong with it.
         source: EndpointError,
     },
+    /// The topic cannot be produced to.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Topic(#[from] crate::kafka::ClientError),
     /// A number is out of range.
     #[error("option is out of range: option=`{option}`")]
     OutOfRange {

@@ -30,12 +30,18 @@ fn events(count: usize) -> Vec<Arc<Event>> {
     (0..count).map(event).map(Arc::new).collect()
 }
 
+fn publish(sink: &KafkaEvents, events: &[Arc<Event>]) {
+    for event in events {
+        sink.publish(event);
+    }
+}
+
 #[tokio::test]
 async fn events_are_in_the_topic_in_order_with_their_keys() {
     let cluster = Cluster::start(1);
     let sink = KafkaEvents::start(options(&cluster)).unwrap();
     let all = events(20);
-    all.iter().for_each(|event| sink.publish(event));
+    publish(&sink, &all);
     sink.publish(&Arc::new(event("quiet", ChangeKind::Noticed, Severity::Info)));
     sink.close(PATIENCE);
     let records = cluster.read_all(TOPIC, 20);
@@ -68,7 +74,7 @@ async fn what_the_topic_refuses_is_produced_again() {
     cluster.refuse(TOPIC, RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     let sink = KafkaEvents::start(options(&cluster)).unwrap();
     let all = events(3);
-    all.iter().for_each(|event| sink.publish(event));
+    publish(&sink, &all);
     until("it fails", || sink.stats().failures_in_a_row > 0).await;
     assert!(sink.stats().last_error.is_some());
     assert_eq!(sink.undelivered(), all);
@@ -83,10 +89,10 @@ async fn what_the_topic_refuses_is_produced_again() {
 async fn while_brokers_are_away_events_wait_and_the_end_gives_them_up() {
     let cluster = Cluster::start(1);
     cluster.down();
-    let sink =
-        KafkaEvents::start(KafkaEventsOptions { queue_events_max: 2, ..options(&cluster) }).unwrap();
+    let sink = KafkaEvents::start(KafkaEventsOptions { queue_events_max: 2, ..options(&cluster) })
+        .unwrap();
     let all = events(3);
-    all.iter().for_each(|event| sink.publish(event));
+    publish(&sink, &all);
     assert_eq!(sink.undelivered(), all[..2]);
     assert_eq!(sink.stats().dropped_events, 1);
     sink.close(Duration::from_millis(50));

@@ -43,11 +43,11 @@ pub(super) struct ReadRecord {
 }
 
 impl Cluster {
-    /// With `partitions` of the topic, and one of dead letters and of events each.
+    /// With `partitions` of the topic, and one of dead letters, of events and of gauges each.
     pub(super) fn start(partitions: i32) -> Self {
         let mock = MockCluster::new(1).unwrap();
         mock.create_topic(TOPIC, partitions, 1).unwrap();
-        for topic in ["dead", "events"] {
+        for topic in ["dead", "events", "gauges"] {
             mock.create_topic(topic, 1, 1).unwrap();
         }
         let producer = ClientConfig::new()

@@ -1,0 +1,90 @@
+//! How fast a topic is read, judged and journaled, beside how fast it is read and nothing is done with it.
+
+use std::time::{Duration, Instant};
+
+use bellwether_series::{LabelSet, Timestamp};
+use bellwether_wire::remote_write::{RawSample, WriteRequestBuilder};
+
+use super::{Broker, Clients, PARTITIONS};
+use crate::bellwether::Bellwether;
+use crate::exposition::total;
+use crate::poll::{seconds, until};
+
+/// Samples of a record, each of another series.
+const SAMPLES: u64 = 500;
+/// Records of one partition for one minute: 20,000 series in all.
+const RECORDS: u64 = 10;
+/// Minutes: 4 million samples.
+const MINUTES: u64 = 200;
+const START_MS: i64 = 1_760_000_000_000;
+
+fn record(partition: i32, number: u64, minute: u64) -> Vec<u8> {
+    let mut builder = WriteRequestBuilder::default();
+    for sample in 0..SAMPLES {
+        let [instance, handler, code, number] = [
+            format!("host-{partition}-{number}"),
+            format!("/api/v1/{}", sample % 50),
+            (200 + sample % 7).to_string(),
+            sample.to_string(),
+        ];
+        let labels = LabelSet::from_pairs([
+            ("__name__", "request_load"),
+            ("instance", instance.as_str()),
+            ("handler", handler.as_str()),
+            ("code", code.as_str()),
+            ("number", number.as_str()),
+            ("job", "shop"),
+            ("cluster", "one"),
+            ("environment", "production"),
+        ]);
+        let noise = (minute * 7919 + sample * 104_729) % 101;
+        let timestamp = Timestamp::from_ms(START_MS + minute as i64 * 60_000);
+        let value = 100.0 + noise as f64 / 10.0;
+        builder.series(&labels.unwrap(), &[RawSample { timestamp, value }]);
+    }
+    builder.encode()
+}
+
+#[test]
+#[ignore = "a measurement: run it alone, in a release build"]
+fn samples_a_second_beside_bare_consumption() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(dir.path());
+    let clients = Clients::new(&broker);
+    clients.create_topics();
+    let mut bytes = 0;
+    for minute in 0..MINUTES {
+        for partition in 0..PARTITIONS {
+            for number in 0..RECORDS {
+                let record = record(partition, number, minute);
+                bytes += record.len();
+                clients.produce(partition, &record);
+            }
+        }
+        clients.flush();
+    }
+    let records = MINUTES * RECORDS * PARTITIONS as u64;
+    let samples = records * SAMPLES;
+    let per_second = |took: Duration| samples as f64 / took.as_secs_f64();
+
+    let bare = clients.read_as_fast_as_possible("metrics", records);
+    let configuration = super::configuration(&broker).replace("json_lines: {}", "stdout: off");
+    let bellwether = Bellwether::configured(dir.path(), &configuration);
+    let taken = |figure: &str| total(&bellwether.metrics(), figure) as u64;
+    // From the first record on: joining the group is no part of it.
+    until(seconds(60), "the first record", || {
+        (taken("bellwether_kafka_records_total") > 0).then_some(())
+    });
+    let (started, before) = (Instant::now(), taken("bellwether_kafka_samples_accepted_total"));
+    until(seconds(600), "all records to be taken", || {
+        (taken("bellwether_kafka_records_taken_total") >= records).then_some(())
+    });
+    let took = started.elapsed().mul_f64(samples as f64 / (samples - before) as f64);
+    println!(
+        "{records} records of {SAMPLES} samples, {} bytes each: bare {:.0} samples/s, to the verdict {:.0} samples/s, {:.0} %",
+        bytes as u64 / records,
+        per_second(bare),
+        per_second(took),
+        100.0 * per_second(took) / per_second(bare),
+    );
+}
