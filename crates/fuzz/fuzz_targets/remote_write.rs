@@ -1,7 +1,11 @@
-//! A request body, first as it would arrive (compressed), then as if it had been decompressed.
+//! A request body, first as it would arrive (compressed), then as if it had been decompressed, of 1.0 and of 2.0.
 #![no_main]
 
+#[path = "shared/walk.rs"]
+mod walk;
+
 use bellwether_series::{LabelLimits, LabelSet};
+use bellwether_wire::Message;
 use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
 use libfuzzer_sys::fuzz_target;
 
@@ -11,6 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
         walk(body, &limits);
     }
     walk(bytes.to_vec(), &limits);
+    walk::walk(Message::RemoteWrite2, bytes);
 });
 
 /// Decodes `body` and looks at everything it gives out.

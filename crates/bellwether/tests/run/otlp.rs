@@ -1,6 +1,7 @@
 //! OpenTelemetry metrics: what an exporter sends becomes series, and is there again after a crash.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
@@ -76,8 +77,16 @@ fn what_an_exporter_sends_is_watched_and_comes_back_after_a_crash() {
 
     // Dropping it kills it: nothing is left but the journal.
     drop(server);
-    let server = Server::start(dir.path(), "");
+    let mut server = Server::start(dir.path(), "");
     assert_eq!(watched(&server), expected);
+    assert!(server.terminate().success());
+
+    // And the journal gives the same again and again, however its requests are cut.
+    let mut verify = Command::new(env!("CARGO_BIN_EXE_bellwether"));
+    let output =
+        verify.current_dir(dir.path()).args(["replay", "--verify", "data"]).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&said));
 }
 
 #[test]

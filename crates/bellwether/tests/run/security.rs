@@ -233,6 +233,10 @@ fn no_secret_comes_out_anywhere() {
     let mut shown = format!("{checked:?}");
     let (mut process, address) = start(dir.path());
     let client = Client::new(address, &authority);
+    // It listens before it has looked what there is to recover.
+    until(seconds(20), "readiness", || {
+        (client.send(client.request("GET", "/ready")).ok()?.0 == 200).then_some(())
+    });
 
     let mut values = steady(LEARNED);
     values.extend([400.0; 10]);

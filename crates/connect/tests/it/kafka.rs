@@ -7,7 +7,11 @@ mod topic;
 
 use std::sync::Arc;
 
-use bellwether_connect::source::kafka::{KafkaOptions, KafkaSource, POISON_REASONS, StartAt};
+use axum::http::HeaderName;
+use bellwether_connect::source::kafka::{
+    KafkaOptions, KafkaSource, POISON_REASONS, StartAt, TenantFrom,
+};
+use bellwether_connect::source::receiver::{TenantAccess, TenantOptions};
 use bellwether_runtime::{Offsets, SubmitError};
 use bellwether_series::Timestamp;
 use rdkafka::types::RDKafkaRespErr;
@@ -150,6 +154,37 @@ async fn without_a_dead_letter_topic_poison_is_counted_and_the_stream_goes_on() 
     until("all are taken", || engine.taken().len() == 20).await;
     assert_eq!(engine.taken_of(0), (0..20).collect::<Vec<_>>());
     assert_eq!(source.stats().figures().poison.iter().sum::<u64>(), 10);
+}
+
+#[tokio::test]
+async fn records_are_of_the_tenant_that_their_key_names_and_of_no_other() {
+    let cluster = Cluster::start(1);
+    let keys: [&[u8]; 3] = [b"shop", b"open", b"other"];
+    for offset in 0..60 {
+        let key = keys[offset % keys.len()];
+        // Of each third record nobody knows whose it is.
+        cluster.produce_with(0, Some(key), Some(&body(offset as i64)), &[]);
+    }
+    let access = TenantAccess { users: [].into(), requests_max: 1, share_percent: 50 };
+    let tenants = TenantOptions {
+        header: HeaderName::from_static("x-scope-orgid"),
+        default: None,
+        tenants: ["open", "shop"].map(|name| (name.into(), access.clone())).into(),
+    };
+    let engine = FakeEngine::standing_at(&[]);
+    let options = KafkaOptions { tenant_from: TenantFrom::Key, ..cluster.options() };
+    let ingest = Arc::clone(&engine) as _;
+    let source =
+        KafkaSource::start(options, Some(tenants), &Offsets::default(), ingest, || NOW).unwrap();
+    until("all are taken", || engine.taken().len() == 60).await;
+    assert_eq!(engine.taken_of(0), (0..60).collect::<Vec<_>>());
+    for (offset, taken) in engine.taken().iter().enumerate() {
+        let expected = ["shop", "open", "open"][offset % keys.len()];
+        assert_eq!((taken.tenant.as_deref(), taken.is_empty), (Some(expected), offset % 3 == 2));
+    }
+    let tenant = POISON_REASONS.iter().position(|&reason| reason == "tenant").unwrap();
+    let poison = source.stats().figures().poison;
+    assert_eq!((poison[tenant], poison.iter().sum::<u64>()), (20, 20));
 }
 
 #[tokio::test]

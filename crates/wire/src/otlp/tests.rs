@@ -190,9 +190,7 @@ fn a_point_without_a_recorded_value_ends_its_series() {
     ] {
         assert!(request.sample_count() > 0 && request.invalid_points().is_empty());
         let mut samples = request.series().flat_map(|series| series.samples);
-        assert!(
-            samples.all(|sample| sample.value.to_bits() == STALE_NAN_BITS || sample.value == 0.0)
-        );
+        assert!(samples.all(|sample| sample.value.to_bits() == STALE_NAN_BITS));
     }
 }
 
@@ -203,6 +201,16 @@ fn labels_of_the_resource_win_and_attributes_that_become_one_label_are_joined() 
         "attributes": [text("job", "other"), text("a.b", "2"), text("a_b", "1"), text("", "x"), text("c", "")] }] } }),
     );
     assert_eq!(shown(&request), [named(r#"x{a_b="1;2",job="shop"}"#, 1.0)]);
+}
+
+#[test]
+fn of_an_attribute_that_a_resource_says_twice_the_first_counts() {
+    let attributes =
+        json!([text("host.name", "a"), text("host.name", "b"), text("service.name", "s")]);
+    let point = json!({ "timeUnixNano": AT_NS, "asInt": 1 });
+    let metrics = json!([{ "name": "x", "gauge": { "dataPoints": [point] } }]);
+    let request = decode(&request(&attributes, &metrics));
+    assert_eq!(shown(&request), [named(r#"x{host_name="a",job="s"}"#, 1.0)]);
 }
 
 #[test]

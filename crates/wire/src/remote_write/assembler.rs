@@ -13,7 +13,8 @@ use super::{DecodeError, Limits, MetricType, RawSample, WriteRequest};
 /// How many times the bytes of labels that a request may hold are written at most while it is read.
 const WRITTEN_PER_HELD: usize = 8;
 
-/// A request that grows sample by sample, within the limits of one.
+/// A request that grows sample by sample, within the limits of one. Series are bounded by their samples: most formats have no
+/// message of a series that could be counted.
 ///
 /// In most formats labels are said once for many samples, so a small body may mean a lot of them: what is written for all series
 /// together is limited like a body that is decompressed.
@@ -22,7 +23,6 @@ pub(crate) struct Assembler {
     labels_bytes_max: usize,
     /// Of labels, those included that were written only to see that they are those of the series before: time is spent on them.
     written_bytes: usize,
-    series_left: Budget,
     samples_left: Budget,
     objects_left: Budget,
     request: WriteRequest,
@@ -34,7 +34,6 @@ impl Assembler {
         Self {
             labels_bytes_max: limits.decoded_bytes_max.min(BODY_BYTES_MAX),
             written_bytes: 0,
-            series_left: Budget::new("series", limits.series_max),
             samples_left: Budget::new("samples", limits.samples_max),
             objects_left: Budget::new("messages", limits.objects_max),
             request: WriteRequest { body_bytes, ..WriteRequest::default() },
@@ -85,7 +84,6 @@ impl Assembler {
             bytes.truncate(start);
             series.samples = Span::new(series.samples.range().start..end);
         } else {
-            self.series_left.take(offset)?;
             let labels = Span::new(start..bytes.len());
             let samples = Span::new(end - samples.len()..end);
             self.request.series.push(SeriesSpan { labels, samples });
@@ -239,9 +237,8 @@ mod tests {
             Limits { series_max: 2, samples_max: 3, decoded_bytes_max: bytes, ..Limits::default() };
         assert!(assemble(&names, &at_most).is_ok());
         let refused = |limits: Limits| assemble(&names, &limits).unwrap_err();
-        let too_many = |what, limit| DecodeError::TooManyObjects { what, limit, offset: 2 };
-        assert_eq!(refused(Limits { series_max: 1, ..at_most.clone() }), too_many("series", 1));
-        assert_eq!(refused(Limits { samples_max: 2, ..at_most.clone() }), too_many("samples", 2));
+        let too_many = DecodeError::TooManyObjects { what: "samples", limit: 2, offset: 2 };
+        assert_eq!(refused(Limits { samples_max: 2, ..at_most.clone() }), too_many);
         let limit_bytes = bytes - 1;
         assert_eq!(
             refused(Limits { decoded_bytes_max: limit_bytes, ..at_most }),

@@ -9,7 +9,7 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Largest body after decompression, in bytes; more than 2 GiB has no effect.
     pub decoded_bytes_max: usize,
-    /// Most `TimeSeries` messages, with or without samples.
+    /// Most `TimeSeries` messages, with or without samples; formats without such messages are bounded by their samples.
     pub series_max: usize,
     /// Most samples of all series together.
     pub samples_max: usize,

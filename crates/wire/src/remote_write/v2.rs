@@ -8,6 +8,7 @@
 
 use bellwether_series::METRIC_NAME;
 
+use super::budget::Budget;
 use super::decode::read_sample;
 use super::label_buffer::{LabelBuffer, SameName};
 use super::reader::{Reader, bytes_tag, varint_tag};
@@ -52,12 +53,14 @@ pub(crate) fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, Decod
         labels: LabelBuffer::default(),
         samples: Vec::new(),
     };
+    let mut series_left = Budget::new("series", limits.series_max);
     decoder.read_symbols()?;
     let mut message = Reader::new(body);
     while !message.is_done() {
         let offset = message.at();
         match message.tag()? {
             TIMESERIES => {
+                series_left.take(offset)?;
                 decoder.assembler.object(offset)?;
                 decoder.read_series(message.message()?)?;
             }

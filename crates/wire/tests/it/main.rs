@@ -5,3 +5,4 @@ mod oracle;
 mod otlp;
 mod otlp_proto;
 mod proto;
+mod remote_write_2;

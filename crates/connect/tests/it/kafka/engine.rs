@@ -17,6 +17,7 @@ pub(super) struct Taken {
     pub(super) partition: i32,
     pub(super) offset: i64,
     pub(super) is_empty: bool,
+    pub(super) tenant: Option<Arc<str>>,
     /// The value of its first sample, or 0.
     pub(super) sample: i64,
 }
@@ -96,7 +97,8 @@ impl Ingest for FakeEngine {
                 let sample = samples.next().map(|sample| sample.value as i64);
                 let is_empty = sample.is_none();
                 let sample = sample.unwrap_or_default();
-                state.taken.push(Taken { partition, offset, is_empty, sample });
+                let tenant = request.tenant.clone();
+                state.taken.push(Taken { partition, offset, is_empty, tenant, sample });
                 let accepted_samples = request.write.sample_count() as u64;
                 Ok(Outcome { accepted_samples, ..Outcome::default() })
             }

@@ -150,6 +150,13 @@ fn what_takes_memory_is_counted() {
     // Five symbols, a series, two references and a sample.
     assert!(at_most(9).is_ok());
     assert_eq!(at_most(8).unwrap_err().reason(), "too_many_objects");
+    let limits = Limits { series_max: 1, ..Limits::default() };
+    assert!(decode(&body, &limits).is_ok());
+    let twice = [body, series(&[1, 2], b"")].concat();
+    assert!(matches!(
+        decode(&twice, &limits),
+        Err(DecodeError::TooManyObjects { what: "series", limit: 1, .. })
+    ));
 }
 
 #[test]

@@ -91,8 +91,11 @@ impl Worker {
         let Some(head) = line.head() else { return false };
         let offset = head.offset;
         let Some(letters) = &self.letters else {
-            self.count_poison(at, offset, poison);
-            return self.leave_out(at, line);
+            let has_turn = self.leave_out(at, line);
+            if has_turn {
+                self.count_poison(at, offset, poison);
+            }
+            return has_turn;
         };
         if Instant::now() < self.letters_due {
             return false;
