@@ -1,4 +1,4 @@
-"""Fails when a crate depends on one that it must not: the arrows of ARCHITECTURE.md.
+"""Fails when a crate depends on one that it must not: the arrows of ARCHITECTURE.md; and when anything is unsafe.
 
     series <- { wire, detect, signal } <- engine <- runtime <- eventlog <- { replay, connect } <- bellwether
 
@@ -6,6 +6,8 @@ Only normal dependencies count; tests may use what they like.
 """
 
 import json
+import pathlib
+import re
 import subprocess
 import sys
 
@@ -40,6 +42,10 @@ ONLY_IN = {
 }
 
 
+# The only file that may contain unsafe code: an instruction that accesses no memory.
+UNSAFE_IN = pathlib.Path("crates/series/src/prefetch.rs")
+
+
 def short(package):
     return package.removeprefix("bellwether-")
 
@@ -63,10 +69,21 @@ def faults_of(packages):
                 yield f"{name} must not use {used}: only {', '.join(sorted(ONLY_IN[used]))} may"
 
 
+def unsafe_of(root):
+    for folder in ["crates", "benches"]:
+        for path in sorted((root / folder).rglob("*.rs")):
+            if path.relative_to(root) == UNSAFE_IN:
+                continue
+            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+                if re.search(r"\bunsafe(_code)?\b", line.split("//")[0]):
+                    yield f"{path.relative_to(root)}:{number} is unsafe: only {UNSAFE_IN} may be"
+
+
 def main():
     command = ["cargo", "metadata", "--format-version=1", "--no-deps", "--locked"]
     packages = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["packages"]
-    faults = list(faults_of(packages))
+    root = pathlib.Path(__file__).resolve().parent.parent
+    faults = [*faults_of(packages), *unsafe_of(root)]
     for fault in faults:
         print(f"arrows: {fault}", file=sys.stderr)
     if faults:

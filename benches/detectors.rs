@@ -17,8 +17,8 @@ use bellwether_detect::seasonal_residual::SeasonalResidual;
 use bellwether_detect::subspace::{GroupSubspace, LagSubspace};
 use bellwether_detect::threshold::{self, RawParams, Threshold};
 use bellwether_detect::{
-    Bank, DeepDetector, Detector, DetectorSpec, Direction, GroupDetector, LocalTime, MinDeviation,
-    Observation, Tables,
+    Alone, Bank, DeepDetector, Detector, DetectorSpec, Direction, GroupDetector, LocalTime,
+    MinDeviation, Observation, Tables,
 };
 use bellwether_detect::{absent, changepoint, flatline, forecast, iqr, seasonal, zscore};
 use bellwether_detect::{scatter::Scatter, tail::Tail, trend::Trend};
@@ -145,7 +145,7 @@ fn base_tier(bench: &mut Bench<'_>) {
     bench.base("absent", &absent::Absent::new(absent::Params::default(), least));
     bench.base("scatter", &Scatter::new(least));
     bench.base("trend", &Trend::new(least));
-    let forecast = Forecast::new(forecast::Params::default(), least, tail.clone());
+    let forecast = Alone::new(Forecast(forecast::Params::default()), least, tail.clone());
     bench.base("forecast", &forecast);
     bench.base("exhaustion", &Exhaustion::new(ExhaustionParams::default(), least, tail));
     bench.base("threshold", &Threshold::new(limit));

@@ -6,8 +6,14 @@ use bellwether_wire::remote_write::{RawSample, WriteRequestBuilder, compress};
 
 /// Series a request, as Prometheus sends them.
 pub const BATCH: usize = 2000;
-/// Event time between two steps. Long, so that few steps are two days and every detector judges.
-pub const STEP_MS: i64 = 900_000;
+/// Event time between the first steps. Long, so that few steps are two days and every detector judges.
+const LONG_STEP_MS: i64 = 900_000;
+/// How many those are: a little over two days.
+const LONG_STEPS: usize = 200;
+/// Event time between the others.
+const STEP_MS: i64 = 60_000;
+/// Steps after which all detectors judge, and have got used to one a minute.
+pub const WARM_STEPS: usize = LONG_STEPS + 70;
 
 const START: Timestamp = Timestamp::from_ms(1_750_000_000_000);
 const METRICS: [&str; 20] = [
@@ -72,7 +78,7 @@ impl Fleet {
 
     /// When step `step` happened.
     pub fn at(step: usize) -> Timestamp {
-        START.plus_ms(step as i64 * STEP_MS)
+        START.plus_ms(since_start_ms(step))
     }
 
     /// The compressed requests of step `step`, one at a time.
@@ -113,10 +119,15 @@ fn labels(series: usize) -> LabelSet {
     LabelSet::from_pairs(pairs).unwrap_or_else(|error| unreachable!("{error}"))
 }
 
+fn since_start_ms(step: usize) -> i64 {
+    let long = step.min(LONG_STEPS) as i64;
+    long * LONG_STEP_MS + (step as i64 - long) * STEP_MS
+}
+
 /// Three decimals, as measured values have them.
 fn value(series: usize, step: usize) -> f64 {
     let base = 10.0 + (mix(series as u64) % 1_000_000) as f64 / 1000.0;
-    let days = (step as i64 * STEP_MS) as f64 / 86_400_000.0 + (series % 97) as f64 / 97.0;
+    let days = since_start_ms(step) as f64 / 86_400_000.0 + (series % 97) as f64 / 97.0;
     let wave = 1.0 + 0.3 * (std::f64::consts::TAU * days).sin();
     let bits = mix((series as u64) << 32 | step as u64);
     let noise: f64 = (0..4).map(|part| (bits >> (16 * part) & 0xffff) as f64 / 65536.0 - 0.5).sum();

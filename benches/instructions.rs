@@ -37,8 +37,8 @@ const FAULT_EVERY: usize = 997;
 const FAULT_SAMPLES: usize = 6;
 const FAULT_SIZE: f64 = 12.0;
 
-/// A sample and the record time at which it comes.
-type Arrival = (i64, Row);
+/// Samples that come together, and the record time at which they do.
+type Arrival = (i64, Vec<Row>);
 
 fn values(class: Null, seed: u64, fault_size: f64) -> Vec<f64> {
     let with_faults = |(step, value): (usize, f64)| {
@@ -56,12 +56,11 @@ fn arrivals(classes: &[Null], fault_size: f64) -> (Vec<Arrival>, usize) {
     let of = |step: usize| {
         let elapsed_ms = step as i64 * STEP_MS;
         let at = START.plus_ms(elapsed_ms);
-        let row = move |(slot, values): (usize, &Vec<f64>)| {
-            (elapsed_ms, Row { slot: slot as u32, at, value: values[step] })
-        };
-        all.iter().enumerate().map(row)
+        let row =
+            |(slot, values): (usize, &Vec<f64>)| Row { slot: slot as u32, at, value: values[step] };
+        (elapsed_ms, all.iter().enumerate().map(row).collect())
     };
-    ((0..WARM_STEPS + STEPS).flat_map(of).collect(), all.len())
+    ((0..WARM_STEPS + STEPS).map(of).collect(), all.len())
 }
 
 /// A partition that watches `series` gauges.
@@ -79,8 +78,8 @@ fn partition(settings: Settings, series: usize) -> Partition {
 
 #[inline(never)]
 fn judge_all(partition: &mut Partition, arrivals: &[Arrival], outputs: &mut Outputs) {
-    for &(elapsed_ms, row) in arrivals {
-        partition.step(elapsed_ms, Input::Sample(row), outputs);
+    for (elapsed_ms, rows) in arrivals {
+        partition.samples(*elapsed_ms, rows, outputs);
     }
 }
 
@@ -125,12 +124,10 @@ fn main() {
         return;
     }
     let (arrivals, series) = arrivals(&Null::CONTINUOUS, 0.0);
-    let (warm_up, counted) = arrivals.split_at(WARM_STEPS * series);
+    let (warm_up, counted) = arrivals.split_at(WARM_STEPS);
     let mut partition = partition(three_detectors(), series);
     let mut outputs = Outputs::default();
-    for &(elapsed_ms, row) in warm_up {
-        partition.step(elapsed_ms, Input::Sample(row), &mut outputs);
-    }
+    judge_all(&mut partition, warm_up, &mut outputs);
     outputs.clear();
     judge_all(black_box(&mut partition), black_box(counted), black_box(&mut outputs));
     println!("{} samples judged, {} events", outputs.counts.judged, outputs.events.len());

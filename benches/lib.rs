@@ -11,7 +11,7 @@ mod trial;
 mod warm;
 
 pub use bare::bare_decode;
-pub use fleet::{BATCH, Fleet, STEP_MS};
+pub use fleet::{BATCH, Fleet, WARM_STEPS};
 pub use nulls::{Noise, Null};
 pub use process::{cpu_ns, resident_bytes};
 pub use shares::Shares;

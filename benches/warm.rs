@@ -6,10 +6,7 @@ use bellwether_detect::DetectorName;
 use bellwether_engine::{DeepTier, Engine, Outputs, Record, RecordBody, Settings};
 use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
 
-use crate::{Fleet, STEP_MS};
-
-/// Steps after which all detectors judge: a little over two days.
-const WARM_STEPS: usize = 200;
+use crate::{Fleet, WARM_STEPS};
 
 /// Default settings without the deep tier.
 pub fn base_tier() -> Settings {
@@ -35,15 +32,9 @@ pub struct WarmEngine {
 }
 
 impl WarmEngine {
-    /// An engine of [`three_detectors`] that has seen 200 steps of `fleet`. Times of the alert policy are
-    /// stretched, so that as many steps pass as in a fleet that is scraped once a minute.
+    /// An engine of [`three_detectors`] that has seen [`WARM_STEPS`] steps of `fleet`.
     pub fn new(fleet: &Fleet) -> Self {
-        let mut settings = three_detectors();
-        for rule in &mut settings.rules {
-            rule.alert.for_ms *= STEP_MS / 60_000;
-            rule.alert.keep_firing_for_ms *= STEP_MS / 60_000;
-        }
-        let engine = Engine::new(&Arc::new(settings), 7);
+        let engine = Engine::new(&Arc::new(three_detectors()), 7);
         let mut warm = Self { engine, outputs: Outputs::default(), next_step: 0 };
         for step in 0..WARM_STEPS {
             for body in fleet.bodies(step) {

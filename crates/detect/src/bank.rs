@@ -5,6 +5,7 @@
 mod common;
 mod opinion;
 mod panel;
+mod predictors;
 mod room;
 mod saved;
 mod tables;
@@ -21,15 +22,17 @@ use crate::fuse;
 use crate::ladder::{Ladder, Prior};
 use crate::lasting::Habits;
 use crate::local_time::LocalTime;
+use crate::ordinary::Ordinary;
 use crate::params::{DetectorName, DetectorSpec, Direction, MinDeviation};
 use crate::profile::SignalClass;
 use crate::residual::EXCURSION_SURPRISE;
 use crate::tail::Tail;
-use crate::verdict::{Expected, Observation, Verdict};
+use crate::verdict::{Observation, Verdict};
 
 use common::Common;
 pub use opinion::{Muted, Opinion, Standing, Steps};
 use panel::{Base, Panel};
+use predictors::{LaneSet, Predictors, Reading};
 pub use saved::SavedSeries;
 pub(crate) use saved::next;
 pub use tables::Tables;
@@ -66,8 +69,6 @@ pub enum Judgement {
         /// That of the base tier alone. The deep tier looks at many samples at once, so it goes on for a while after a
         /// fault is over; the base tier does not.
         base: f64,
-        /// What the most surprised detector of the base tier expected.
-        expected: Expected,
         /// What the deep tier says; `None` where it does not judge.
         deep: Option<Oddity>,
         /// What kind of signal the series is now.
@@ -82,6 +83,7 @@ pub enum Judgement {
 /// is calibrated again by the series' own past.
 #[derive(Debug)]
 pub struct Bank {
+    predictors: Predictors,
     columns: Vec<AnyColumn>,
     deep: Vec<AnyDeep>,
     /// Whether the deep tier judges the series.
@@ -98,7 +100,11 @@ pub struct Bank {
     min_deviation: MinDeviation,
     direction: Direction,
     tail: Tail,
+    ordinary: Ordinary,
     combiner: Combiner,
+    /// Which predictors judge signals of a class.
+    suited: [LaneSet; SignalClass::ALL.len()],
+    reading: Reading,
     verdicts: Vec<Verdict>,
     oddities: Vec<Option<Oddity>>,
     /// The newest observation's value, and how its surprise came about: for whoever asks why.
@@ -115,14 +121,22 @@ impl Bank {
         direction: Direction,
         tables: &Tables,
     ) -> Self {
-        let Tables { tail, combiner, .. } = tables.clone();
+        let Tables { tail, combiner, ordinary, .. } = tables.clone();
         let specs = || detectors.iter().copied();
         let columns: Vec<_> =
             specs().filter_map(|spec| AnyColumn::new(spec, min_deviation, &tail)).collect();
         let deep: Vec<_> =
             specs().filter_map(|spec| AnyDeep::new(spec, tables.autoencoder.as_ref())).collect();
-        let has_one = columns.iter().filter(|column| column.judges_departure()).count() == 1;
+        let predictors = Predictors::new(detectors);
+        let judging = columns.iter().filter(|column| column.judges_departure()).count();
+        let adapts = detectors == DetectorSpec::defaults();
+        let lanes = |class| if adapts { Predictors::suited(class) } else { LaneSet::MAX };
         Self {
+            has_one: predictors.count() + judging == 1,
+            predictors,
+            suited: SignalClass::ALL.map(lanes),
+            reading: Reading::default(),
+            ordinary,
             verdicts: Vec::with_capacity(columns.len()),
             oddities: Vec::with_capacity(deep.len()),
             columns,
@@ -131,8 +145,7 @@ impl Bank {
             common: States::default(),
             deep_ladders: States::default(),
             worth: States::default(),
-            adapts: detectors == DetectorSpec::defaults(),
-            has_one,
+            adapts,
             min_deviation,
             direction,
             tail,
@@ -155,6 +168,7 @@ impl Bank {
     ) -> Judgement {
         let Sample { timestamp, value } = sample;
         if value.is_nan() {
+            self.reading = Reading::default();
             self.verdicts.clear();
             self.oddities.clear();
             return Judgement::WarmingUp;
@@ -165,23 +179,30 @@ impl Bank {
         let common = self.common.at(slot);
         let scale_floor = common.granularity.floor();
         let observation = &Observation { timestamp, local, value, interval_ms, scale_floor };
+        let before = common.profile.class();
         let base = Panel {
+            predictors: &mut self.predictors,
+            residuals: &mut common.residuals,
+            reading: &mut self.reading,
             columns: &mut self.columns,
             verdicts: &mut self.verdicts,
+            tail: &self.tail,
+            ordinary: &self.ordinary,
             combiner: &self.combiner,
             least: self.min_deviation,
             side: self.direction,
-            class: self.adapts.then(|| common.profile.class()),
+            lanes: self.suited[before.index()],
+            class: self.adapts.then_some(before),
             is_deep,
             has_one: self.has_one,
         }
         .judge(slot, observation);
         let base_departs = base.departs;
         common.granularity.learn(value, base.surprise < EXCURSION_SURPRISE);
-        let before = common.profile.class();
         let has_changed = common.profile.observe(value) && common.profile.class() != before;
         let class = common.profile.class();
         if has_changed && self.adapts {
+            self.predictors.reset(slot, self.suited[class.index()], &mut common.residuals);
             change_class(&mut self.columns, slot, class);
         }
         let calibrated =
@@ -189,8 +210,9 @@ impl Bank {
         let rows = common.ladder.rows();
         self.oddities.clear();
         let deep = is_deep.then(|| self.look_deeper(slot, observation, &base)).flatten();
-        let loudest = base.loudest.and_then(|loudest| self.verdicts.get(loudest));
-        let Some(&Verdict::Scored { expected, .. }) = loudest else { return Judgement::WarmingUp };
+        if !base.is_warm {
+            return Judgement::WarmingUp;
+        }
         let fused = match &deep {
             Some(oddity) => Some(fuse::of_tiers(oddity.own, calibrated.unwrap_or_default())),
             None => calibrated,
@@ -218,7 +240,14 @@ impl Bank {
             };
         }
         let deep = deep.filter(|_| counts);
-        Judgement::Scored { surprise, claim, base, expected, deep, class }
+        Judgement::Scored { surprise, claim, base, deep, class }
+    }
+
+    /// Asks for what is known of the series in `slot`, of which a sample comes soon.
+    #[inline]
+    pub fn prefetch(&self, slot: usize) {
+        self.common.prefetch(slot);
+        self.predictors.prefetch(slot);
     }
 
     /// What kind of signal the series in `slot` is at present.
@@ -273,7 +302,9 @@ impl Bank {
         for column in &mut self.deep {
             self.oddities.push(column.observe(slot, observation, weight));
         }
-        base.loudest?;
+        if !base.is_warm {
+            return None;
+        }
         let of = |each: fn(&Oddity) -> f64| self.oddities.iter().flatten().map(each);
         let population = fuse::of_signal(of(|oddity| oddity.population))?;
         let fused = fuse::of_signal(of(|oddity| oddity.own).chain(base.departure))?;
@@ -299,7 +330,9 @@ impl Bank {
     /// Forgets everything about the series in `slot`. With a `seed`, from the fingerprint of the series that begins
     /// there, the deep tier judges it too.
     pub fn reset(&mut self, slot: usize, seed: Option<u64>) {
-        *self.common.at(slot) = Common { ladder: Ladder::new(&BASE_PRIOR), ..Common::default() };
+        let common = self.common.at(slot);
+        *common = Common { ladder: Ladder::new(&BASE_PRIOR), ..Common::default() };
+        self.predictors.reset(slot, 0, &mut common.residuals);
         if seed.is_some() {
             *self.deep_ladders.at(slot) = Ladder::new(&DEEP_PRIOR);
             *self.worth.at(slot) = Worth::default();
@@ -323,7 +356,8 @@ impl Bank {
     /// calibration only, which follows from all of its scores.
     pub fn state_text(&mut self, slot: usize) -> String {
         let common = *self.common.at(slot);
-        let mut text = format!("{:?}", common.granularity);
+        let mut text = format!("{:?}{:?}", common.granularity, common.residuals);
+        self.predictors.digest_into(slot, &mut text);
         for column in &mut self.columns {
             column.digest_into(slot, &mut text);
         }

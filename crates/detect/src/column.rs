@@ -1,7 +1,8 @@
-//! Detectors of the base tier, each with the flat states of all series that it judges.
+//! Detectors of the base tier that give verdicts of their own, each with the flat states of all series that it judges.
 
 use std::mem::size_of;
 
+use bellwether_series::prefetch;
 use serde::Serialize;
 use serde::de::SeqAccess;
 use serde::ser::SerializeTuple;
@@ -10,17 +11,14 @@ use crate::absent::Absent;
 use crate::bank::next;
 use crate::changepoint::Changepoint;
 use crate::flatline::Flatline;
-use crate::forecast::{Exhaustion, Forecast};
-use crate::iqr::Iqr;
+use crate::forecast::Exhaustion;
 use crate::params::{DetectorName, DetectorSpec, MinDeviation};
 use crate::profile::SignalClass;
 use crate::scatter::Scatter;
-use crate::seasonal::Seasonal;
 use crate::tail::Tail;
 use crate::threshold::Threshold;
 use crate::trend::Trend;
 use crate::verdict::{Detector, Observation, Verdict};
-use crate::zscore::{RobustZscore, Zscore};
 
 /// Bytes of an allocation of states: a fleet of a few series wastes little, a large one does not copy to
 /// grow, and allocators keep a size class of just this.
@@ -49,6 +47,16 @@ impl<T: Copy + Default> States<T> {
             return self.grown_to(chunk, place);
         }
         &mut self.0[chunk][place]
+    }
+
+    /// Asks for the state in `slot`, which will be needed soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: usize) {
+        let (slot, length) = (slot as u32, Self::CHUNK as u32);
+        let (chunk, place) = ((slot / length) as usize, (slot % length) as usize);
+        if let Some(state) = self.0.get(chunk).and_then(|chunk| chunk.get(place)) {
+            prefetch(state);
+        }
     }
 
     #[cold]
@@ -103,11 +111,6 @@ impl<D: Detector> Column<D> {
 /// The closed set of detectors of the base tier.
 #[derive(Debug)]
 pub(crate) enum AnyColumn {
-    Zscore(Column<Zscore>),
-    RobustZscore(Column<RobustZscore>),
-    Iqr(Column<Iqr>),
-    Seasonal(Column<Seasonal>),
-    Forecast(Column<Forecast>),
     Exhaustion(Column<Exhaustion>),
     Changepoint(Column<Changepoint>),
     Trend(Column<Trend>),
@@ -121,11 +124,6 @@ pub(crate) enum AnyColumn {
 macro_rules! with_column {
     ($any:expr, $column:ident => $body:expr) => {
         match $any {
-            AnyColumn::Zscore($column) => $body,
-            AnyColumn::RobustZscore($column) => $body,
-            AnyColumn::Iqr($column) => $body,
-            AnyColumn::Seasonal($column) => $body,
-            AnyColumn::Forecast($column) => $body,
             AnyColumn::Exhaustion($column) => $body,
             AnyColumn::Changepoint($column) => $body,
             AnyColumn::Trend($column) => $body,
@@ -138,7 +136,7 @@ macro_rules! with_column {
 }
 
 impl AnyColumn {
-    /// `None` for a detector of the deep tier.
+    /// `None` for a predictor and for a detector of the deep tier.
     pub(crate) fn new(
         spec: DetectorSpec,
         min_deviation: MinDeviation,
@@ -146,21 +144,6 @@ impl AnyColumn {
     ) -> Option<Self> {
         let tail = tail.clone();
         Some(match spec {
-            DetectorSpec::Zscore(params) if params.robust => {
-                Self::RobustZscore(Column::new(RobustZscore { params, min_deviation, tail }))
-            }
-            DetectorSpec::Zscore(params) => {
-                Self::Zscore(Column::new(Zscore { params, min_deviation, tail }))
-            }
-            DetectorSpec::Iqr(params) => {
-                Self::Iqr(Column::new(Iqr { params, min_deviation, tail }))
-            }
-            DetectorSpec::Seasonal(params) => {
-                Self::Seasonal(Column::new(Seasonal { params, min_deviation, tail }))
-            }
-            DetectorSpec::Forecast(params) => {
-                Self::Forecast(Column::new(Forecast::new(params, min_deviation, tail)))
-            }
             DetectorSpec::Exhaustion(params) => {
                 Self::Exhaustion(Column::new(Exhaustion::new(params, min_deviation, tail)))
             }
@@ -176,7 +159,11 @@ impl AnyColumn {
                 Self::Absent(Column::new(Absent::new(params, min_deviation)))
             }
             DetectorSpec::Threshold(params) => Self::Threshold(Column::new(Threshold::new(params))),
-            DetectorSpec::Subspace
+            DetectorSpec::Zscore(_)
+            | DetectorSpec::Iqr(_)
+            | DetectorSpec::Seasonal(_)
+            | DetectorSpec::Forecast(_)
+            | DetectorSpec::Subspace
             | DetectorSpec::SeasonalResidual
             | DetectorSpec::RandomCutForest
             | DetectorSpec::IsolationForest
@@ -186,10 +173,6 @@ impl AnyColumn {
 
     pub(crate) fn name(&self) -> DetectorName {
         match self {
-            Self::Zscore(_) | Self::RobustZscore(_) => DetectorName::Zscore,
-            Self::Iqr(_) => DetectorName::Iqr,
-            Self::Seasonal(_) => DetectorName::Seasonal,
-            Self::Forecast(_) => DetectorName::Forecast,
             Self::Exhaustion(_) => DetectorName::Exhaustion,
             Self::Changepoint(_) => DetectorName::Changepoint,
             Self::Trend(_) => DetectorName::Trend,

@@ -10,7 +10,7 @@
 //! and the first value counts for as much more as that is wider than one step.
 //!
 //! Adoption: a new level is the forecast at the latest after a quarter of the window (90 samples by default).
-//! State: 112 bytes. Cost: some 55 ns. Blind spot: slow drifts are followed (`trend`), and there is no season
+//! State: 88 bytes. Blind spot: slow drifts are followed (`trend`), and there is no season
 //! (`seasonal`): at one sample a minute the level follows the day by itself.
 //!
 //! [`Exhaustion`] says when a level that falls or rises reaches its limit; see there.
@@ -28,10 +28,11 @@ pub use exhaustion::{Exhaustion, ExhaustionState, Prediction};
 pub use limit::{Approach, ExhaustionParams, Horizon, Limit};
 use smoothing::Model;
 
-use crate::params::{MinDeviation, WarmUp, Window};
-use crate::residual::{Residual, Scale};
-use crate::tail::Tail;
-use crate::verdict::{Detector, Expected, Observation, Verdict};
+use crate::lanes::Lesson;
+use crate::number::{larger, smaller};
+use crate::params::{WarmUp, Window};
+use crate::predictor::{Outlook, Predictor, Silence};
+use crate::verdict::Observation;
 
 /// Smoothing constants of the levels, slowest first.
 const ALPHAS: [f64; 3] = [0.03, 0.2, 0.7];
@@ -57,13 +58,14 @@ pub struct Params {
 /// The detector of departures from the forecast one step ahead.
 ///
 /// ```
-/// use bellwether_detect::forecast::{Forecast, Params, State};
+/// use bellwether_detect::forecast::{Forecast, Params};
 /// use bellwether_detect::tail::Tail;
-/// use bellwether_detect::{Detector, LocalTime, MinDeviation, Observation, Verdict};
+/// use bellwether_detect::{Alone, Detector, LocalTime, MinDeviation, Observation, Verdict};
 /// use bellwether_series::Timestamp;
 ///
-/// let detector = Forecast::new(Params::default(), MinDeviation::default(), Tail::new());
-/// let mut state = State::default();
+/// let forecast = Forecast(Params::default());
+/// let detector = Alone::new(forecast, MinDeviation::default(), Tail::new());
+/// let mut state = Default::default();
 /// let mut observe = |minute: i64, value: f64| {
 ///     let timestamp = Timestamp::from_ms(minute * 60_000);
 ///     let local = LocalTime::utc(timestamp);
@@ -75,19 +77,8 @@ pub struct Params {
 /// let Verdict::Scored { surprise, expected } = observe(200, 1_000.0) else { panic!() };
 /// assert!(surprise < 1.0 && (expected.center - 1_000.0).abs() < 20.0);
 /// ```
-#[derive(Debug, Clone)]
-pub struct Forecast {
-    params: Params,
-    min_deviation: MinDeviation,
-    tail: Tail,
-}
-
-impl Forecast {
-    /// A detector; a third of `min_deviation` is the smallest scale that it believes in.
-    pub fn new(params: Params, min_deviation: MinDeviation, tail: Tail) -> Self {
-        Self { params, min_deviation, tail }
-    }
-}
+#[derive(Debug, Clone, Copy)]
+pub struct Forecast(pub Params);
 
 /// What it remembers of a series.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -96,49 +87,56 @@ pub struct State {
     /// Event time of the last sample in milliseconds.
     last_ms: i64,
     samples: u32,
-    residual: Residual,
 }
 
-impl Detector for Forecast {
-    type State = State;
+/// What a sample was compared with.
+#[derive(Debug, Clone, Copy)]
+pub struct Draft {
+    value: f64,
+    /// Intervals since the sample before.
+    steps: u32,
+    /// By how much the band is wider after so many.
+    widening: f64,
+}
 
-    #[expect(
-        clippy::inline_always,
-        reason = "its column is the only caller, and takes the verdict where it is made"
-    )]
+impl Predictor for Forecast {
+    type State = State;
+    type Draft = Draft;
+
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
-    fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
-        if !observation.value.is_finite() {
-            return Verdict::NotApplicable;
-        }
-        let value = observation.value.clamp(-VALUE_MAX, VALUE_MAX);
+    fn look_ahead(
+        &self,
+        state: &mut State,
+        observation: &Observation,
+    ) -> (Result<Outlook, Silence>, Draft) {
+        let value = smaller(larger(observation.value, -VALUE_MAX), VALUE_MAX);
         if state.samples == 0 {
             state.models = [Model::at(value); ALPHAS.len()];
         }
         let steps = state.steps_to(observation);
         let chosen = state.chosen();
         let ahead = state.models[chosen].ahead(ALPHAS[chosen], steps);
-        let width = DEVIATION_BY_MEAN * state.models[chosen].error;
-        let floor = observation.scale_floor;
-        let scale = Scale::at_least(width, floor, self.min_deviation, ahead.center);
-        if state.samples < self.params.warm_up_samples.samples() {
-            state.learn(value, steps, f64::INFINITY, 1.0);
-            return Verdict::WarmingUp;
-        }
         let widening = ahead.variance.sqrt();
-        let judged = state.residual.judge(&self.tail, (value - ahead.center) / widening, scale);
-        let adoption = self.params.window.samples() / 4;
-        let was_new = state.residual.is_new_normal(adoption);
-        let weight = state.residual.learn(&judged, adoption);
-        if state.residual.is_new_normal(adoption) && !was_new {
+        let draft = Draft { value, steps, widening };
+        if state.samples < self.0.warm_up_samples.samples() {
+            return (Err(Silence::WarmingUp), draft);
+        }
+        let width = DEVIATION_BY_MEAN * state.models[chosen].error * widening;
+        let memory_samples = self.0.window.samples() / 4;
+        let center = ahead.center;
+        (Ok(Outlook { center, below: width, above: width, memory_samples }), draft)
+    }
+
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
+    #[inline(always)]
+    fn learn(&self, state: &mut State, _: &Observation, draft: Draft, lesson: &Lesson) {
+        let Draft { value, steps, widening } = draft;
+        if lesson.becomes_new_normal {
             state.adopt(value);
         } else {
-            state.learn(value, steps, HUBER * scale.width, weight);
+            state.learn(value, steps, HUBER * lesson.width / widening, lesson.weight);
         }
-        let width = scale.width * judged.widening * widening;
-        let (center, tail) = (ahead.center, judged.shape);
-        let expected = Expected { center, scale_below: width, scale_above: width, tail };
-        Verdict::Scored { surprise: judged.surprise, expected }
     }
 }
 
@@ -185,16 +183,19 @@ mod tests {
 
     use super::*;
     use crate::local_time::LocalTime;
-    use crate::tail::SURPRISE_MAX;
-    use crate::testing::{Noise, run, surprise_at};
+    use crate::params::MinDeviation;
+    use crate::predictor::{Alone, AloneState};
+    use crate::tail::{SURPRISE_MAX, Tail};
+    use crate::testing::{Noise, alone, run, surprise_at};
+    use crate::verdict::{Detector, Verdict};
 
-    fn forecast() -> Forecast {
-        Forecast::new(Params::default(), MinDeviation::default(), Tail::new())
+    fn forecast() -> Alone<Forecast> {
+        alone(Forecast(Params::default()))
     }
 
-    fn any_size() -> Forecast {
+    fn any_size() -> Alone<Forecast> {
         let deviation = MinDeviation::new(0.0, 0.0).expect("both are 0");
-        Forecast::new(Params::default(), deviation, Tail::new())
+        Alone::new(Forecast(Params::default()), deviation, Tail::new())
     }
 
     fn noise(seed: u64, count: usize) -> Vec<f64> {
@@ -272,7 +273,7 @@ mod tests {
     #[test]
     fn what_a_gap_leaves_unknown_does_not_fire() {
         let observe = |gap: i64| {
-            let (detector, mut state) = (any_size(), State::default());
+            let (detector, mut state) = (any_size(), AloneState::default());
             let observe = |(index, value): (i64, f64)| {
                 let late = if index >= 1_000 { gap } else { 0 };
                 let timestamp = Timestamp::from_ms((index + late) * 60_000);
@@ -305,7 +306,7 @@ mod tests {
             ),
             floor in prop_oneof![Just(0.0), 0.0..1e120_f64],
         ) {
-            let mut state = State::default();
+            let mut state = AloneState::default();
             for (index, &(value, time, kind)) in samples.iter().enumerate() {
                 let time = if kind == 0 { time } else { index as i64 * 1_000 };
                 let timestamp = Timestamp::from_ms(time);

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use crate::changepoint::{self, Changepoint};
 use crate::iqr::{self, Iqr};
 use crate::params::MinDeviation;
+use crate::predictor::Alone;
 use crate::scatter::Scatter;
 use crate::seasonal::{self, Seasonal};
 use crate::tail::Tail;
@@ -67,11 +68,11 @@ proptest! {
         let b = a * origin;
         let min_deviation = MinDeviation::new(0.0, 0.0).expect("nothing is too small");
         let tail = Tail::new();
-        let zscore = Zscore { params: zscore::Params::default(), min_deviation, tail: tail.clone() };
+        let zscore = Alone::new(Zscore(zscore::Params::default()), min_deviation, tail.clone());
         let params = zscore::Params { robust: true, ..zscore::Params::default() };
-        let robust = RobustZscore { params, min_deviation, tail: tail.clone() };
-        let iqr = Iqr { params: iqr::Params::default(), min_deviation, tail: tail.clone() };
-        let seasonal = Seasonal { params: seasonal::Params::default(), min_deviation, tail };
+        let robust = Alone::new(RobustZscore(params), min_deviation, tail.clone());
+        let iqr = Alone::new(Iqr(iqr::Params::default()), min_deviation, tail.clone());
+        let seasonal = Alone::new(Seasonal(seasonal::Params::default()), min_deviation, tail);
         let changepoint = Changepoint::new(changepoint::Params::default(), min_deviation);
         let all = [
             ("zscore", differences(&zscore, seed, a, b)),

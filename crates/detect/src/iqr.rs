@@ -6,18 +6,18 @@
 //! quartiles come from 128 linear buckets of a power-of-two width. Of an excursion one sample
 //! in four enters the window, so an incident does not drag the fences along.
 //! Adoption: a new level is normal after 720 samples, two windows.
-//! State: 712 bytes. Cost: some 130 ns.
+//! State: 432 bytes.
 //!
 //! Blind spot: a series whose quartiles coincide (mostly constant, mostly zero) has no fences; the
 //! verdict is then "not applicable" and `zscore` speaks for it.
 
 use serde::{Deserialize, Serialize};
 
+use crate::lanes::Lesson;
 use crate::number::larger;
-use crate::params::{MinDeviation, WarmUp, Window};
-use crate::residual::{Residual, Scale};
-use crate::tail::Tail;
-use crate::verdict::{Detector, Expected, Observation, Verdict};
+use crate::params::{WarmUp, Window};
+use crate::predictor::{Outlook, Predictor, Silence};
+use crate::verdict::Observation;
 use crate::window::QuantileWindow;
 
 /// Distance from the median to a quartile of a standard normal.
@@ -36,72 +36,57 @@ pub struct Params {
 }
 
 /// The detector.
-#[derive(Debug, Clone)]
-pub(crate) struct Iqr {
-    pub(crate) params: Params,
-    pub(crate) min_deviation: MinDeviation,
-    pub(crate) tail: Tail,
-}
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Iqr(pub(crate) Params);
 
 /// What it remembers of a series.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct State {
     window: QuantileWindow,
     samples: u32,
-    residual: Residual,
 }
 
-impl Detector for Iqr {
+impl Predictor for Iqr {
     type State = State;
+    type Draft = ();
 
-    #[expect(
-        clippy::inline_always,
-        reason = "its column is the only caller, and takes the verdict where it is made"
-    )]
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
-    fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
-        let memory = self.params.window.samples();
-        let value = observation.value;
+    fn look_ahead(&self, state: &mut State, _: &Observation) -> (Result<Outlook, Silence>, ()) {
         state.samples = state.samples.saturating_add(1);
-        let warm = state.samples > self.params.warm_up_samples.samples();
+        let warm = state.samples > self.0.warm_up_samples.samples();
         let Some(quartiles) = state.window.quartiles().filter(|_| warm) else {
-            state.window.insert(value, memory);
-            return Verdict::WarmingUp;
+            return (Err(Silence::WarmingUp), ());
         };
-        let spread = quartiles.third - quartiles.first;
-        let center = quartiles.median;
         if !state.window.has_spread() {
-            state.window.insert(value, memory);
-            return Verdict::NotApplicable;
+            return (Err(Silence::NotApplicable), ());
         }
-        let side = |distance: f64| {
-            let width = larger(distance, SIDE_MIN * spread / 2.0) / NORMAL_QUARTILE;
-            Scale::at_least(width, observation.scale_floor, self.min_deviation, center)
-        };
+        let center = quartiles.median;
+        let least = SIDE_MIN / 2.0 * (quartiles.third - quartiles.first);
+        let side = |distance: f64| larger(distance, least) * (1.0 / NORMAL_QUARTILE);
         let (below, above) = (side(center - quartiles.first), side(quartiles.third - center));
-        let scale = if value < center { below } else { above };
-        let judged = state.residual.judge(&self.tail, value - center, scale);
-        state.residual.learn(&judged, memory);
-        if state.residual.admits(memory) {
-            state.window.insert(value, memory);
+        let memory_samples = self.0.window.samples();
+        (Ok(Outlook { center, below, above, memory_samples }), ())
+    }
+
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
+    #[inline(always)]
+    fn learn(&self, state: &mut State, observation: &Observation, (): (), lesson: &Lesson) {
+        if lesson.admits {
+            state.window.insert(observation.value, self.0.window.samples());
         }
-        let expected = Expected {
-            center,
-            scale_below: below.width * judged.widening,
-            scale_above: above.width * judged.widening,
-            tail: judged.shape,
-        };
-        Verdict::Scored { surprise: judged.surprise, expected }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Noise, run, surprise_at};
+    use crate::predictor::Alone;
+    use crate::testing::{Noise, alone, run, surprise_at};
+    use crate::verdict::Verdict;
 
-    fn iqr() -> Iqr {
-        Iqr { params: Params::default(), min_deviation: MinDeviation::default(), tail: Tail::new() }
+    fn iqr() -> Alone<Iqr> {
+        alone(Iqr(Params::default()))
     }
 
     #[test]

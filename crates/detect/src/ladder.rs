@@ -90,6 +90,13 @@ impl Ladder {
     /// The surprise of a value: 0 to [`SURPRISE_MAX`].
     #[inline]
     pub fn surprise(&self, value: f64) -> f64 {
+        let lowest = f64::from(self.rungs[0]);
+        if value < lowest { value / lowest } else { self.surprise_above(value) }
+    }
+
+    /// The surprise of a value that is not below the lowest rung.
+    #[inline(never)]
+    fn surprise_above(&self, value: f64) -> f64 {
         let (mut low, mut level) = (0.0, 0.0);
         for rung in self.rungs.map(f64::from) {
             if value < rung {
@@ -120,10 +127,23 @@ impl Ladder {
         f64::from(self.rungs[RUNGS - 1] - self.rungs[0]) / (RUNGS - 1) as f64
     }
 
-    /// One step of stochastic approximation of every rung, in ascending order.
+    /// One step of stochastic approximation of every rung.
     #[inline]
     fn learn(&mut self, value: f64, weight: f64, prior: &Prior) {
         let gain = weight * self.slope() / (LN_10 * (f64::from(self.rows) / GAIN + prior.rows));
+        self.rows = (self.rows + weight as f32).min(MEMORY);
+        let lowest = f64::from(self.rungs[0]);
+        if value <= lowest && prior.steadiness <= 0.0 && lowest - gain > SLOPE_MIN {
+            // As nine in ten: all rungs come down alike, and are as far apart as before.
+            self.rungs = self.rungs.map(|rung| rung - gain as f32);
+        } else {
+            self.climb(value, gain, prior);
+        }
+    }
+
+    /// Moves each rung, in ascending order.
+    #[inline(never)]
+    fn climb(&mut self, value: f64, gain: f64, prior: &Prior) {
         let (mut below, mut low) = (0.0, 0.0);
         for (rung, one_in) in self.rungs.iter_mut().zip(ONE_IN) {
             let known = f64::from(*rung);
@@ -138,7 +158,6 @@ impl Ladder {
             low = larger(known + moved, low + step);
             *rung = low as f32;
         }
-        self.rows = (self.rows + weight as f32).min(MEMORY);
     }
 }
 

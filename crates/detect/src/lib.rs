@@ -30,15 +30,18 @@ mod invariance;
 pub mod iqr;
 pub mod isolation_forest;
 pub mod ladder;
+mod lanes;
 pub mod lasting;
 mod local_time;
 #[cfg(test)]
 mod nulls;
 mod number;
+mod ordinary;
 mod params;
 pub mod peer;
 pub mod periods;
 pub mod population;
+mod predictor;
 pub mod profile;
 pub mod random_cut_forest;
 #[cfg(test)]
@@ -48,6 +51,7 @@ mod saved;
 pub mod scatter;
 pub mod seasonal;
 pub mod seasonal_residual;
+mod segments;
 mod severity;
 pub mod subspace;
 pub mod tail;
@@ -62,9 +66,11 @@ pub mod zscore;
 pub use bank::{Bank, Judgement, Muted, Opinion, SavedSeries, Standing, Steps, Tables, Worth};
 pub use deep::{DeepDetector, GroupDetector};
 pub use deep_column::Oddity;
+pub use lanes::Lesson;
 pub use local_time::LocalTime;
 pub use params::{
     DetectorName, DetectorSpec, Direction, MinDeviation, ParamError, WarmUp, WarmUpDays, Window,
 };
+pub use predictor::{Alone, AloneState, Outlook, Predictor, Silence};
 pub use severity::Severity;
 pub use verdict::{Detector, Expected, ExpectedBand, Observation, Verdict};

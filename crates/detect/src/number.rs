@@ -5,13 +5,13 @@
 
 /// The larger one. `one` may be NaN.
 #[inline]
-pub(crate) fn larger(one: f64, other: f64) -> f64 {
+pub(crate) fn larger<T: PartialOrd>(one: T, other: T) -> T {
     if one > other { one } else { other }
 }
 
 /// The smaller one. `one` may be NaN.
 #[inline]
-pub(crate) fn smaller(one: f64, other: f64) -> f64 {
+pub(crate) fn smaller<T: PartialOrd>(one: T, other: T) -> T {
     if one < other { one } else { other }
 }
 

@@ -155,6 +155,12 @@ impl MinDeviation {
     pub fn at(self, expected: f64) -> f64 {
         larger(self.relative * expected.abs(), self.absolute)
     }
+
+    /// The same in single precision, of an expected value of this `size`.
+    #[inline]
+    pub(crate) fn at_size(self, size: f32) -> f32 {
+        larger(self.relative as f32 * size, self.absolute as f32)
+    }
 }
 
 impl Default for MinDeviation {

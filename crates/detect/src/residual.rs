@@ -11,7 +11,8 @@
 //!   tenth, so that an incident is not learned as normal. An excursion that outlasts the detector's
 //!   memory is the new normal and learned at full speed again.
 //!
-//! State: 28 bytes. Memory of the tail: some 20,000 samples.
+//! State: 28 bytes. Memory of the tail: some 20,000 samples. All of it is in single precision, so that
+//! [`crate::lanes`] can do the same for several detectors at once.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,21 +23,25 @@ use crate::tail::{TAIL_START, Tail, TailShape};
 /// Surprise from which an observation is part of an excursion.
 pub(crate) const EXCURSION_SURPRISE: f64 = 3.0;
 /// Weight at which an excursion is learned.
-const EXCURSION_WEIGHT: f64 = 0.1;
+const EXCURSION_WEIGHT: f32 = 0.1;
 /// One in so many samples of an excursion enters a window: an incident as long as the window does not
 /// reach its quartiles.
 const EXCURSION_STRIDE: u32 = 4;
 /// No scale is narrower than this, in the unit of the signal.
 const WIDTH_MIN: f64 = 1e-12;
+/// Nor is it than this share of the values themselves, which would be rounding errors.
+const PRECISION: f64 = 1e-9;
 /// Departures are taken as at most this many scales where the scale is a guess, because the series
 /// never moved: it is a departure, how large a one nobody knows.
-const GUESSED_DEPARTURE_MAX: f64 = 50.0;
+const GUESSED_DEPARTURE_MAX: f32 = 50.0;
 /// Memory of the second moment in samples.
-const SCALE_MEMORY: f64 = 2000.0;
+const SCALE_MEMORY: f32 = 2000.0;
 /// Samples that the prior of the second moment counts for.
-const SCALE_PRIOR_SAMPLES: f64 = 100.0;
+const SCALE_PRIOR_SAMPLES: f32 = 100.0;
 /// The second moment never sharpens the detector's own scale by more than a factor of two.
-const SECOND_MIN: f64 = 0.25;
+const SECOND_MIN: f32 = 0.25;
+/// It is at most this, whatever comes: a factor of a million.
+const SECOND_MAX: f32 = 1e12;
 /// Memory of the tail in samples.
 const TAIL_MEMORY: f32 = 20_000.0;
 /// The prior's single excursion was seen in so many samples.
@@ -51,14 +56,14 @@ const LOG_PEAK_MAX: f32 = 1.8;
 /// Moments of past departures and the length of the present excursion.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Residual {
-    second: f32,
-    samples: u32,
+    pub(crate) second: f32,
+    pub(crate) samples: u32,
     /// Samples, excursions and logarithms of their peaks that the tail remembers.
-    tail_samples: f32,
-    tail_excursions: f32,
-    tail_log_peaks: f32,
-    excursion_samples: u32,
-    excursion_peak: f32,
+    pub(crate) tail_samples: f32,
+    pub(crate) tail_excursions: f32,
+    pub(crate) tail_log_peaks: f32,
+    pub(crate) excursion_samples: u32,
+    pub(crate) excursion_peak: f32,
 }
 
 impl Default for Residual {
@@ -83,9 +88,9 @@ pub(crate) struct Judged {
     /// The tail that it was judged by.
     pub(crate) shape: TailShape,
     /// By what the detector's scale must be multiplied to be the standard deviation of departures.
-    pub(crate) widening: f64,
+    pub(crate) widening: f32,
     /// The departure in standard deviations.
-    departure: f64,
+    pub(crate) departure: f32,
 }
 
 /// How wide a detector believes its distribution to be.
@@ -93,7 +98,6 @@ pub(crate) struct Judged {
 pub(crate) struct Scale {
     /// In the unit of the signal; positive.
     pub(crate) width: f64,
-    guessed: bool,
 }
 
 impl Scale {
@@ -106,45 +110,91 @@ impl Scale {
         min_deviation: MinDeviation,
         center: f64,
     ) -> Self {
-        let (counts, precise) = (min_deviation.at(center), center.abs() * 1e-9);
+        let (counts, precise) = (min_deviation.at(center), center.abs() * PRECISION);
         let width = larger(width, floor);
         // A little more than a third spares most of them the division.
         if width > 0.34 * counts && width > precise && width > WIDTH_MIN {
-            return Self { width, guessed: false };
+            return Self { width };
         }
         let least = larger(precise, larger(counts / 3.0, WIDTH_MIN));
-        Self { width: larger(width, least), guessed: width.is_nan() || width <= least }
+        Self { width: larger(width, least) }
     }
 }
+
+/// The same in single precision, in which departures are judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NarrowScale {
+    pub(crate) width: f32,
+    pub(crate) is_guessed: bool,
+}
+
+impl NarrowScale {
+    /// As [`Scale::at_least`], around a center whose size is `size`, where departures of `counts` count.
+    #[inline]
+    pub(crate) fn at_least(width: f32, floor: f32, counts: f32, size: f32) -> Self {
+        let least = larger(size * PRECISION as f32, larger(counts / 3.0, WIDTH_MIN as f32));
+        let width = larger(width, floor);
+        Self { width: larger(width, least), is_guessed: width <= least }
+    }
+}
+
+/// By what a detector's scale is wrong, as the second moment of departures in it says.
+#[inline]
+pub(crate) fn widening(second: f32) -> f32 {
+    larger(second, SECOND_MIN).sqrt()
+}
+
+/// `difference` in standard deviations. Where the scale is a guess, nobody knows in how many.
+#[inline]
+pub(crate) fn departure(difference: f32, scale: NarrowScale, widening: f32) -> f32 {
+    let departure = difference / (scale.width * widening);
+    let bounded = smaller(larger(departure, -GUESSED_DEPARTURE_MAX), GUESSED_DEPARTURE_MAX);
+    if scale.is_guessed { bounded } else { departure }
+}
+
+/// What the second moment becomes by a departure of `distance` standard deviations, learned with `weight`, when so many
+/// `samples` are known, this one included.
+#[inline]
+pub(crate) fn second(second: f32, distance: f32, widening: f32, weight: f32, samples: u32) -> f32 {
+    // What was judged in standard deviations is learned in the detector's own scales.
+    let scales = smaller(distance, TAIL_START as f32) * widening;
+    let known = smaller(SCALE_PRIOR_SAMPLES + samples as f32, SCALE_MEMORY);
+    smaller(second + weight / known * (scales * scales - second), SECOND_MAX)
+}
+
+/// The tail of departures of which so many samples, excursions and logarithms of their peaks are remembered.
+pub(crate) fn shape(samples: f32, excursions: f32, log_peaks: f32) -> TailShape {
+    let excursions = f64::from(excursions);
+    let frequency = (1.0 + excursions) / (TAIL_PRIOR_SAMPLES + f64::from(samples));
+    let log_peaks = TAIL_PRIOR_EXCURSIONS / TAIL_PRIOR_INDEX + f64::from(log_peaks);
+    TailShape { frequency, index: (TAIL_PRIOR_EXCURSIONS + excursions) / log_peaks }
+}
+
+/// What of the tail's memory is left after a calm sample.
+pub(crate) const TAIL_KEPT: f32 = 1.0 - 1.0 / TAIL_MEMORY;
 
 impl Residual {
     /// Judges a departure of `difference` (observed minus expected) against the past.
     #[inline]
-    pub(crate) fn judge(&self, tail: &Tail, difference: f64, scale: Scale) -> Judged {
-        let widening = larger(f64::from(self.second), SECOND_MIN).sqrt();
-        let bound = if scale.guessed { GUESSED_DEPARTURE_MAX } else { f64::INFINITY };
-        let departure = (difference / (scale.width * widening)).clamp(-bound, bound);
+    pub(crate) fn judge(&self, tail: &Tail, difference: f32, scale: NarrowScale) -> Judged {
+        let widening = widening(self.second);
+        let departure = departure(difference, scale, widening);
         let shape = self.shape();
-        Judged { surprise: tail.surprise(departure, shape), shape, widening, departure }
+        let surprise = tail.surprise(f64::from(departure), shape);
+        Judged { surprise, shape, widening, departure }
     }
 
-    #[inline]
     fn shape(&self) -> TailShape {
-        let excursions = f64::from(self.tail_excursions);
-        let frequency = (1.0 + excursions) / (TAIL_PRIOR_SAMPLES + f64::from(self.tail_samples));
-        let log_peaks = TAIL_PRIOR_EXCURSIONS / TAIL_PRIOR_INDEX + f64::from(self.tail_log_peaks);
-        TailShape { frequency, index: (TAIL_PRIOR_EXCURSIONS + excursions) / log_peaks }
+        shape(self.tail_samples, self.tail_excursions, self.tail_log_peaks)
     }
 
     /// Learns a judged departure and returns the weight, 0 to 1, at which the detector may learn the
     /// sample itself. `memory_samples`: how long an excursion lasts before it is the new normal.
-    #[expect(clippy::inline_always, reason = "what is called keeps nothing in registers")]
-    #[inline(always)]
-    pub(crate) fn learn(&mut self, judged: &Judged, memory_samples: u32) -> f64 {
+    pub(crate) fn learn(&mut self, judged: &Judged, memory_samples: u32) -> f32 {
         self.samples = self.samples.saturating_add(1);
         let distance = judged.departure.abs();
-        if distance >= TAIL_START {
-            self.excursion_peak = self.excursion_peak.max(distance as f32);
+        if distance >= TAIL_START as f32 {
+            self.excursion_peak = self.excursion_peak.max(distance);
         }
         let weight = if judged.surprise < EXCURSION_SURPRISE {
             self.excursion_samples /= 2;
@@ -157,28 +207,20 @@ impl Residual {
             let first = self.excursion_samples == 1;
             if first || self.is_new_normal(memory_samples) { 1.0 } else { EXCURSION_WEIGHT }
         };
-        // What was judged in standard deviations is learned in the detector's own scales.
-        let scales = smaller(distance, TAIL_START) * judged.widening;
-        let squared = scales * scales;
-        let known = smaller(SCALE_PRIOR_SAMPLES + f64::from(self.samples), SCALE_MEMORY);
-        self.second += (weight / known * (squared - f64::from(self.second))) as f32;
+        self.second = second(self.second, distance, judged.widening, weight, self.samples);
         weight
     }
 
     /// Counts a calm sample, and the excursion that it ends, if any.
-    #[inline]
     fn learn_tail(&mut self) {
-        let kept = 1.0 - 1.0 / TAIL_MEMORY;
-        self.tail_samples = self.tail_samples * kept + 1.0;
-        self.tail_excursions *= kept;
-        self.tail_log_peaks *= kept;
+        self.tail_samples = self.tail_samples * TAIL_KEPT + 1.0;
+        self.tail_excursions *= TAIL_KEPT;
+        self.tail_log_peaks *= TAIL_KEPT;
         if self.excursion_peak > 0.0 {
             self.end_excursion();
         }
     }
 
-    #[cold]
-    #[inline(never)]
     fn end_excursion(&mut self) {
         let log_peak = libm::logf(self.excursion_peak / TAIL_START as f32);
         self.tail_excursions += 1.0;

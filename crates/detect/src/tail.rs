@@ -26,7 +26,7 @@ pub const SURPRISE_MAX: f64 = 100.0;
 /// Departure, in standard deviations, from which the learned tail speaks.
 pub const TAIL_START: f64 = 3.0;
 /// Departure up to which the body speaks alone; between the two the surprise is interpolated.
-const BODY_END: f64 = 2.0;
+pub(crate) const BODY_END: f64 = 2.0;
 /// Degrees of freedom of the body: heavier than a Gaussian, as real series are.
 const BODY_DOF: f64 = 8.0;
 /// Index from which a tail is bent, and the one from which it is exponential.

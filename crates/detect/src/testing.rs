@@ -6,6 +6,9 @@ use bellwether_series::Timestamp;
 
 use crate::deep::{DeepDetector, GroupDetector};
 use crate::local_time::LocalTime;
+use crate::params::MinDeviation;
+use crate::predictor::{Alone, Predictor};
+use crate::tail::Tail;
 use crate::verdict::{Detector, Observation, Verdict};
 
 pub(crate) use subject::{Case, GROUP, Moment, deep_tier};
@@ -33,6 +36,11 @@ impl Noise {
         let radius = (-2.0 * libm::log(1.0 - self.uniform())).sqrt();
         radius * libm::cos(std::f64::consts::TAU * self.uniform())
     }
+}
+
+/// A predictor by itself, with defaults.
+pub(crate) fn alone<P: Predictor>(predictor: P) -> Alone<P> {
+    Alone::new(predictor, MinDeviation::default(), Tail::new())
 }
 
 /// Runs one sample a minute from a Monday's midnight on.

@@ -1,7 +1,8 @@
-//! A sliding window that answers for its quantiles, in 700 bytes whatever its length.
+//! A sliding window that answers for its quantiles, in 430 bytes whatever its length.
 //!
 //! Values are coded into 128 linear buckets whose width is a power of two; a ring remembers the code of each
-//! sample so that it leaves exactly when it should. The first and the last bucket are open-ended:
+//! sample so that it leaves exactly when it should. How many are in a bucket is counted when a quartile is read: quartiles move
+//! little, so two or three buckets are counted, sixteen codes at a time. The first and the last bucket are open-ended:
 //! an outlier of any size costs no resolution, since quantiles depend on ranks only. When the
 //! quartiles run out of the buckets' range, or are too close together to tell apart, the buckets are
 //! laid anew around them. Buckets are linear because an error must be small against the spread of the
@@ -18,10 +19,10 @@ use serde::{Deserialize, Serialize};
 const RING: usize = 360;
 /// Buckets.
 const BUCKETS: usize = 128;
-/// Buckets that are summed at a time: as many as 64 bits hold.
-const BLOCK: usize = 4;
-/// Times a block, each of its counts with those before it.
-const SUMS: u64 = 0x0001_0001_0001_0001;
+/// Codes that are counted in eight bits.
+const COUNTED: usize = 240;
+/// Buckets that are tried for a quartile, from where it was, before all of them are counted.
+const TRIES: usize = 4;
 /// Values kept exactly before the buckets are laid.
 const SETTLED: usize = 48;
 /// Quartiles are read anew every so many insertions.
@@ -57,10 +58,6 @@ pub(crate) struct QuantileWindow {
 
 /// The first values exactly, then codes in the same memory.
 #[derive(Debug, Clone, Copy)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a flat record: the state has one size whatever it holds"
-)]
 enum Content {
     Exact([f64; SETTLED]),
     Coded(Coded),
@@ -73,7 +70,13 @@ struct Coded {
     /// Width of a bucket, in the unit of the signal; positive.
     width: f64,
     codes: [u8; RING],
-    counts: [u16; BUCKETS],
+}
+
+/// The codes of a window in one bucket and below.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    below: u32,
+    within: u32,
 }
 
 impl Default for QuantileWindow {
@@ -117,8 +120,9 @@ impl QuantileWindow {
             }
             Content::Coded(coded) => {
                 let middle = |code: usize| coded.base + (code as f64 + 0.5) * coded.width;
+                let counts = coded.counts(self.len);
                 let mut distances: [(f64, u16); BUCKETS] =
-                    std::array::from_fn(|code| (distance(middle(code)), coded.counts[code]));
+                    std::array::from_fn(|code| (distance(middle(code)), counts[code]));
                 distances.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
                 let mut below = 0;
                 for (distance, count) in distances {
@@ -147,14 +151,8 @@ impl QuantileWindow {
             return self.insert_exactly(value, len_max);
         };
         let head = usize::from(self.head);
-        if self.len == len_max {
-            coded.counts[usize::from(coded.codes[head])] -= 1;
-        } else {
-            self.len += 1;
-        }
-        let code = coded.code(value);
-        coded.codes[head] = code;
-        coded.counts[usize::from(code)] += 1;
+        self.len = (self.len + 1).min(len_max);
+        coded.codes[head] = coded.code(value);
         self.head = if self.head + 1 >= len_max { 0 } else { self.head + 1 };
         self.since_relay = self.since_relay.saturating_add(1);
         if self.head.is_multiple_of(READ_EVERY) {
@@ -185,12 +183,12 @@ impl QuantileWindow {
     #[inline(never)]
     fn read(&mut self, value: f64) {
         let Content::Coded(coded) = &mut self.content else { return };
-        self.quartiles = coded.quartiles(self.len);
+        self.quartiles = coded.quartiles(self.len, self.quartiles);
         if self.since_relay >= RELAY_EVERY
             && coded.relay_if_needed(self.quartiles, value, usize::from(self.len))
         {
             self.since_relay = 0;
-            self.quartiles = coded.quartiles(self.len);
+            self.quartiles = coded.quartiles(self.len, self.quartiles);
         }
     }
 }
@@ -200,12 +198,10 @@ impl Coded {
     fn of(values: &[f64], quartiles: Quartiles) -> Self {
         let spread = quartiles.third - quartiles.first;
         let width = power_of_two_at_most((spread / SPREAD_AIM).max(width_min(quartiles.median)));
-        let mut coded = Self { base: 0.0, width, codes: [0; RING], counts: [0; BUCKETS] };
+        let mut coded = Self { base: 0.0, width, codes: [0; RING] };
         coded.base = quartiles.median - 0.5 * BUCKETS as f64 * width;
         for (index, &value) in values.iter().enumerate() {
-            let code = coded.code(value);
-            coded.codes[index] = code;
-            coded.counts[usize::from(code)] += 1;
+            coded.codes[index] = coded.code(value);
         }
         coded
     }
@@ -215,33 +211,65 @@ impl Coded {
         (((value - self.base) / self.width) as u8).min(BUCKETS as u8 - 1)
     }
 
-    /// Reads the quartiles of `len` samples, interpolating within buckets.
-    fn quartiles(&self, len: u16) -> Quartiles {
-        let (blocks, _) = self.counts.as_chunks::<BLOCK>();
-        let (mut block, mut below) = (0, 0);
-        let mut read = |quarters: u32| {
+    /// Reads the quartiles of `len` samples, interpolating within buckets. `before`: about where they are.
+    fn quartiles(&self, len: u16, before: Quartiles) -> Quartiles {
+        let read = |quarters: u32, before: f64| {
             // In quarters of a sample, so that ranks are whole numbers.
             let rank = quarters * u32::from(len);
-            while let Some(counts) = blocks.get(block) {
-                let [a, b, c, d] = counts.map(u64::from);
-                // A window is short, so no sum leaves its 16 bits.
-                let sums = (a | b << 16 | c << 32 | d << 48).wrapping_mul(SUMS);
-                let up_to = |place: usize| below + 4 * u32::from((sums >> (16 * place)) as u16);
-                // Whole blocks without the rank in them are passed over by their sum.
-                let above = up_to(BLOCK - 1);
-                if above < rank {
-                    (block, below) = (block + 1, above);
-                    continue;
-                }
-                let place = (0..BLOCK - 1).filter(|&place| up_to(place) < rank).count();
-                let count = 4 * u32::from(counts[place]);
-                let within = f64::from(rank - (up_to(place) - count)) / f64::from(count);
-                return self.base + ((block * BLOCK + place) as f64 + within) * self.width;
-            }
-            0.0
+            let (code, Bucket { below, within }) = self.bucket_of(rank, self.code(before), len);
+            let within = f64::from(rank - 4 * below) / f64::from(4 * within);
+            self.base + (f64::from(code) + within) * self.width
         };
-        let [first, median, third] = [read(1), read(2), read(3)];
-        Quartiles { first, median, third }
+        let Quartiles { first, median, third } = before;
+        Quartiles { first: read(1, first), median: read(2, median), third: read(3, third) }
+    }
+
+    /// The first bucket with which at least `rank` quarters of a sample are reached, above 0 and at most all of `len`
+    /// samples; `code`: about where it is.
+    fn bucket_of(&self, rank: u32, code: u8, len: u16) -> (u8, Bucket) {
+        let mut code = code;
+        for _ in 0..TRIES {
+            let bucket = self.bucket(code, len);
+            if 4 * bucket.below >= rank {
+                code = code.saturating_sub(1);
+            } else if 4 * (bucket.below + bucket.within) < rank {
+                code += 1;
+            } else {
+                return (code, bucket);
+            }
+        }
+        let (mut below, mut first) = (0, 0);
+        for (code, within) in (0..).zip(self.counts(len)) {
+            let within = u32::from(within);
+            if 4 * (below + within) >= rank {
+                return (code, Bucket { below, within });
+            }
+            (below, first) = (below + within, code);
+        }
+        (first, Bucket { below, within: 1 })
+    }
+
+    fn bucket(&self, code: u8, len: u16) -> Bucket {
+        let mut bucket = Bucket { below: 0, within: 0 };
+        for codes in self.codes[..usize::from(len)].chunks(COUNTED) {
+            let (mut below, mut within) = (0_u8, 0_u8);
+            for &other in codes {
+                below += u8::from(other < code);
+                within += u8::from(other == code);
+            }
+            bucket.below += u32::from(below);
+            bucket.within += u32::from(within);
+        }
+        bucket
+    }
+
+    /// How many of `len` samples are in each bucket.
+    fn counts(&self, len: u16) -> [u16; BUCKETS] {
+        let mut counts = [0; BUCKETS];
+        for &code in &self.codes[..usize::from(len)] {
+            counts[usize::from(code) % BUCKETS] += 1;
+        }
+        counts
     }
 
     /// Lays the buckets anew if the quartiles are at the edge of their range, too close together or too far
@@ -275,13 +303,10 @@ impl Coded {
         let (old_base, old_width) = (self.base, self.width);
         self.width = width;
         self.base = center - 0.5 * BUCKETS as f64 * width;
-        self.counts = [0; BUCKETS];
         for index in 0..len {
             let within = (index % 8) as f64 / 8.0 + 1.0 / 16.0;
             let value = old_base + (f64::from(self.codes[index]) + within) * old_width;
-            let code = self.code(value);
-            self.codes[index] = code;
-            self.counts[usize::from(code)] += 1;
+            self.codes[index] = self.code(value);
         }
     }
 }
@@ -401,6 +426,6 @@ mod tests {
             }
         }
         let Content::Coded(coded) = window.content else { panic!("{window:?}") };
-        assert_eq!(coded.counts.iter().sum::<u16>(), 60);
+        assert_eq!(coded.counts(60).iter().sum::<u16>(), 60);
     }
 }

@@ -4,9 +4,9 @@
 //! calculation of weighted mean and variance": with `d = x - mean`, `mean += a d`,
 //! `variance = (1 - a) (variance + a d²)`, `a = 2 / (window + 1)`; the plain mean until the window
 //! has filled. Departures are learned as at most three scales (Huber), excursions at a tenth.
-//! State: 48 bytes. Cost: some 80 ns.
+//! State: 24 bytes.
 //!
-//! Robust form. Method: median and median absolute deviation of the window (Hampel 1974). State: 712
+//! Robust form. Method: median and median absolute deviation of the window (Hampel 1974). State: 432
 //! bytes; cost: 1.7 µs.
 //!
 //! Adoption: a new level is normal after some 400 samples, a window and a tenth.
@@ -16,11 +16,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::lanes::Lesson;
 use crate::number::smaller;
-use crate::params::{MinDeviation, WarmUp, Window};
-use crate::residual::{Residual, Scale};
-use crate::tail::Tail;
-use crate::verdict::{Detector, Expected, Observation, Verdict};
+use crate::params::{WarmUp, Window};
+use crate::predictor::{Outlook, Predictor, Silence};
+use crate::verdict::Observation;
 use crate::window::QuantileWindow;
 
 /// Departures beyond this many scales move the mean no further.
@@ -43,12 +43,8 @@ pub struct Params {
 }
 
 /// The classic form.
-#[derive(Debug, Clone)]
-pub(crate) struct Zscore {
-    pub(crate) params: Params,
-    pub(crate) min_deviation: MinDeviation,
-    pub(crate) tail: Tail,
-}
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Zscore(pub(crate) Params);
 
 /// What the classic form remembers of a series.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -56,39 +52,29 @@ pub(crate) struct State {
     mean: f64,
     variance: f64,
     samples: u32,
-    residual: Residual,
 }
 
-impl Detector for Zscore {
+impl Predictor for Zscore {
     type State = State;
+    type Draft = ();
 
-    #[expect(
-        clippy::inline_always,
-        reason = "its column is the only caller, and takes the verdict where it is made"
-    )]
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
-    fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
-        let window = self.params.window.samples();
-        let difference = observation.value - state.mean;
-        let scale = Scale::at_least(
-            state.variance.sqrt(),
-            observation.scale_floor,
-            self.min_deviation,
-            state.mean,
-        );
-        if state.samples < self.params.warm_up_samples.samples() {
-            state.learn(difference, f64::INFINITY, 1.0, window);
-            return Verdict::WarmingUp;
+    fn look_ahead(&self, state: &mut State, _: &Observation) -> (Result<Outlook, Silence>, ()) {
+        if state.samples < self.0.warm_up_samples.samples() {
+            return (Err(Silence::WarmingUp), ());
         }
-        let judged = state.residual.judge(&self.tail, difference, scale);
-        let width = scale.width * judged.widening;
-        let center = state.mean;
-        let weight = state.residual.learn(&judged, window);
-        let huber = if state.residual.is_new_normal(window) { HUBER_NEW_NORMAL } else { HUBER };
-        state.learn(difference, huber * scale.width, weight, window);
-        let expected =
-            Expected { center, scale_below: width, scale_above: width, tail: judged.shape };
-        Verdict::Scored { surprise: judged.surprise, expected }
+        let deviation = state.variance.sqrt();
+        let (center, memory_samples) = (state.mean, self.0.window.samples());
+        (Ok(Outlook { center, below: deviation, above: deviation, memory_samples }), ())
+    }
+
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
+    #[inline(always)]
+    fn learn(&self, state: &mut State, observation: &Observation, (): (), lesson: &Lesson) {
+        let huber = if lesson.is_new_normal { HUBER_NEW_NORMAL } else { HUBER };
+        let difference = observation.value - state.mean;
+        state.learn(difference, huber * lesson.width, lesson.weight, self.0.window.samples());
     }
 }
 
@@ -105,63 +91,55 @@ impl State {
 }
 
 /// The robust form.
-#[derive(Debug, Clone)]
-pub(crate) struct RobustZscore {
-    pub(crate) params: Params,
-    pub(crate) min_deviation: MinDeviation,
-    pub(crate) tail: Tail,
-}
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RobustZscore(pub(crate) Params);
 
 /// What the robust form remembers of a series.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct RobustState {
     window: QuantileWindow,
     samples: u32,
-    residual: Residual,
 }
 
-impl Detector for RobustZscore {
+impl Predictor for RobustZscore {
     type State = RobustState;
+    type Draft = ();
 
-    fn observe(&self, state: &mut RobustState, observation: &Observation) -> Verdict {
-        let window = self.params.window.samples();
+    fn look_ahead(
+        &self,
+        state: &mut RobustState,
+        _: &Observation,
+    ) -> (Result<Outlook, Silence>, ()) {
         state.samples = state.samples.saturating_add(1);
-        let warm = state.samples > self.params.warm_up_samples.samples();
+        let warm = state.samples > self.0.warm_up_samples.samples();
         let Some(quartiles) = state.window.quartiles().filter(|_| warm) else {
-            state.window.insert(observation.value, window);
-            return Verdict::WarmingUp;
+            return (Err(Silence::WarmingUp), ());
         };
-        let center = quartiles.median;
         let deviation = state.window.median_absolute_deviation() / NORMAL_MAD;
-        let scale = Scale::at_least(deviation, observation.scale_floor, self.min_deviation, center);
-        let judged = state.residual.judge(&self.tail, observation.value - center, scale);
-        state.residual.learn(&judged, window);
-        if state.residual.admits(window) {
-            state.window.insert(observation.value, window);
+        let (center, memory_samples) = (quartiles.median, self.0.window.samples());
+        (Ok(Outlook { center, below: deviation, above: deviation, memory_samples }), ())
+    }
+
+    fn learn(&self, state: &mut RobustState, observation: &Observation, (): (), lesson: &Lesson) {
+        if lesson.admits {
+            state.window.insert(observation.value, self.0.window.samples());
         }
-        let width = scale.width * judged.widening;
-        let expected =
-            Expected { center, scale_below: width, scale_above: width, tail: judged.shape };
-        Verdict::Scored { surprise: judged.surprise, expected }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Noise, run, surprise_at};
+    use crate::predictor::Alone;
+    use crate::testing::{Noise, alone, run, surprise_at};
+    use crate::verdict::Verdict;
 
-    fn classic() -> Zscore {
-        Zscore {
-            params: Params::default(),
-            min_deviation: MinDeviation::default(),
-            tail: Tail::new(),
-        }
+    fn classic() -> Alone<Zscore> {
+        alone(Zscore(Params::default()))
     }
 
-    fn robust() -> RobustZscore {
-        let params = Params { robust: true, ..Params::default() };
-        RobustZscore { params, min_deviation: MinDeviation::default(), tail: Tail::new() }
+    fn robust() -> Alone<RobustZscore> {
+        alone(RobustZscore(Params { robust: true, ..Params::default() }))
     }
 
     #[test]

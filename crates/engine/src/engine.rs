@@ -70,9 +70,8 @@ impl Shard {
         }
         let owned = work.rows.iter_mut().skip(self.first).step_by(self.stride);
         for (partition, rows) in self.partitions.iter_mut().zip(owned) {
-            for row in rows.drain(..) {
-                partition.step(elapsed_ms, Input::Sample(row), outputs);
-            }
+            partition.samples(elapsed_ms, rows, outputs);
+            rows.clear();
         }
     }
 
@@ -99,9 +98,8 @@ impl Shard {
                 while let Some((_, input)) = inputs.next_if(|(of, _)| usize::from(*of) == number) {
                     partition.step(elapsed_ms, input, outputs);
                 }
-                for row in work.rows[number].drain(..) {
-                    partition.step(elapsed_ms, Input::Sample(row), outputs);
-                }
+                partition.samples(elapsed_ms, &work.rows[number], outputs);
+                work.rows[number].clear();
                 ended(record, outputs);
             }
         }

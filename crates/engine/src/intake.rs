@@ -261,6 +261,7 @@ impl Intake {
     ) {
         let newest = self.clock.latest_now().plus_ms(self.settings.ordering.future_max_ms);
         for series in request.series() {
+            self.prefetch_labels();
             let samples = series.samples.len() as u64;
             if !series.samples.iter().any(|sample| sample.timestamp <= newest) {
                 routed.outcome.reject(RejectReason::Future, samples, || {

@@ -143,6 +143,12 @@ impl Judges {
         (bank, slot)
     }
 
+    /// Asks for the states of whoever sits on `seat`, which will be needed soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, seat: Seat) {
+        self.all[usize::from(seat.bank)].bank.prefetch(seat.slot as usize);
+    }
+
     /// The states of the detectors of whoever sits on `seat`, to be written.
     pub(crate) fn saved(&self, seat: Seat) -> SavedSeries<'_> {
         self.all[usize::from(seat.bank)].bank.saved(seat.slot as usize)

@@ -46,6 +46,9 @@ pub use self::series::SeriesView;
 /// Number of partitions that routing keys map to; fixed for ever, since ids and state rest on it.
 pub const PARTITIONS: usize = 64;
 
+/// So many rows ahead the states of a row's series are asked for, and so many rows before that what says where they are.
+const STATES_AHEAD: usize = 1;
+const SERIES_AHEAD: usize = 2;
 /// What is due as time goes by is looked for this often.
 const TICK_EVERY_MS: i64 = 1000;
 /// Silent series leave memory this often.
@@ -107,7 +110,6 @@ impl Partition {
     #[inline]
     pub fn step(&mut self, elapsed_ms: i64, input: Input, outputs: &mut Outputs) {
         match input {
-            Input::Sample(row) => self.sample(elapsed_ms, row, outputs),
             Input::Admit { slot, labels, fingerprint, kind } => {
                 self.admit(slot, (labels, fingerprint, kind), outputs);
             }
@@ -117,6 +119,21 @@ impl Partition {
             Input::Configure(settings) => self.configure(elapsed_ms, settings, outputs),
             Input::Share(shares) => self.shares = shares,
             Input::Tick => self.tick(elapsed_ms, outputs),
+        }
+    }
+
+    /// Judges `rows`, which came at record time `elapsed_ms`, and appends what came of it to `outputs`. What is known of the series of later ones is asked for ahead.
+    pub fn samples(&mut self, elapsed_ms: i64, rows: &[Row], outputs: &mut Outputs) {
+        for (index, &row) in rows.iter().enumerate() {
+            if let Some(later) = rows.get(index + STATES_AHEAD + SERIES_AHEAD) {
+                self.series.prefetch(later.slot);
+            }
+            if let Some(next) = rows.get(index + STATES_AHEAD)
+                && let Some(series) = self.series.get_mut(next.slot)
+            {
+                self.judges.prefetch(series.seat);
+            }
+            self.sample(elapsed_ms, row, outputs);
         }
     }
 
@@ -376,23 +393,27 @@ impl Partition {
         let local = self.clock.local(&self.settings.calendar, at);
         bank.keep_steps(outputs.traces.is_some());
         let judgement = bank.observe(bank_slot, sample, local, interval_ms);
-        let Judgement::Scored { surprise, claim, base, expected, deep, class } = judgement else {
+        let Judgement::Scored { surprise, claim, base, deep, class } = judgement else {
             outputs.counts.warming_up += 1;
             return Gate::WarmUp;
         };
         outputs.counts.judged += 1;
         outputs.counts.calibration.count(class, surprise);
         series.last_surprise = surprise as f32;
-        if let Some(scores) = &mut outputs.scores {
+        if let Some(scores) = &mut outputs.scores
+            && let Some(expected) = bank.expected()
+        {
             let fingerprint = series.fingerprint;
             scores.push(Score { fingerprint, at, value, surprise, expected });
         }
-        if series.export != Export::Off {
+        if series.export != Export::Off
+            && let Some(expected) = bank.expected()
+        {
             let ExpectedBand { lower, upper } = expected.band(bank.tail(), NOTABLE);
             let reading = GaugeReading { surprise, expected: expected.center, lower, upper };
             series.export(&self.settings, at, reading, outputs);
         }
-        let place = series.place;
+        let (place, seat) = (series.place, series.seat);
         series.learn_lasting(&self.settings, claim);
         let is_calm = claim < THRESHOLD_MIN;
         if is_calm {
@@ -410,6 +431,8 @@ impl Partition {
             // Almost every sample ends here: nothing notable, nothing pending, nothing open.
             return Gate::BelowInfo;
         }
+        let (bank, _) = self.judges.bank(seat);
+        let Some(expected) = bank.expected() else { return Gate::WarmUp };
         self.live(elapsed_ms, slot, Judged { at, value, claim, base, expected }, outputs)
     }
 

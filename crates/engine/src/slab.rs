@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use bellwether_series::prefetch;
+
 /// Bytes of an allocation.
 const CHUNK_BYTES: usize = 16 * 1024;
 /// The first slot of those that wait aside.
@@ -35,6 +37,16 @@ impl<T> Slab<T> {
         match self.chunks.get_mut(chunk) {
             Some(chunk) => chunk.get_mut(place)?.as_mut(),
             None => self.aside.get_mut(&slot),
+        }
+    }
+
+    /// Asks for the record in `slot`, which will be needed soon.
+    #[inline]
+    pub(crate) fn prefetch(&self, slot: u32) {
+        let length = Self::CHUNK as u32;
+        let (chunk, place) = ((slot / length) as usize, (slot % length) as usize);
+        if let Some(record) = self.chunks.get(chunk).and_then(|chunk| chunk.get(place)) {
+            prefetch(record);
         }
     }
 

@@ -7,6 +7,7 @@
 mod fingerprint;
 mod labels;
 mod matcher;
+mod prefetch;
 mod sample;
 
 pub use fingerprint::Fingerprint;
@@ -14,4 +15,5 @@ pub use labels::{
     LabelError, LabelLimits, LabelSet, METRIC_NAME, label_field, put_varint, take_varint,
 };
 pub use matcher::{MatchOp, Matcher, MatcherError, Matchers};
+pub use prefetch::prefetch;
 pub use sample::{STALE_NAN_BITS, Sample, Timestamp, Value};

@@ -3,8 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Bank;
+use super::predictors::{Reading, Said};
 use crate::column::AnyColumn;
 use crate::params::{DetectorName, Direction, MinDeviation};
+use crate::predictor::Silence;
 use crate::verdict::{Expected, Verdict};
 
 /// Why what a detector said does not count, however unlikely it is.
@@ -79,6 +81,7 @@ impl Bank {
 
     /// What every detector said about the newest observation; those of the deep tier where they judge the series.
     pub fn opinions(&self) -> impl Iterator<Item = Opinion> {
+        let predictors = self.predictors.names().map(|(lane, name)| self.prediction(lane, name));
         let base = self.columns.iter().zip(&self.verdicts);
         let deep = self.deep.iter().zip(&self.oddities).map(|(column, oddity)| Opinion {
             name: column.name(),
@@ -87,7 +90,44 @@ impl Bank {
             muted: None,
             expected: None,
         });
-        base.map(|(column, verdict)| self.opinion(column, verdict)).chain(deep)
+        let base = base.map(|(column, verdict)| self.opinion(column, verdict));
+        predictors.chain(base).chain(deep)
+    }
+
+    /// What the most surprised detector of the base tier expected of the newest observation, as far as what they said counts;
+    /// `None` while all of them warm up.
+    pub fn expected(&self) -> Option<Expected> {
+        let louder = |one: (f64, Option<Expected>), other: (f64, Option<Expected>)| {
+            if other.0 > one.0 { other } else { one }
+        };
+        let said = self.evidence().filter(|(.., expected)| expected.is_some());
+        said.map(|(_, surprise, expected)| (surprise, expected))
+            .fold((f64::NEG_INFINITY, None), louder)
+            .1
+    }
+
+    /// What the predictor of a lane said.
+    fn prediction(&self, lane: usize, name: DetectorName) -> Opinion {
+        let silent =
+            |standing| Opinion { name, standing, surprise: 0.0, muted: None, expected: None };
+        let Reading { said, faced, departures, floor } = &self.reading;
+        match said[lane] {
+            Said::Unasked | Said::Silent(Silence::NotApplicable) => silent(Standing::NotApplicable),
+            Said::Silent(Silence::WarmingUp) => silent(Standing::WarmingUp),
+            Said::Outlook(outlook) => {
+                let shape = departures.tails.shape(lane);
+                let surprise = self.tail.surprise(f64::from(departures.departure[lane]), shape);
+                let widening = departures.widening[lane];
+                let expected = outlook.expected(*floor, self.min_deviation, widening, shape);
+                let muted = match self.direction {
+                    Direction::Up if faced.difference[lane] <= 0.0 => Some(Muted::Direction),
+                    Direction::Down if faced.difference[lane] >= 0.0 => Some(Muted::Direction),
+                    _ => (departures.counts[lane] == 0).then_some(Muted::MinDeviation),
+                };
+                let standing = Standing::Scored;
+                Opinion { name, standing, surprise, muted, expected: Some(expected) }
+            }
+        }
     }
 
     fn opinion(&self, column: &AnyColumn, verdict: &Verdict) -> Opinion {

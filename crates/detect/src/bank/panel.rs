@@ -1,11 +1,20 @@
 //! The base tier: asks each detector, and makes one surprise of what they say.
 
+#![expect(
+    clippy::inline_always,
+    reason = "one way through all of it, in registers; what is called saves and loads them"
+)]
+
 use super::opinion::muted;
+use super::predictors::{LaneSet, Predictors, Reading};
 use crate::column::AnyColumn;
 use crate::combine::{Combiner, Voices};
+use crate::lanes::{Departures, Faced, LANES, Lanes, Residuals};
+use crate::ordinary::Ordinary;
 use crate::params::{Direction, MinDeviation};
 use crate::profile::SignalClass;
 use crate::residual::EXCURSION_SURPRISE;
+use crate::tail::{BODY_END, Tail};
 use crate::verdict::{Observation, Verdict};
 
 /// What the base tier says.
@@ -15,58 +24,141 @@ pub(super) struct Base {
     pub(super) departure: Option<f64>,
     /// Those that watch something else.
     pub(super) others: Voices,
-    /// Which of them is the most surprised; `None` while all of them warm up.
-    pub(super) loudest: Option<usize>,
+    /// Whether anybody is warm.
+    pub(super) is_warm: bool,
     /// Whether some detector sees a departure that counts.
     pub(super) departs: bool,
 }
 
 /// The base tier's detectors, and what decides how they judge a series.
 pub(super) struct Panel<'b> {
+    pub(super) predictors: &'b mut Predictors,
+    pub(super) residuals: &'b mut Residuals,
+    pub(super) reading: &'b mut Reading,
     pub(super) columns: &'b mut [AnyColumn],
     pub(super) verdicts: &'b mut Vec<Verdict>,
+    pub(super) tail: &'b Tail,
+    pub(super) ordinary: &'b Ordinary,
     pub(super) combiner: &'b Combiner,
     pub(super) least: MinDeviation,
     pub(super) side: Direction,
+    /// Those of the predictors that judge the series.
+    pub(super) lanes: LaneSet,
     /// What kind of signal it is, where only those judge that suit it.
     pub(super) class: Option<SignalClass>,
     pub(super) is_deep: bool,
     pub(super) has_one: bool,
 }
 
+/// What was heard so far.
+#[derive(Default)]
+struct Heard {
+    departures: Voices,
+    others: Voices,
+    departs: bool,
+}
+
 impl Panel<'_> {
-    #[inline]
-    pub(super) fn judge(self, slot: usize, observation: &Observation) -> Base {
-        let Self { columns, verdicts, combiner, least, side, class, is_deep, has_one } = self;
+    #[inline(always)]
+    pub(super) fn judge(mut self, slot: usize, observation: &Observation) -> Base {
+        let how = (self.lanes, self.least, self.tail);
+        self.predictors.judge(slot, observation, how, self.residuals, self.reading);
+        let Reading { faced, departures, .. } = &*self.reading;
+        let mut heard = self.hear(faced, departures);
+        let combiner = self.combiner;
+        if !self.columns.is_empty() {
+            self.hear_columns(slot, observation, &mut heard);
+        }
+        let Heard { departures, others, departs } = heard;
+        let departure = combiner.agreed(&departures, self.has_one);
+        let surprise = combiner.with_others(departure, &others);
+        let is_warm = departure.is_some() || !others.is_empty();
+        Base { surprise, departure, others, is_warm, departs }
+    }
+
+    /// All ones in the lanes whose departure is large enough and on a side that is watched.
+    #[inline(always)]
+    fn counting(&self, faced: &Faced, departures: &Departures) -> Lanes<u32> {
+        let on_side = |is_watched: fn(f32) -> bool| {
+            std::array::from_fn(|lane| {
+                if is_watched(faced.difference[lane]) { departures.counts[lane] } else { 0 }
+            })
+        };
+        match self.side {
+            Direction::Both => departures.counts,
+            Direction::Up => on_side(|difference| difference > 0.0),
+            Direction::Down => on_side(|difference| difference < 0.0),
+        }
+    }
+
+    #[inline(always)]
+    fn hear(&self, faced: &Faced, departures: &Departures) -> Heard {
+        let counts = self.counting(faced, departures);
+        let voices = if departures.are_ordinary {
+            self.hear_ordinary(faced, departures, counts)
+        } else {
+            self.hear_any(faced, departures, counts)
+        };
+        Heard { departures: voices, others: Voices::default(), departs: counts != [0; LANES] }
+    }
+
+    /// Where all departures are ordinary none says more than the body of a distribution does.
+    #[inline(always)]
+    fn hear_ordinary(&self, faced: &Faced, departures: &Departures, counts: Lanes<u32>) -> Voices {
+        let (mut sum, mut count) = (0.0, 0);
+        for ((judges, departure), counts) in
+            faced.judges.into_iter().zip(departures.departure).zip(counts)
+        {
+            count += judges & 1;
+            sum += f32::from_bits(self.ordinary.variate(departure.abs()).to_bits() & counts);
+        }
+        let mut voices = Voices::default();
+        voices.hear_content(f64::from(sum), count);
+        voices
+    }
+
+    /// The same, whatever they say.
+    #[cold]
+    #[inline(never)]
+    fn hear_any(&self, faced: &Faced, departures: &Departures, counts: Lanes<u32>) -> Voices {
+        let mut voices = Voices::default();
+        for lane in (0..LANES).filter(|&lane| faced.judges[lane] != 0) {
+            let departure = departures.departure[lane].abs();
+            if counts[lane] == 0 {
+                voices.hear_content(0.0, 1);
+            } else if departure < BODY_END as f32 {
+                voices.hear_content(f64::from(self.ordinary.variate(departure)), 1);
+            } else {
+                self.combiner.hear(&mut voices, departures.surprises[lane]);
+            }
+        }
+        voices
+    }
+
+    /// Asks and hears the others.
+    #[inline(never)]
+    fn hear_columns(&mut self, slot: usize, observation: &Observation, heard: &mut Heard) {
+        let Self { columns, verdicts, combiner, class, is_deep, .. } = self;
         verdicts.resize(columns.len(), Verdict::WarmingUp);
-        for (column, verdict) in columns.iter_mut().zip(&mut *verdicts) {
-            match class {
-                Some(class) if !column.judges(class, is_deep) => *verdict = Verdict::NotApplicable,
+        for (column, verdict) in columns.iter_mut().zip(&mut **verdicts) {
+            match *class {
+                Some(class) if !column.judges(class, *is_deep) => *verdict = Verdict::NotApplicable,
                 _ => column.observe(slot, observation, verdict),
             }
         }
         // Only now is heard what they said: whoever calls keeps nothing in registers meanwhile. For the same reason either kind
         // of voices is heard for itself, instead of those that were chosen.
-        let (mut most, mut loudest, mut departs) = (f64::NEG_INFINITY, 0, false);
-        let [mut departures, mut others] = [Voices::default(); 2];
-        for (place, (column, verdict)) in columns.iter().zip(&*verdicts).enumerate() {
-            let Verdict::Scored { mut surprise, expected } = *verdict else { continue };
+        for (column, verdict) in columns.iter().zip(&**verdicts) {
+            let Verdict::Scored { surprise, expected } = *verdict else { continue };
             if column.judges_departure() {
-                let counts = muted(least, side, observation.value, expected.center).is_none();
-                departs |= counts;
-                surprise = if counts { surprise } else { 0.0 };
-                combiner.hear(&mut departures, surprise);
+                let counts =
+                    muted(self.least, self.side, observation.value, expected.center).is_none();
+                heard.departs |= counts;
+                combiner.hear(&mut heard.departures, if counts { surprise } else { 0.0 });
             } else {
-                departs |= surprise >= EXCURSION_SURPRISE;
-                combiner.hear(&mut others, surprise);
-            }
-            if surprise > most {
-                (most, loudest) = (surprise, place);
+                heard.departs |= surprise >= EXCURSION_SURPRISE;
+                combiner.hear(&mut heard.others, surprise);
             }
         }
-        let loudest = (most > f64::NEG_INFINITY).then_some(loudest);
-        let departure = combiner.agreed(&departures, has_one);
-        let surprise = combiner.with_others(departure, &others);
-        Base { surprise, departure, others, loudest, departs }
     }
 }

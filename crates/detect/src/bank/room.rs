@@ -8,6 +8,7 @@ impl Bank {
     /// Gives back the memory behind the first `slots`, where nobody is any more.
     pub fn truncate(&mut self, slots: usize) {
         self.common.truncate(slots);
+        self.predictors.truncate(slots);
         self.deep_ladders.truncate(slots);
         self.worth.truncate(slots);
         self.is_deep.truncate(slots);
@@ -23,6 +24,7 @@ impl Bank {
     /// Bytes that the states occupy.
     pub fn state_bytes(&self) -> usize {
         self.common.bytes()
+            + self.predictors.bytes()
             + self.columns.iter().map(AnyColumn::bytes).sum::<usize>()
             + self.deep_ladders.bytes()
             + self.worth.bytes()

@@ -1,7 +1,7 @@
 //! The states of one series in a bank, to be written and read back.
 //!
-//! What is written is a tuple: what the bank itself knows of the series, then the state of each detector in the order of the
-//! rule, those of the deep tier only where it judges the series. Nothing in it depends on the slot.
+//! What is written is a tuple: what the bank itself knows of the series, then the state of each predictor, then of each other
+//! detector in the order of the rule, those of the deep tier only where it judges the series. Nothing in it depends on the slot.
 
 use std::fmt;
 
@@ -41,7 +41,9 @@ impl Bank {
 
     /// Elements of the tuple.
     fn parts(&self, is_deep: bool) -> usize {
-        1 + self.columns.len() + if is_deep { 2 + self.deep.len() } else { 0 }
+        1 + self.predictors.count()
+            + self.columns.len()
+            + if is_deep { 2 + self.deep.len() } else { 0 }
     }
 }
 
@@ -51,6 +53,7 @@ impl Serialize for SavedSeries<'_> {
         let is_deep = bank.is_deep(slot);
         let mut tuple = serializer.serialize_tuple(bank.parts(is_deep))?;
         bank.common.save(slot, &mut tuple)?;
+        bank.predictors.save(slot, &mut tuple)?;
         for column in &bank.columns {
             column.save(slot, &mut tuple)?;
         }
@@ -81,6 +84,7 @@ impl<'de> Visitor<'de> for Restored<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<(), A::Error> {
         let Self { bank, slot, is_deep } = self;
         *bank.common.at(slot) = next(&mut parts)?;
+        bank.predictors.restore(slot, &mut parts)?;
         for column in &mut bank.columns {
             column.restore(slot, &mut parts)?;
         }

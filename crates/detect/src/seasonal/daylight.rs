@@ -3,8 +3,9 @@
 use bellwether_series::Timestamp;
 
 use super::*;
-use crate::local_time::LocalTime;
-use crate::testing::{AUTUMN_MS, Noise, SPRING_MS, berlin, office};
+use crate::predictor::AloneState;
+use crate::testing::{AUTUMN_MS, Noise, SPRING_MS, alone, berlin, office};
+use crate::verdict::{Detector, Verdict};
 
 const STEP_MS: i64 = 300_000;
 
@@ -15,9 +16,8 @@ fn run(
     truth: impl Fn(i64) -> LocalTime,
     clock: impl Fn(i64) -> LocalTime,
 ) -> Vec<(i64, f64)> {
-    let (params, min_deviation) = (Params::default(), MinDeviation::default());
-    let detector = Seasonal { params, min_deviation, tail: Tail::new() };
-    let (mut state, mut noise) = (State::default(), Noise::new(3));
+    let detector = alone(Seasonal(Params::default()));
+    let (mut state, mut noise) = (AloneState::default(), Noise::new(3));
     let observe = |at_ms: i64| {
         let observation = Observation {
             timestamp: Timestamp::from_ms(at_ms),

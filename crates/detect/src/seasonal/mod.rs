@@ -20,22 +20,22 @@
 //!
 //! Its periods are day and week. Those that a series has of its own are found by [`crate::seasonal_residual`], in the deep tier.
 //!
-//! State: 584 bytes. Cost: some 130 ns.
+//! State: 568 bytes.
 //! Blind spot: the first days are warm-up, gaps not counted; a departure that comes back at the same hour every day
 //! becomes the profile after about a week; signals that follow another clock than the configured one; a holiday that
 //! is unlike a Sunday.
 
-mod half;
 mod profile;
 
 use serde::{Deserialize, Serialize};
 
-use self::profile::{DailyProfile, Knots, Place, WeeklyProfile};
+use self::profile::{DailyProfile, Open, WeeklyProfile, Weights};
+use crate::lanes::Lesson;
+use crate::local_time::LocalTime;
 use crate::number::{larger, smaller};
-use crate::params::{MinDeviation, WarmUpDays};
-use crate::residual::{Residual, Scale};
-use crate::tail::Tail;
-use crate::verdict::{Detector, Expected, Observation, Verdict};
+use crate::params::WarmUpDays;
+use crate::predictor::{Outlook, Predictor, Silence};
+use crate::verdict::Observation;
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -89,12 +89,8 @@ impl Default for Params {
 }
 
 /// The detector.
-#[derive(Debug, Clone)]
-pub(crate) struct Seasonal {
-    pub(crate) params: Params,
-    pub(crate) min_deviation: MinDeviation,
-    pub(crate) tail: Tail,
-}
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seasonal(pub(crate) Params);
 
 /// What it remembers of a series. Profiles hold offsets from the first value.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -111,16 +107,15 @@ pub(crate) struct State {
     weekly_squared_error: f64,
     samples: u32,
     pace: Pace,
-    residual: Residual,
+    /// The hours between which it is, without which the profiles below are as they were when it began to be so.
+    open: Open,
     daily: DailyProfile,
     weekly: WeeklyProfile,
 }
 
-/// How fast a series learns at present. Changes slowly, so it is worked out once an hour.
+/// How fast a series learns at present, and what it knows. Changes slowly, so it is worked out once an hour.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 struct Pace {
-    /// Local hours since the epoch, plus one; 0 before the first.
-    hour: i64,
     /// Shares of a sample's error that the profiles, the squared errors and the drift take.
     daily: f32,
     weekly: f32,
@@ -129,12 +124,46 @@ struct Pace {
     drift: f32,
     /// Samples after which an excursion is the new normal.
     memory_samples: u32,
-    /// Deviation of the daily profile, in the unit of the signal.
-    daily_deviation: f32,
+    /// Variance that is added while nobody knows how an hour of the week differs from that of other days, in the square of
+    /// the unit of the signal.
+    unseen_variance: f32,
+    /// A longer step in time is a gap.
+    step_max_ms: u32,
+    /// Whether it has seen enough to say anything.
+    is_warm: bool,
+    belief: Belief,
+}
+
+/// Which profile is believed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Belief {
+    /// That of the day, in the first week.
+    #[default]
+    First,
+    /// That of the day, as the one of the week does not know the hour, or is not wanted.
+    Daily,
+    /// Whatever lies between both.
+    Between,
+    /// The better one.
+    Better,
+}
+
+impl Belief {
+    fn of(params: Params, age_ms: i64) -> Self {
+        // The weekly profile knows this hour once a whole week lies behind.
+        let is_known = params.hour_of_week && age_ms >= WEEK_MS + HOUR_MS;
+        match age_ms {
+            ..WEEK_MS => Self::First,
+            _ if !is_known => Self::Daily,
+            _ if age_ms < TRUST_WEEKS * WEEK_MS => Self::Between,
+            _ => Self::Better,
+        }
+    }
 }
 
 impl Pace {
-    fn of(hour: i64, age_ms: i64, interval_ms: i64, samples: u32, daily: &DailyProfile) -> Self {
+    fn of(params: Params, state: &State, interval_ms: i64) -> Self {
+        let State { samples, age_ms, .. } = *state;
         let interval = interval_ms as f64;
         let plain_mean = 1.0 / f64::from(samples.max(1));
         let memory = |memory_ms: f64| (interval / memory_ms).max(plain_mean).min(0.5) as f32;
@@ -142,19 +171,26 @@ impl Pace {
         let visit =
             |gain: f64| (gain * interval / (1.5 * HOUR_MS as f64)).min(SAMPLE_GAIN_MAX) as f32;
         let (days, weeks) = (age_ms as f64 / DAY_MS as f64, (age_ms / WEEK_MS) as f64);
+        let weekly_gain = if weeks < 1.0 {
+            FIRST_VISIT_GAIN
+        } else {
+            (1.5 / (weeks + 1.0)).max(WEEKLY_VISIT_GAIN_MIN)
+        };
+        let belief = Belief::of(params, age_ms);
+        let is_unseen = params.hour_of_week && matches!(belief, Belief::First | Belief::Daily);
+        let unseen = if is_unseen { UNSEEN_SHARE * state.daily.deviation() } else { 0.0 };
         Self {
-            hour: hour.saturating_add(1),
             daily: visit((2.0 / (days + 1.0)).max(DAILY_VISIT_GAIN_MIN)),
-            weekly: visit(if weeks < 1.0 {
-                FIRST_VISIT_GAIN
-            } else {
-                (1.5 / (weeks + 1.0)).max(WEEKLY_VISIT_GAIN_MIN)
-            }),
+            weekly: if params.hour_of_week { visit(weekly_gain) } else { 0.0 },
             error: memory(ERROR_MS),
             profile_error: memory(PROFILE_ERROR_MS),
             drift: memory(DRIFT_MS),
             memory_samples: (NEW_NORMAL_MS / interval_ms.max(1)).clamp(12, 100_000) as u32,
-            daily_deviation: daily.deviation() as f32,
+            unseen_variance: squared(unseen) as f32,
+            step_max_ms: interval_ms.saturating_mul(2).clamp(HOUR_MS, i64::from(u32::MAX)) as u32,
+            is_warm: samples >= WARM_UP_SAMPLES
+                && age_ms >= i64::from(params.warm_up_days.days()) * DAY_MS,
+            belief,
         }
     }
 }
@@ -164,149 +200,118 @@ fn squared(value: f64) -> f64 {
 }
 
 impl State {
-    /// Counts a sample and the time that it covers; returns the time covered so far.
-    fn grow_older(&mut self, now_ms: i64, interval_ms: i64) -> i64 {
-        let step_ms = now_ms.saturating_sub(self.last_ms);
-        self.samples = self.samples.saturating_add(1);
-        self.last_ms = now_ms;
-        let step_max_ms = HOUR_MS.max(interval_ms.saturating_mul(2));
-        self.age_ms = self.age_ms.saturating_add(step_ms.clamp(0, step_max_ms));
-        self.age_ms
+    /// Takes out the hours between which it is at `local`, and works out the pace.
+    #[cold]
+    #[inline(never)]
+    fn turn_to(&mut self, local: LocalTime, interval_ms: i64, params: Params) -> Weights {
+        if self.samples > 0 {
+            self.open.close(&mut self.daily, &mut self.weekly);
+        }
+        self.open = Open::at(local, &self.daily, &self.weekly);
+        self.pace = Pace::of(params, self, interval_ms);
+        self.open.weights(local).unwrap_or_default()
     }
 }
 
-impl Detector for Seasonal {
+/// What a sample was compared with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Draft {
+    weights: Weights,
+    /// What the profiles leave of the value.
+    daily_error: f64,
+    weekly_error: f64,
+    /// What neither of them explains, nor the drift.
+    error: f64,
+}
+
+impl Predictor for Seasonal {
     type State = State;
+    type Draft = Draft;
 
-    #[expect(
-        clippy::inline_always,
-        reason = "its column is the only caller, and takes the verdict where it is made"
-    )]
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
-    fn observe(&self, state: &mut State, observation: &Observation) -> Verdict {
-        let Observation { timestamp, local, value, interval_ms, .. } = *observation;
-        if state.samples == 0 {
-            (state.first_value, state.last_ms) = (value, timestamp.as_ms());
-        }
-        let age_ms = state.grow_older(timestamp.as_ms(), interval_ms);
-        let knots = Knots::near(local.ms, state.pace.hour.wrapping_sub(1));
-        let hour_of_week =
-            if local.is_holiday { Knots::at(local.in_week_ms()).hour } else { knots.hour };
-        let [in_day, in_week] = knots.places(hour_of_week);
-        let offset = value - state.first_value;
-
-        if state.pace.hour != knots.hour.saturating_add(1) || state.samples < YOUNG_SAMPLES {
-            let State { samples, daily, .. } = state;
-            state.pace = Pace::of(knots.hour, age_ms, interval_ms, *samples, daily);
-        }
-
-        let daily = state.daily.forecast(in_day);
-        let (weekly, week_values) = state.weekly.forecast(in_week);
-        // The weekly profile knows this hour once a whole week lies behind.
-        let week_known = self.params.hour_of_week && age_ms >= WEEK_MS + HOUR_MS;
-        let weekly_is_better = state.weekly_squared_error < state.daily_squared_error;
-        let trusted = age_ms >= TRUST_WEEKS * WEEK_MS;
-        let (low, high) = if week_known && !trusted {
-            (smaller(daily, weekly), larger(daily, weekly))
-        } else if week_known && weekly_is_better {
-            (weekly, weekly)
-        } else {
-            (daily, daily)
-        };
-        let level = offset - state.drift;
-        let difference = level - smaller(larger(level, low), high);
-        let center = value - difference;
-        let error =
-            if (level - low).abs() < (level - high).abs() { level - low } else { level - high };
-
-        let mut width = state.squared_error.sqrt();
-        if self.params.hour_of_week && !week_known {
-            let unseen = UNSEEN_SHARE * f64::from(state.pace.daily_deviation);
-            width = (squared(width) + squared(unseen)).sqrt();
-        }
-        let scale = Scale::at_least(width, observation.scale_floor, self.min_deviation, center);
-        let warm = state.samples > WARM_UP_SAMPLES
-            && age_ms >= i64::from(self.params.warm_up_days.days()) * DAY_MS;
-        let memory = state.pace.memory_samples;
-
-        let (verdict, weight, bound) = if warm {
-            let judged = state.residual.judge(&self.tail, difference, scale);
-            let weight = state.residual.learn(&judged, memory);
-            let wide = scale.width * judged.widening;
-            let expected =
-                Expected { center, scale_below: wide, scale_above: wide, tail: judged.shape };
-            let new_normal = state.residual.is_new_normal(memory);
-            let huber = if new_normal { HUBER_NEW_NORMAL } else { HUBER };
-            let verdict = Verdict::Scored { surprise: judged.surprise, expected };
-            (verdict, weight, huber * scale.width)
-        } else {
-            (Verdict::WarmingUp, 1.0, f64::INFINITY)
-        };
-
-        let first_week = age_ms < WEEK_MS;
-        let learn = Learn { in_day, in_week, week_values, first_week, weight, bound };
-        self.learn(state, &learn, offset, [daily, weekly], error);
-        verdict
-    }
-}
-
-/// How one sample is learned.
-struct Learn {
-    in_day: Place,
-    in_week: Place,
-    /// What the weekly profile's forecast was made of.
-    week_values: [f64; 2],
-    first_week: bool,
-    weight: f64,
-    /// Errors are learned as at most this.
-    bound: f64,
-}
-
-impl Seasonal {
-    #[expect(
-        clippy::inline_always,
-        reason = "what it is told is in registers, or worked out in passing"
-    )]
-    #[inline(always)]
-    fn learn(
+    fn look_ahead(
         &self,
         state: &mut State,
-        learn: &Learn,
-        offset: f64,
-        [daily, weekly]: [f64; 2],
-        error: f64,
-    ) {
-        let Learn { in_day, in_week, week_values, first_week, weight, bound } = *learn;
-        let pace = state.pace;
-        let clip = |error: f64| error.clamp(-bound, bound);
+        observation: &Observation,
+    ) -> (Result<Outlook, Silence>, Draft) {
+        let Observation { timestamp, local, value, interval_ms, .. } = *observation;
+        let now_ms = timestamp.as_ms();
+        let weights = match state.open.weights(local) {
+            Some(weights) if state.samples >= YOUNG_SAMPLES => weights,
+            _ => {
+                if state.samples == 0 {
+                    (state.first_value, state.last_ms) = (value, now_ms);
+                }
+                state.turn_to(local, interval_ms, self.0)
+            }
+        };
+        let pace = &state.pace;
+        let step_ms = now_ms.saturating_sub(state.last_ms);
+        let covered_ms = step_ms.clamp(0, i64::from(pace.step_max_ms));
+        state.age_ms = state.age_ms.saturating_add(covered_ms);
+        state.last_ms = now_ms;
+        state.samples = state.samples.saturating_add(1);
+
+        let offset = value - state.first_value;
+        let [daily, weekly] = state.open.forecasts(weights);
+        let weekly_is_better = state.weekly_squared_error < state.daily_squared_error;
+        let (low, high) = match pace.belief {
+            Belief::Between => (smaller(daily, weekly), larger(daily, weekly)),
+            Belief::Better if weekly_is_better => (weekly, weekly),
+            _ => (daily, daily),
+        };
+        let level = offset - state.drift;
+        let (above_low, above_high) = (level - low, level - high);
+        let error = if above_low.abs() < above_high.abs() { above_low } else { above_high };
+        let (daily_error, weekly_error) = (offset - daily, offset - weekly);
+        let draft = Draft { weights, daily_error, weekly_error, error };
+        if !pace.is_warm {
+            return (Err(Silence::WarmingUp), draft);
+        }
+        let center = value - (level - smaller(larger(level, low), high));
+        let width = (state.squared_error + f64::from(pace.unseen_variance)).sqrt();
+        let memory_samples = pace.memory_samples;
+        (Ok(Outlook { center, below: width, above: width, memory_samples }), draft)
+    }
+
+    #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
+    #[inline(always)]
+    fn learn(&self, state: &mut State, _: &Observation, draft: Draft, lesson: &Lesson) {
+        let Draft { weights, daily_error, weekly_error, error } = draft;
+        let State { pace, drift, open, .. } = state;
+        let huber = if lesson.is_new_normal { HUBER_NEW_NORMAL } else { HUBER };
+        // Errors are learned as at most this.
+        let bound = huber * lesson.width;
+        let within = |error: f64, bound: f64| smaller(larger(error, -bound), bound);
         // A profile's own error may be far from zero while drift makes up for it: what is bounded is
         // the part of it that the drift does not explain.
-        let daily_error = clip(offset - daily - state.drift) + state.drift;
-        state.daily.learn(in_day, weight * f64::from(pace.daily) * daily_error);
-        if self.params.hour_of_week {
-            // The first visit has nothing to be protected, and the hour may well be unlike other days'.
-            let step = if first_week {
-                offset - weekly
-            } else {
-                weight * (clip(offset - weekly - state.drift) + state.drift)
-            };
-            state.weekly.learn(in_week, week_values, f64::from(pace.weekly) * step);
-        }
+        let bounded = |error: f64| (within(error - *drift, bound) + *drift) as f32;
+        let weight = lesson.weight as f32;
+        let daily_step = weight * pace.daily * bounded(daily_error);
+        // The first visit has nothing to be protected, and the hour may well be unlike other days'.
+        let weekly_step = if pace.belief == Belief::First {
+            pace.weekly * weekly_error as f32
+        } else {
+            weight * pace.weekly * bounded(weekly_error)
+        };
+        open.learn(weights, [daily_step, weekly_step]);
 
-        let error = clip(error);
+        let error = within(error, bound);
         state.squared_error +=
-            weight * f64::from(pace.error) * (error * error - state.squared_error);
+            f64::from(weight * pace.error) * (squared(error) - state.squared_error);
         // Both profiles bear the same incidents, so the comparison needs no protection from them.
         let most = bound * (COMPARED_ERROR_MAX / HUBER);
-        let compared = |forecast: f64| squared((offset - forecast).clamp(-most, most));
+        let compared = |error: f64| squared(within(error, most));
         let slow = f64::from(pace.profile_error);
-        state.daily_squared_error += slow * (compared(daily) - state.daily_squared_error);
-        if first_week {
+        state.daily_squared_error += slow * (compared(daily_error) - state.daily_squared_error);
+        if pace.belief == Belief::First {
             state.weekly_squared_error = state.daily_squared_error;
         } else {
-            state.weekly_squared_error += slow * (compared(weekly) - state.weekly_squared_error);
+            state.weekly_squared_error +=
+                slow * (compared(weekly_error) - state.weekly_squared_error);
         }
-        state.drift += weight * f64::from(pace.drift) * error;
+        state.drift += f64::from(weight * pace.drift) * error;
     }
 }
 
@@ -318,18 +323,15 @@ mod tests {
     use bellwether_series::Timestamp;
 
     use super::*;
-    use crate::local_time::LocalTime;
-    use crate::testing::{Noise, run_every, surprise_at};
+    use crate::predictor::{Alone, AloneState};
+    use crate::testing::{Noise, alone, run_every, surprise_at};
+    use crate::verdict::{Detector, Verdict};
 
     const STEP_MS: i64 = 300_000;
     const DAY: usize = 288;
 
-    fn seasonal() -> Seasonal {
-        Seasonal {
-            params: Params::default(),
-            min_deviation: MinDeviation::default(),
-            tail: Tail::new(),
-        }
+    fn seasonal() -> Alone<Seasonal> {
+        alone(Seasonal(Params::default()))
     }
 
     /// A daily sine of 30 % with weekends a third lower.
@@ -373,7 +375,7 @@ mod tests {
     #[test]
     fn extreme_values_and_times_are_ordinary_input() {
         let detector = seasonal();
-        let mut state = State::default();
+        let mut state = AloneState::default();
         for (index, value) in
             [0.0, 1e120, -1e120, 1e-300, 5.0, 5.0].iter().cycle().take(6000).enumerate()
         {
@@ -397,7 +399,7 @@ mod tests {
     #[test]
     fn a_gap_is_no_data() {
         let detector = seasonal();
-        let mut state = State::default();
+        let mut state = AloneState::default();
         for (index, days) in [-100_000_000_000, 0, 20_000, 20_001].into_iter().enumerate() {
             let timestamp = Timestamp::from_ms(days * DAY_MS);
             let value = index as f64;

@@ -1,106 +1,40 @@
 //! Profiles over the hours of a day or a week, linear between the middles of the hours.
 //!
 //! A profile is learned by normalised least mean squares on its hat functions: an error moves both
-//! neighbouring hours, each by its share in the forecast.
+//! neighbouring hours, each by its share in the forecast. The two hours between which it is at present are taken out
+//! and lie [`Open`], in single precision, until the next hour comes.
 
-use ::half::f16;
+#![expect(
+    clippy::inline_always,
+    reason = "one way through all of it, in registers; what is called saves and loads them"
+)]
+
+use half::f16;
 use serde::{Deserialize, Serialize};
 
 use super::HOUR_MS;
-use super::half::{self, narrow, wide};
+use crate::local_time::LocalTime;
 use crate::saved::halves;
 
 pub(super) const HOURS_A_DAY: usize = 24;
 pub(super) const HOURS_A_WEEK: usize = 168;
 
-/// A time's place between the middles of two neighbouring hours.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Knots {
-    /// Hours since the epoch of the earlier middle.
-    pub(super) hour: i64,
-    /// Weight of the later one: 0 to 1.
-    later: f64,
-}
-
-impl Knots {
-    /// The place of a local time, in milliseconds since the epoch.
-    pub(super) fn at(local_ms: i64) -> Self {
-        let shifted = local_ms.saturating_sub(HOUR_MS / 2);
-        let later = shifted.rem_euclid(HOUR_MS) as f64 / HOUR_MS as f64;
-        Self { hour: shifted.div_euclid(HOUR_MS), later }
-    }
-
-    /// As [`Knots::at`], without a division where it is the same `hour` as that of the time before.
-    #[inline]
-    pub(super) fn near(local_ms: i64, hour: i64) -> Self {
-        let since = hour
-            .checked_mul(HOUR_MS)
-            .and_then(|begin_ms| local_ms.checked_sub(HOUR_MS / 2)?.checked_sub(begin_ms));
-        match since {
-            Some(since @ 0..HOUR_MS) => Self { hour, later: since as f64 / HOUR_MS as f64 },
-            _ => Self::at(local_ms),
-        }
-    }
-
-    /// Where that is in the profiles of a day and of a week, if in the latter it is `hour_of_week`, in hours since the epoch.
-    #[inline]
-    pub(super) fn places(self, hour_of_week: i64) -> [Place; 2] {
-        let (early, late) = (1.0 - self.later, self.later);
-        let weights = Weights { early, late, norm: early * early + late * late };
-        let in_week = hour_of_week.rem_euclid(HOURS_A_WEEK as i64) as u32;
-        let in_day = if hour_of_week == self.hour {
-            in_week % HOURS_A_DAY as u32
-        } else {
-            self.hour.rem_euclid(HOURS_A_DAY as i64) as u32
-        };
-        let place = |early: u32, hours: usize| {
-            let early = early as usize;
-            Place { hours: [early, if early + 1 == hours { 0 } else { early + 1 }], weights }
-        };
-        [place(in_day, HOURS_A_DAY), place(in_week, HOURS_A_WEEK)]
-    }
-}
-
-/// Two neighbouring hours of a profile.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    hours: [usize; 2],
-    weights: Weights,
-}
-
-/// How much either of two hours counts.
-#[derive(Debug, Clone, Copy)]
-struct Weights {
-    early: f64,
-    late: f64,
-    /// What least mean squares divides by: the sum of their squares.
-    norm: f64,
-}
-
-impl Weights {
-    #[inline]
-    fn of(self, [early, late]: [f64; 2]) -> f64 {
-        self.early * early + self.late * late
-    }
-}
+/// The numbers of two neighbouring hours.
+type Hours = [usize; 2];
 
 /// Offsets by the hour of the day.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct DailyProfile([f32; HOURS_A_DAY]);
 
 impl DailyProfile {
-    #[inline]
-    pub(super) fn forecast(&self, place: Place) -> f64 {
-        place.weights.of(place.hours.map(|at| f64::from(self.0[at])))
+    fn at(&self, hours: Hours) -> [f32; 2] {
+        hours.map(|hour| self.0[hour])
     }
 
-    /// Moves the forecast at `place` by `step`.
-    #[inline]
-    pub(super) fn learn(&mut self, place: Place, step: f64) {
-        let Place { hours: [early, late], weights } = place;
-        let step = step / weights.norm;
-        self.0[early] += (step * weights.early) as f32;
-        self.0[late] += (step * weights.late) as f32;
+    fn put(&mut self, hours: Hours, offsets: [f32; 2]) {
+        for (hour, offset) in hours.into_iter().zip(offsets) {
+            self.0[hour] = offset;
+        }
     }
 
     /// Deviation of the hours around their mean, in the unit of the signal.
@@ -117,7 +51,7 @@ impl DailyProfile {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct WeeklyProfile {
     /// What 1.0 stands for, in the unit of the signal; 0 while nothing was learned.
-    unit: f64,
+    unit: f32,
     #[serde(with = "halves")]
     hours: [f16; HOURS_A_WEEK],
 }
@@ -130,43 +64,124 @@ impl Default for WeeklyProfile {
 
 impl WeeklyProfile {
     /// Room that is made in one go when a value no longer fits.
-    const COARSENING: f64 = 1024.0;
+    const COARSENING: f32 = 1024.0;
+    /// The largest value in units that still has some room above it.
+    const UNITS_MAX: f32 = 32_000.0;
 
-    /// The forecast at `place`, and what it is made of, for [`WeeklyProfile::learn`].
-    #[inline]
-    pub(super) fn forecast(&self, place: Place) -> (f64, [f64; 2]) {
-        let values = place.hours.map(|at| wide(self.hours[at]));
-        (place.weights.of(values) * self.unit, values)
+    fn at(&self, hours: Hours) -> [f32; 2] {
+        hours.map(|hour| self.hours[hour].to_f32() * self.unit)
     }
 
-    /// Moves the forecast at `place`, which is made of `values`, by `step`.
-    #[inline]
-    pub(super) fn learn(&mut self, place: Place, values: [f64; 2], step: f64) {
-        if step == 0.0 {
+    fn put(&mut self, hours: Hours, offsets: [f32; 2]) {
+        let largest = offsets[0].abs().max(offsets[1].abs());
+        if !largest.is_finite() || (largest == 0.0 && self.unit == 0.0) {
             return;
         }
         if self.unit <= 0.0 {
-            self.unit = step.abs();
+            self.unit = largest;
         }
-        let Place { hours, weights } = place;
-        let step = step / (weights.norm * self.unit);
-        let moved = [values[0] + step * weights.early, values[1] + step * weights.late];
-        for (at, value) in hours.into_iter().zip(moved) {
-            if value.abs() > half::MAX / 2.0 {
-                self.coarsen();
-                return;
-            }
-            self.hours[at] = narrow(value);
+        while largest > Self::UNITS_MAX * self.unit {
+            self.coarsen();
+        }
+        for (hour, offset) in hours.into_iter().zip(offsets) {
+            self.hours[hour] = f16::from_f32(offset / self.unit);
         }
     }
 
     /// Makes room for values a thousand times as large.
-    #[cold]
     fn coarsen(&mut self) {
         self.unit *= Self::COARSENING;
         for value in &mut self.hours {
-            *value = narrow(wide(*value) / Self::COARSENING);
+            *value = f16::from_f32(value.to_f32() / Self::COARSENING);
         }
+    }
+}
+
+/// The hours between whose middles it is at present, taken out of both profiles.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub(super) struct Open {
+    /// Local time of the earlier middle, in milliseconds since the epoch.
+    from_ms: i64,
+    /// Whether it is a day on which the hours of a Sunday count, and which hour of the week is the earlier one then.
+    is_holiday: bool,
+    hour_of_week: u8,
+    /// Offsets of the earlier and the later hour.
+    daily: [f32; 2],
+    weekly: [f32; 2],
+}
+
+/// How much either of two hours counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Weights {
+    early: f32,
+    late: f32,
+}
+
+impl Open {
+    /// Takes the hours out of the profiles between which it is at `local`.
+    pub(super) fn at(local: LocalTime, daily: &DailyProfile, weekly: &WeeklyProfile) -> Self {
+        let middle = |ms: i64| ms.saturating_sub(HOUR_MS / 2).div_euclid(HOUR_MS);
+        let hour_of_week = middle(local.in_week_ms()).rem_euclid(HOURS_A_WEEK as i64);
+        let mut open = Self {
+            from_ms: middle(local.ms).saturating_mul(HOUR_MS).saturating_add(HOUR_MS / 2),
+            is_holiday: local.is_holiday,
+            hour_of_week: hour_of_week as u8,
+            ..Self::default()
+        };
+        (open.daily, open.weekly) = (daily.at(open.in_day()), weekly.at(open.in_week()));
+        open
+    }
+
+    /// Puts them back.
+    pub(super) fn close(&self, daily: &mut DailyProfile, weekly: &mut WeeklyProfile) {
+        daily.put(self.in_day(), self.daily);
+        weekly.put(self.in_week(), self.weekly);
+    }
+
+    /// How much either counts at `local`; `None` if others lie next to it.
+    #[inline(always)]
+    pub(super) fn weights(&self, local: LocalTime) -> Option<Weights> {
+        let since_ms = local.ms.wrapping_sub(self.from_ms);
+        if !(0..HOUR_MS).contains(&since_ms) || local.is_holiday != self.is_holiday {
+            return None;
+        }
+        let late = since_ms as i32 as f32 * (1.0 / HOUR_MS as f32);
+        Some(Weights { early: 1.0 - late, late })
+    }
+
+    /// What the profiles of the day and of the week say.
+    #[inline(always)]
+    pub(super) fn forecasts(&self, weights: Weights) -> [f64; 2] {
+        [self.daily, self.weekly].map(|offsets| f64::from(weights.of(offsets)))
+    }
+
+    /// Moves both forecasts by so much.
+    #[inline(always)]
+    pub(super) fn learn(&mut self, weights: Weights, [daily, weekly]: [f32; 2]) {
+        let Weights { early, late } = weights;
+        let per_norm = 1.0 / (early * early + late * late);
+        for (offsets, step) in [(&mut self.daily, daily), (&mut self.weekly, weekly)] {
+            let step = step * per_norm;
+            offsets[0] += step * early;
+            offsets[1] += step * late;
+        }
+    }
+
+    fn in_day(&self) -> Hours {
+        let early = self.from_ms.div_euclid(HOUR_MS).rem_euclid(HOURS_A_DAY as i64) as usize;
+        [early, (early + 1) % HOURS_A_DAY]
+    }
+
+    fn in_week(&self) -> Hours {
+        let early = usize::from(self.hour_of_week) % HOURS_A_WEEK;
+        [early, (early + 1) % HOURS_A_WEEK]
+    }
+}
+
+impl Weights {
+    #[inline(always)]
+    fn of(self, [early, late]: [f32; 2]) -> f32 {
+        self.early * early + self.late * late
     }
 }
 
@@ -176,65 +191,78 @@ mod tests {
 
     use super::*;
 
-    /// The hours at a time in the profiles of a day and of a week, and the weight of the later one.
-    fn at(local_ms: i64) -> ([usize; 2], [usize; 2], f64) {
-        let knots = Knots::at(local_ms);
-        let [day, week] = knots.places(knots.hour);
-        (day.hours, week.hours, day.weights.late)
+    fn local(ms: i64) -> LocalTime {
+        LocalTime { ms, is_holiday: false }
+    }
+
+    fn open(ms: i64) -> Open {
+        Open::at(local(ms), &DailyProfile::default(), &WeeklyProfile::default())
     }
 
     #[test]
-    fn knots_are_the_middles_of_hours() {
-        assert_eq!(at(HOUR_MS / 2), ([0, 1], [0, 1], 0.0));
-        assert_eq!(at(0), ([23, 0], [167, 0], 0.5));
-        assert_eq!(at(-HOUR_MS / 2), ([23, 0], [167, 0], 0.0));
-    }
-
-    proptest! {
-        #[test]
-        fn an_hour_that_is_known_shortens_the_way_and_changes_nothing(
-            local_ms in prop_oneof![any::<i64>(), -1_000_000_000..1_000_000_000_i64],
-            hour in prop_oneof![any::<i64>(), -300..300_i64],
-            days in -9..9_i64,
-        ) {
-            let knots = Knots::at(local_ms);
-            let near = [Knots::near(local_ms, hour), Knots::near(local_ms, knots.hour)];
-            let text = format!("{knots:?}");
-            for near in near {
-                prop_assert_eq!(format!("{:?}", near), text.clone());
-            }
-            let hour_of_week = knots.hour + 24 * days;
-            let [day, week] = knots.places(hour_of_week);
-            prop_assert_eq!(day.hours[0] as i64, knots.hour.rem_euclid(24));
-            prop_assert_eq!(week.hours[0] as i64, hour_of_week.rem_euclid(168));
-            prop_assert_eq!((day.hours[0] + 1) % 24, day.hours[1]);
-            prop_assert_eq!((week.hours[0] + 1) % 168, week.hours[1]);
+    fn hours_are_told_by_their_middles() {
+        for (ms, day, week, late) in [
+            (HOUR_MS / 2, [0, 1], [0, 1], 0.0),
+            (0, [23, 0], [167, 0], 0.5),
+            (-HOUR_MS / 2, [23, 0], [167, 0], 0.0),
+        ] {
+            let open = open(ms);
+            assert_eq!((open.in_day(), open.in_week()), (day, week));
+            let weights = open.weights(local(ms)).expect("it is between them");
+            assert!((weights.late - late).abs() < 1e-6, "{weights:?}");
         }
     }
 
     #[test]
-    fn a_step_moves_the_forecast_by_as_much() {
-        let knots = Knots::at(5 * HOUR_MS + 1_234_567);
-        let [in_day, in_week] = knots.places(knots.hour);
+    fn others_lie_next_to_what_is_an_hour_away_or_another_kind_of_day() {
+        let open = open(5 * HOUR_MS);
+        let after = open.from_ms + HOUR_MS;
+        assert!(open.weights(local(after - 1)).is_some() && open.weights(local(after)).is_none());
+        assert!(open.weights(local(open.from_ms - 1)).is_none());
+        assert!(open.weights(LocalTime { ms: after - 1, is_holiday: true }).is_none());
+    }
+
+    #[test]
+    fn a_step_moves_the_forecast_by_as_much_and_what_is_put_back_is_there_again() {
+        let at = local(5 * HOUR_MS + 1_234_567);
         let (mut daily, mut weekly) = (DailyProfile::default(), WeeklyProfile::default());
+        let mut open = Open::at(at, &daily, &weekly);
+        let weights = open.weights(at).expect("it is between them");
         for step in [10.0, -4.0] {
-            let (day, (week, values)) = (daily.forecast(in_day), weekly.forecast(in_week));
-            daily.learn(in_day, step);
-            weekly.learn(in_week, values, step);
-            assert!((daily.forecast(in_day) - day - step).abs() < 1e-4);
-            assert!((weekly.forecast(in_week).0 - week - step).abs() < 1e-2);
+            let [day, week] = open.forecasts(weights);
+            open.learn(weights, [step, 0.5 * step]);
+            let [day_after, week_after] = open.forecasts(weights);
+            assert!((day_after - day - f64::from(step)).abs() < 1e-5);
+            assert!((week_after - week - 0.5 * f64::from(step)).abs() < 1e-5);
         }
+        open.close(&mut daily, &mut weekly);
+        let again = Open::at(at, &daily, &weekly).forecasts(weights);
+        assert!((again[0] - 6.0).abs() < 1e-5 && (again[1] - 3.0).abs() < 3e-3, "{again:?}");
     }
 
     #[test]
     fn the_weekly_profile_makes_room_for_a_change_of_magnitude() {
-        let [_, place] = Knots::at(0).places(-1);
         let mut weekly = WeeklyProfile::default();
-        weekly.learn(place, [0.0; 2], 1e-3);
-        for _ in 0..20 {
-            let (forecast, values) = weekly.forecast(place);
-            weekly.learn(place, values, 1e6 - forecast);
+        weekly.put([3, 4], [1e-3, 0.0]);
+        weekly.put([4, 5], [1e6, -1e9]);
+        let [before, large] = weekly.at([3, 5]);
+        assert!(before.abs() < 1e-2 && (large + 1e9).abs() < 1e6, "{before} {large}");
+        weekly.put([5, 6], [f32::INFINITY, f32::NAN]);
+        assert!((weekly.at([5, 6])[0] + 1e9).abs() < 1e6);
+    }
+
+    proptest! {
+        #[test]
+        fn any_time_is_between_two_hours_that_are_neighbours(ms in any::<i64>(), is_holiday in any::<bool>()) {
+            let at = LocalTime { ms, is_holiday };
+            let open = Open::at(at, &DailyProfile::default(), &WeeklyProfile::default());
+            let (day, week) = (open.in_day(), open.in_week());
+            prop_assert!(day[1] == (day[0] + 1) % HOURS_A_DAY && week[1] == (week[0] + 1) % HOURS_A_WEEK);
+            prop_assert_eq!(week[0] % HOURS_A_DAY, day[0]);
+            if ms.checked_sub(HOUR_MS).is_some() {
+                let weights = open.weights(at).expect("it is between them");
+                prop_assert!((0.0..=1.0).contains(&weights.late));
+            }
         }
-        assert!((weekly.forecast(place).0 - 1e6).abs() < 1e3);
     }
 }

@@ -60,12 +60,12 @@ impl Saved<'_> {
                 (read.len(), Content::Exact(values))
             }
             SavedContent::Coded { base, width, codes: read } => {
-                let (mut codes, mut counts) = ([0; RING], [0; BUCKETS]);
+                let mut codes = [0; RING];
                 codes.get_mut(..read.len())?.copy_from_slice(&read);
-                for &code in &*read {
-                    *counts.get_mut(usize::from(code))? += 1;
+                if read.iter().any(|&code| usize::from(code) >= BUCKETS) {
+                    return None;
                 }
-                (read.len(), Content::Coded(Coded { base, width, codes, counts }))
+                (read.len(), Content::Coded(Coded { base, width, codes }))
             }
         };
         let is_exact = matches!(content, Content::Exact(_));

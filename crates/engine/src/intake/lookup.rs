@@ -2,12 +2,15 @@
 
 use std::hash::BuildHasher;
 
-use bellwether_series::{LabelError, LabelSet};
+use bellwether_series::{LabelError, LabelSet, prefetch};
 use foldhash::quality::SeedableRandomState;
 
 use super::tenants::{Stamp, StampPlace};
 use super::{Entry, Intake, Refusal, Routed, Work};
 use crate::outcome::RejectReason;
+
+/// So many series ahead labels are asked for: what a sample takes is less than what memory takes to answer.
+const SERIES_AHEAD: usize = 4;
 
 /// What label bytes mean.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +51,14 @@ impl Intake {
         match self.recall(Some(hash), field, wire) {
             Some(recalled) => Ok(recalled),
             None => self.read(stamp, wire, labels, work, routed),
+        }
+    }
+
+    /// Asks for the labels of a series that is expected to be meant soon.
+    #[inline]
+    pub(super) fn prefetch_labels(&self) {
+        if let Some(Some(entry)) = self.entries.get(self.guess + SERIES_AHEAD) {
+            prefetch(entry.labels.as_wire());
         }
     }
 

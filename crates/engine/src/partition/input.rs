@@ -48,8 +48,6 @@ pub enum Input {
         /// Its identity.
         fingerprint: Fingerprint,
     },
-    /// A sample arrived.
-    Sample(Row),
     /// The configuration changed.
     Configure(Arc<Settings>),
     /// Each may raise so many false alarms a day from now on.
