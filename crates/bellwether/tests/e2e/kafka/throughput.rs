@@ -68,10 +68,28 @@ fn samples_a_second_beside_bare_consumption() {
     let per_second = |took: Duration| samples as f64 / took.as_secs_f64();
 
     let bare = clients.read_as_fast_as_possible("metrics", records);
-    let configuration = super::configuration(&broker).replace("json_lines: {}", "stdout: off");
-    let bellwether = Bellwether::configured(dir.path(), &configuration);
+    println!(
+        "{records} records of {SAMPLES} samples, {} bytes each: bare {:.0} samples/s",
+        bytes as u64 / records,
+        per_second(bare),
+    );
+    let shipped = super::configuration(&broker).replace("json_lines: {}", "stdout: off");
+    let base = format!("{shipped}\ndeep: {{ memory_bytes_max: 0 }}\n");
+    for (name, configuration) in [("both tiers", shipped), ("base tier", base)] {
+        let dir = tempfile::tempdir().unwrap();
+        let took =
+            until_all_are_taken(&Bellwether::configured(dir.path(), &configuration), records);
+        println!(
+            "to the verdict, {name}: {:.0} samples/s, {:.0} %",
+            per_second(took),
+            100.0 * per_second(took) / per_second(bare),
+        );
+    }
+}
+
+/// How long that takes, from the first record on: joining the group is no part of it.
+fn until_all_are_taken(bellwether: &Bellwether, records: u64) -> Duration {
     let taken = |figure: &str| total(&bellwether.metrics(), figure) as u64;
-    // From the first record on: joining the group is no part of it.
     until(seconds(60), "the first record", || {
         (taken("bellwether_kafka_records_total") > 0).then_some(())
     });
@@ -79,12 +97,6 @@ fn samples_a_second_beside_bare_consumption() {
     until(seconds(600), "all records to be taken", || {
         (taken("bellwether_kafka_records_taken_total") >= records).then_some(())
     });
-    let took = started.elapsed().mul_f64(samples as f64 / (samples - before) as f64);
-    println!(
-        "{records} records of {SAMPLES} samples, {} bytes each: bare {:.0} samples/s, to the verdict {:.0} samples/s, {:.0} %",
-        bytes as u64 / records,
-        per_second(bare),
-        per_second(took),
-        100.0 * per_second(took) / per_second(bare),
-    );
+    let samples = records * SAMPLES;
+    started.elapsed().mul_f64(samples as f64 / (samples - before) as f64)
 }
