@@ -74,8 +74,8 @@ fn samples_a_second_beside_bare_consumption() {
         per_second(bare),
     );
     let shipped = super::configuration(&broker).replace("json_lines: {}", "stdout: off");
-    let base = format!("{shipped}\ndeep: {{ memory_bytes_max: 0 }}\n");
-    for (name, configuration) in [("both tiers", shipped), ("base tier", base)] {
+    let shallow = format!("{shipped}\ndeep: {{ memory_bytes_max: 0 }}\n");
+    for (name, configuration) in [("both tiers", shipped), ("base tier", shallow)] {
         let dir = tempfile::tempdir().unwrap();
         let took =
             until_all_are_taken(&Bellwether::configured(dir.path(), &configuration), records);
