@@ -238,15 +238,15 @@ impl Coded {
                 return (code, bucket);
             }
         }
-        let (mut below, mut first) = (0, 0);
+        let mut bucket = Bucket { below: 0, within: 0 };
         for (code, within) in (0..).zip(self.counts(len)) {
-            let within = u32::from(within);
-            if 4 * (below + within) >= rank {
-                return (code, Bucket { below, within });
+            bucket.below += bucket.within;
+            bucket.within = u32::from(within);
+            if 4 * (bucket.below + bucket.within) >= rank {
+                return (code, bucket);
             }
-            (below, first) = (below + within, code);
         }
-        (first, Bucket { below, within: 1 })
+        (BUCKETS as u8 - 1, bucket)
     }
 
     fn bucket(&self, code: u8, len: u16) -> Bucket {

@@ -8,57 +8,56 @@ use crate::remote_write::DecodeError;
 /// What a field holds: a value, nothing, or what is wrong with it.
 pub(super) type Field<T> = Result<Option<T>, &'static str>;
 
+/// Whether a part of a record is as it should be, or what is wrong with it.
+pub(super) type Verdict = Result<(), &'static str>;
+
 /// Reads a number: as such, or as text, which is how JSON says `NaN` and `+Inf`.
 pub(super) fn value(reader: &mut JsonReader<'_>) -> Result<Field<f64>, DecodeError> {
-    const FAULT: &str = "value is not a number";
-    Ok(match reader.kind()? {
-        Kind::Number => reader.number()?.parse().map(Some).map_err(|_| FAULT),
-        Kind::String => reader.string()?.trim().parse().map(Some).map_err(|_| FAULT),
-        Kind::Null => {
-            reader.word()?;
-            Ok(None)
-        }
-        _ => {
-            reader.skip()?;
-            Err(FAULT)
-        }
-    })
+    scalar(reader, "value is not a number", |text| text.parse().ok())
 }
 
 /// Reads an integer, as a number or as text, also where it is written as a float.
 pub(super) fn integer(reader: &mut JsonReader<'_>) -> Result<Field<i64>, DecodeError> {
-    const FAULT: &str = "timestamp is not an integer";
-    Ok(match reader.kind()? {
-        Kind::Number => parse_integer(reader.number()?).map(Some).ok_or(FAULT),
-        Kind::String => parse_integer(reader.string()?.trim()).map(Some).ok_or(FAULT),
-        Kind::Null => {
-            reader.word()?;
-            Ok(None)
-        }
-        _ => {
-            reader.skip()?;
-            Err(FAULT)
-        }
-    })
+    scalar(reader, "timestamp is not an integer", parse_integer)
 }
 
 /// Reads a time in RFC 3339 notation.
 pub(super) fn rfc3339(reader: &mut JsonReader<'_>) -> Result<Field<Timestamp>, DecodeError> {
-    const FAULT: &str = "timestamp is not RFC 3339";
+    scalar(reader, "timestamp is not RFC 3339", |text| {
+        let time: jiff::Timestamp = text.parse().ok()?;
+        Some(Timestamp::from_ms(time.as_millisecond()))
+    })
+}
+
+/// Reads what `parse` makes of a number or a text; nothing of `null`. Anything else is a `fault`.
+fn scalar<T>(
+    reader: &mut JsonReader<'_>,
+    fault: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Field<T>, DecodeError> {
     Ok(match reader.kind()? {
-        Kind::String => {
-            let time: Result<jiff::Timestamp, _> = reader.string()?.trim().parse();
-            time.map(|time| Some(Timestamp::from_ms(time.as_millisecond()))).map_err(|_| FAULT)
-        }
+        Kind::Number => parse(reader.number()?).map(Some).ok_or(fault),
+        Kind::String => parse(reader.string()?.trim()).map(Some).ok_or(fault),
         Kind::Null => {
             reader.word()?;
             Ok(None)
         }
         _ => {
             reader.skip()?;
-            Err(FAULT)
+            Err(fault)
         }
     })
+}
+
+/// Reads a name into `name`.
+pub(super) fn name(reader: &mut JsonReader<'_>, name: &mut String) -> Result<Verdict, DecodeError> {
+    if reader.kind()? != Kind::String {
+        reader.skip()?;
+        return Ok(Err("name is not a string"));
+    }
+    name.clear();
+    name.push_str(&reader.string()?);
+    Ok(Ok(()))
 }
 
 /// The largest magnitude up to which every integer is a float.

@@ -2,7 +2,7 @@
 
 use bellwether_series::{METRIC_NAME, Timestamp};
 
-use super::field::{Field, integer, rfc3339, value};
+use super::field::{self, Field, Verdict, integer, rfc3339, value};
 use super::{JsonReader, Kind, Place, Records};
 use crate::remote_write::{Assembler, DecodeError, LabelBuffer, RawSample, SameName};
 
@@ -69,7 +69,7 @@ impl Records for SeriesRecords {
         while let Some(key) = reader.key(&mut members)? {
             match &*key {
                 "labels" => verdict = verdict.and(self.read_labels(reader, assembler)?),
-                "name" | "metric" => verdict = verdict.and(self.read_name(reader)?),
+                "name" | "metric" => verdict = verdict.and(field::name(reader, &mut self.name)?),
                 "samples" => {
                     has_samples = true;
                     verdict = verdict.and(self.read_samples(reader, place, assembler)?);
@@ -91,8 +91,6 @@ impl Records for SeriesRecords {
         assembler.samples(offset, &mut self.labels, SameName::Keep, &self.samples)
     }
 }
-
-type Verdict = Result<(), &'static str>;
 
 impl SeriesRecords {
     fn read_labels(
@@ -121,16 +119,6 @@ impl SeriesRecords {
             }
         }
         Ok(verdict)
-    }
-
-    fn read_name(&mut self, reader: &mut JsonReader<'_>) -> Result<Verdict, DecodeError> {
-        if reader.kind()? != Kind::String {
-            reader.skip()?;
-            return Ok(Err("name is not a string"));
-        }
-        self.name.clear();
-        self.name.push_str(&reader.string()?);
-        Ok(Ok(()))
     }
 
     /// Samples, each an object or a pair of milliseconds and value. One that is none is named, and the others are taken.

@@ -2,7 +2,7 @@
 //!
 //! Format: `influxdata/telegraf:plugins/serializers/json/README.md`.
 
-use super::field::{Field, integer, value};
+use super::field::{self, Field, Verdict, integer, value};
 use super::{JsonReader, Kind, Place, Records};
 use crate::Precision;
 use crate::measurement::push_field_name;
@@ -19,8 +19,6 @@ pub(super) struct TelegrafRecords {
     /// Where a field's name ends, and its value.
     fields: Vec<(usize, f64)>,
 }
-
-type Verdict = Result<(), &'static str>;
 
 impl TelegrafRecords {
     pub(super) fn new(precision: Precision) -> Self {
@@ -44,7 +42,7 @@ impl TelegrafRecords {
         let mut members = reader.object()?;
         while let Some(key) = reader.key(&mut members)? {
             match &*key {
-                "name" => verdict = verdict.and(self.read_name(reader)?),
+                "name" => verdict = verdict.and(field::name(reader, &mut self.name)?),
                 "tags" => verdict = verdict.and(self.read_tags(reader, assembler)?),
                 "fields" => verdict = verdict.and(self.read_fields(reader, assembler)?),
                 "timestamp" => count = integer(reader)?,
@@ -104,16 +102,6 @@ impl TelegrafRecords {
             self.labels.truncate(tags);
         }
         Ok(())
-    }
-
-    fn read_name(&mut self, reader: &mut JsonReader<'_>) -> Result<Verdict, DecodeError> {
-        if reader.kind()? != Kind::String {
-            reader.skip()?;
-            return Ok(Err("name is not a string"));
-        }
-        self.name.clear();
-        self.name.push_str(&reader.string()?);
-        Ok(Ok(()))
     }
 
     fn read_tags(
