@@ -13,7 +13,7 @@
 //! Adoption: from surprise 4 on the baseline is frozen. A shift that lasts a quarter of the window (90 samples by
 //! default) is the new level and scatter, and all sums start anew; one that ends before leaves no trace.
 //!
-//! State: 96 bytes. Cost: some 100 ns. Blind spot: a shift slower than the window is followed (`trend`), one that
+//! State: 96 bytes. Cost: some 85 ns. Blind spot: a shift slower than the window is followed (`trend`), one that
 //! comes every day is learned as ordinary (`seasonal`). The alternative, Bayesian online change points (Adams &
 //! `MacKay` 2007), keeps a posterior over run lengths: more state and time for the same delays.
 
