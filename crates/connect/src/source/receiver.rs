@@ -2,7 +2,7 @@
 //!
 //! Checks run in a fixed order: method, admission, tenant, headers, size, compression, message; then each series on its own, inside
 //! the engine. What a protocol has to itself is which headers mean which format, and how what became of a request is told
-//! ([`Protocol`]): [`super::remote_write`] and [`super::otlp`].
+//! (`Protocol`): [`super::remote_write`] and [`super::otlp`].
 
 mod answer;
 mod body;
