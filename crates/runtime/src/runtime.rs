@@ -257,6 +257,11 @@ impl Handle {
     pub fn stats(&self) -> &Stats {
         &self.stats
     }
+
+    /// The same, for whoever counts there as well.
+    pub fn shared_stats(&self) -> Arc<Stats> {
+        Arc::clone(&self.stats)
+    }
 }
 
 impl Ingest for Handle {

@@ -10,7 +10,9 @@
 //! the one before was killed before its next checkpoint, comes with the same `id`. What is not confirmed is in the checkpoint.
 
 mod book;
+mod taken;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -60,6 +62,8 @@ pub enum EventKey {
 pub struct KafkaEvents {
     name: String,
     severity: Severity,
+    /// Where the topic is, and the topic.
+    at: (Cluster, String),
     book: Arc<Book>,
     /// Disconnected once the thread has ended, however it did. Nothing is ever sent.
     ended: Mutex<Receiver<()>>,
@@ -85,6 +89,7 @@ impl KafkaEvents {
     pub fn start(options: KafkaEventsOptions) -> Result<Self, KafkaEventsError> {
         let book = Arc::new(Book::new(options.queue_events_max));
         let (name, severity) = (options.name.clone(), options.severity);
+        let at = (options.cluster.clone(), options.topic.clone());
         let writer = Writer { book: Arc::clone(&book), options };
         // Here, so that whoever starts it hears what is wrong.
         let producer = writer.producer()?;
@@ -93,7 +98,7 @@ impl KafkaEvents {
             writer.run(producer);
             drop(running);
         })?;
-        Ok(Self { name, severity, book, ended: Mutex::new(ended) })
+        Ok(Self { name, severity, at, book, ended: Mutex::new(ended) })
     }
 }
 
@@ -110,6 +115,21 @@ impl EventSink for KafkaEvents {
 
     fn undelivered(&self) -> Vec<Arc<Event>> {
         self.book.unconfirmed()
+    }
+
+    fn can_be_asked(&self) -> bool {
+        true
+    }
+
+    /// The end of each partition of the topic, as JSON.
+    fn marks(&self) -> Result<Option<String>, String> {
+        let ends = taken::ends(&self.at.0, &self.at.1)?;
+        serde_json::to_string(&ends).map(Some).map_err(|error| error.to_string())
+    }
+
+    fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String> {
+        let marks = serde_json::from_str(marks).map_err(|error| error.to_string())?;
+        taken::ids_since(&self.at.0, &self.at.1, &marks)
     }
 
     fn stats(&self) -> SinkStats {

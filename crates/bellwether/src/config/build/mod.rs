@@ -201,15 +201,20 @@ impl Builder<'_, '_> {
         let sinks = self.sinks(&raw.sinks);
         let remote_write = remote_write(&raw.remote_write);
         let kafka = self.kafka(raw.kafka.as_ref(), &remote_write.limits);
+        let workers = self.workers(raw);
+        // Of workers the topic is the journal.
+        let durability = durability::durability(&raw.journal, &raw.checkpoints);
+        let durability = durability.filter(|_| workers.is_none());
         let server = server?;
         alertmanagers.external_url.clone_from(&server.external_url);
         Some(Config {
             server,
             security: security?,
             data_dir: raw.data_dir.clone().into(),
-            durability: durability::durability(&raw.journal, &raw.checkpoints),
+            durability,
             remote_write,
             kafka,
+            workers,
             tenants: senders,
             runtime: runtime(&raw.runtime),
             engine,
