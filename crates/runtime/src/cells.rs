@@ -191,6 +191,7 @@ impl Cells {
 
     fn take(&self, all: &[TopicPartition]) -> Vec<Held> {
         let mut held = self.held.lock();
+        self.shared.opened.lock().retain(|(at, _)| !all.contains(at));
         all.iter().filter_map(|at| held.remove(at)).collect()
     }
 }

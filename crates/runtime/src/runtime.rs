@@ -213,8 +213,8 @@ impl Handle {
         self.door.clone()
     }
 
-    /// What the recorder and the rest keep up to date.
-    pub(crate) fn shared_stats(&self) -> Arc<Stats> {
+    /// The same as [`Self::stats`], for whoever counts there as well.
+    pub fn shared_stats(&self) -> Arc<Stats> {
         Arc::clone(&self.stats)
     }
 
@@ -256,11 +256,6 @@ impl Handle {
     /// The runtime's own figures.
     pub fn stats(&self) -> &Stats {
         &self.stats
-    }
-
-    /// The same, for whoever counts there as well.
-    pub fn shared_stats(&self) -> Arc<Stats> {
-        Arc::clone(&self.stats)
     }
 }
 

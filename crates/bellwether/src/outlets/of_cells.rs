@@ -1,7 +1,6 @@
 //! The same, as cells of a worker see it: what is told of one partition is told apart from what is told of the others.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellwether_engine::Event;
@@ -102,6 +101,7 @@ mod tests {
     use bellwether_runtime::{EventSink, SinkStats, Told};
     use parking_lot::Mutex;
     use std::path::Path;
+    use std::sync::Arc;
 
     use super::*;
     use crate::config::Config;

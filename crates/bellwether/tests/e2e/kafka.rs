@@ -7,6 +7,7 @@ mod broker;
 mod journal;
 mod records;
 mod throughput;
+mod workers;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 
 use crate::kafka::{ClientError, Cluster, Letter, Producer, Undelivered};
 use book::{Book, Next};
+use taken::Asker;
 
 /// Pause after a failure that is not the brokers' being away: that one librdkafka waits for by itself.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -62,8 +63,7 @@ pub enum EventKey {
 pub struct KafkaEvents {
     name: String,
     severity: Severity,
-    /// Where the topic is, and the topic.
-    at: (Cluster, String),
+    asker: Asker,
     book: Arc<Book>,
     /// Disconnected once the thread has ended, however it did. Nothing is ever sent.
     ended: Mutex<Receiver<()>>,
@@ -89,7 +89,7 @@ impl KafkaEvents {
     pub fn start(options: KafkaEventsOptions) -> Result<Self, KafkaEventsError> {
         let book = Arc::new(Book::new(options.queue_events_max));
         let (name, severity) = (options.name.clone(), options.severity);
-        let at = (options.cluster.clone(), options.topic.clone());
+        let asker = Asker::new(options.cluster.clone(), options.topic.clone());
         let writer = Writer { book: Arc::clone(&book), options };
         // Here, so that whoever starts it hears what is wrong.
         let producer = writer.producer()?;
@@ -98,7 +98,7 @@ impl KafkaEvents {
             writer.run(producer);
             drop(running);
         })?;
-        Ok(Self { name, severity, at, book, ended: Mutex::new(ended) })
+        Ok(Self { name, severity, asker, book, ended: Mutex::new(ended) })
     }
 }
 
@@ -123,13 +123,13 @@ impl EventSink for KafkaEvents {
 
     /// The end of each partition of the topic, as JSON.
     fn marks(&self) -> Result<Option<String>, String> {
-        let ends = taken::ends(&self.at.0, &self.at.1)?;
+        let ends = self.asker.ends()?;
         serde_json::to_string(&ends).map(Some).map_err(|error| error.to_string())
     }
 
     fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String> {
         let marks = serde_json::from_str(marks).map_err(|error| error.to_string())?;
-        taken::ids_since(&self.at.0, &self.at.1, &marks)
+        taken::ids_since(&self.asker.cluster, &self.asker.topic, &marks)
     }
 
     fn stats(&self) -> SinkStats {

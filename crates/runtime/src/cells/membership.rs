@@ -25,7 +25,7 @@ impl Membership {
 
     fn begin_at(session: Duration, now_ms: u64) -> Self {
         Self {
-            session_ms: session.as_millis() as u64,
+            session_ms: u64::try_from(session.as_millis()).unwrap_or(u64::MAX),
             last_beat_ms: AtomicU64::new(now_ms),
             is_over: AtomicBool::new(false),
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
@@ -40,9 +41,30 @@ fn consumer(cluster: &Cluster) -> Result<BaseConsumer, String> {
     config.create().map_err(|error| describe(&error))
 }
 
-/// Where `topic` ends.
-pub(super) fn ends(cluster: &Cluster, topic: &str) -> Result<Ends, String> {
-    ends_by(&consumer(cluster)?, topic)
+/// Whoever asks where a topic ends, again and again.
+pub(super) struct Asker {
+    pub(super) cluster: Cluster,
+    pub(super) topic: String,
+    consumer: Mutex<Option<BaseConsumer>>,
+}
+
+impl Asker {
+    pub(super) fn new(cluster: Cluster, topic: String) -> Self {
+        Self { cluster, topic, consumer: Mutex::default() }
+    }
+
+    /// Where the topic ends.
+    pub(super) fn ends(&self) -> Result<Ends, String> {
+        let mut held = self.consumer.lock();
+        let asked = match held.take() {
+            Some(consumer) => consumer,
+            None => consumer(&self.cluster)?,
+        };
+        let ends = ends_by(&asked, &self.topic)?;
+        // Of one that does not answer another connection is made the next time.
+        *held = Some(asked);
+        Ok(ends)
+    }
 }
 
 fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<Ends, String> {

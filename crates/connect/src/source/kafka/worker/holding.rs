@@ -39,6 +39,9 @@ impl Worker {
     pub(super) fn open_cells(&mut self, reader: &Reader) {
         let Some(cells) = self.shared.cells.clone() else { return };
         self.holding.open.extend(cells.take_opened());
+        let held = cells.partitions();
+        // One may have gone in the moment in which it was opened.
+        self.holding.open.retain(|at, _| held.contains(at));
         if self.holding.due.is_some_and(|due| Instant::now() < due) {
             return;
         }
