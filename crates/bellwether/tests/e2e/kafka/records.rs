@@ -110,10 +110,10 @@ impl Clients {
     pub(super) fn create_topics_of(&self, topics: &[(&str, i32)]) {
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
-        let topic = |&(name, partitions): &(&'_ str, i32)| {
+        let topics = topics.iter().map(|&(name, partitions)| {
             NewTopic::new(name, partitions, TopicReplication::Fixed(1))
-        };
-        let topics: Vec<NewTopic<'_>> = topics.iter().map(topic).collect();
+        });
+        let topics: Vec<NewTopic<'_>> = topics.collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let created = runtime.block_on(admin.create_topics(&topics, &AdminOptions::new())).unwrap();
         assert!(created.iter().all(Result::is_ok), "{created:?}");
