@@ -115,7 +115,10 @@ fn run(options: &Options) -> anyhow::Result<()> {
             .zip(&ahead)
             .map(|(fleet, bodies)| scope.spawn(move || connection(options, fleet, bodies, started)))
             .collect();
-        connections.into_iter().map(|thread| thread.join().expect("no panic")).collect::<anyhow::Result<_>>()
+        connections
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect::<anyhow::Result<_>>()
     })?;
     report(&sent, started.elapsed());
     Ok(())
@@ -173,7 +176,8 @@ struct Server {
 
 impl Server {
     fn connect(address: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address).with_context(|| format!("no server: {address}"))?;
+        let stream =
+            TcpStream::connect(address).with_context(|| format!("no server: {address}"))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(ANSWER_MAX))?;
         Ok(Self { address: address.to_owned(), stream: BufReader::new(stream) })
@@ -234,7 +238,8 @@ fn report(sent: &[Sent], took: Duration) {
         sent.iter().flat_map(|sent| sent.latencies.iter().copied()).collect();
     latencies.sort_unstable();
     let millis = |share: f64| {
-        let index = ((latencies.len() as f64 * share).ceil() as usize).clamp(1, latencies.len().max(1));
+        let index =
+            ((latencies.len() as f64 * share).ceil() as usize).clamp(1, latencies.len().max(1));
         latencies.get(index - 1).map_or(0.0, |latency| latency.as_secs_f64() * 1000.0)
     };
     println!(
