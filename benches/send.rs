@@ -101,8 +101,11 @@ fn run(options: &Options) -> anyhow::Result<()> {
     let ahead: Vec<Vec<Vec<u8>>> = if options.is_untimed {
         fleets.iter().map(|_| Vec::new()).collect()
     } else {
-        let encode = |fleet| options.steps.clone().flat_map(|step| Fleet::bodies(fleet, step));
-        fleets.iter().map(|fleet| encode(fleet).collect()).collect()
+        let encode = |fleet: &Fleet| {
+            let steps = options.steps.clone();
+            steps.flat_map(|step| fleet.bodies(step).collect::<Vec<_>>()).collect()
+        };
+        fleets.iter().map(encode).collect()
     };
     if options.waits {
         println!("ready");
@@ -144,7 +147,7 @@ fn connection(
     // Connections have equal rates as far as they have equal parts.
     let share = fleet.series() as f64 / options.series.len() as f64;
     let per_second = options.rate * share / fleet.series().min(BATCH) as f64;
-    let mut send = |number: usize, body: &[u8]| {
+    let mut deliver = |number: usize, body: &[u8]| {
         let mut due = Instant::now();
         if options.rate > 0.0 {
             due = started + Duration::from_secs_f64(number as f64 / per_second);
@@ -161,9 +164,9 @@ fn connection(
     };
     if options.is_untimed {
         let bodies = options.steps.clone().flat_map(|step| fleet.bodies(step));
-        bodies.enumerate().try_for_each(|(number, body)| send(number, &body))?;
+        bodies.enumerate().try_for_each(|(number, body)| deliver(number, &body))?;
     } else {
-        ahead.iter().enumerate().try_for_each(|(number, body)| send(number, body))?;
+        ahead.iter().enumerate().try_for_each(|(number, body)| deliver(number, body))?;
     }
     Ok(sent)
 }

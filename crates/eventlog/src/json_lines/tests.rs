@@ -106,7 +106,7 @@ fn nothing_that_fits_the_queue_is_lost_while_the_disk_fails() {
 fn a_full_disk_keeps_the_events_waiting_and_the_file_is_opened_anew() {
     // Whatever is written to it, the disk is full.
     let full = Path::new("/dev/full");
-    let mut lines = Lines { options: options(full), open: None };
+    let mut lines = Lines { options: options(full), open: None, removed_files: 0 };
     let mut waiting = events(0..2);
     assert!(lines.write(&mut waiting).is_err());
     assert_eq!(waiting.len(), 2);
