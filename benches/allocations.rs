@@ -51,7 +51,9 @@ fn allocations_a_request(series: usize) -> (u64, u64) {
     let mut warm = WarmEngine::new(&fleet);
     // Buffers that grow with what a request holds have grown by then.
     for (step, bodies) in warm.next_steps(&fleet, 8) {
-        bodies.iter().for_each(|body| _ = warm.apply(body, step));
+        for body in &bodies {
+            warm.apply(body, step);
+        }
     }
     let mut counts = Vec::new();
     for (step, bodies) in warm.next_steps(&fleet, STEPS) {

@@ -275,10 +275,14 @@ def receivers(bench):
             next_step[server.name] += max(1, round(samples / len(everything)))
             return range(start, next_step[server.name])
 
+        ours, judged = servers[-1], "bellwether_samples_judged_total"
+        before = figure(ours, judged)
         steady = in_turns(servers, rounds, lambda server, _: bench.send(
             server, everything, steps(server, bench.samples(server))))
         say("\nsample of a known series, CPU us")
         ratios({name: [sent["cpu_us"] for sent in all] for name, all in steady.items()}, 3)
+        sent = sum(sent["samples"] for sent in steady["bellwether"])
+        say(f"  of {sent:,} samples bellwether has judged {figure(ours, judged) - before:,.0f}")
         rates = {name: median([taken(sent) for sent in all]) for name, all in steady.items()}
         say("\nat saturation")
         for name, rate in rates.items():
