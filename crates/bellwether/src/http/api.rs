@@ -84,7 +84,7 @@ struct OneSeries {
     signal: SignalKind,
     /// What kind of signal it is: `continuous`, `sparse` and so on.
     class: &'static str,
-    /// Its periods, ascending; none of a series that the deep tier does not judge.
+    /// Its periods, ascending; other ones than day and week of a series that the deep tier judges.
     periods_ms: Vec<i64>,
     /// Learned sampling interval.
     interval_ms: i64,

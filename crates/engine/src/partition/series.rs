@@ -75,7 +75,8 @@ pub struct SeriesView {
     pub rule: Arc<str>,
     /// What kind of signal it is at present.
     pub class: SignalClass,
-    /// Its periods in milliseconds, ascending; empty while none is known, and where the deep tier does not judge.
+    /// Its periods in milliseconds, ascending; empty while none is known. Other ones than day and week are known where the deep
+    /// tier judges.
     pub periods_ms: Vec<i64>,
     /// Learned sampling interval in milliseconds.
     pub interval_ms: i64,
