@@ -489,7 +489,7 @@ mod tests {
     fn a_rhythm_of_its_own_is_told_where_the_deep_tier_judges() {
         let (least, both) = (MinDeviation::default(), Direction::Both);
         let detectors =
-            [DetectorSpec::Seasonal(Default::default()), DetectorSpec::SeasonalResidual];
+            [DetectorSpec::Seasonal(seasonal::Params::default()), DetectorSpec::SeasonalResidual];
         let mut bank = Bank::new(&detectors, least, both, &Tables::default());
         bank.reset(0, Some(0));
         bank.reset(1, None);

@@ -44,16 +44,16 @@ impl Promise {
     }
 
     /// How many times as often as promised surprises begin; about 1 on a series that is calibrated.
-    pub(crate) fn times(&self) -> f64 {
+    pub(crate) fn times(self) -> f64 {
         f64::from(self.share / PROMISED)
     }
 
     /// What the threshold is raised by, as a surprise: 0 for all but series on which calibration fails, below 2 for these.
-    pub(crate) fn raise(&self) -> f64 {
+    pub(crate) fn raise(self) -> f64 {
         if self.is_kept() { 0.0 } else { libm::log10(self.times() / f64::from(TOLERATED)).max(0.0) }
     }
 
-    fn is_kept(&self) -> bool {
+    fn is_kept(self) -> bool {
         self.share <= TOLERATED * PROMISED
     }
 }
