@@ -101,6 +101,7 @@ impl Start {
             checkpoints,
             cold,
             every: durability.checkpoint_every,
+            is_behind: tail.found.records > 0,
             deliveries: Arc::clone(&durability.deliveries),
             clock: Arc::clone(&self.clock),
             stats: Arc::clone(&self.stats),
@@ -172,6 +173,7 @@ impl Start {
             stats: Arc::clone(&self.stats),
             group: Vec::new(),
             due: Due::new(self.options.heartbeat),
+            tenant_under_way_max: self.options.tenant_under_way_max.max(1),
             waiting_room: WaitingRoom::default(),
             passed: unbounded(),
         }

@@ -203,7 +203,7 @@ impl Builder<'_, '_> {
         let kafka = self.kafka(raw.kafka.as_ref(), &remote_write.limits);
         let workers = self.workers(raw);
         // Of workers the topic is the journal.
-        let durability = durability::durability(&raw.journal, &raw.checkpoints);
+        let durability = durability::durability(&raw.journal, &raw.checkpoints, &raw.series);
         let durability = durability.filter(|_| workers.is_none());
         let server = server?;
         alertmanagers.external_url.clone_from(&server.external_url);
@@ -325,13 +325,24 @@ fn remote_write(raw: &RawRemoteWrite) -> ReceiverOptions {
         ..Limits::default()
     };
     let refusal_delay = Duration::from_millis(raw.refusal_delay.ms() as u64);
-    ReceiverOptions { limits, refusal_delay, ..ReceiverOptions::default() }
+    let defaults = ReceiverOptions::default();
+    let bodies_bytes_max = raw.bodies_bytes_max.bytes() as usize;
+    ReceiverOptions {
+        limits,
+        decodes_max: if raw.decodes_max == 0 { defaults.decodes_max } else { raw.decodes_max },
+        bodies_bytes_max: (bodies_bytes_max > 0).then_some(bodies_bytes_max),
+        refusal_delay,
+    }
 }
 
 fn runtime(raw: &RawRuntime) -> RuntimeConfig {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(64);
     let shards = if raw.shards == 0 { cores() } else { raw.shards };
-    RuntimeConfig { shards, queue_requests_max: raw.queue_requests_max }
+    RuntimeConfig {
+        shards,
+        queue_requests_max: raw.queue_requests_max,
+        tenant_under_way_max: raw.tenant_under_way_max,
+    }
 }
 
 fn log(raw: &RawLog) -> LogConfig {
@@ -340,6 +351,7 @@ fn log(raw: &RawLog) -> LogConfig {
             RawLogFormat::Text => LogFormat::Text,
             RawLogFormat::Json => LogFormat::Json,
         },
+        messages_max: raw.messages_max,
         level: match raw.level {
             RawLogLevel::Error => tracing::Level::ERROR,
             RawLogLevel::Warn => tracing::Level::WARN,

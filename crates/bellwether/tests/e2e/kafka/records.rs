@@ -110,9 +110,9 @@ impl Clients {
     pub(super) fn create_topics_of(&self, topics: &[(&str, i32)]) {
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
-        let topics = topics.iter().map(|&(name, partitions)| {
-            NewTopic::new(name, partitions, TopicReplication::Fixed(1))
-        });
+        let topics = topics
+            .iter()
+            .map(|&(name, partitions)| NewTopic::new(name, partitions, TopicReplication::Fixed(1)));
         let topics: Vec<NewTopic<'_>> = topics.collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let created = runtime.block_on(admin.create_topics(&topics, &AdminOptions::new())).unwrap();
