@@ -184,7 +184,7 @@ mod tests {
         outlets.tell(news(&["a", "b"]), &BTreeSet::new());
         topic.told.lock().clear();
         let ours = BTreeSet::from(["a-0".to_owned()]);
-        let (waiting, kept) = outlets.settle(&ours).unwrap();
+        let (waiting, kept) = CellOutput::settle(&outlets, &ours).unwrap();
         assert_eq!(waiting, ours);
         webhook.told.lock().clear();
         assert_eq!(CellOutput::resume(&outlets, &kept), ours);

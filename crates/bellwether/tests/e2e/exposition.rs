@@ -9,17 +9,6 @@ pub(crate) fn total(text: &str, name: &str) -> f64 {
         .sum()
 }
 
-/// The series of the gauge `name`: labels and value.
-#[cfg(feature = "kafka")]
-pub(crate) fn labelled(text: &str, name: &str) -> Vec<(String, f64)> {
-    let series = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
-    let parsed = series.filter_map(|line| {
-        let (labels, value) = line.rsplit_once("} ")?;
-        Some((labels.to_owned(), value.parse().ok()?))
-    });
-    parsed.collect()
-}
-
 #[test]
 fn a_total_sums_one_family_only() {
     let text = "# TYPE a counter\na{x=\"1 2\"} 3\na{x=\"b\"} 4.5\na_total 10\nb 20\n";

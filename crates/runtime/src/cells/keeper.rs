@@ -148,10 +148,12 @@ impl Keeper {
 
     fn keep(&self, open: &mut Open) -> End {
         loop {
+            let message = self.inbox.recv_timeout(WAIT_MAX);
+            // The process may have been stopped while it waited, for however long.
             if !self.is_ours() {
                 return End::Fenced;
             }
-            match self.inbox.recv_timeout(WAIT_MAX) {
+            match message {
                 Ok(ToCell::Record { offset, expected, received_at, tenant, write, answer }) => {
                     if expected != open.cell.next() {
                         answer.with(Err(SubmitError::OutOfTurn));

@@ -18,7 +18,7 @@ const MINUTE_MS: i64 = 60_000;
 /// Minutes: detectors have their samples before the fault.
 const MINUTES: i64 = 150;
 const FAULT: std::ops::Range<i64> = 110..125;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A minute of three series; one of them goes wrong.
 fn write(minute: i64) -> WriteRequest {

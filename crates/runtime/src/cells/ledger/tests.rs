@@ -54,10 +54,12 @@ fn names(objects: &Arc<dyn Objects>) -> Vec<String> {
     names
 }
 
+type Act = Box<dyn FnOnce() + Send>;
+
 /// Objects with somebody else at work: what `before` does happens before the object of that name is created.
 struct Busy {
     objects: Arc<dyn Objects>,
-    before: Mutex<Option<(&'static str, Box<dyn FnOnce() + Send>)>>,
+    before: Mutex<Option<(&'static str, Act)>>,
 }
 
 impl Busy {
@@ -66,7 +68,7 @@ impl Busy {
         name: &'static str,
         act: impl FnOnce() + Send + 'static,
     ) -> Arc<dyn Objects> {
-        let before = Mutex::new(Some((name, Box::new(act) as Box<_>)));
+        let before = Mutex::new(Some((name, Box::new(act) as Act)));
         Arc::new(Self { objects: Arc::clone(objects), before })
     }
 }

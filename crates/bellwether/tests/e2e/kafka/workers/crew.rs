@@ -10,7 +10,7 @@ use super::super::Broker;
 use super::super::records::Clients;
 use super::PATIENCE;
 use crate::bellwether::Bellwether;
-use crate::exposition::{labelled, total};
+use crate::exposition::total;
 use crate::poll::{seconds, until};
 
 /// The workers of a group.
@@ -115,6 +115,16 @@ impl<'b> Crew<'b> {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// The series of the gauge `name`: labels and value.
+fn labelled(text: &str, name: &str) -> Vec<(String, f64)> {
+    let series = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{'));
+    let parsed = series.filter_map(|line| {
+        let (labels, value) = line.rsplit_once("} ")?;
+        Some((labels.to_owned(), value.parse().ok()?))
+    });
+    parsed.collect()
 }
 
 /// How long each partition did not get on, at each change of hands.
