@@ -32,7 +32,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bellwether_engine::Settings;
-use crossbeam_channel::{Receiver, SendError, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendError, Sender, bounded, unbounded};
 use parking_lot::Mutex;
 
 use crate::api::{Clock, Ingest, Reply, Request, SubmitError};
@@ -166,8 +166,9 @@ impl Cells {
             _ = held.messages.send(ToCell::HandOver { deadline });
         }
         for held in going {
-            // Disconnected, or too late.
-            _ = held.ended.recv_deadline(deadline);
+            if held.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
+                self.shared.figures.lock().hand_overs_late += 1;
+            }
             held.is_dropped.store(true, Ordering::SeqCst);
         }
     }

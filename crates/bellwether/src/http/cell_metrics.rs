@@ -49,6 +49,11 @@ fn counters(families: &mut Families<'_>, figures: &CellsFigures) -> fmt::Result 
             figures.checkpoints_rejected,
         ),
         (
+            "hand_overs_late",
+            "Partitions that had to go before their last checkpoint was made",
+            figures.hand_overs_late,
+        ),
+        (
             "events_known",
             "Events that were made again and not produced, because the topic had them",
             figures.events_known,

@@ -30,6 +30,8 @@ pub struct CellsFigures {
     pub checkpoint_failures: u64,
     /// Cells that ended because somebody else had claimed their partition, or the membership was over.
     pub fenced: u64,
+    /// Cells that had not made their last checkpoint when their partitions had to go.
+    pub hand_overs_late: u64,
     /// Events that were not told to a topic because they were in it.
     pub events_known: u64,
     /// What went wrong last, if nothing has gone well since.
