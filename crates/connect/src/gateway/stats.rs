@@ -29,6 +29,8 @@ pub struct GatewayFigures {
     pub heartbeats_failed: u64,
     /// Families of which all partitions were told.
     pub families_told: u64,
+    /// Families that nobody was told of because of the limit.
+    pub families_refused: u64,
     /// Times that the number of partitions changed.
     pub partition_changes: u64,
     /// Times that the producer failed for good and another one was started.
@@ -105,30 +107,29 @@ impl Account {
     /// A record that was [`Self::sent`] is confirmed, or never will be.
     pub(super) fn done(&self, kind: Kind, result: &Result<(), Undelivered>) {
         self.unsent(kind);
-        self.count(|figures| match (kind, result) {
-            (Kind::Part(bytes), Ok(())) => {
-                figures.records_confirmed += 1;
-                figures.record_bytes += bytes as u64;
-                figures.last_error = None;
-            }
-            (Kind::Heartbeat, Ok(())) => figures.heartbeats += 1,
-            (Kind::Part(_), Err(_)) => figures.records_failed += 1,
-            (Kind::Heartbeat, Err(_)) => figures.heartbeats_failed += 1,
-        });
-        if let Err(undelivered) = result {
-            self.trouble(undelivered);
+        match result {
+            Ok(()) => self.count(|figures| match kind {
+                Kind::Part(bytes) => {
+                    figures.records_confirmed += 1;
+                    figures.record_bytes += bytes as u64;
+                    figures.last_error = None;
+                }
+                Kind::Heartbeat => figures.heartbeats += 1,
+            }),
+            Err(undelivered) => self.failed(kind, undelivered),
         }
     }
 
-    /// A record could not even be queued.
-    pub(super) fn not_produced(&self, undelivered: &Undelivered) {
-        self.count(|figures| figures.records_failed += 1);
-        self.trouble(undelivered);
-    }
-
-    fn trouble(&self, undelivered: &Undelivered) {
+    /// A record is not confirmed, or could not even be queued.
+    pub(super) fn failed(&self, kind: Kind, undelivered: &Undelivered) {
         self.count(|figures| {
-            figures.records_too_large += u64::from(undelivered.is_too_large);
+            match kind {
+                Kind::Part(_) => {
+                    figures.records_failed += 1;
+                    figures.records_too_large += u64::from(undelivered.is_too_large);
+                }
+                Kind::Heartbeat => figures.heartbeats_failed += 1,
+            }
             figures.last_error = Some(undelivered.error.clone());
         });
         if undelivered.is_fatal {

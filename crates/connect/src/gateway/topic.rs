@@ -135,8 +135,8 @@ impl Topic {
                 headers: Some(OwnedHeaders::new().insert(header)),
                 timestamp_ms: Some(now.as_ms()),
             };
-            if self.produce(letter, Sent::Heartbeat).is_err() {
-                self.account.count(|figures| figures.heartbeats_failed += 1);
+            if let Err(undelivered) = self.produce(letter, Sent::Heartbeat) {
+                self.account.failed(Kind::Heartbeat, &undelivered);
             }
         }
     }

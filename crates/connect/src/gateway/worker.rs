@@ -13,6 +13,7 @@ use super::Shared;
 use super::families::Room;
 use super::pending::Pending;
 use super::split::{Part, Splitter};
+use super::stats::Kind;
 use super::topic::Found;
 
 /// Pause before another attempt to queue a record when the producer's queue is full.
@@ -67,7 +68,10 @@ fn take(shared: &Shared, request: Request, reply: Reply) -> Result<(), (Reply, S
         record_bytes_max: options.record_bytes_max,
     };
     let (parts, mut outcome) = splitter.split(&write, &news.families);
-    outcome.refused_families = news.refused;
+    if news.refused > 0 {
+        outcome.refused_families = news.refused;
+        shared.account.count(|figures| figures.families_refused += news.refused);
+    }
     let told: Vec<Box<str>> = news.families.iter().map(|told| told.family.into()).collect();
     let reply = answering(shared, tenant.into(), told, received_at, reply);
     if parts.is_empty() {
@@ -116,7 +120,7 @@ fn produce(
                 continue;
             }
             tracing::debug!(error = undelivered.error, "record is not produced");
-            shared.account.not_produced(&undelivered);
+            shared.account.failed(Kind::Part(part.value.len()), &undelivered);
             pending.record_done(false);
             break;
         }
