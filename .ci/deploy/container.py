@@ -34,6 +34,8 @@ def dockerfile_faults():
     builds = [argument for word, argument in lines if word == "RUN" and "cargo build" in argument]
     if len(builds) != 1 or "--locked" not in builds[0] or "--release" not in builds[0]:
         yield "Dockerfile: does not build a locked release"
+    if builds and "--features kafka-ssl" not in builds[0]:
+        yield "Dockerfile: has no TLS for Kafka"
     if "+crt-static" not in text:
         yield "Dockerfile: the binary is not static"
     if re.search(r"^(ADD|HEALTHCHECK) ", text, re.MULTILINE):

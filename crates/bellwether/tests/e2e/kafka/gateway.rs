@@ -21,14 +21,14 @@ use crate::process::Process;
 const PATH: &str = "/api/v1/write";
 
 /// A running `bellwether gateway`.
-struct Gateway {
+pub(super) struct Gateway {
     address: SocketAddr,
     process: Process,
 }
 
 impl Gateway {
     /// Starts it on a free port, and waits until it listens.
-    fn start(dir: &Path, broker: &Broker) -> Self {
+    pub(super) fn start(dir: &Path, broker: &Broker) -> Self {
         let dir = dir.join("gateway");
         fs::create_dir(&dir).unwrap();
         let configuration = include_str!("gateway.yml").replace("BROKER", &broker.address());
@@ -44,7 +44,7 @@ impl Gateway {
         Self { address, process }
     }
 
-    fn until_ready(&mut self) {
+    pub(super) fn until_ready(&mut self) {
         self.process.until_ready(self.address);
     }
 
@@ -52,28 +52,31 @@ impl Gateway {
         http::get(self.address, "/-/ready").unwrap().status == 200
     }
 
-    fn metrics(&self) -> String {
+    pub(super) fn metrics(&self) -> String {
         http::get(self.address, "/metrics").unwrap().body
+    }
+
+    /// Sends a compressed body, again and again, until it is acknowledged; how often it was not.
+    pub(super) fn post(&self, body: &[u8]) -> usize {
+        let mut refused = 0;
+        until(seconds(60), "a request to be taken", || {
+            let answer = http::post_remote_write(self.address, PATH, body).unwrap();
+            match answer.status {
+                204 => Some(()),
+                503 => {
+                    refused += 1;
+                    None
+                }
+                _ => panic!("{answer:?}"),
+            }
+        });
+        refused
     }
 
     /// Sends a minute of every instance until it is acknowledged; how often it was not.
     fn send(&self, minute: i64) -> usize {
-        let mut refused = 0;
-        for instance in 0..PARTITIONS {
-            let body = compress(&record(instance, minute));
-            until(seconds(60), "a request to be taken", || {
-                let answer = http::post_remote_write(self.address, PATH, &body).unwrap();
-                match answer.status {
-                    204 => Some(()),
-                    503 => {
-                        refused += 1;
-                        None
-                    }
-                    _ => panic!("{answer:?}"),
-                }
-            });
-        }
-        refused
+        let body = |instance| compress(&record(instance, minute));
+        (0..PARTITIONS).map(|instance| self.post(&body(instance))).sum()
     }
 
     fn terminate(&mut self, limit: Duration) -> ExitStatus {
