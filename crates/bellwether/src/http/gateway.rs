@@ -68,14 +68,14 @@ async fn health(State(app): State<Arc<GatewayApp>>) -> (StatusCode, Json<Health>
 }
 
 fn health_of(app: &GatewayApp) -> Health {
-    let received = app.last_received().unwrap_or(app.started_at).as_millisecond();
-    let silent_ms = jiff::Timestamp::now().as_millisecond() - received;
-    let receiver = if silent_ms > SILENT_MAX_MS {
+    let since = app.last_received().unwrap_or(app.started_at);
+    let silent_ms = jiff::Timestamp::now().as_millisecond() - since.as_millisecond();
+    let samples = if silent_ms > SILENT_MAX_MS {
         (Status::Degraded, format!("no samples for {} s", silent_ms / 1000))
     } else {
         (Status::Healthy, "samples come".to_owned())
     };
-    let checks = [("source_remote_write", receiver), ("topic", topic(&app.gateway.figures()))];
+    let checks = [("source_remote_write", samples), ("topic", topic(&app.gateway.figures()))];
     let check = |(name, (status, message)): (&str, _)| (name.to_owned(), Check { status, message });
     Health::of_checks(checks.map(check).into())
 }

@@ -203,7 +203,7 @@ impl Builder<'_, '_> {
         let remote_write = remote_write(&raw.remote_write);
         let kafka = self.kafka(raw.kafka.as_ref(), &remote_write.limits);
         let runtime = runtime(&raw.runtime);
-        let gateway = self.gateway(raw.gateway.as_ref(), runtime);
+        let gateway = self.gateway(raw, runtime);
         let server = server?;
         alertmanagers.external_url.clone_from(&server.external_url);
         Some(Config {

@@ -63,7 +63,9 @@ fn what_is_refused_here_is_counted_and_the_rest_goes_on() {
     assert_eq!(outcome.rejected_samples[RejectReason::Future.index()], 2);
     assert_eq!(outcome.rejected_samples[RejectReason::InvalidLabels.index()], 2);
     let mut content = Content::new();
-    parts.iter().for_each(|part| add(&mut content, &decode(&part.value)));
+    for part in &parts {
+        add(&mut content, &decode(&part.value));
+    }
     let expected = [(series("good", "a").as_wire().to_vec(), vec![sample(1), sample(2)])];
     assert_eq!(content, expected.into());
 }

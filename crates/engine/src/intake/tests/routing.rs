@@ -34,7 +34,7 @@ fn settings(tenants: Option<Tenants>) -> Settings {
 }
 
 /// Each series of the fleet is kept where its key says, and two share a key exactly if they are one or of one group.
-fn holds(settings: Settings, tenant: &str) {
+fn holds(settings: &Settings, tenant: &str) {
     let routing = Routing::new(Arc::new(settings.clone()));
     let sender = routing.of_tenant(tenant).unwrap();
     for labels in fleet() {
@@ -59,10 +59,10 @@ fn holds(settings: Settings, tenant: &str) {
 
 #[test]
 fn a_series_is_kept_where_its_key_says() {
-    holds(settings(None), "");
+    holds(&settings(None), "");
     let limits = ["shop", "bank"].map(|name| (name.into(), TenantLimits::default())).into();
     let tenants = Tenants { limits, ..Tenants::default() };
-    holds(settings(Some(tenants.clone())), "shop");
+    holds(&settings(Some(tenants.clone())), "shop");
     let routing = Routing::new(Arc::new(settings(Some(tenants))));
     let key = |tenant| {
         let sender = routing.of_tenant(tenant).unwrap();
