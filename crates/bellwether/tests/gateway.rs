@@ -80,15 +80,16 @@ fn without_a_broker_it_lives_is_not_ready_and_tells_senders_to_come_back() {
 fn documented() -> BTreeSet<String> {
     // Cargo runs tests in the folder of their package.
     let page = fs::read_to_string("../../docs/gateway.md").unwrap();
-    let named = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
-    let names = named.map(|(name, _)| name.to_owned());
-    names.filter(|name| name.starts_with("bellwether_gateway_")).collect()
+    own(page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')))
 }
 
 fn gateway_families(metrics: &str) -> BTreeSet<String> {
-    let families = metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
-    let names = families.map(|(name, _)| name.to_owned());
-    names.filter(|name| name.starts_with("bellwether_gateway_")).collect()
+    own(metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')))
+}
+
+fn own<'t>(lines: impl Iterator<Item = (&'t str, &'t str)>) -> BTreeSet<String> {
+    let families = lines.map(|(family, _)| family.to_owned());
+    families.filter(|family| family.starts_with("bellwether_gateway_")).collect()
 }
 
 #[test]
