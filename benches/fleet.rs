@@ -1,6 +1,8 @@
 //! A fleet like those that Prometheus scrapes: 10 labels a series, one sample a series and step, in order,
 //! 2,000 series a request.
 
+use std::ops::Range;
+
 use bellwether_series::{LabelSet, Timestamp};
 use bellwether_wire::remote_write::{RawSample, WriteRequestBuilder, compress};
 
@@ -52,13 +54,20 @@ const TEAMS: [&str; 8] = [
 /// Series and their values at any step: a daily wave with noise.
 #[derive(Debug)]
 pub struct Fleet {
+    /// Number of the first one.
+    first: usize,
     labels: Vec<LabelSet>,
 }
 
 impl Fleet {
     /// A fleet of `series` series.
     pub fn new(series: usize) -> Self {
-        Self { labels: (0..series).map(labels).collect() }
+        Self::of(0..series)
+    }
+
+    /// The part of a larger fleet with these numbers.
+    pub fn of(series: Range<usize>) -> Self {
+        Self { first: series.start, labels: series.map(labels).collect() }
     }
 
     /// The same fleet as the replica `name` of a pair writes it.
@@ -68,7 +77,7 @@ impl Fleet {
             let pairs = labels.iter().chain([("__replica__", name)]);
             LabelSet::from_pairs(pairs).unwrap_or_else(|error| unreachable!("{error}"))
         };
-        Self { labels: self.labels.iter().map(written).collect() }
+        Self { first: self.first, labels: self.labels.iter().map(written).collect() }
     }
 
     /// Number of series.
@@ -87,7 +96,7 @@ impl Fleet {
         self.labels.chunks(BATCH).enumerate().map(move |(batch, all)| {
             let mut builder = WriteRequestBuilder::default();
             for (offset, labels) in all.iter().enumerate() {
-                let value = value(batch * BATCH + offset, step);
+                let value = value(self.first + batch * BATCH + offset, step);
                 builder.series(labels, &[RawSample { timestamp, value }]);
             }
             let mut body = compress(&builder.encode());

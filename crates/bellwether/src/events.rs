@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bellwether_detect::Severity;
 use bellwether_engine::{ChangeKind, Event};
@@ -10,17 +11,21 @@ use bellwether_series::Timestamp;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-/// Most events kept of each tier.
-const KEPT_MAX: usize = 10_000;
 /// Entries in each list of what is most common.
 const COMMON_MAX: usize = 10;
 const HOUR_MS: i64 = 3_600_000;
+
+/// What events are kept as. Indexes [`EventStore::forgotten`].
+pub(crate) const TIERS: [&str; 2] = ["info", "alert"];
 
 /// Keeps the newest events, and counts all of them. Events of severity info have a tier of their own, so
 /// that however many they are they push no alert out.
 #[derive(Debug)]
 pub(crate) struct EventStore {
     kept: Mutex<Kept>,
+    /// Most events kept of each tier.
+    kept_max: usize,
+    forgotten: [AtomicU64; TIERS.len()],
 }
 
 #[derive(Debug)]
@@ -83,8 +88,9 @@ struct Common {
     fired: usize,
 }
 
-impl Default for EventStore {
-    fn default() -> Self {
+impl EventStore {
+    /// A store that keeps `kept_max` events of each tier, at least 1.
+    pub(crate) fn new(kept_max: usize) -> Self {
         use ChangeKind::{Escalated, Firing, Noticed, Resolved};
         use Severity::{Critical, Info, Warning};
         Self {
@@ -95,11 +101,11 @@ impl Default for EventStore {
                 by_severity: [Info, Warning, Critical].map(|severity| (severity, 0)).into(),
                 by_change: [Noticed, Firing, Escalated, Resolved].map(|change| (change, 0)).into(),
             }),
+            kept_max: kept_max.max(1),
+            forgotten: Default::default(),
         }
     }
-}
 
-impl EventStore {
     /// Keeps `event`, forgetting the oldest of its tier if it must.
     pub(crate) fn push(&self, event: Arc<Event>) {
         let mut kept = self.kept.lock();
@@ -109,10 +115,16 @@ impl EventStore {
         *kept.by_change.entry(event.change).or_default() += 1;
         let is_info = event.severity == Severity::Info;
         let tier = if is_info { &mut kept.info } else { &mut kept.alerts };
-        if tier.len() == KEPT_MAX {
+        if tier.len() == self.kept_max {
             tier.pop_front();
+            self.forgotten[usize::from(!is_info)].fetch_add(1, Ordering::Relaxed);
         }
         tier.push_back((number, event));
+    }
+
+    /// Events forgotten since the start, in the order of [`TIERS`].
+    pub(crate) fn forgotten(&self) -> [u64; TIERS.len()] {
+        self.forgotten.each_ref().map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Whether an event of that id is kept.
@@ -220,6 +232,8 @@ pub(crate) mod tests {
         }
     }
 
+    const KEPT_MAX: usize = 100;
+
     fn everything() -> Wanted {
         Wanted { severity: Severity::Info, episode: None, since: None, limit: usize::MAX }
     }
@@ -229,7 +243,7 @@ pub(crate) mod tests {
     }
 
     fn store() -> EventStore {
-        let store = EventStore::default();
+        let store = EventStore::new(KEPT_MAX);
         store.push(Arc::new(event("a", 0, ChangeKind::Firing, Severity::Warning)));
         store.push(Arc::new(event("b", HOUR_MS, ChangeKind::Noticed, Severity::Info)));
         store.push(Arc::new(event("c", HOUR_MS + 1, ChangeKind::Firing, Severity::Critical)));
@@ -261,6 +275,12 @@ pub(crate) mod tests {
         assert_eq!(names(&store.newest(&severe)), ["a", "c", "a"]);
         assert_eq!(store.newest(&everything()).len(), KEPT_MAX + 3);
         assert_eq!(store.summary().total, KEPT_MAX as u64 + 9);
+        assert_eq!(store.forgotten(), [6, 0]);
+        for at in 0..KEPT_MAX as i64 {
+            store.push(Arc::new(event("more", at, ChangeKind::Firing, Severity::Warning)));
+        }
+        assert_eq!(store.forgotten(), [6, 3]);
+        assert_eq!(store.newest(&severe).len(), KEPT_MAX);
     }
 
     #[test]

@@ -13,10 +13,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
-use crate::config::LogFormat;
-
-/// Messages that may wait to be written.
-const WAITING_MAX: usize = 10_000;
+use crate::config::{LogConfig, LogFormat};
 
 /// Counts lost messages, once logging was started.
 static LOST: OnceLock<ErrorCounter> = OnceLock::new();
@@ -33,15 +30,16 @@ pub fn lost_messages() -> u64 {
     LOST.get().map_or(0, |lost| lost.dropped_lines() as u64)
 }
 
-/// Starts logging for the whole process: our own messages from `level` up, those of libraries from
+/// Starts logging for the whole process: our own messages from the level of `config` up, those of libraries from
 /// warnings up.
 ///
 /// # Errors
 /// When logging was started before.
-pub fn init(format: LogFormat, level: Level) -> Result<Logging, TryInitError> {
+pub fn init(config: LogConfig) -> Result<Logging, TryInitError> {
+    let LogConfig { format, level, messages_max } = config;
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
-        .buffered_lines_limit(WAITING_MAX)
+        .buffered_lines_limit(messages_max)
         .thread_name("log")
         .finish(io::stderr());
     let lost = writer.error_counter();

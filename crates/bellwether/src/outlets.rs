@@ -71,7 +71,7 @@ impl Outlets {
         Ok(Self {
             alertmanagers: Arc::new(Alertmanagers::start(config.alertmanagers.clone())?),
             gauges: Arc::new(Gauges::start(config.gauges.clone())?),
-            events: EventStore::default(),
+            events: EventStore::new(config.server.events_max),
             sinks,
             telling: Mutex::default(),
         })

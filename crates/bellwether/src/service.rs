@@ -10,7 +10,6 @@ use anyhow::Context;
 use bellwether_connect::http::{Guard, ServerLimits, serve};
 use bellwether_connect::source::receiver::Receiver;
 use bellwether_runtime::checkpoint::Rejected;
-use bellwether_runtime::cold::ColdOptions;
 use bellwether_runtime::journal::{Gap, TornTail};
 use bellwether_runtime::storage::DiskStorage;
 use bellwether_runtime::{
@@ -127,6 +126,7 @@ impl Service {
         let options = Options {
             shards: config.runtime.shards,
             queue_requests_max: config.runtime.queue_requests_max,
+            tenant_under_way_max: config.runtime.tenant_under_way_max,
             heartbeat: bellwether_runtime::HEARTBEAT,
             hash_seed: RandomState::new().build_hasher().finish(),
         };
@@ -228,7 +228,7 @@ pub(crate) fn durability(config: &Config, deliveries: Arc<dyn Deliveries>) -> Op
         storage: Arc::new(DiskStorage::new(&config.data_dir)),
         journal: durability.journal,
         checkpoints: durability.checkpoints,
-        cold: ColdOptions::default(),
+        cold: durability.cold,
         checkpoint_every: Duration::from_millis(durability.checkpoint_every_ms.max(1) as u64),
         reserve: durability.reserve,
         deliveries,

@@ -43,8 +43,8 @@ pub use options::{
 };
 pub use stats::{CLOSE_REASONS, REFUSALS, ServerStats};
 
-/// Largest request head, and the read buffer of a connection, in bytes.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Least that [`ServerLimits::head_bytes_max`] can be: whatever is less counts as this.
+pub const HEAD_BYTES_MIN: usize = 8 * 1024;
 
 /// Pause after the system refused a new connection, for want of file descriptors say.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
@@ -68,6 +68,11 @@ pub struct ServerLimits {
     /// Most connections of one address at a time. At the cap its oldest one that waits for a request is closed
     /// for a new one; when all are being served the new one is closed.
     pub connections_per_address_max: usize,
+    /// Largest head of a request, and the read buffer of a connection, in bytes; at least [`HEAD_BYTES_MIN`]. A little more
+    /// may be taken. The answer to what is larger is 431.
+    pub head_bytes_max: usize,
+    /// Most requests at a time on one connection of HTTP/2, at least 1; the protocol has the client wait with further ones.
+    pub requests_per_connection_max: u32,
     /// How long requests in progress may take to end after shutdown began.
     pub drain: Duration,
 }
@@ -82,6 +87,8 @@ impl Default for ServerLimits {
             idle: Duration::from_mins(1),
             connections_max: 512,
             connections_per_address_max: 256,
+            head_bytes_max: 64 * 1024,
+            requests_per_connection_max: 100,
             drain: Duration::from_secs(10),
         }
     }
@@ -106,7 +113,8 @@ pub async fn serve(
     let pool = Arc::new(Pool::new(limits.connections_max, limits.connections_per_address_max));
     let tasks = TaskTracker::new();
     let overdue = CancellationToken::new();
-    let server = Server { app, guard, shutdown: shutdown.clone(), overdue: overdue.clone() };
+    let server =
+        Server { app, guard, limits, shutdown: shutdown.clone(), overdue: overdue.clone() };
     let accepting = accept(&listener, &pool, server.guard.stats(), |stream, client, slot| {
         let phase =
             if server.guard.rules().tls().is_some() { Phase::Handshake } else { Phase::Head };
@@ -161,6 +169,7 @@ async fn accept(
 struct Server {
     app: Router,
     guard: Arc<Guard>,
+    limits: ServerLimits,
     shutdown: CancellationToken,
     /// Cancelled when requests in progress have had their time.
     overdue: CancellationToken,
@@ -206,7 +215,7 @@ impl Server {
         let served = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(None) // `Connection` keeps the time
-            .max_buf_size(HEAD_BYTES_MAX)
+            .max_buf_size(self.limits.head_bytes_max.max(HEAD_BYTES_MIN))
             .serve_connection(
                 TokioIo::new(WatchedStream::new(stream, Arc::clone(connection))),
                 service,
@@ -218,11 +227,11 @@ impl Server {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let streams = Streams::new(Arc::clone(connection));
+        let streams = Streams::new(Arc::clone(connection), &self.limits);
         let service = service_fn(|request| {
             Arc::clone(&streams).call(self.app.clone(), Arc::clone(&self.guard), request)
         });
-        let served = streams::builder().serve_connection(TokioIo::new(stream), service);
+        let served = streams::builder(&self.limits).serve_connection(TokioIo::new(stream), service);
         self.drive(served, http2::Connection::graceful_shutdown, connection).await;
     }
 
@@ -237,6 +246,7 @@ impl Server {
             tokio::select! {
                 result = served.as_mut() => {
                     if let Err(error) = result {
+                        self.guard.stats().count_failed(&error);
                         tracing::debug!(%error, "connection failed");
                     }
                     return;

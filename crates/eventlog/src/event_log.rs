@@ -100,6 +100,7 @@ struct Log {
     /// The newest day with events; `None` until the folder was looked through.
     newest: Option<Day>,
     is_swept: bool,
+    removed_files: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -127,11 +128,22 @@ impl Write for Log {
         }
         Ok(())
     }
+
+    fn removed_files(&self) -> u64 {
+        self.removed_files
+    }
 }
 
 impl Log {
     fn new(options: EventLogOptions, part_rows_max: usize) -> Self {
-        Self { options, part_rows_max, parts: BTreeMap::new(), newest: None, is_swept: false }
+        Self {
+            options,
+            part_rows_max,
+            parts: BTreeMap::new(),
+            newest: None,
+            is_swept: false,
+            removed_files: 0,
+        }
     }
 
     fn day_folder(&self, day: Day) -> PathBuf {
@@ -196,7 +208,9 @@ impl Log {
         for day in days.into_iter().filter(|day| day.is_older_than(keep_ms, newest)) {
             let folder = self.day_folder(day);
             for (_, path) in files_of(&folder).unwrap_or_default() {
-                warn_of(std::fs::remove_file(&path), &path);
+                let removed = std::fs::remove_file(&path);
+                self.removed_files += u64::from(removed.is_ok());
+                warn_of(removed, &path);
             }
             self.parts.remove(&day);
             warn_of(std::fs::remove_dir(&folder), &folder);

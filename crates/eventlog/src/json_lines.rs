@@ -46,7 +46,7 @@ impl JsonLines {
         let queue_events_max = options.queue_events_max;
         let known = Known::at(options.path.clone());
         let pace = Pace { interval: Duration::ZERO, events_max: 1 };
-        let writer = Lines { options, open: None };
+        let writer = Lines { options, open: None, removed_files: 0 };
         let worker = Worker::start(name, queue_events_max, pace, writer)?;
         Ok(Self { worker, known })
     }
@@ -83,6 +83,7 @@ impl EventSink for JsonLines {
 struct Lines {
     options: JsonLinesOptions,
     open: Option<OpenFile>,
+    removed_files: u64,
 }
 
 struct OpenFile {
@@ -111,7 +112,7 @@ impl Write for Lines {
                 lines.truncate(before_bytes);
                 open.append(&lines)?;
                 waiting.drain(..lines_events);
-                rotate(&self.options.path, self.options.files_max)?;
+                rotate(&self.options.path, self.options.files_max, &mut self.removed_files)?;
                 open = OpenFile::open(&self.options.path)?;
                 lines.clear();
                 (lines_events, next) = (0, 0);
@@ -124,6 +125,10 @@ impl Write for Lines {
         waiting.clear();
         self.open = Some(open);
         Ok(())
+    }
+
+    fn removed_files(&self) -> u64 {
+        self.removed_files
     }
 }
 
@@ -167,20 +172,20 @@ impl OpenFile {
     }
 }
 
-/// Makes room at `path`: every file moves up by one, and what is more than `files_max` goes.
-fn rotate(path: &Path, files_max: usize) -> io::Result<()> {
+/// Makes room at `path`: every file moves up by one, and what is more than `files_max` goes, counted in `removed_files`.
+fn rotate(path: &Path, files_max: usize, removed_files: &mut u64) -> io::Result<()> {
+    let mut shift = |from: &Path, number: u64| {
+        if number < files_max as u64 {
+            return std::fs::rename(from, rotated_name(path, number));
+        }
+        std::fs::remove_file(from)?;
+        *removed_files += 1;
+        Ok(())
+    };
     for number in rotated_numbers(path)?.into_iter().rev() {
-        shift(&rotated_name(path, number), path, number + 1, files_max)?;
+        shift(&rotated_name(path, number), number + 1)?;
     }
-    shift(path, path, 1, files_max)
-}
-
-fn shift(from: &Path, path: &Path, number: u64, files_max: usize) -> io::Result<()> {
-    if number >= files_max as u64 {
-        std::fs::remove_file(from)
-    } else {
-        std::fs::rename(from, rotated_name(path, number))
-    }
+    shift(path, 1)
 }
 
 #[cfg(test)]

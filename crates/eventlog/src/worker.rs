@@ -21,6 +21,11 @@ pub(crate) trait Write: Send + 'static {
     /// Writes `waiting`, in order, and removes from it what is safely written, also when it then fails: what
     /// is left is tried again. With nothing to write it makes ready to.
     fn write(&mut self, waiting: &mut Vec<Arc<Event>>) -> io::Result<()>;
+
+    /// Files that it has removed since its start because no more are kept.
+    fn removed_files(&self) -> u64 {
+        0
+    }
 }
 
 /// When to write.
@@ -159,6 +164,7 @@ fn run(shared: &Shared, name: &str, mut writer: impl Write) {
         let before = waiting.len();
         let written = hold_panic(|| writer.write(&mut waiting))
             .unwrap_or_else(|| Err(io::Error::other("writer panicked")));
+        shared.state.lock().stats.removed_files = writer.removed_files();
         shared.note(name, before.saturating_sub(waiting.len()), waiting.len(), written.as_ref());
         let attempt = Attempt { at: Instant::now(), backoff: written.err().map(|_| backoff) };
         backoff =

@@ -40,7 +40,7 @@ pub use checkpointer::NoCheckpoint;
 pub use collector::{News, OnNews, Told};
 pub use durability::{Deliveries, Durability, Phase, Recovery, RecoveryError};
 pub use offsets::Offsets;
-pub use runtime::{HEARTBEAT, Handle, Options, Recovering, Runtime, Wanted};
+pub use runtime::{HEARTBEAT, Handle, Options, Recovering, Runtime, TENANT_UNDER_WAY, Wanted};
 pub use sink::{EventSink, SinkStats};
 pub use source::{KafkaRecord, Source, TopicPartition};
 pub use stats::{Decided, Kept, LATENCY_BOUNDS_SECONDS, Stats};

@@ -48,6 +48,11 @@ impl<T> Lines<T> {
         Some((owner, first))
     }
 
+    /// How many wait in the line of `owner`.
+    pub(crate) fn len(&self, owner: &Owner) -> usize {
+        self.lines.get(owner).map_or(0, VecDeque::len)
+    }
+
     /// Whether `may` lets the first of some line be taken.
     pub(crate) fn has_next(&self, mut may: impl FnMut(&Owner) -> bool) -> bool {
         self.turns.iter().any(&mut may)

@@ -27,9 +27,6 @@ use crate::waiting_room::WaitingRoom;
 
 /// Messages that are written as one group.
 const GROUP_MESSAGES_MAX: usize = 64;
-/// Requests of one tenant that are being written or wait for the sequencer: whoever comes meanwhile waits for so many of each
-/// other tenant. The shards have a queue each, which lasts for the time that writing takes.
-const UNDER_WAY_TENANT_MAX: usize = 2;
 /// While the journal cannot be written it is tried again this often.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -81,6 +78,8 @@ pub(crate) struct Recorder {
     /// What is on its way to the sequencer once the group is written.
     pub(crate) group: Vec<ToSequencer>,
     pub(crate) due: Due,
+    /// Requests of one tenant that may be between here and the shards, at least 1.
+    pub(crate) tenant_under_way_max: usize,
     /// What has come and is not taken yet.
     pub(crate) waiting_room: WaitingRoom,
     /// Whose requests the sequencer has passed on, or were refused: not more than were taken.
@@ -167,7 +166,7 @@ impl Recorder {
 
     /// How many requests of one tenant may be under way.
     fn under_way_max(&self) -> usize {
-        if self.settings.tenants.is_some() { UNDER_WAY_TENANT_MAX } else { usize::MAX }
+        if self.settings.tenants.is_some() { self.tenant_under_way_max } else { usize::MAX }
     }
 
     /// Takes what has `arrived`, of the requests that wait a group of at most `requests_max`, and does what is due at
@@ -184,6 +183,11 @@ impl Recorder {
         while self.waiting_room.is_open()
             && let Some(message) = arrived.next()
         {
+            if let ToRecorder::Request(submitted) = &message
+                && self.waiting_room.is_held(&submitted.request.tenant, self.under_way_max())
+            {
+                self.stats.tenant_request_held();
+            }
             if let Some(message) = self.waiting_room.admit(message) {
                 alive &= self.take(message);
             }

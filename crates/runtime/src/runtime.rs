@@ -34,6 +34,9 @@ const RECORDS_IN_FLIGHT_MAX: usize = 16;
 /// When nothing is recorded for this long, a heartbeat is.
 pub const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// See [`Options::tenant_under_way_max`].
+pub const TENANT_UNDER_WAY: usize = 2;
+
 /// How the runtime is laid out; none of it shows in any event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
@@ -41,6 +44,10 @@ pub struct Options {
     pub shards: usize,
     /// Requests that may wait for the recorder.
     pub queue_requests_max: usize,
+    /// Where there are tenants: requests of one of them that are being written or wait for the sequencer, at least 1; its others
+    /// wait. So many of each other tenant is what whoever comes waits for: [`TENANT_UNDER_WAY`] unless told otherwise. The shards
+    /// have a queue each, which lasts for the time that writing takes.
+    pub tenant_under_way_max: usize,
     /// When nothing is recorded for this long, a heartbeat is: [`HEARTBEAT`], but for tests.
     pub heartbeat: Duration,
     /// Keys the look-up hash; differs between processes, never shows.

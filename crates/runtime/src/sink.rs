@@ -49,6 +49,8 @@ pub struct SinkStats {
     pub dropped_events: u64,
     /// Attempts at delivery that failed, tried again or not.
     pub failed_attempts: u64,
+    /// Files removed because no more are kept; 0 for a sink without files.
+    pub removed_files: u64,
     /// Events that wait.
     pub waiting_events: usize,
     /// Events that may wait.

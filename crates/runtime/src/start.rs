@@ -172,6 +172,7 @@ impl Start {
             stats: Arc::clone(&self.stats),
             group: Vec::new(),
             due: Due::new(self.options.heartbeat),
+            tenant_under_way_max: self.options.tenant_under_way_max.max(1),
             waiting_room: WaitingRoom::default(),
             passed: unbounded(),
         }

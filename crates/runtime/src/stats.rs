@@ -25,6 +25,7 @@ pub struct Stats {
     samples_accepted: AtomicU64,
     samples_rejected: [AtomicU64; RejectReason::ALL.len()],
     families_refused: AtomicU64,
+    tenant_requests_held: AtomicU64,
     aliases_refused: AtomicU64,
     records: AtomicU64,
     series: AtomicUsize,
@@ -225,6 +226,15 @@ impl Stats {
     /// Times that a family's metadata was not remembered because of a limit.
     pub fn families_refused(&self) -> u64 {
         self.families_refused.load(Ordering::Relaxed)
+    }
+
+    /// Requests that waited because as many of their tenant were under way or waited already as may be under way.
+    pub fn tenant_requests_held(&self) -> u64 {
+        self.tenant_requests_held.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn tenant_request_held(&self) {
+        self.tenant_requests_held.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Times that what a replica writes was read label by label because no more such series can be remembered.

@@ -41,6 +41,13 @@ impl WaitingRoom {
         }
     }
 
+    /// Whether a request of `owner` that comes now has to wait because as many of it are under way, or wait already, as may be
+    /// under way.
+    pub(crate) fn is_held(&self, owner: &Owner, under_way_max: usize) -> bool {
+        let under_way = self.under_way.get(owner).copied().unwrap_or(0);
+        under_way + self.requests.len(owner) >= under_way_max
+    }
+
     /// The next request, in turn, of somebody of whom fewer than `under_way_max` are under way. From now on it is.
     pub(crate) fn request(&mut self, under_way_max: usize) -> Option<(Owner, Submitted)> {
         let under_way = &self.under_way;

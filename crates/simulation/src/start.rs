@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bellwether_engine::RecordKind;
 use bellwether_runtime::storage::ReserveOptions;
 use bellwether_runtime::testing::Stepped;
-use bellwether_runtime::{Durability, HEARTBEAT, Options, Recovery, RecoveryError};
+use bellwether_runtime::{
+    Durability, HEARTBEAT, Options, Recovery, RecoveryError, TENANT_UNDER_WAY,
+};
 use std::time::Duration;
 
 use crate::model::Model;
@@ -74,6 +76,7 @@ impl Simulation {
         let options = Options {
             shards: self.shards,
             queue_requests_max: self.plan.queue_requests_max,
+            tenant_under_way_max: TENANT_UNDER_WAY,
             heartbeat: HEARTBEAT,
             hash_seed: self.random.bits(),
         };

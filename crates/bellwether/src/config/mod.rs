@@ -32,6 +32,7 @@ use bellwether_connect::source::receiver::{ReceiverOptions, TenantOptions};
 use bellwether_engine::Settings;
 use bellwether_eventlog::{EventLogOptions, JsonLinesOptions};
 use bellwether_runtime::checkpoint::CheckpointOptions;
+use bellwether_runtime::cold::ColdOptions;
 use bellwether_runtime::journal::JournalOptions;
 use bellwether_runtime::storage::ReserveOptions;
 
@@ -122,6 +123,8 @@ pub struct ServerConfig {
     pub allow_unauthenticated: bool,
     /// How long a client may take, and how many there may be.
     pub limits: ServerLimits,
+    /// Most events of severity info, and as many above it, that the API remembers; at least 1.
+    pub events_max: usize,
 }
 
 /// How what was learned survives a restart.
@@ -131,6 +134,8 @@ pub struct DurabilityConfig {
     pub journal: JournalOptions,
     /// The checkpoints.
     pub checkpoints: CheckpointOptions,
+    /// The states of silent series.
+    pub cold: ColdOptions,
     /// From one checkpoint to the next, in milliseconds; above 0.
     pub checkpoint_every_ms: i64,
     /// What is removed when the disk is full.
@@ -144,6 +149,8 @@ pub struct RuntimeConfig {
     pub shards: usize,
     /// Most requests waiting to be judged; at least 1.
     pub queue_requests_max: usize,
+    /// Most requests of one tenant on their way to the shards; at least 1.
+    pub tenant_under_way_max: usize,
 }
 
 /// Where events go besides Alertmanager.
@@ -192,6 +199,8 @@ pub struct LogConfig {
     pub format: LogFormat,
     /// The least important messages that are logged.
     pub level: tracing::Level,
+    /// Most messages that wait to be written; at least 1.
+    pub messages_max: usize,
 }
 
 /// How log messages are written.

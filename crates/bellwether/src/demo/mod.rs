@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use tracing::Level;
 
 use crate::cli::{DemoArgs, RunArgs};
-use crate::config::LogFormat;
+use crate::config::{LogConfig, LogFormat};
 use crate::run::live;
 use crate::service::{App, Service};
 use crate::{logging, output};
@@ -39,7 +39,11 @@ const DECIDE_POLL: Duration = Duration::from_millis(2);
 /// # Errors
 /// When it cannot start, or its output cannot be printed.
 pub fn demo(args: &DemoArgs) -> anyhow::Result<()> {
-    let _logging = logging::init(LogFormat::Text, Level::WARN)?;
+    let _logging = logging::init(LogConfig {
+        format: LogFormat::Text,
+        level: Level::WARN,
+        messages_max: 10_000,
+    })?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -57,6 +57,8 @@ pub(crate) struct HealthWatch {
 struct State {
     /// Oldest first.
     history: VecDeque<HealthChange>,
+    /// Changes that are in it no more.
+    forgotten: u64,
     /// Since when it has been at least degraded, and since when critical.
     unwell_since: Option<Instant>,
     critical_since: Option<Instant>,
@@ -75,6 +77,11 @@ impl HealthWatch {
     /// Changes since the start, newest first.
     pub(crate) fn history(&self) -> Vec<HealthChange> {
         self.state.lock().history.iter().rev().cloned().collect()
+    }
+
+    /// Changes forgotten since the start, because no more are remembered.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.state.lock().forgotten
     }
 
     /// Takes in how everything is doing at `now`, which is `at` on the wall clock, and returns what is to be
@@ -142,6 +149,7 @@ impl State {
         }
         if self.history.len() >= history_max {
             self.history.pop_front();
+            self.forgotten += 1;
         }
         self.history.push_back(change.clone());
     }
@@ -329,6 +337,7 @@ mod tests {
         }
         let history = scene.watch.history();
         assert_eq!(history.len(), 3);
+        assert_eq!(scene.watch.forgotten(), 7);
         assert_eq!(history[0].at_ms, Timestamp::from_ms(9000));
     }
 }

@@ -8,7 +8,9 @@ use axum::extract::State;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use bellwether_connect::source::receiver::{DECODE_REASONS, PROTOCOLS, ReceiverStats, STATUSES};
+use bellwether_connect::source::receiver::{
+    DECODE_REASONS, PROTOCOLS, ReceiverStats, STATUSES, UNAVAILABLE_REASONS,
+};
 use bellwether_detect::Severity;
 use bellwether_detect::profile::SignalClass;
 use bellwether_engine::{CalibrationCounts, DropReason, RejectReason};
@@ -130,6 +132,12 @@ pub(super) fn received(families: &mut Families<'_>, stats: &ReceiverStats) -> fm
         "bellwether_requests",
         "Requests with samples answered",
         requests,
+    )?;
+    families.counters(
+        "bellwether_requests_unavailable",
+        "Requests answered 503, by what there was too much of or what is not there",
+        "reason",
+        UNAVAILABLE_REASONS.iter().zip(stats.unavailable.iter().map(load)),
     )?;
     families.counters(
         "bellwether_request_decode_failures",
@@ -353,6 +361,11 @@ pub(super) fn health(families: &mut Families<'_>, health: &Health) -> fmt::Resul
         "bellwether_health_status",
         "The worst of all checks: 0 healthy, 1 degraded, 2 critical",
         f64::from(health.status as u8),
+    )?;
+    families.counter(
+        "bellwether_health_changes_forgotten",
+        "Changes of health that its history remembers no more",
+        &app.health_watch.forgotten(),
     )?;
     families.gauge("bellwether_health_score", "100 when all is well", f64::from(health.score))?;
     families.gauges(

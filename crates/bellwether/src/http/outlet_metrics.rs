@@ -8,12 +8,19 @@ use bellwether_engine::GaugeReading;
 use bellwether_runtime::SinkStats;
 
 use super::exposition::Families;
+use crate::events::TIERS;
 use crate::outlets::Outlets;
 
 /// Everything about `outlets`.
 pub(super) fn metrics(families: &mut Families<'_>, outlets: &Outlets) -> fmt::Result {
     alertmanagers(families, &outlets.alertmanagers.stats())?;
     sinks(families, &outlets.sink_stats())?;
+    families.counters(
+        "bellwether_events_forgotten",
+        "Events that the API remembers no more because of newer ones",
+        "kind",
+        TIERS.into_iter().zip(outlets.events.forgotten()),
+    )?;
     let stats = outlets.gauges.stats();
     gauge_targets(families, &stats.targets)?;
     for (name, help, value) in [
@@ -74,10 +81,11 @@ fn alertmanagers(
 }
 
 fn sinks(families: &mut Families<'_>, stats: &[(String, SinkStats)]) -> fmt::Result {
-    const COUNTERS: [Figure<SinkStats, u64>; 3] = [
+    const COUNTERS: [Figure<SinkStats, u64>; 4] = [
         ("sink_events", "Events delivered", |sink| sink.delivered_events),
         ("sink_events_dropped", "Events lost to this sink", |sink| sink.dropped_events),
         ("sink_failures", "Attempts at delivery that failed", |sink| sink.failed_attempts),
+        ("sink_files_removed", "Files removed because no more are kept", |sink| sink.removed_files),
     ];
     const GAUGES: [Figure<SinkStats, f64>; 3] = [
         ("sink_up", "Whether the last attempt succeeded, or none was made yet", |sink| {

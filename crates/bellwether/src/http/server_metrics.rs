@@ -33,6 +33,16 @@ pub(super) fn metrics(families: &mut Families<'_>, guard: &Guard, web: &LiveWeb)
         "reason",
         REFUSALS.iter().zip(stats.refused.iter().map(load)),
     )?;
+    families.counter(
+        "bellwether_http_connections_full",
+        "Times that a connection of HTTP/2 had as many requests at a time as it may",
+        &load(&stats.connections_full),
+    )?;
+    families.counter(
+        "bellwether_http_failed_addresses_forgotten",
+        "Addresses forgotten that had failed to log in, because too many others had as well",
+        &load(&stats.failed_addresses_forgotten),
+    )?;
     families.gauge(
         "bellwether_web_config_last_reload_successful",
         "Whether the last attempt to read the web configuration succeeded",

@@ -49,6 +49,11 @@ pub(super) fn sent(families: &mut Families<'_>, receiver: &Receiver) -> fmt::Res
         "tenant",
         sent.iter().map(|tenant| (&tenant.name, tenant.requests_refused)),
     )?;
+    families.counter(
+        "bellwether_tenant_requests_held",
+        "Requests that waited for others of their tenant, so that other tenants need not",
+        &app.engine.stats().tenant_requests_held(),
+    )?;
     families.counters(
         "bellwether_tenant_samples_accepted",
         "Samples of a tenant taken",

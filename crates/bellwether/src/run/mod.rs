@@ -32,7 +32,7 @@ const EXIT_INTERRUPTED: i32 = 130;
 /// When it cannot start.
 pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let config = live::load(&args)?;
-    let _logging = logging::init(config.log.format, config.log.level)?;
+    let _logging = logging::init(config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

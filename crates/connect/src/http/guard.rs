@@ -168,7 +168,7 @@ impl Guard {
             Credentials::None => Err(Refusal::NoCredentials),
             Credentials::Bearer(token) if rules.tokens.contains(token) => Ok(None),
             Credentials::Malformed | Credentials::Bearer(_) => {
-                self.failures.add(client.ip(), options.failures, Instant::now());
+                self.count_failure(options, client.ip());
                 Err(Refusal::WrongCredentials)
             }
             Credentials::Basic { user, password } => {
@@ -186,16 +186,17 @@ impl Guard {
         password: Secret,
         client: IpAddr,
     ) -> Result<(), Refusal> {
-        let rate = rules.options.failures;
+        let options = &rules.options;
+        let rate = options.failures;
         // Each attempt counts as failed until it has not: nobody may guess and go away before the answer.
         let may_try = || {
             let may = !self.failures.are_too_many(client, rate, Instant::now());
             if may {
-                self.failures.add(client, rate, Instant::now());
+                self.count_failure(options, client);
             }
             may
         };
-        match self.passwords.check(&rules.options.users, user, password, may_try).await {
+        match self.passwords.check(options, user, password, may_try).await {
             Checked::Known => Ok(()),
             Checked::Right => {
                 self.failures.take_back(client, rate);
@@ -204,6 +205,13 @@ impl Guard {
             Checked::Wrong => Err(Refusal::WrongCredentials),
             Checked::NotTried => Err(Refusal::TooManyFailures),
             Checked::Busy => Err(Refusal::Busy),
+        }
+    }
+
+    fn count_failure(&self, options: &SecurityOptions, client: IpAddr) {
+        let (rate, addresses_max) = (options.failures, options.failure_addresses_max);
+        for _ in 0..self.failures.add(client, rate, addresses_max, Instant::now()) {
+            self.stats.count_forgotten_address();
         }
     }
 
@@ -218,6 +226,10 @@ impl Guard {
             }
             Refusal::RateLimit => (StatusCode::SERVICE_UNAVAILABLE, "too many requests"),
             Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many attempts to log in"),
+            // The protocol says so before there is a request.
+            Refusal::HeadTooLarge => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large")
+            }
         };
         let mut response = (status, Json(serde_json::json!({ "error": error }))).into_response();
         let headers = response.headers_mut();

@@ -26,6 +26,11 @@ pub struct SecurityOptions {
     pub rate: Option<Rate>,
     /// Most failed log-ins of one address.
     pub failures: Rate,
+    /// Most addresses (of IPv6: networks) whose failed log-ins are remembered, at least 1; beyond it the one that may try again
+    /// first is forgotten.
+    pub failure_addresses_max: usize,
+    /// Most log-ins that wait for their password to be checked, at least 1; one is checked at a time.
+    pub password_checks_max: usize,
     /// Headers of every answer: name and value. They replace those that are there.
     pub headers: Vec<(String, String)>,
 }
@@ -40,6 +45,8 @@ impl Default for SecurityOptions {
             open_paths: OPEN_PATHS.map(str::to_owned).to_vec(),
             rate: None,
             failures: Rate { burst: 10, interval: Duration::from_secs(6) },
+            failure_addresses_max: 4096,
+            password_checks_max: 64,
             headers: Vec::new(),
         }
     }

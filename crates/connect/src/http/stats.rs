@@ -9,8 +9,14 @@ pub const CLOSE_REASONS: [&str; 7] =
     ["handshake", "head", "body", "response", "idle", "room", "address"];
 
 /// Why a request was refused before anybody looked at it. Indexes [`ServerStats::refused`].
-pub const REFUSALS: [&str; 5] =
-    ["no_credentials", "wrong_credentials", "too_many_failures", "rate_limit", "busy"];
+pub const REFUSALS: [&str; 6] = [
+    "no_credentials",
+    "wrong_credentials",
+    "too_many_failures",
+    "rate_limit",
+    "busy",
+    "head_too_large",
+];
 
 /// Counters of a server, all since its start but for those that say otherwise.
 #[derive(Debug, Default)]
@@ -23,6 +29,10 @@ pub struct ServerStats {
     pub handshakes_failed: AtomicU64,
     /// Requests refused, by [`REFUSALS`].
     pub refused: [AtomicU64; REFUSALS.len()],
+    /// Times that a connection of HTTP/2 had as many requests at a time as it may.
+    pub connections_full: AtomicU64,
+    /// Addresses forgotten that had failed to log in, because too many others had as well.
+    pub failed_addresses_forgotten: AtomicU64,
 }
 
 /// See [`REFUSALS`].
@@ -33,11 +43,27 @@ pub(super) enum Refusal {
     TooManyFailures,
     RateLimit,
     Busy,
+    HeadTooLarge,
 }
 
 impl ServerStats {
     pub(super) fn count_refusal(&self, refusal: Refusal) {
         self.refused[refusal as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection of HTTP/1.1 that ended for `error`, if it was a limit that ended it.
+    pub(super) fn count_failed(&self, error: &hyper::Error) {
+        if error.is_parse_too_large() {
+            self.count_refusal(Refusal::HeadTooLarge);
+        }
+    }
+
+    pub(super) fn count_full(&self) {
+        self.connections_full.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_forgotten_address(&self) {
+        self.failed_addresses_forgotten.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts a connection whose time was over in `phase`.

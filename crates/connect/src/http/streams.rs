@@ -13,23 +13,21 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::HEAD_BYTES_MAX;
+use super::ServerLimits;
 use super::connection::{Connection, Phase};
 use super::guard::Guard;
 
-/// Most requests at a time on one connection.
-const STREAMS_MAX: u32 = 100;
 /// Most resets of requests that nobody has looked at yet (CVE-2023-44487).
 const RESETS_WAITING_MAX: usize = 20;
 
 /// A server side of HTTP/2 with every bound that it has.
-pub(super) fn builder() -> http2::Builder<TokioExecutor> {
+pub(super) fn builder(limits: &ServerLimits) -> http2::Builder<TokioExecutor> {
     let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
+        .max_concurrent_streams(limits.requests_per_connection_max.max(1))
         .max_pending_accept_reset_streams(RESETS_WAITING_MAX)
-        .max_header_list_size(HEAD_BYTES_MAX as u32);
+        .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX));
     builder
 }
 
@@ -37,11 +35,13 @@ pub(super) fn builder() -> http2::Builder<TokioExecutor> {
 pub(super) struct Streams {
     connection: Arc<Connection>,
     active: AtomicUsize,
+    active_max: usize,
 }
 
 impl Streams {
-    pub(super) fn new(connection: Arc<Connection>) -> Arc<Self> {
-        Arc::new(Self { connection, active: AtomicUsize::new(0) })
+    pub(super) fn new(connection: Arc<Connection>, limits: &ServerLimits) -> Arc<Self> {
+        let active_max = limits.requests_per_connection_max.max(1) as usize;
+        Arc::new(Self { connection, active: AtomicUsize::new(0), active_max })
     }
 
     /// Answers one request.
@@ -53,15 +53,19 @@ impl Streams {
     ) -> Result<Response, Infallible> {
         let stream = Arc::new(self.connection.stream());
         let ends = EndsUnanswered(Some(Arc::clone(&stream)));
-        tokio::spawn(self.watch(Arc::clone(&stream)));
+        tokio::spawn(self.watch(Arc::clone(&stream), Arc::clone(&guard)));
         let response = stream.call(&app, &guard, request).await;
         ends.answered();
         response
     }
 
     /// Keeps the time of a request.
-    async fn watch(self: Arc<Self>, stream: Arc<Connection>) {
-        if self.active.fetch_add(1, Ordering::Relaxed) == 0 {
+    async fn watch(self: Arc<Self>, stream: Arc<Connection>, guard: Arc<Guard>) {
+        let others = self.active.fetch_add(1, Ordering::Relaxed);
+        if others + 1 == self.active_max {
+            guard.stats().count_full();
+        }
+        if others == 0 {
             self.connection.step(Phase::Head, Phase::Handling);
             self.connection.step(Phase::Idle, Phase::Handling);
         }

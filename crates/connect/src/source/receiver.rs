@@ -8,6 +8,7 @@ mod answer;
 mod body;
 mod stats;
 mod tenants;
+mod unavailable;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ use body::{BodyBudget, HeldBody, ReadError, Share};
 pub use stats::{DECODE_REASONS, PROTOCOLS, ReceiverStats, STATUSES};
 use tenants::{Place, Shared, Tenants};
 pub use tenants::{TENANT_REFUSALS, TenantAccess, TenantFigures, TenantOptions};
+pub use unavailable::UNAVAILABLE_REASONS;
+use unavailable::Unavailable;
 
 /// Bodies up to this size, as received, are decoded where they were read: a typical one takes 0.3 ms.
 const INLINE_BYTES_MAX: usize = 256 * 1024;
@@ -44,9 +47,11 @@ const INLINE_GZIP_BYTES_MAX: usize = 16 * 1024;
 pub struct ReceiverOptions {
     /// Bounds on one request.
     pub limits: Limits,
-    /// Most requests (at least 1; twice the cores is a good number) that are decoded at a time. As many bodies of the
-    /// largest size are held in memory, those that wait for the engine included; beyond either the answer is 503.
+    /// Most requests (at least 1; twice the cores is a good number) that are decoded at a time; beyond it the answer is 503.
     pub decodes_max: usize,
+    /// Most memory of all bodies, those that wait for the engine included; beyond it the answer is 503. One body of the
+    /// largest size that `limits` allow is taken whatever this says. `None`: as many of these as `decodes_max`.
+    pub bodies_bytes_max: Option<usize>,
     /// How long an answer 503 is held back. A sender that minds no `Retry-After` is so kept from spending, on being refused,
     /// the time that those need who are not.
     pub refusal_delay: Duration,
@@ -58,6 +63,7 @@ impl Default for ReceiverOptions {
         Self {
             limits: Limits::default(),
             decodes_max: 2 * cores,
+            bodies_bytes_max: None,
             refusal_delay: Duration::from_millis(100),
         }
     }
@@ -106,13 +112,15 @@ impl Receiver {
         options: ReceiverOptions,
         clock: impl Fn() -> Timestamp + Send + Sync + 'static,
     ) -> Self {
-        let ReceiverOptions { limits, decodes_max, refusal_delay } = options;
+        let ReceiverOptions { limits, decodes_max, bodies_bytes_max, refusal_delay } = options;
         let decodes_max = decodes_max.clamp(1, Semaphore::MAX_PERMITS);
         let body_bytes_max = limits.body_bytes_max.saturating_add(limits.decoded_bytes_max);
+        let bodies_bytes_max =
+            bodies_bytes_max.unwrap_or_else(|| body_bytes_max.saturating_mul(decodes_max));
         Self {
             ingest,
             decode_slots: Arc::new(Semaphore::new(decodes_max)),
-            body_budget: BodyBudget::new(body_bytes_max.saturating_mul(decodes_max)),
+            body_budget: BodyBudget::new(bodies_bytes_max.max(body_bytes_max)),
             decodes_max,
             tenants: RwLock::default(),
             limits,
@@ -150,7 +158,8 @@ impl Receiver {
     /// Takes a request in, and says what became of it.
     pub(super) async fn serve(&self, protocol: &impl Protocol, request: Request) -> Response {
         let answer = self.answer(protocol, request).await;
-        if answer.is_unavailable() {
+        if let Some(why) = answer.why_unavailable() {
+            self.stats.count_unavailable(why);
             tokio::time::sleep(self.refusal_delay).await;
         }
         match &answer {
@@ -191,10 +200,10 @@ impl Receiver {
             return Err(Refusal::NotPost.into());
         }
         // Before anything is read: under overload, decoding what is then refused would take the time of what is not.
-        let refuse = |error: SubmitError| Answer::unavailable(&error.to_string(), retry_attempt);
+        let refuse = |error: SubmitError| Answer::unavailable(error, retry_attempt);
         self.ingest.check().map_err(refuse)?;
         if self.decode_slots.available_permits() == 0 {
-            return Err(Answer::unavailable("too many requests at a time", retry_attempt));
+            return Err(Answer::unavailable(Unavailable::Decodes, retry_attempt));
         }
         let place = self.place(head, retry_attempt)?;
         let format = protocol.format(&head.headers).map_err(Refusal::Unsupported)?;
@@ -211,9 +220,7 @@ impl Receiver {
             })?;
         match tenant.enter() {
             Some(place) => Ok(Some(place)),
-            None => {
-                Err(Answer::unavailable("tenant has too many requests under way", retry_attempt))
-            }
+            None => Err(Answer::unavailable(Unavailable::Tenant, retry_attempt)),
         }
     }
 
@@ -223,13 +230,13 @@ impl Receiver {
         origin: Origin,
         retry_attempt: u32,
     ) -> Result<Answer, Answer> {
-        let unavailable = |why| Answer::unavailable(why, retry_attempt);
+        let unavailable = |why: Unavailable| Answer::unavailable(why, retry_attempt);
         let refuse = |error| match error {
             ReadError::Undecodable(error) => self.undecodable(&error),
             ReadError::Broken => Answer::broken(),
             ReadError::NoMemory => {
                 origin.count_refused();
-                unavailable("too many bodies at a time")
+                unavailable(Unavailable::Memory)
             }
         };
         let budget = origin.place.as_ref().map_or(&self.body_budget, |place| &place.budget);
@@ -241,7 +248,7 @@ impl Receiver {
         let slot = slots.into_iter().flatten().map(|slots| Arc::clone(slots).try_acquire_owned());
         let slot = slot.collect::<Result<Vec<_>, _>>().map_err(|_| {
             origin.count_refused();
-            unavailable("too many requests at a time")
+            unavailable(Unavailable::Decodes)
         })?;
         let limits = self.limits.clone();
         let format = origin.format;
@@ -255,7 +262,7 @@ impl Receiver {
                 decode(body, format, &limits)
             };
             let decoded = tokio::task::spawn_blocking(work).await;
-            decoded.map_err(|_| unavailable("decoder is stopping"))?
+            decoded.map_err(|_| unavailable(Unavailable::Stopping))?
         };
         let decoded = decoded.map_err(refuse)?;
         self.submit(decoded, origin, retry_attempt).await
@@ -297,7 +304,7 @@ impl Receiver {
             drop(place);
             let _ = sender.send(result);
         });
-        let refuse = |error: SubmitError| Answer::unavailable(&error.to_string(), retry_attempt);
+        let refuse = |error: SubmitError| Answer::unavailable(error, retry_attempt);
         self.ingest.submit(request, reply).map_err(refuse)?;
         let outcome = answer.await.unwrap_or(Err(SubmitError::Stopping)).map_err(refuse)?;
         refused.add(&outcome);
@@ -363,7 +370,58 @@ fn source_of(extensions: &Extensions) -> Arc<str> {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
+    use tower::ServiceExt;
+
     use super::*;
+    use crate::source::remote_write;
+
+    /// An engine that is always well and ends at once.
+    struct Stopping;
+
+    impl Ingest for Stopping {
+        fn check(&self) -> Result<(), SubmitError> {
+            Ok(())
+        }
+
+        fn submit(
+            &self,
+            _: IngestRequest,
+            _: bellwether_runtime::Reply,
+        ) -> Result<(), SubmitError> {
+            Err(SubmitError::Stopping)
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_bodies_are_decoded_at_a_time_than_may_be() {
+        let options = ReceiverOptions {
+            decodes_max: 2,
+            refusal_delay: Duration::ZERO,
+            ..ReceiverOptions::default()
+        };
+        let now = || Timestamp::from_ms(0);
+        let receiver = Arc::new(Receiver::new(Arc::new(Stopping), options, now));
+        let post = || {
+            let request = Request::post(remote_write::PATHS[0]).body(Body::from(vec![0])).unwrap();
+            remote_write::router(Arc::clone(&receiver)).oneshot(request)
+        };
+        let counted = || {
+            let counts = receiver.stats().unavailable.iter();
+            let counts = counts.map(|count| count.load(std::sync::atomic::Ordering::Relaxed));
+            UNAVAILABLE_REASONS
+                .into_iter()
+                .zip(counts)
+                .filter(|&(_, count)| count > 0)
+                .collect::<Vec<_>>()
+        };
+        let others = Arc::clone(&receiver.decode_slots).acquire_many_owned(2).await.unwrap();
+        assert_eq!(post().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(counted(), [("decodes", 1)]);
+        drop(others);
+        assert_eq!(post().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(counted(), [("decodes", 1), ("stopping", 1)]);
+    }
 
     #[test]
     fn a_nonsensical_attempt_counts_as_the_first() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bellwether_connect::http::{Guard, ServerLimits};
 use bellwether_connect::source::otlp;
 use bellwether_connect::source::receiver::{
-    DECODE_REASONS, PROTOCOLS, Receiver, ReceiverOptions, STATUSES,
+    DECODE_REASONS, PROTOCOLS, Receiver, ReceiverOptions, STATUSES, UNAVAILABLE_REASONS,
 };
 use bellwether_connect::source::remote_write::{PATHS, router};
 use bellwether_engine::{Outcome, RejectReason};
@@ -81,7 +81,12 @@ impl Fixture {
     pub(crate) async fn guarded(behaviour: Behaviour, limits: Limits, guard: Arc<Guard>) -> Self {
         let (requests, replies) = (Mutex::default(), Mutex::default());
         let ingest = Arc::new(FakeIngest { behaviour, requests, replies });
-        let options = ReceiverOptions { limits, decodes_max: 4, refusal_delay: REFUSAL_DELAY };
+        let options = ReceiverOptions {
+            limits,
+            decodes_max: 4,
+            bodies_bytes_max: None,
+            refusal_delay: REFUSAL_DELAY,
+        };
         let receiver = Arc::new(Receiver::new(Arc::clone(&ingest) as _, options, || NOW));
         let app = router(Arc::clone(&receiver)).merge(otlp::router(Arc::clone(&receiver)));
         let server = Server::guarded(app, ServerLimits::default(), guard).await;
@@ -108,6 +113,10 @@ impl Fixture {
     pub(crate) fn requests_of(&self, protocol: &str) -> Vec<(u16, u64)> {
         let index = PROTOCOLS.iter().position(|&known| known == protocol).unwrap();
         nonzero(&STATUSES, &self.receiver.stats().requests[index])
+    }
+
+    pub(crate) fn unavailable(&self) -> Vec<(&'static str, u64)> {
+        nonzero(&UNAVAILABLE_REASONS, &self.receiver.stats().unavailable)
     }
 
     pub(crate) fn undecodable(&self) -> Vec<(&'static str, u64)> {
@@ -271,6 +280,7 @@ async fn a_full_queue_is_503_with_a_pause_that_grows_with_the_attempts() {
         assert!(seconds.contains(&pause), "attempt {attempt}: {pause}");
     }
     assert_eq!(fixture.requests_by_status(), [(503, 4)]);
+    assert_eq!(fixture.unavailable(), [("queue", 4)]);
     assert_eq!(load(&fixture.receiver.stats().samples_accepted), 0);
 }
 
@@ -292,6 +302,7 @@ async fn a_reply_that_never_comes_is_503() {
     let fixture = Fixture::start(Behaviour::ForgetReply, Limits::default()).await;
     let answer = fixture.post(body(1)).send().await.unwrap();
     assert_eq!(answer.status(), 503);
+    assert_eq!(fixture.unavailable(), [("stopping", 1)]);
     assert!(header(&answer, "retry-after").is_some());
 }
 
@@ -309,6 +320,7 @@ async fn requests_that_wait_for_the_engine_count_against_the_memory_for_bodies()
     assert_eq!(answer.status(), 503);
     assert!(header(&answer, "retry-after").is_some());
     assert_eq!(fixture.ingest.requests.lock().len(), 4);
+    assert_eq!(fixture.unavailable(), [("memory", 1)]);
 
     let replies = std::mem::take(&mut *fixture.ingest.replies.lock());
     for reply in replies {

@@ -1,18 +1,19 @@
 //! Timeouts, the cap on connections and shutdown.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::routing::{get, post};
-use bellwether_connect::http::ServerLimits;
+use bellwether_connect::http::{REFUSALS, ServerLimits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::support::{PATIENCE, Server, client};
+use crate::support::{PATIENCE, Server, client, until};
 
 const SHORT: Duration = Duration::from_millis(100);
 const LONG: Duration = Duration::from_hours(1);
@@ -146,6 +147,32 @@ async fn many_silent_clients_do_not_keep_a_healthy_one_out() {
     }
     let answer = timeout(PATIENCE, client().get(server.url("/")).send()).await.unwrap().unwrap();
     assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_and_counted() {
+    let head = |bytes| format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "x".repeat(bytes));
+    for head_bytes_max in [16 << 10, 128 << 10] {
+        let server = Server::start(app(), ServerLimits { head_bytes_max, ..generous() }).await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(head(head_bytes_max - 1024).as_bytes()).await.unwrap();
+        request(&mut stream).await;
+        let refused = || {
+            let refused = REFUSALS.iter().zip(&server.guard.stats().refused);
+            let refused = refused.map(|(reason, count)| (*reason, count.load(Ordering::Relaxed)));
+            refused.collect::<Vec<_>>()
+        };
+        let count = |count| {
+            Vec::from_iter(
+                REFUSALS.map(|reason| (reason, if reason == "head_too_large" { count } else { 0 })),
+            )
+        };
+        assert_eq!(refused(), count(0));
+        let answer = closed_after(&server, &head(2 * head_bytes_max)).await;
+        // What was not read resets the connection, and may take the answer with it.
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+        until("it is counted", || refused() == count(1)).await;
+    }
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ const LONG: Duration = Duration::from_hours(1);
 fn app() -> Router {
     Router::new()
         .route("/", get(|| async { "hello" }))
+        .route("/held", get(|| async { std::future::pending::<()>().await }))
         .route("/body", post(|body: Bytes| async move { body.len().to_string() }))
 }
 
@@ -268,6 +269,28 @@ async fn an_http2_connection_without_requests_is_closed_and_one_with_them_is_not
     }
     until("it is closed", || sender.is_closed()).await;
     assert_eq!(server.guard.stats().closed[4].load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_connection_of_http2_that_has_as_many_requests_as_it_may_is_counted() {
+    let authority = Authority::new();
+    let tls = authority.sign(&["127.0.0.1"]).tls();
+    let limits = ServerLimits { requests_per_connection_max: 2, ..ServerLimits::default() };
+    let server = start(tls, limits).await;
+    let mut sender = http2(&server, &authority).await;
+    let full = || server.guard.stats().connections_full.load(Ordering::Relaxed);
+    for _ in 0..3 {
+        let answer = sender.send_request(request(&server, "/", b"")).await.unwrap();
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "hello");
+    }
+    assert_eq!(full(), 0, "one at a time is none too many");
+    let waits =
+        |sender: &mut Sender| tokio::spawn(sender.send_request(request(&server, "/held", b"")));
+    let held: Vec<_> = (0..5).map(|_| waits(&mut sender)).collect();
+    until("two are served at a time", || full() == 1).await;
+    for request in held {
+        request.abort();
+    }
 }
 
 #[tokio::test]

@@ -165,14 +165,15 @@ fn days_that_are_too_old_go_and_only_what_is_ours() {
     let keep_ms = 2 * DAY_MS as u64;
     let sink = start(EventLogOptions { keep_ms, ..options(folder.path()) });
     publish_all(&sink, &[day(3)]);
-    wait_until(&sink, |stats| stats.delivered_events == 1);
+    let stats = wait_until(&sink, |stats| stats.delivered_events == 1);
+    assert_eq!(stats.removed_files, 1);
     // 2026-01-05 began three days before the newest day did.
     let kept = |day: &str| folder.path().join(day).exists();
     assert!(!kept("day=2026-01-05"));
     assert!(kept("day=2026-01-06/events-00001.parquet"));
 
     publish_all(&sink, &[day(4)]);
-    close(&sink);
+    assert_eq!(close(&sink).removed_files, 2);
     assert_eq!(
         files_below(folder.path()),
         [

@@ -52,11 +52,12 @@ fn the_file_is_rotated_before_it_exceeds_its_size() {
     wait_until(&sink, |stats| stats.delivered_events == 5);
     assert_eq!(names_in(folder.path()), ["events.jsonl", "events.jsonl.1"]);
     publish_all(&sink, &events(5..9));
-    wait_until(&sink, |stats| stats.delivered_events == 9);
+    let stats = wait_until(&sink, |stats| stats.delivered_events == 9);
+    assert_eq!(stats.removed_files, 0);
     assert_eq!(sequences(&path), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
 
     publish_all(&sink, &events(9..10));
-    close(&sink);
+    assert_eq!(close(&sink).removed_files, 1);
     assert_eq!(names_in(folder.path()), ["events.jsonl", "events.jsonl.1", "events.jsonl.2"]);
     assert_eq!(sequences(&path), [3, 4, 5, 6, 7, 8, 9]);
     for name in names_in(folder.path()) {
@@ -105,7 +106,7 @@ fn nothing_that_fits_the_queue_is_lost_while_the_disk_fails() {
 fn a_full_disk_keeps_the_events_waiting_and_the_file_is_opened_anew() {
     // Whatever is written to it, the disk is full.
     let full = Path::new("/dev/full");
-    let mut lines = Lines { options: options(full), open: None };
+    let mut lines = Lines { options: options(full), open: None, removed_files: 0 };
     let mut waiting = events(0..2);
     assert!(lines.write(&mut waiting).is_err());
     assert_eq!(waiting.len(), 2);

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bellwether_engine::{Engine, Event, Outputs, Record, RecordBody, Settings};
-use bellwether_runtime::{Clock, HEARTBEAT, Ingest, News, Options, Request, Runtime, SubmitError};
+use bellwether_runtime::{
+    Clock, HEARTBEAT, Ingest, News, Options, Request, Runtime, SubmitError, TENANT_UNDER_WAY,
+};
 use bellwether_series::{LabelSet, Timestamp};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
 
@@ -80,7 +82,13 @@ pub(crate) fn through_the_runtime(
     let on_news = Box::new(move |news: News| hearing.lock().expect("no panic").extend(news.events));
     let clock = Arc::new(RequestClock(AtomicI64::new(0)));
     let queue_requests_max = requests.len();
-    let options = Options { shards, queue_requests_max, heartbeat: HEARTBEAT, hash_seed: 3 };
+    let options = Options {
+        shards,
+        queue_requests_max,
+        tenant_under_way_max: TENANT_UNDER_WAY,
+        heartbeat: HEARTBEAT,
+        hash_seed: 3,
+    };
     let runtime =
         Runtime::start(settings, options, Arc::clone(&clock) as _, on_news).expect("threads");
     for (received_at, write) in requests {

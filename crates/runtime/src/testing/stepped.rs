@@ -229,6 +229,7 @@ mod tests {
     use bellwether_series::Timestamp;
 
     use super::*;
+    use crate::TENANT_UNDER_WAY;
     use crate::checkpoint::CheckpointOptions;
     use crate::cold::ColdOptions;
     use crate::durability::Phase;
@@ -256,7 +257,13 @@ mod tests {
             id_seed: 1,
         };
         let heartbeat = Duration::from_secs(10);
-        let options = Options { shards: 2, queue_requests_max: 9, heartbeat, hash_seed: 1 };
+        let options = Options {
+            shards: 2,
+            queue_requests_max: 9,
+            tenant_under_way_max: TENANT_UNDER_WAY,
+            heartbeat,
+            hash_seed: 1,
+        };
         let settings = Arc::new(Settings::default());
         let clock = Arc::new(StoppedClock);
         Stepped::open(&settings, options, clock, Box::new(|_| {}), durability).expect("a start").0

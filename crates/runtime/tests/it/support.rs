@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use bellwether_engine::{Event, Gauge, Settings};
 use bellwether_runtime::{
-    Clock, Durability, HEARTBEAT, News, OnNews, Options, Request, Runtime, Told as How,
+    Clock, Durability, HEARTBEAT, News, OnNews, Options, Request, Runtime, TENANT_UNDER_WAY,
+    Told as How,
 };
 use bellwether_series::{LabelSet, MatchOp, Matcher, Matchers, Timestamp};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
@@ -46,7 +47,13 @@ pub(crate) fn request_body(step: usize) -> (WriteRequest, Timestamp, Vec<u8>) {
 }
 
 pub(crate) fn options(shards: usize) -> Options {
-    Options { shards, queue_requests_max: STEPS, heartbeat: HEARTBEAT, hash_seed: 11 }
+    Options {
+        shards,
+        queue_requests_max: STEPS,
+        tenant_under_way_max: TENANT_UNDER_WAY,
+        heartbeat: HEARTBEAT,
+        hash_seed: 11,
+    }
 }
 
 /// A clock that stands still. Should the machine be slow enough for a heartbeat, no event changes: to the

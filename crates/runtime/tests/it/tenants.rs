@@ -91,9 +91,13 @@ fn who_is_no_tenant_under_the_configuration_in_force_is_asked_to_come_back() {
 
 /// A server in which nothing moves by itself.
 fn stepped(settings: Settings, queue_requests_max: usize, shards: usize, folder: &Path) -> Stepped {
+    stepped_with(settings, Options { queue_requests_max, ..options(shards) }, folder)
+}
+
+fn stepped_with(settings: Settings, options: Options, folder: &Path) -> Stepped {
     let (stepped, _) = Stepped::open(
         &Arc::new(settings),
-        Options { queue_requests_max, ..options(shards) },
+        options,
         Arc::new(StoppedClock),
         Box::new(|_| {}),
         durability(folder),
@@ -154,27 +158,35 @@ fn a_configuration_is_for_whoever_comes_after_it_and_not_before() {
 
 #[test]
 fn while_the_shards_are_behind_who_sends_much_waits_in_line_and_who_sends_little_goes_on() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let mut stepped = stepped(settings(&[("bank", 99), ("shop", 99)]), 9, 1, folder.path());
-    let line = stepped.line();
-    let submit = |line: &bellwether_runtime::testing::Line, tenant, step| {
-        line.handle().submit(request(Some(tenant), step), Box::new(|_| {})).expect("room");
-    };
-    let first = line.committed_below();
-    (0..6).for_each(|step| submit(line, "bank", step));
-    for _ in 0..3 {
+    for under_way_max in [1, 2, 3] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (settings, options) = (settings(&[("bank", 99), ("shop", 99)]), options(1));
+        let options = Options { tenant_under_way_max: under_way_max, ..options };
+        let mut stepped = stepped_with(settings, options, folder.path());
+        let line = stepped.line();
+        let submit = |line: &bellwether_runtime::testing::Line, tenant, step| {
+            line.handle().submit(request(Some(tenant), step), Box::new(|_| {})).expect("room");
+        };
+        let max = under_way_max as u64;
+        let first = line.committed_below();
+        (0..6).for_each(|step| submit(line, "bank", step));
+        for _ in 0..3 {
+            line.record(64, 0);
+        }
+        assert_eq!(line.committed_below() - first, max, "the sequencer has not taken them");
+        assert_eq!(line.handle().stats().tenant_requests_held(), 6 - max);
+        submit(line, "shop", 0);
         line.record(64, 0);
+        assert_eq!(line.committed_below() - first, max + 1);
+        assert!(line.step(0), "the sequencer takes one of the bank");
+        line.record(64, 0);
+        assert_eq!(line.committed_below() - first, max + 2);
+        while line.committed_below() - first < 7 {
+            line.drain();
+            line.record(64, 0);
+        }
+        assert_eq!(line.handle().stats().tenant_requests_held(), 6 - max, "none is counted twice");
     }
-    assert_eq!(line.committed_below() - first, 2, "the sequencer has not taken them");
-    submit(line, "shop", 0);
-    line.record(64, 0);
-    assert_eq!(line.committed_below() - first, 3);
-    assert!(line.step(0), "the sequencer takes one of the bank");
-    line.record(64, 0);
-    assert_eq!(line.committed_below() - first, 4);
-    line.drain();
-    line.record(64, 0);
-    assert_eq!(line.committed_below() - first, 6);
 }
 
 #[test]

@@ -20,6 +20,7 @@ impl Builder<'_, '_> {
         AlertmanagerOptions {
             targets: self.endpoints(field, ALERTMANAGER, &raw.alertmanagers),
             resend_ms: raw.resend_interval.ms(),
+            alerts_max: raw.alerts_max,
             resolved_keep_ms: raw.resolved_keep.ms(),
             ..AlertmanagerOptions::default()
         }

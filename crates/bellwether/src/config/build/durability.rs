@@ -1,16 +1,18 @@
 //! What survives a restart: from the keys to the options of the runtime.
 
 use bellwether_runtime::checkpoint::CheckpointOptions;
+use bellwether_runtime::cold::ColdOptions;
 use bellwether_runtime::journal::{JournalOptions, SyncPolicy};
 use bellwether_runtime::storage::ReserveOptions;
 
 use crate::config::DurabilityConfig;
-use crate::config::raw::{RawCheckpoints, RawJournal, RawSync};
+use crate::config::raw::{RawCheckpoints, RawJournal, RawSeries, RawSync};
 
 /// `None` when nothing is to survive.
 pub(super) fn durability(
     journal: &RawJournal,
     checkpoints: &RawCheckpoints,
+    series: &RawSeries,
 ) -> Option<DurabilityConfig> {
     let sync = match journal.sync {
         RawSync::Commit => SyncPolicy::EachCommit,
@@ -30,6 +32,10 @@ pub(super) fn durability(
         checkpoints: CheckpointOptions {
             generations_kept: checkpoints.keep,
             ..CheckpointOptions::default()
+        },
+        cold: ColdOptions {
+            waiting_bytes_max: series.cold_waiting_bytes_max.bytes() as usize,
+            ..ColdOptions::default()
         },
         checkpoint_every_ms: checkpoints.every.ms(),
         reserve: ReserveOptions {

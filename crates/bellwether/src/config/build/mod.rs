@@ -210,7 +210,7 @@ impl Builder<'_, '_> {
             server,
             security: security?,
             data_dir: raw.data_dir.clone().into(),
-            durability: durability::durability(&raw.journal, &raw.checkpoints),
+            durability: durability::durability(&raw.journal, &raw.checkpoints, &raw.series),
             remote_write,
             kafka,
             tenants: senders,
@@ -324,13 +324,24 @@ fn remote_write(raw: &RawRemoteWrite) -> ReceiverOptions {
         ..Limits::default()
     };
     let refusal_delay = Duration::from_millis(raw.refusal_delay.ms() as u64);
-    ReceiverOptions { limits, refusal_delay, ..ReceiverOptions::default() }
+    let defaults = ReceiverOptions::default();
+    let bodies_bytes_max = raw.bodies_bytes_max.bytes() as usize;
+    ReceiverOptions {
+        limits,
+        decodes_max: if raw.decodes_max == 0 { defaults.decodes_max } else { raw.decodes_max },
+        bodies_bytes_max: (bodies_bytes_max > 0).then_some(bodies_bytes_max),
+        refusal_delay,
+    }
 }
 
 fn runtime(raw: &RawRuntime) -> RuntimeConfig {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from).min(64);
     let shards = if raw.shards == 0 { cores() } else { raw.shards };
-    RuntimeConfig { shards, queue_requests_max: raw.queue_requests_max }
+    RuntimeConfig {
+        shards,
+        queue_requests_max: raw.queue_requests_max,
+        tenant_under_way_max: raw.tenant_under_way_max,
+    }
 }
 
 fn log(raw: &RawLog) -> LogConfig {
@@ -339,6 +350,7 @@ fn log(raw: &RawLog) -> LogConfig {
             RawLogFormat::Text => LogFormat::Text,
             RawLogFormat::Json => LogFormat::Json,
         },
+        messages_max: raw.messages_max,
         level: match raw.level {
             RawLogLevel::Error => tracing::Level::ERROR,
             RawLogLevel::Warn => tracing::Level::WARN,

@@ -27,6 +27,7 @@ impl Builder<'_, '_> {
             listen: listen.ok()?,
             external_url: external_url.and_then(Result::ok),
             web_config_file: raw.web_config_file.as_ref().map(|file| self.folder.join(file)),
+            events_max: raw.events_max,
             allow_unauthenticated: raw.allow_unauthenticated,
             limits: ServerLimits {
                 handshake: time(raw.handshake_timeout),
@@ -36,6 +37,8 @@ impl Builder<'_, '_> {
                 idle: time(raw.idle_timeout),
                 connections_max: raw.connections_max,
                 connections_per_address_max: raw.connections_per_address_max,
+                requests_per_connection_max: raw.requests_per_connection_max,
+                head_bytes_max: raw.head_bytes_max.bytes() as usize,
                 ..ServerLimits::default()
             },
         })

@@ -79,6 +79,8 @@ impl Builder<'_, '_> {
                 burst: failures.burst,
                 interval: Duration::from_millis(failures.interval.ms().unsigned_abs()),
             },
+            failure_addresses_max: failures.addresses_max,
+            password_checks_max: raw.auth_checks_max,
             headers: headers(&raw.http_server_config.headers),
         };
         if let Err(error) = options.check() {

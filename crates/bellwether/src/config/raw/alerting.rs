@@ -21,6 +21,10 @@ pub(in crate::config) struct RawAlerting {
     /// How long a resolved alert is sent again, for an Alertmanager that was away.
     #[schemars(extend("x-minimum" = "1m", "x-maximum" = "1d"))]
     pub resolved_keep: DurationText,
+    /// Most alerts that one Alertmanager is kept informed of, firing and lately resolved. Beyond it the oldest is given up, resolved
+    /// ones first.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub alerts_max: usize,
     /// Every Alertmanager gets every alert. URLs may have a path prefix.
     #[schemars(length(max = 16))]
     pub alertmanagers: Vec<RawEndpoint>,
@@ -33,6 +37,7 @@ impl Default for RawAlerting {
             budget: RawBudget::default(),
             resend_interval: DurationText::from_ms(options.resend_ms),
             resolved_keep: DurationText::from_ms(options.resolved_keep_ms),
+            alerts_max: options.alerts_max,
             alertmanagers: Vec::new(),
         }
     }

@@ -33,11 +33,14 @@ pub(in crate::config) struct RawLog {
     pub format: RawLogFormat,
     /// The least important messages that are logged.
     pub level: RawLogLevel,
+    /// Most messages that wait for whoever reads standard error; beyond it messages are lost, and counted.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub messages_max: usize,
 }
 
 impl Default for RawLog {
     fn default() -> Self {
-        Self { format: RawLogFormat::Text, level: RawLogLevel::Info }
+        Self { format: RawLogFormat::Text, level: RawLogLevel::Info, messages_max: 10_000 }
     }
 }
 

@@ -23,6 +23,8 @@ mod web;
 
 use bellwether_connect::source::receiver::ReceiverOptions;
 use bellwether_engine::{Ordering, SeriesLimits};
+use bellwether_runtime::TENANT_UNDER_WAY;
+use bellwether_runtime::cold::ColdOptions;
 use bellwether_series::LabelLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -175,6 +177,14 @@ pub(super) struct RawRemoteWrite {
     /// Most protobuf objects of any kind: series, labels, samples, exemplars, histograms.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub objects_max: usize,
+    /// Most bodies that are decoded at a time; 0 is twice the cores. Beyond it senders are told to come back.
+    #[schemars(range(min = 0, max = 10_000))]
+    pub decodes_max: usize,
+    /// Most memory of all bodies that are read, decoded or wait to be judged; one body of the largest size is always taken. 0 is
+    /// `body_bytes_max` and `decoded_bytes_max` together, times the bodies that are decoded at a time. Beyond it senders are told
+    /// to come back.
+    #[schemars(extend("x-minimum" = "0", "x-maximum" = "1TiB"))]
+    pub bodies_bytes_max: BytesText,
     /// How long an answer 503 is held back, so that senders that mind no `Retry-After` leave time for the others.
     #[schemars(extend("x-minimum" = "0s", "x-maximum" = "10s"))]
     pub refusal_delay: DurationText,
@@ -189,6 +199,8 @@ impl Default for RawRemoteWrite {
             series_max: limits.series_max,
             samples_max: limits.samples_max,
             objects_max: limits.objects_max,
+            decodes_max: 0,
+            bodies_bytes_max: BytesText::from_bytes(0),
             refusal_delay: DurationText::from_ms(refusal_delay.as_millis() as i64),
         }
     }
@@ -251,6 +263,10 @@ pub(super) struct RawSeries {
     /// Most bytes of the states of series that are out of memory; beyond it those that left first are forgotten.
     #[schemars(extend("x-minimum" = "0", "x-maximum" = "100TiB"))]
     pub cold_bytes_max: BytesText,
+    /// Most bytes of states that wait in memory while the disk refuses those of series that leave memory; beyond it these series begin
+    /// anew when they come back.
+    #[schemars(extend("x-minimum" = "1MiB", "x-maximum" = "1TiB"))]
+    pub cold_waiting_bytes_max: BytesText,
     /// Most metric families whose metadata is remembered, of each tenant.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub metadata_max: usize,
@@ -258,7 +274,7 @@ pub(super) struct RawSeries {
 
 impl Default for RawSeries {
     fn default() -> Self {
-        let limits = SeriesLimits::default();
+        let (limits, cold) = (SeriesLimits::default(), ColdOptions::default());
         Self {
             active_max: limits.active_max,
             per_metric_max: limits.per_metric_max,
@@ -266,6 +282,7 @@ impl Default for RawSeries {
             idle_after: DurationText::from_ms(limits.idle_after_ms),
             cold_max: limits.cold_max,
             cold_bytes_max: BytesText::from_bytes(limits.cold_bytes_max),
+            cold_waiting_bytes_max: BytesText::from_bytes(cold.waiting_bytes_max as u64),
             metadata_max: limits.metadata_max,
         }
     }
@@ -310,11 +327,15 @@ pub(super) struct RawRuntime {
     /// Most requests waiting to be judged; when they are that many, senders are told to come back.
     #[schemars(range(min = 1, max = 65_536))]
     pub queue_requests_max: usize,
+    /// Where there are tenants: most requests of one that are on their way to the threads that judge. Further ones of that tenant
+    /// wait where they hold up no other; whoever comes waits for so many of each other tenant.
+    #[schemars(range(min = 1, max = 64))]
+    pub tenant_under_way_max: usize,
 }
 
 impl Default for RawRuntime {
     fn default() -> Self {
-        Self { shards: 0, queue_requests_max: 64 }
+        Self { shards: 0, queue_requests_max: 64, tenant_under_way_max: TENANT_UNDER_WAY }
     }
 }
 

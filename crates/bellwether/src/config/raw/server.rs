@@ -6,7 +6,7 @@ use bellwether_connect::http::ServerLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::text::DurationText;
+use crate::config::text::{BytesText, DurationText};
 
 /// The HTTP server: receiver, API and health.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -36,6 +36,16 @@ pub(in crate::config) struct RawServer {
     /// Most connections of one address at a time.
     #[schemars(range(min = 1, max = 100_000))]
     pub connections_per_address_max: usize,
+    /// Most requests at a time on one connection of HTTP/2; the client waits with further ones.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub requests_per_connection_max: u32,
+    /// Largest head of a request: request line and headers. A little more may be taken. Each connection has as much memory for
+    /// what it reads.
+    #[schemars(extend("x-minimum" = "8KiB", "x-maximum" = "1MiB"))]
+    pub head_bytes_max: BytesText,
+    /// Most events of severity `info`, and as many above it, that the API remembers.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub events_max: usize,
     /// Longest TLS handshake.
     #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "10m"))]
     pub handshake_timeout: DurationText,
@@ -64,6 +74,9 @@ impl Default for RawServer {
             allow_unauthenticated: false,
             connections_max: limits.connections_max,
             connections_per_address_max: limits.connections_per_address_max,
+            requests_per_connection_max: limits.requests_per_connection_max,
+            head_bytes_max: BytesText::from_bytes(limits.head_bytes_max as u64),
+            events_max: 10_000,
             handshake_timeout: written(limits.handshake),
             head_timeout: written(limits.head),
             body_timeout: written(limits.body),

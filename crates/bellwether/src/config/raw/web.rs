@@ -34,6 +34,9 @@ pub(in crate::config) struct RawWeb {
     pub rate_limit: RawRate,
     /// Most failed attempts of one address to log in.
     pub auth_failure_limit: RawFailureRate,
+    /// Most attempts to log in that wait for their password to be checked; one is checked at a time.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub auth_checks_max: usize,
 }
 
 impl Default for RawWeb {
@@ -46,6 +49,7 @@ impl Default for RawWeb {
             auth_excluded_paths: OPEN_PATHS.map(str::to_owned).to_vec(),
             rate_limit: RawRate::default(),
             auth_failure_limit: RawFailureRate::default(),
+            auth_checks_max: SecurityOptions::default().password_checks_max,
         }
     }
 }
@@ -189,12 +193,17 @@ pub(in crate::config) struct RawFailureRate {
     /// How many at once.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub burst: u32,
+    /// Most addresses whose failures are remembered; beyond it the one that may try again first is forgotten. An IPv6 client
+    /// is its network of 64 bits.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub addresses_max: usize,
 }
 
 impl Default for RawFailureRate {
     fn default() -> Self {
-        let rate = SecurityOptions::default().failures;
+        let SecurityOptions { failures: rate, failure_addresses_max, .. } =
+            SecurityOptions::default();
         let interval = DurationText::from_ms(rate.interval.as_millis() as i64);
-        Self { interval, burst: rate.burst }
+        Self { interval, burst: rate.burst, addresses_max: failure_addresses_max }
     }
 }

@@ -9,9 +9,6 @@ use tokio::time::Instant;
 use super::bucket::Bucket;
 use crate::http::options::Rate;
 
-/// Most addresses that are remembered. Beyond it the one whose failures will be forgotten first is forgotten now.
-const ADDRESSES_MAX: usize = 4096;
-
 /// Failed attempts by address. An IPv6 client is its network of 64 bits: it has all addresses of that.
 #[derive(Debug, Default)]
 pub(super) struct Failures(Mutex<HashMap<IpAddr, Bucket>>);
@@ -29,20 +26,31 @@ impl Failures {
         }
     }
 
-    /// Counts a failure of `client`.
-    pub(super) fn add(&self, client: IpAddr, rate: Rate, now: Instant) {
+    /// Counts a failure of `client`, one of at most `addresses_max` that are remembered. Beyond it the one whose failures will
+    /// be forgotten first is forgotten now; says how many were.
+    #[must_use]
+    pub(super) fn add(
+        &self,
+        client: IpAddr,
+        rate: Rate,
+        addresses_max: usize,
+        now: Instant,
+    ) -> usize {
         let mut buckets = self.0.lock();
         let client = network(client);
-        if buckets.len() >= ADDRESSES_MAX && !buckets.contains_key(&client) {
+        let mut forgotten = 0;
+        if buckets.len() >= addresses_max && !buckets.contains_key(&client) {
             buckets.retain(|_, bucket| !bucket.is_full(now));
-            if buckets.len() >= ADDRESSES_MAX {
+            // More than one only when it has become less by a reload.
+            while buckets.len() >= addresses_max.max(1) {
                 let soonest = buckets.iter().min_by_key(|(_, bucket)| bucket.full_at());
-                if let Some(soonest) = soonest.map(|(client, _)| *client) {
-                    buckets.remove(&soonest);
-                }
+                let Some(soonest) = soonest.map(|(client, _)| *client) else { break };
+                buckets.remove(&soonest);
+                forgotten += 1;
             }
         }
         buckets.entry(client).or_default().take(rate, now);
+        forgotten
     }
 }
 
@@ -64,6 +72,12 @@ mod tests {
 
     const RATE: Rate = Rate { burst: 2, interval: Duration::from_secs(6) };
 
+    const ADDRESSES_MAX: usize = 100;
+
+    fn add(failures: &Failures, client: IpAddr, now: Instant) -> usize {
+        failures.add(client, RATE, ADDRESSES_MAX, now)
+    }
+
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
@@ -71,9 +85,9 @@ mod tests {
     #[test]
     fn an_address_that_failed_too_often_waits_and_no_other_does() {
         let (failures, now) = (Failures::default(), Instant::now());
-        failures.add(address("10.0.0.1"), RATE, now);
+        _ = add(&failures, address("10.0.0.1"), now);
         assert!(!failures.are_too_many(address("10.0.0.1"), RATE, now));
-        failures.add(address("::ffff:10.0.0.1"), RATE, now);
+        _ = add(&failures, address("::ffff:10.0.0.1"), now);
         assert!(failures.are_too_many(address("10.0.0.1"), RATE, now));
         assert!(!failures.are_too_many(address("10.0.0.2"), RATE, now));
         assert!(!failures.are_too_many(address("10.0.0.1"), RATE, now + RATE.interval));
@@ -82,8 +96,8 @@ mod tests {
     #[test]
     fn a_network_of_version_6_is_one_client() {
         let (failures, now) = (Failures::default(), Instant::now());
-        failures.add(address("2001:db8::1"), RATE, now);
-        failures.add(address("2001:db8::2"), RATE, now);
+        _ = add(&failures, address("2001:db8::1"), now);
+        _ = add(&failures, address("2001:db8::2"), now);
         assert!(failures.are_too_many(address("2001:db8::3"), RATE, now));
         assert!(!failures.are_too_many(address("2001:db8:0:1::3"), RATE, now));
     }
@@ -92,12 +106,12 @@ mod tests {
     fn memory_is_bounded_and_the_worst_are_remembered() {
         let (failures, now) = (Failures::default(), Instant::now());
         let worst = address("10.0.0.1");
-        failures.add(worst, RATE, now);
-        failures.add(worst, RATE, now);
-        for index in 0..2 * ADDRESSES_MAX as u32 {
-            failures.add(IpAddr::V4((0x0b00_0000 + index).into()), RATE, now);
-        }
+        _ = add(&failures, worst, now);
+        _ = add(&failures, worst, now);
+        let others = (0..2 * ADDRESSES_MAX as u32).map(|index| (0x0b00_0000 + index).into());
+        let forgotten: usize = others.map(|other| add(&failures, IpAddr::V4(other), now)).sum();
         assert_eq!(failures.0.lock().len(), ADDRESSES_MAX);
+        assert_eq!(forgotten, 2 * ADDRESSES_MAX + 1 - ADDRESSES_MAX, "each is counted");
         assert!(failures.are_too_many(worst, RATE, now));
     }
 }

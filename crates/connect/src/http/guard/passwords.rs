@@ -5,7 +5,7 @@
 //! reads the hash could forge a key (CVE-2022-46146). One bcrypt runs at a time, also when clients go away before it
 //! has ended, and an unknown user costs the same as a wrong password.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,12 +18,8 @@ use sha2::Sha256;
 use tokio::sync::Semaphore;
 
 use crate::Secret;
-use crate::http::options::SecurityError;
+use crate::http::options::{SecurityError, SecurityOptions};
 
-/// Most right passwords that are recognised without bcrypt; the oldest is forgotten.
-const KNOWN_MAX: usize = 100;
-/// Most requests that wait for a bcrypt.
-const WAITING_MAX: usize = 64;
 /// Most work that a hash may ask for: twice as much for each step, about three seconds at this one.
 const COST_MAX: u32 = 15;
 /// What is beyond this takes no part in the hash, so it would not have to be right.
@@ -85,15 +81,16 @@ impl Passwords {
         })
     }
 
-    /// Whether `password` is that of `user`, one of `users`. `may_try` is asked when it is this attempt's turn; if it
+    /// Whether `password` is that of `user`, one of `options.users`. `may_try` is asked when it is this attempt's turn; if it
     /// says so there is an attempt, whatever becomes of whoever waits for it.
     pub(super) async fn check(
         &self,
-        users: &BTreeMap<String, Secret>,
+        options: &SecurityOptions,
         user: String,
         password: Secret,
         may_try: impl Fn() -> bool,
     ) -> Checked {
+        let users = &options.users;
         // For somebody unknown the most expensive hash that somebody known may have.
         let known_user = users.get(&user);
         let stand_in =
@@ -105,7 +102,9 @@ impl Passwords {
         if known_user.is_some() && self.knows(&tag) {
             return Checked::Known;
         }
-        let Some(_waits) = Waits::begin(&self.waiting) else { return Checked::Busy };
+        let Some(_waits) = Waits::begin(&self.waiting, options.password_checks_max) else {
+            return Checked::Busy;
+        };
         let Ok(turn) = Arc::clone(&self.turn).acquire_owned().await else { return Checked::Busy };
         // Somebody with the same password may have been before.
         if known_user.is_some() && self.knows(&tag) {
@@ -123,7 +122,7 @@ impl Passwords {
         // A panic within is nobody's log-in.
         let verified = tokio::task::spawn_blocking(verify).await.unwrap_or(false);
         if verified && fits && known_user.is_some() {
-            self.learn(tag);
+            self.learn(tag, users.len());
             Checked::Right
         } else {
             Checked::Wrong
@@ -143,9 +142,11 @@ impl Passwords {
         self.known.lock().contains(tag)
     }
 
-    fn learn(&self, tag: Tag) {
+    /// Remembers a right password, the newest of at most one for each of `users`. Nobody has two at a time, so what makes room is
+    /// one that was right before the rules changed, or will be learned again.
+    fn learn(&self, tag: Tag, users: usize) {
         let mut known = self.known.lock();
-        if known.len() >= KNOWN_MAX {
+        while known.len() >= users.max(1) {
             known.pop_front();
         }
         known.push_back(tag);
@@ -156,9 +157,9 @@ impl Passwords {
 struct Waits<'a>(&'a AtomicUsize);
 
 impl<'a> Waits<'a> {
-    fn begin(waiting: &'a AtomicUsize) -> Option<Self> {
+    fn begin(waiting: &'a AtomicUsize, waiting_max: usize) -> Option<Self> {
         let waits = Self(waiting);
-        (waiting.fetch_add(1, Ordering::Relaxed) < WAITING_MAX).then_some(waits)
+        (waiting.fetch_add(1, Ordering::Relaxed) < waiting_max.max(1)).then_some(waits)
     }
 }
 

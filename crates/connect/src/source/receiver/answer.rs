@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bellwether_engine::{Outcome, RejectReason};
 use bellwether_wire::remote_write::{BadParts, DecodeError, WriteRequest};
 
+use super::unavailable::Unavailable;
 use crate::text::{printable, truncated};
 
 /// Prometheus reads no more of an error.
@@ -46,7 +47,7 @@ pub(in crate::source) enum Refusal {
     /// 503: nothing was taken, try again later.
     Unavailable {
         /// Why.
-        text: String,
+        why: Unavailable,
         /// When to try again.
         retry_after_seconds: u64,
     },
@@ -86,14 +87,18 @@ impl Answer {
         Self::Undecodable { text: whole_request("body was cut short"), is_too_large: false }
     }
 
-    pub(super) fn unavailable(text: &str, retry_attempt: u32) -> Self {
+    pub(super) fn unavailable(why: impl Into<Unavailable>, retry_attempt: u32) -> Self {
         let spread = RandomState::new().hash_one(retry_attempt);
         let retry_after_seconds = retry_after_seconds(retry_attempt, spread);
-        Self::Refused(Refusal::Unavailable { text: text.to_owned(), retry_after_seconds })
+        Self::Refused(Refusal::Unavailable { why: why.into(), retry_after_seconds })
     }
 
-    pub(super) fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Refused(Refusal::Unavailable { .. }))
+    /// Why it is to be sent again, if it is.
+    pub(super) fn why_unavailable(&self) -> Option<Unavailable> {
+        match self {
+            Self::Refused(Refusal::Unavailable { why, .. }) => Some(*why),
+            _ => None,
+        }
     }
 }
 
@@ -120,7 +125,8 @@ impl Refusal {
     /// For a human.
     pub(in crate::source) fn text(&self) -> &str {
         match self {
-            Self::Forbidden(text) | Self::Unavailable { text, .. } => text,
+            Self::Forbidden(text) => text,
+            Self::Unavailable { why, .. } => why.text(),
             Self::NotPost => "use POST",
             Self::Unsupported(text) => text,
         }

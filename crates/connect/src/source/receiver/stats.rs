@@ -8,6 +8,7 @@ use bellwether_wire::remote_write::{DecodeError, WriteRequest};
 
 use super::ProtocolName;
 use super::tenants::{TENANT_REFUSALS, TenantRefusal};
+use super::unavailable::{UNAVAILABLE_REASONS, Unavailable};
 
 /// Every status code that the receiver answers with.
 pub const STATUSES: [u16; 8] = [200, 204, 400, 403, 405, 413, 415, 503];
@@ -26,6 +27,8 @@ pub struct ReceiverStats {
     pub requests: [[AtomicU64; STATUSES.len()]; PROTOCOLS.len()],
     /// Bodies that could not be decoded, in the order of [`DECODE_REASONS`].
     pub undecodable: [AtomicU64; DECODE_REASONS.len()],
+    /// Requests answered 503, in the order of [`UNAVAILABLE_REASONS`].
+    pub unavailable: [AtomicU64; UNAVAILABLE_REASONS.len()],
     /// Requests that no tenant is answerable for, in the order of [`TENANT_REFUSALS`](super::TENANT_REFUSALS).
     pub tenants_refused: [AtomicU64; TENANT_REFUSALS.len()],
     /// Bytes of bodies, compressed.
@@ -63,6 +66,10 @@ impl ReceiverStats {
 
     pub(super) fn count_tenant_refused(&self, refusal: TenantRefusal) {
         add(&self.tenants_refused[refusal as usize], 1);
+    }
+
+    pub(super) fn count_unavailable(&self, why: Unavailable) {
+        add(&self.unavailable[why as usize], 1);
     }
 
     pub(super) fn count_undecodable(&self, error: &DecodeError) {

@@ -7,11 +7,15 @@ fn hash_of(password: &str, cost: u32) -> Secret {
     Secret::new(bcrypt::hash(password, cost).unwrap())
 }
 
-fn users(pairs: &[(&str, &Secret)]) -> BTreeMap<String, Secret> {
-    pairs.iter().map(|(name, hash)| ((*name).to_owned(), (*hash).clone())).collect()
+fn users(pairs: &[(&str, &Secret)]) -> SecurityOptions {
+    let users = pairs.iter().map(|(name, hash)| ((*name).to_owned(), (*hash).clone())).collect();
+    SecurityOptions { users, password_checks_max: WAITING_MAX, ..SecurityOptions::default() }
 }
 
-async fn check(passwords: &Passwords, users: &BTreeMap<String, Secret>, who: [&str; 2]) -> Checked {
+/// Log-ins that wait in these tests.
+const WAITING_MAX: usize = 3;
+
+async fn check(passwords: &Passwords, users: &SecurityOptions, who: [&str; 2]) -> Checked {
     let [user, password] = who;
     passwords.check(users, user.to_owned(), Secret::new(password), || true).await
 }
@@ -28,7 +32,10 @@ async fn the_right_password_logs_in_and_no_other() {
         }
     }
     assert_eq!(passwords.known.lock().len(), 1);
-    assert_eq!(check(&passwords, &BTreeMap::new(), ["a", "secret"]).await, Checked::Wrong);
+    assert_eq!(
+        check(&passwords, &SecurityOptions::default(), ["a", "secret"]).await,
+        Checked::Wrong
+    );
 }
 
 #[tokio::test]
@@ -134,13 +141,19 @@ async fn who_goes_away_keeps_the_turn_until_the_check_has_ended() {
 }
 
 #[tokio::test]
-async fn no_more_than_so_many_are_remembered() {
+async fn as_many_are_remembered_as_there_are_users() {
     let passwords = Passwords::new().unwrap();
-    for index in 0..=KNOWN_MAX {
-        passwords.learn(passwords.tag(&[&index.to_string()]));
+    let names: Vec<String> = (0..150).map(|index| index.to_string()).collect();
+    let hash = hash_of("secret", 4);
+    let users = users(&names.iter().map(|name| (&**name, &hash)).collect::<Vec<_>>());
+    for expected in [Checked::Right, Checked::Known] {
+        for name in &names {
+            assert_eq!(check(&passwords, &users, [name, "secret"]).await, expected, "{name}");
+        }
     }
-    assert_eq!(passwords.known.lock().len(), KNOWN_MAX);
-    assert!(!passwords.knows(&passwords.tag(&["0"])) && passwords.knows(&passwords.tag(&["1"])));
+    passwords.learn(passwords.tag(&["another"]), names.len());
+    assert_eq!(passwords.known.lock().len(), names.len());
+    assert_eq!(check(&passwords, &users, ["0", "secret"]).await, Checked::Right, "the oldest went");
 }
 
 #[test]

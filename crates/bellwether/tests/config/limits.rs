@@ -1,0 +1,57 @@
+//! That each limit gets to where it holds.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use bellwether::config::Config;
+use bellwether::config::web;
+use bellwether_connect::source::receiver::ReceiverOptions;
+
+fn config(text: &str) -> Config {
+    Config::parse(text, "test", Path::new("."), &HashMap::new()).unwrap()
+}
+
+#[test]
+fn limits_of_the_server_and_of_what_is_received_are_those_of_the_file() {
+    let config = config(
+        "server: { requests_per_connection_max: 7, head_bytes_max: 16KiB, events_max: 8 }\n\
+         remote_write: { decodes_max: 3, bodies_bytes_max: 100MiB, refusal_delay: 1s }\n\
+         runtime: { queue_requests_max: 9, tenant_under_way_max: 4 }\n",
+    );
+    let limits = config.server.limits;
+    assert_eq!((limits.requests_per_connection_max, limits.head_bytes_max), (7, 16 << 10));
+    assert_eq!(config.server.events_max, 8);
+    let ReceiverOptions { decodes_max, bodies_bytes_max, refusal_delay, .. } = config.remote_write;
+    assert_eq!((decodes_max, bodies_bytes_max), (3, Some(100 << 20)));
+    assert_eq!(refusal_delay, Duration::from_secs(1));
+    assert_eq!((config.runtime.queue_requests_max, config.runtime.tenant_under_way_max), (9, 4));
+}
+
+#[test]
+fn zero_bodies_and_decoders_follow_from_the_cores_and_the_largest_body() {
+    let config = config("remote_write: { decodes_max: 0, bodies_bytes_max: 0 }");
+    assert_eq!(config.remote_write, ReceiverOptions::default());
+    assert!(config.remote_write.decodes_max >= 2);
+}
+
+#[test]
+fn limits_of_what_is_kept_and_sent_are_those_of_the_file() {
+    let config = config(
+        "series: { cold_waiting_bytes_max: 2MiB }\n\
+         alerting: { alerts_max: 5 }\n\
+         log: { messages_max: 6 }\n",
+    );
+    assert_eq!(config.durability.unwrap().cold.waiting_bytes_max, 2 << 20);
+    assert_eq!((config.alertmanagers.alerts_max, config.log.messages_max), (5, 6));
+}
+
+#[test]
+fn limits_of_log_ins_are_those_of_the_web_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("web.yml");
+    std::fs::write(&path, "auth_failure_limit: { addresses_max: 12 }\nauth_checks_max: 13\n")
+        .unwrap();
+    let options = web::load(&path).unwrap();
+    assert_eq!((options.failure_addresses_max, options.password_checks_max), (12, 13));
+}
