@@ -162,7 +162,6 @@ impl Ingest for Gateway {
         }
         let buffer_bytes_max = self.shared.options.buffer_bytes_max;
         if queue.is_full() || self.shared.account.under_way_bytes() >= buffer_bytes_max {
-            self.shared.account.count(|figures| figures.requests_refused += 1);
             return Err(SubmitError::Full);
         }
         Ok(())
@@ -173,10 +172,7 @@ impl Ingest for Gateway {
         let queue = self.queue.read();
         let Some(queue) = &*queue else { return Err(SubmitError::Stopping) };
         queue.try_send((request, reply)).map_err(|error| match error {
-            TrySendError::Full(_) => {
-                self.shared.account.count(|figures| figures.requests_refused += 1);
-                SubmitError::Full
-            }
+            TrySendError::Full(_) => SubmitError::Full,
             TrySendError::Disconnected(_) => SubmitError::Stopping,
         })
     }

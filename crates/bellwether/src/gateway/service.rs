@@ -38,7 +38,6 @@ pub(crate) struct GatewayApp {
     pub(crate) receiver: Arc<Receiver>,
     pub(crate) guard: Arc<Guard>,
     pub(crate) web: LiveWeb,
-    pub(crate) has_tenants: bool,
     pub(crate) started_at: jiff::Timestamp,
     args: GatewayArgs,
     /// Whether the last attempt to read the configuration succeeded, and when the one in force was read.
@@ -92,7 +91,7 @@ fn load(args: &GatewayArgs) -> Result<Config, ConfigError> {
 
 pub(super) fn run(args: GatewayArgs) -> anyhow::Result<()> {
     let config = load(&args)?;
-    let _logging = logging::init(config.log.format, config.log.level)?;
+    let _logging = logging::init(config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -167,7 +166,6 @@ impl Service {
             receiver: Arc::new(receiver),
             guard: Arc::clone(&guard),
             web: LiveWeb::new(config.server),
-            has_tenants: config.tenants.is_some(),
             started_at: now,
             args,
             last_reload: Mutex::new((true, now)),

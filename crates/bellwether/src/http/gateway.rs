@@ -114,7 +114,7 @@ impl Collector for OwnMetrics {
         metrics::reloads(families, success, success_at)?;
         server_metrics::metrics(families, &app.guard, &app.web)?;
         metrics::received(families, app.receiver.stats())?;
-        if app.has_tenants {
+        if !app.receiver.tenants().is_empty() {
             tenant_metrics::sent(families, &app.receiver)?;
         }
         counters(families, &app.gateway.figures())?;
@@ -135,11 +135,6 @@ fn counters(families: &mut Families<'_>, figures: &GatewayFigures) -> fmt::Resul
             "requests_unconfirmed",
             "Requests answered 503 because not every record was confirmed",
             figures.requests_unconfirmed,
-        ),
-        (
-            "requests_refused",
-            "Requests refused because as much was under way as may be",
-            figures.requests_refused,
         ),
         ("records", "Records that brokers have confirmed", figures.records_confirmed),
         ("record_bytes", "Bytes of their values, before compression", figures.record_bytes),

@@ -76,6 +76,11 @@ impl Collector for OwnMetrics {
         budget(families, app, &decided)?;
         kept::metrics(families, app.engine.stats())?;
         health(families, &Health::of(app))?;
+        families.counter(
+            "bellwether_health_changes_forgotten",
+            "Changes of health that its history remembers no more",
+            &app.health_watch.forgotten(),
+        )?;
         outlets::metrics(families, &app.outlets)?;
         process_metrics(families, app.started_at)
     }
@@ -361,11 +366,6 @@ pub(super) fn health(families: &mut Families<'_>, health: &Health) -> fmt::Resul
         "bellwether_health_status",
         "The worst of all checks: 0 healthy, 1 degraded, 2 critical",
         f64::from(health.status as u8),
-    )?;
-    families.counter(
-        "bellwether_health_changes_forgotten",
-        "Changes of health that its history remembers no more",
-        &app.health_watch.forgotten(),
     )?;
     families.gauge("bellwether_health_score", "100 when all is well", f64::from(health.score))?;
     families.gauges(

@@ -24,6 +24,11 @@ pub(super) fn metrics(families: &mut Families<'_>, app: &App) -> fmt::Result {
         "tenant",
         tenants.limits.iter().map(|(tenant, limits)| (tenant, limits.series_max as f64)),
     )?;
+    families.counter(
+        "bellwether_tenant_requests_held",
+        "Requests that waited for others of their tenant, so that other tenants need not",
+        &app.engine.stats().tenant_requests_held(),
+    )?;
     sent(families, &app.receiver)
 }
 
@@ -48,11 +53,6 @@ pub(super) fn sent(families: &mut Families<'_>, receiver: &Receiver) -> fmt::Res
         "Requests refused because their tenant had its share of the queue",
         "tenant",
         sent.iter().map(|tenant| (&tenant.name, tenant.requests_refused)),
-    )?;
-    families.counter(
-        "bellwether_tenant_requests_held",
-        "Requests that waited for others of their tenant, so that other tenants need not",
-        &app.engine.stats().tenant_requests_held(),
     )?;
     families.counters(
         "bellwether_tenant_samples_accepted",

@@ -13,8 +13,6 @@ pub struct GatewayFigures {
     pub requests_confirmed: u64,
     /// Requests that were answered 503 because a record of theirs was not confirmed.
     pub requests_unconfirmed: u64,
-    /// Requests that were refused because as much was under way as may be.
-    pub requests_refused: u64,
     /// Records with series or metadata that brokers have confirmed.
     pub records_confirmed: u64,
     /// Bytes of their values, before compression.
@@ -108,13 +106,15 @@ impl Account {
     pub(super) fn done(&self, kind: Kind, result: &Result<(), Undelivered>) {
         self.unsent(kind);
         match result {
-            Ok(()) => self.count(|figures| match kind {
-                Kind::Part(bytes) => {
-                    figures.records_confirmed += 1;
-                    figures.record_bytes += bytes as u64;
-                    figures.last_error = None;
+            Ok(()) => self.count(|figures| {
+                figures.last_error = None;
+                match kind {
+                    Kind::Part(bytes) => {
+                        figures.records_confirmed += 1;
+                        figures.record_bytes += bytes as u64;
+                    }
+                    Kind::Heartbeat => figures.heartbeats += 1,
                 }
-                Kind::Heartbeat => figures.heartbeats += 1,
             }),
             Err(undelivered) => self.failed(kind, undelivered),
         }

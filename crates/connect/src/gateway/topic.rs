@@ -49,19 +49,6 @@ pub(super) struct Topic {
     partitions: AtomicU32,
 }
 
-/// What asking for the topic has brought.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
-    /// It is as it was.
-    Same,
-    /// It has another number of partitions than it had when it was reached last.
-    Changed { before: u32, now: u32 },
-    /// It can be reached again.
-    Reached(u32),
-    /// It cannot be reached any more.
-    Lost(String),
-}
-
 impl Topic {
     /// Starts a producer. Nothing waits for a connection.
     pub(super) fn start(
@@ -77,25 +64,21 @@ impl Topic {
         NonZeroU32::new(self.partitions.load(Ordering::Relaxed))
     }
 
-    /// Asks the brokers for the topic. `before` is how many partitions it had when it was reached last, 0 if it never was.
-    pub(super) fn ask(&self, before: u32) -> Found {
+    /// Asks the brokers how many partitions it has, at least one.
+    ///
+    /// # Errors
+    /// Why it cannot be reached.
+    pub(super) fn ask(&self) -> Result<u32, String> {
         let producer = Arc::clone(&self.producer.read());
         let asked = producer.partitions_of(&self.options.topic, ASKED_MAX);
-        let (now, error) = match asked.map(u32::try_from) {
-            Ok(Ok(now)) if now > 0 => (now, None),
-            Ok(_) => (0, Some("the topic has no partitions".to_owned())),
-            Err(error) => (0, Some(error)),
-        };
-        let known = self.partitions.swap(now, Ordering::Relaxed);
-        match error {
-            Some(error) => {
-                self.account.count(|figures| figures.last_error = Some(error.clone()));
-                if known > 0 || before == 0 { Found::Lost(error) } else { Found::Same }
-            }
-            None if before > 0 && before != now => Found::Changed { before, now },
-            None if known == 0 => Found::Reached(now),
-            None => Found::Same,
-        }
+        let found = asked.and_then(|count| match u32::try_from(count) {
+            Ok(count) if count > 0 => Ok(count),
+            _ => Err("the topic has no partitions".to_owned()),
+        });
+        self.partitions.store(*found.as_ref().unwrap_or(&0), Ordering::Relaxed);
+        found.inspect_err(|error| {
+            self.account.count(|figures| figures.last_error = Some(error.clone()));
+        })
     }
 
     /// Produces `part` of a request that was received at `at`.

@@ -14,7 +14,6 @@ use super::families::Room;
 use super::pending::Pending;
 use super::split::{Part, Splitter};
 use super::stats::Kind;
-use super::topic::Found;
 
 /// Pause before another attempt to queue a record when the producer's queue is full.
 const FULL_PAUSE: Duration = Duration::from_millis(5);
@@ -130,12 +129,12 @@ fn produce(
 /// Looks after the topic until `stop` says so: whether it can be reached, how many partitions it has, and heartbeats. `clock` tells
 /// the wall-clock time.
 pub(super) fn keep(shared: &Shared, stop: &Receiver<()>, clock: &dyn Fn() -> Timestamp) {
-    let mut partitions = 0;
+    let mut known = Known::default();
     let mut ask_due = Instant::now();
     let mut beat_due = Instant::now();
     loop {
         if Instant::now() >= ask_due {
-            partitions = notice(shared, partitions);
+            notice(shared, &mut known);
             ask_due = Instant::now() + ASK_EVERY;
         }
         shared.topic.replace_failed();
@@ -152,29 +151,41 @@ pub(super) fn keep(shared: &Shared, stop: &Receiver<()>, clock: &dyn Fn() -> Tim
     }
 }
 
-/// Asks for the topic, and says in the log what has changed. How many partitions it had when it was reached last.
-fn notice(shared: &Shared, before: u32) -> u32 {
+/// What is known of the topic, to notice changes by.
+#[derive(Debug, Default)]
+struct Known {
+    /// How many partitions it had when it was reached last; 0 before the first time.
+    partitions: u32,
+    /// Whether it could be reached the last time; `None` before the first.
+    is_reached: Option<bool>,
+}
+
+/// Asks for the topic, and says in the log what has changed.
+fn notice(shared: &Shared, known: &mut Known) {
     let topic = &shared.options.topic;
-    match shared.topic.ask(before) {
-        Found::Same => before,
-        Found::Reached(partitions) => {
-            tracing::info!(topic, partitions, "topic can be reached");
-            partitions
+    let asked = shared.topic.ask();
+    let was_reached = known.is_reached.replace(asked.is_ok());
+    let now = match asked {
+        Ok(now) => now,
+        Err(error) => {
+            if was_reached != Some(false) {
+                tracing::warn!(topic, error, "topic cannot be reached");
+            }
+            return;
         }
-        Found::Lost(error) => {
-            tracing::warn!(topic, error, "topic cannot be reached");
-            before
-        }
-        Found::Changed { before, now } => {
-            tracing::warn!(
-                topic,
-                before,
-                now,
-                "the number of partitions has changed: series move, and what was learned of them does not"
-            );
-            shared.account.count(|figures| figures.partition_changes += 1);
-            shared.families.forget();
-            now
-        }
+    };
+    if was_reached != Some(true) {
+        tracing::info!(topic, partitions = now, "topic can be reached");
+    }
+    let before = std::mem::replace(&mut known.partitions, now);
+    if before > 0 && before != now {
+        tracing::warn!(
+            topic,
+            before,
+            now,
+            "the number of partitions has changed: series move, and what was learned of them does not"
+        );
+        shared.account.count(|figures| figures.partition_changes += 1);
+        shared.families.forget();
     }
 }
