@@ -42,8 +42,8 @@ ONLY_IN = {
 }
 
 
-# The only file that may contain unsafe code: an instruction that accesses no memory.
-UNSAFE_IN = pathlib.Path("crates/series/src/prefetch.rs")
+# The only files that may contain unsafe code: an instruction that accesses no memory; an allocator that counts, of a test.
+UNSAFE_IN = [pathlib.Path("crates/series/src/prefetch.rs"), pathlib.Path("benches/allocations.rs")]
 
 
 def short(package):
@@ -72,11 +72,11 @@ def faults_of(packages):
 def unsafe_of(root):
     for folder in ["crates", "benches"]:
         for path in sorted((root / folder).rglob("*.rs")):
-            if path.relative_to(root) == UNSAFE_IN:
+            if path.relative_to(root) in UNSAFE_IN:
                 continue
             for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
                 if re.search(r"\bunsafe(_code)?\b", line.split("//")[0]):
-                    yield f"{path.relative_to(root)}:{number} is unsafe: only {UNSAFE_IN} may be"
+                    yield f"{path.relative_to(root)}:{number} is unsafe: only {', '.join(map(str, UNSAFE_IN))} may be"
 
 
 def main():

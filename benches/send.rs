@@ -39,6 +39,8 @@ struct Options {
     connections: usize,
     /// Samples a second, all connections together; 0 for as fast as they are taken.
     rate: f64,
+    /// Nothing more is sent once it has taken so long.
+    seconds_max: f64,
     /// Encode while sending: nothing is timed, and memory stays small.
     is_untimed: bool,
     /// Once everything is encoded say `ready`, and go on when there is a line on standard input.
@@ -70,6 +72,7 @@ fn options(mut args: impl Iterator<Item = String>) -> anyhow::Result<Options> {
         steps: 0..1,
         connections: 2,
         rate: 0.0,
+        seconds_max: f64::INFINITY,
         is_untimed: false,
         waits: false,
     };
@@ -81,6 +84,7 @@ fn options(mut args: impl Iterator<Item = String>) -> anyhow::Result<Options> {
             "--steps" => options.steps = range(&value()?)?,
             "--connections" => options.connections = value()?.parse::<usize>()?.max(1),
             "--rate" => options.rate = value()?.parse()?,
+            "--seconds-max" => options.seconds_max = value()?.parse()?,
             "--untimed" => options.is_untimed = true,
             "--wait" => options.waits = true,
             _ => bail!("there is no such flag: {flag}"),
@@ -148,6 +152,9 @@ fn connection(
     let share = fleet.series() as f64 / options.series.len() as f64;
     let per_second = options.rate * share / fleet.series().min(BATCH) as f64;
     let mut deliver = |number: usize, body: &[u8]| {
+        if started.elapsed().as_secs_f64() > options.seconds_max {
+            return Ok(());
+        }
         let mut due = Instant::now();
         if options.rate > 0.0 {
             due = started + Duration::from_secs_f64(number as f64 / per_second);

@@ -279,10 +279,13 @@ impl Bank {
         }
     }
 
-    /// The periods of the series in `slot`, in milliseconds, ascending: day and week where they are seasons of it, and
-    /// rhythms of its own. Empty while none was found, and where the deep tier does not judge.
-    pub fn periods_ms(&self, slot: usize) -> Vec<i64> {
-        self.deep.iter().flat_map(|column| column.periods_ms(slot)).collect()
+    /// The periods of the series in `slot`, in milliseconds, ascending: day and week where they are seasons of it and, where the
+    /// deep tier judges, rhythms of its own. Empty while none was found.
+    pub fn periods_ms(&mut self, slot: usize) -> Vec<i64> {
+        if self.is_deep(slot) {
+            return self.deep.iter().flat_map(|column| column.periods_ms(slot)).collect();
+        }
+        self.predictors.seasons_ms(slot).collect()
     }
 
     fn is_deep(&self, slot: usize) -> bool {
@@ -483,10 +486,11 @@ mod tests {
     }
 
     #[test]
-    fn a_rhythm_is_told_where_the_deep_tier_judges() {
+    fn a_rhythm_of_its_own_is_told_where_the_deep_tier_judges() {
         let (least, both) = (MinDeviation::default(), Direction::Both);
-        let deep = [DetectorSpec::SeasonalResidual];
-        let mut bank = Bank::new(&deep, least, both, &Tables::default());
+        let detectors =
+            [DetectorSpec::Seasonal(seasonal::Params::default()), DetectorSpec::SeasonalResidual];
+        let mut bank = Bank::new(&detectors, least, both, &Tables::default());
         bank.reset(0, Some(0));
         bank.reset(1, None);
         for minute in 0..4000 {

@@ -111,6 +111,14 @@ pub struct AloneState<S> {
     residual: Residual,
 }
 
+#[cfg(test)]
+impl<S> AloneState<S> {
+    /// What the predictor remembers.
+    pub(crate) fn predicted(&self) -> &S {
+        &self.state
+    }
+}
+
 impl<P: Predictor> Detector for Alone<P> {
     type State = AloneState<P::State>;
 

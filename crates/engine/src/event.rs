@@ -120,8 +120,8 @@ pub struct Event {
     /// The surprise from which the alert fires.
     #[serde(deserialize_with = "number_or_null")]
     pub threshold: f64,
-    /// By how much debt raised what a single sample of the series needs, as a surprise: the series alerted beyond its own
-    /// budget and is demoted. 0, and left out, for most.
+    /// By how much what a single sample of the series needs was raised, as a surprise: the series alerted beyond its own budget, or
+    /// surprises more often than it should, and is demoted. 0, and left out, for most.
     #[serde(default, skip_serializing_if = "is_none")]
     pub threshold_raised_by: f64,
     /// What each detector said.

@@ -27,6 +27,7 @@ mod outcome;
 mod outputs;
 mod own;
 mod partition;
+mod promise;
 mod record;
 mod settings;
 mod slab;

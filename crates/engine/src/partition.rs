@@ -34,6 +34,7 @@ use crate::judges::Judges;
 use crate::lifecycle::Pending;
 use crate::order::Held;
 use crate::outputs::{GaugeReading, Outputs, Score};
+use crate::promise::Promise;
 use crate::settings::Settings;
 use crate::slab::{ASIDE, Slab};
 use crate::threshold::{NOTABLE, Shares, THRESHOLD_MIN};
@@ -178,6 +179,7 @@ impl Partition {
                 periods_ms,
                 threshold,
                 raised_by,
+                surprises_per_promised: series.promise.times(),
                 labels: series.labels.clone(),
                 fingerprint: series.fingerprint,
                 signal: signal_kind(series.kind),
@@ -218,6 +220,7 @@ impl Partition {
             pending: Pending::default(),
             lasting: Lasting::default(),
             debt: Debt::default(),
+            promise: Promise::default(),
             is_open: false,
             echoes: false,
             export,
@@ -399,7 +402,9 @@ impl Partition {
         };
         outputs.counts.judged += 1;
         outputs.counts.calibration.count(class, surprise);
-        series.last_surprise = surprise as f32;
+        let newest = surprise as f32;
+        let before = std::mem::replace(&mut series.last_surprise, newest);
+        let is_demoted = series.promise.learn(newest, before);
         if let Some(scores) = &mut outputs.scores
             && let Some(expected) = bank.expected()
         {
@@ -418,6 +423,9 @@ impl Partition {
         let is_calm = claim < THRESHOLD_MIN;
         if is_calm {
             series.echoes = false;
+        }
+        if is_demoted {
+            self.demoted.insert(slot);
         }
         let is_idle = is_calm && series.pending.is_idle() && !series.is_open;
         if let (Some(Oddity { own, population }), true) = (deep, place != NO_GROUP) {

@@ -33,7 +33,7 @@ pub(crate) use writer::Writer;
 /// another type of one, another constant that the length of an array follows from, another order of the default chain.
 /// Also where equal bytes remain but a detector would understand them otherwise. There is no migration: a state of
 /// another version is refused by name, and what it knew is learned anew or from the journal.
-pub const STATE_VERSION: u32 = 4;
+pub const STATE_VERSION: u32 = 5;
 
 /// Stands for a fingerprint that was not read and is yet to be found out.
 pub(crate) fn unknown_fingerprint() -> Fingerprint {

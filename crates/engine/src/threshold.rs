@@ -69,7 +69,7 @@ pub struct Threshold {
     pub value: f64,
     /// The surprise from which an event tells of it.
     pub notable: f64,
-    /// What would do if the series had not alerted beyond its own budget.
+    /// What would do if the series were not demoted.
     pub without_debt: f64,
     /// By how much that raises what a single sample needs; 0 for most.
     pub raised_by: f64,
@@ -91,7 +91,7 @@ pub enum Limit {
     Fleet,
     /// The budget of a single series.
     Series,
-    /// What the series alerted beyond its own budget.
+    /// That the series is demoted: it alerted beyond its own budget, or surprises more often than it should.
     Debt,
     /// That its group alerts for it.
     Group,

@@ -55,6 +55,9 @@ pub(crate) struct Checkpointer {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) cold: Arc<ColdFiles>,
     pub(crate) every: Duration,
+    /// Whether there are records behind the newest checkpoint already: then the first one is due at once, or a process that is
+    /// killed again and again would have more to read each time.
+    pub(crate) is_behind: bool,
     pub(crate) deliveries: Arc<dyn Deliveries>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stats: Arc<Stats>,
@@ -82,7 +85,7 @@ impl Reach for Door {
 impl Checkpointer {
     /// Makes a checkpoint whenever it is time or somebody asks, until nobody can ask any more.
     pub(crate) fn run(mut self, mut door: Door, asked: &Receiver<AskedNow>) {
-        let mut due = Instant::now() + self.every;
+        let mut due = Instant::now() + if self.is_behind { Duration::ZERO } else { self.every };
         loop {
             let whoever = match asked.recv_deadline(due) {
                 Ok(whoever) => Some(whoever),

@@ -101,6 +101,7 @@ impl Start {
             checkpoints,
             cold,
             every: durability.checkpoint_every,
+            is_behind: tail.found.records > 0,
             deliveries: Arc::clone(&durability.deliveries),
             clock: Arc::clone(&self.clock),
             stats: Arc::clone(&self.stats),

@@ -78,7 +78,7 @@ pub struct Decided {
     pub counts: Counts,
     /// Episodes that are not over.
     pub open_episodes: usize,
-    /// Series in memory whose threshold is raised because they alerted beyond their own budget.
+    /// Series in memory whose threshold is raised because they alerted beyond their own budget or surprise too often.
     pub demoted_series: usize,
     /// Bytes of series records and detector states.
     pub state_bytes: usize,

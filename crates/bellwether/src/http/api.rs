@@ -84,7 +84,7 @@ struct OneSeries {
     signal: SignalKind,
     /// What kind of signal it is: `continuous`, `sparse` and so on.
     class: &'static str,
-    /// Its periods, ascending; none of a series that the deep tier does not judge.
+    /// Its periods, ascending; other ones than day and week of a series that the deep tier judges.
     periods_ms: Vec<i64>,
     /// Learned sampling interval.
     interval_ms: i64,
@@ -92,6 +92,8 @@ struct OneSeries {
     /// than its budget allows.
     threshold: f64,
     raised_by: f64,
+    /// How many times as often as promised surprises of 2 begin.
+    surprises_per_promised: f64,
     last: Option<Last>,
     warming_up: bool,
     /// Of the newest judged sample.
@@ -121,6 +123,7 @@ impl From<SeriesView> for OneSeries {
             interval_ms: view.interval_ms,
             threshold: view.threshold,
             raised_by: view.raised_by,
+            surprises_per_promised: view.surprises_per_promised,
             last: view.last.map(|(at_ms, value)| Last { at_ms, value }),
             warming_up: view.surprise.is_none(),
             surprise: view.surprise,

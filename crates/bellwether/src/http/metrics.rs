@@ -310,7 +310,7 @@ fn engine(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
         ("episodes_open", "Anomalies that are not over", decided.open_episodes),
         (
             "series_demoted",
-            "Series whose threshold is raised because they alerted beyond their own budget",
+            "Series whose threshold is raised because they alerted beyond their own budget or surprise too often",
             decided.demoted_series,
         ),
     ] {

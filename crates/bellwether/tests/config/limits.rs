@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use bellwether::config::Config;
-use bellwether::config::web;
+use bellwether::config::{Config, key_paths, web, web_key_paths};
 use bellwether_connect::source::receiver::ReceiverOptions;
 
 fn config(text: &str) -> Config {
@@ -54,4 +53,52 @@ fn limits_of_log_ins_are_those_of_the_web_file() {
         .unwrap();
     let options = web::load(&path).unwrap();
     assert_eq!((options.failure_addresses_max, options.password_checks_max), (12, 13));
+}
+
+/// Keys whose names end like that of a limit and are none: an edge of what a rule of threshold allows, and a size that requests
+/// are cut into.
+const NO_LIMITS: [&str; 3] = [
+    "defaults.detectors[].threshold.valid_max",
+    "rules[].detectors[].threshold.valid_max",
+    "gauges.samples_per_request_max",
+];
+
+/// What stands between backticks.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn the_page_for_operators_names_each_limit_that_has_a_key_and_what_counts_it() {
+    let page = std::fs::read_to_string(super::root().join("docs/operating.md")).unwrap();
+    let metrics: Vec<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `bellwether_")?.split_once('`'))
+        .map(|(name, _)| name.trim_end_matches("_total"))
+        .collect();
+    let (_, limits) = page.split_once("\n## Limits\n").unwrap();
+    let (table, _) = limits.split_once("Some follow from those above").unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .map(|row| row.split(" | ").collect())
+        .collect();
+    for row in &rows {
+        let [key, _, _, counted_by] = row[..] else { panic!("{row:?}") };
+        let names: Vec<&str> = quoted(counted_by)
+            .map(|name| name.split('{').next().unwrap_or_default())
+            .filter(|name| !name.is_empty())
+            .collect();
+        let is_counted = !names.is_empty() || counted_by.starts_with("as above");
+        assert!(is_counted, "nothing counts {key}");
+        for name in names {
+            assert!(metrics.contains(&name), "{key} is counted by {name}, which is no metric");
+        }
+    }
+    let named: Vec<String> = rows.iter().map(|row| format!("`{}", row[0])).collect();
+    let is_named = |key: &str| named.iter().any(|cell| quoted(cell).any(|name| name == key));
+    let keys = key_paths().into_iter().chain(web_key_paths());
+    for key in keys.filter(|key| key.ends_with("_max") && !NO_LIMITS.contains(&&**key)) {
+        assert!(is_named(&key), "{key} is not among the limits of docs/operating.md");
+    }
 }

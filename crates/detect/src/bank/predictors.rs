@@ -177,6 +177,12 @@ impl Predictors {
         (0..LANES).fold(0, |all, lane| all | suited(lane))
     }
 
+    /// The seasons of the series in `slot`, in milliseconds, ascending; none where nobody looks for any.
+    pub(super) fn seasons_ms(&mut self, slot: usize) -> impl Iterator<Item = i64> + use<> {
+        let seat = self.seasonal.as_mut();
+        seat.map(|seat| seat.states.at(slot).seasons_ms()).into_iter().flatten()
+    }
+
     /// Asks those of `lanes` about an observation of the series in `slot`, judges how far off they were and has them learn
     /// it. What they said is left in `reading`.
     #[inline(always)]

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::ladder::{Ladder, Prior};
 
 /// A claim is worth what it says, as far as is known of series in general.
-const PRIOR: Prior = Prior { slope: 1.0, rows: 4_000.0, steadiness: 0.5 };
+const PRIOR: Prior = Prior { slope: 1.0, rows: 3_000.0, steadiness: 0.5 };
 
 /// What claims of one series are worth, by how often it made greater ones.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -18,9 +18,10 @@
 //! Adoption: a new level is normal after two days, but hours of the week that have not come round since then remember the old
 //! one: a level that moved by tens of deviations may be odd once more within ten days.
 //!
-//! Its periods are day and week. Those that a series has of its own are found by [`crate::seasonal_residual`], in the deep tier.
+//! Its periods are day and week. Which of them a series has, if any, follows from the squared errors of both profiles and of their mean,
+//! which knows no hours. Those that a series has of its own are found by [`crate::seasonal_residual`], in the deep tier.
 //!
-//! State: 568 bytes.
+//! State: 576 bytes.
 //! Blind spot: the first days are warm-up, gaps not counted; a departure that comes back at the same hour every day
 //! becomes the profile after about a week; signals that follow another clock than the configured one; a holiday that
 //! is unlike a Sunday.
@@ -71,6 +72,8 @@ const YOUNG_SAMPLES: u32 = 128;
 const SAMPLE_GAIN_MAX: f64 = 0.7;
 /// Share of the daily profile's deviation by which an unseen hour of the week may differ.
 const UNSEEN_SHARE: f64 = 0.35;
+/// Share of the squared error of a forecast without them that hours save where they are a season.
+const SEASON_SHARE: f64 = 0.2;
 
 /// Parameters of the seasonal detector.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -101,10 +104,11 @@ pub(crate) struct State {
     age_ms: i64,
     /// Mean of the error that the profiles leave, in the unit of the signal.
     drift: f64,
-    /// Mean squared error of the final forecast, of the daily and of the weekly profile.
+    /// Mean squared error of the final forecast, of the daily and of the weekly profile, and of the mean of the former.
     squared_error: f64,
     daily_squared_error: f64,
     weekly_squared_error: f64,
+    level_squared_error: f64,
     samples: u32,
     pace: Pace,
     /// The hours between which it is, without which the profiles below are as they were when it began to be so.
@@ -124,9 +128,11 @@ struct Pace {
     drift: f32,
     /// Samples after which an excursion is the new normal.
     memory_samples: u32,
-    /// Variance that is added while nobody knows how an hour of the week differs from that of other days, in the square of
-    /// the unit of the signal.
-    unseen_variance: f32,
+    /// Deviation that is added while nobody knows how an hour of the week differs from that of other days, in the unit of the
+    /// signal.
+    unseen_deviation: f32,
+    /// Mean of the daily profile.
+    level: f32,
     /// A longer step in time is a gap.
     step_max_ms: u32,
     /// Whether it has seen enough to say anything.
@@ -186,7 +192,8 @@ impl Pace {
             profile_error: memory(PROFILE_ERROR_MS),
             drift: memory(DRIFT_MS),
             memory_samples: (NEW_NORMAL_MS / interval_ms.max(1)).clamp(12, 100_000) as u32,
-            unseen_variance: squared(unseen) as f32,
+            unseen_deviation: unseen as f32,
+            level: state.daily.mean() as f32,
             step_max_ms: interval_ms.saturating_mul(2).clamp(HOUR_MS, i64::from(u32::MAX)) as u32,
             is_warm: samples >= WARM_UP_SAMPLES
                 && age_ms >= i64::from(params.warm_up_days.days()) * DAY_MS,
@@ -200,6 +207,19 @@ fn squared(value: f64) -> f64 {
 }
 
 impl State {
+    /// The seasons of the series in milliseconds, ascending: the day if its hours explain some of the series, the week if its
+    /// hours explain more than that. None before the profiles can judge; a week is known of after one.
+    pub(crate) fn seasons_ms(&self) -> impl Iterator<Item = i64> + use<> {
+        let Self { daily_squared_error, weekly_squared_error, level_squared_error, .. } = *self;
+        let saves = |of: f64, than: f64| of < (1.0 - SEASON_SHARE) * than;
+        let day = self.pace.is_warm && saves(daily_squared_error, level_squared_error);
+        let without_week = if day { daily_squared_error } else { level_squared_error };
+        let week = self.pace.is_warm
+            && self.pace.belief != Belief::First
+            && saves(weekly_squared_error, without_week);
+        [(day, DAY_MS), (week, WEEK_MS)].into_iter().filter(|(is_one, _)| *is_one).map(|(_, ms)| ms)
+    }
+
     /// Takes out the hours between which it is at `local`, and works out the pace.
     #[cold]
     #[inline(never)]
@@ -220,6 +240,8 @@ pub(crate) struct Draft {
     /// What the profiles leave of the value.
     daily_error: f64,
     weekly_error: f64,
+    /// What their mean leaves of it.
+    level_error: f64,
     /// What neither of them explains, nor the drift.
     error: f64,
 }
@@ -265,12 +287,13 @@ impl Predictor for Seasonal {
         let (above_low, above_high) = (level - low, level - high);
         let error = if above_low.abs() < above_high.abs() { above_low } else { above_high };
         let (daily_error, weekly_error) = (offset - daily, offset - weekly);
-        let draft = Draft { weights, daily_error, weekly_error, error };
+        let level_error = offset - f64::from(pace.level);
+        let draft = Draft { weights, daily_error, weekly_error, level_error, error };
         if !pace.is_warm {
             return (Err(Silence::WarmingUp), draft);
         }
         let center = value - (level - smaller(larger(level, low), high));
-        let width = (state.squared_error + f64::from(pace.unseen_variance)).sqrt();
+        let width = (state.squared_error + squared(f64::from(pace.unseen_deviation))).sqrt();
         let memory_samples = pace.memory_samples;
         (Ok(Outlook { center, below: width, above: width, memory_samples }), draft)
     }
@@ -278,7 +301,7 @@ impl Predictor for Seasonal {
     #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
     fn learn(&self, state: &mut State, _: &Observation, draft: Draft, lesson: &Lesson) {
-        let Draft { weights, daily_error, weekly_error, error } = draft;
+        let Draft { weights, daily_error, weekly_error, level_error, error } = draft;
         let State { pace, drift, open, .. } = state;
         let huber = if lesson.is_new_normal { HUBER_NEW_NORMAL } else { HUBER };
         // Errors are learned as at most this.
@@ -305,6 +328,7 @@ impl Predictor for Seasonal {
         let compared = |error: f64| squared(within(error, most));
         let slow = f64::from(pace.profile_error);
         state.daily_squared_error += slow * (compared(daily_error) - state.daily_squared_error);
+        state.level_squared_error += slow * (compared(level_error) - state.level_squared_error);
         if pace.belief == Belief::First {
             state.weekly_squared_error = state.daily_squared_error;
         } else {
@@ -361,6 +385,43 @@ mod tests {
         assert!(alarms.is_empty(), "{alarms:?}");
     }
 
+    /// The seasons of `values` in hours.
+    fn seasons_of(values: impl IntoIterator<Item = f64>) -> Vec<i64> {
+        let (detector, mut state) = (seasonal(), AloneState::default());
+        for (index, value) in values.into_iter().enumerate() {
+            let timestamp = Timestamp::from_ms(index as i64 * STEP_MS);
+            let local = LocalTime::utc(timestamp);
+            let observation =
+                Observation { timestamp, local, value, interval_ms: STEP_MS, scale_floor: 0.0 };
+            detector.observe(&mut state, &observation);
+        }
+        state.predicted().seasons_ms().map(|ms| ms / HOUR_MS).collect()
+    }
+
+    #[test]
+    fn the_seasons_that_there_are_are_told_and_no_others() {
+        let shops = |days: usize| {
+            let mut noise = Noise::new(9);
+            (0..days * DAY).map(move |index| shop(index, &mut noise))
+        };
+        assert_eq!(seasons_of(shops(1)), []);
+        assert_eq!(seasons_of(shops(6)), [24]);
+        assert_eq!(seasons_of(shops(28)), [24, 168]);
+        for seed in 0..20 {
+            let mut noise = Noise::new(seed);
+            let steady: Vec<f64> = (0..28 * DAY).map(|_| noise.normal()).collect();
+            assert_eq!(seasons_of(steady.iter().copied()), [], "{seed}");
+            let wanders = steady.iter().scan(0.0, |sum, step| {
+                *sum += step;
+                Some(*sum)
+            });
+            assert_eq!(seasons_of(wanders), [], "{seed}");
+            let drifts =
+                steady.iter().enumerate().map(|(index, value)| value + index as f64 * 1e-3);
+            assert_eq!(seasons_of(drifts), [], "{seed}");
+        }
+    }
+
     #[test]
     fn the_second_weekend_is_expected() {
         let mut noise = Noise::new(8);
@@ -394,6 +455,19 @@ mod tests {
                 assert!((0.0..=100.0).contains(&surprise));
             }
         }
+    }
+
+    #[test]
+    fn a_band_is_finite_in_the_first_week_however_large_the_values_are() {
+        let values: Vec<f64> =
+            (0..100).map(|hour| if hour % 24 < 12 { 1e30 } else { -1e30 }).collect();
+        let mut scored = 0;
+        for verdict in run_every(&seasonal(), HOUR_MS, &values) {
+            let Verdict::Scored { expected, .. } = verdict else { continue };
+            assert!(expected.scale_below.is_finite() && expected.scale_above.is_finite());
+            scored += 1;
+        }
+        assert!(scored > 30, "{scored}");
     }
 
     #[test]

@@ -37,10 +37,14 @@ impl DailyProfile {
         }
     }
 
+    /// Mean of the hours, in the unit of the signal.
+    pub(super) fn mean(&self) -> f64 {
+        self.0.iter().map(|&v| f64::from(v)).sum::<f64>() / HOURS_A_DAY as f64
+    }
+
     /// Deviation of the hours around their mean, in the unit of the signal.
     pub(super) fn deviation(&self) -> f64 {
-        let count = HOURS_A_DAY as f64;
-        let mean = self.0.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+        let (count, mean) = (HOURS_A_DAY as f64, self.mean());
         let from_mean = |&v: &f32| f64::from(v) - mean;
         (self.0.iter().map(|v| from_mean(v) * from_mean(v)).sum::<f64>() / count).sqrt()
     }

@@ -1,7 +1,9 @@
-//! Demoted series: those whose threshold is raised by what they alerted beyond their own budget.
+//! Demoted series: those whose threshold is raised by what they alerted beyond their own budget, or because their surprises come
+//! more often than they promise.
 //!
-//! Which these are follows from their debts, so it is no part of the state. It is kept up to date where a debt grows and where a
-//! series comes, moves or goes; what time has paid for is found once a minute, among those that are demoted only.
+//! Which these are follows from debts and promises, so it is no part of the state. It is kept up to date where a debt grows, where
+//! a promise is broken and where a series comes, moves or goes; what time has paid for is found once a minute, among those that are
+//! demoted only.
 
 use bellwether_series::Timestamp;
 
@@ -10,9 +12,9 @@ use super::series::Series;
 use crate::settings::Settings;
 
 impl Series {
-    /// By how much its debt raises what a single sample of it needs at `at`, as a surprise; 0 for most.
+    /// By how much its debt and its promise raise what a single sample of it needs at `at`, as a surprise; 0 for most.
     pub(super) fn raised_by(&self, settings: &Settings, at: Timestamp) -> f64 {
-        self.debt.raise(at, settings.budget.per_series_per_day)
+        self.debt.raise(at, settings.budget.per_series_per_day) + self.promise.raise()
     }
 
     fn is_demoted(&self, settings: &Settings) -> bool {
@@ -21,8 +23,8 @@ impl Series {
 }
 
 impl Partition {
-    /// Series in memory whose threshold is raised because they alerted beyond their budget, as of their newest samples; what time
-    /// has paid for since counts for a minute more.
+    /// Series in memory whose threshold is raised, as of their newest samples; what time has paid for since counts for a minute
+    /// more.
     pub fn demoted_series(&self) -> usize {
         self.demoted.len()
     }
@@ -106,6 +108,34 @@ mod tests {
         let grown = firing[7].threshold - firing[0].threshold;
         assert!((grown - 0.75).abs() < 1e-2, "{grown}");
         assert!(firing[7].surprise >= firing[7].threshold);
+    }
+
+    #[test]
+    fn a_series_that_surprises_more_often_than_it_should_is_demoted_whatever_its_budget_until_it_does_not()
+     {
+        let mut generous = settings();
+        generous.budget.per_series_per_day = 1e6;
+        let (labels, mut rig) = (series("depth", "a"), Rig::new(generous));
+        let mut minute = 0;
+        let mut run = |rig: &mut Rig, minutes: i64, every: i64| {
+            for _ in 0..minutes {
+                minute += 1;
+                rig.sample(
+                    &labels,
+                    minute * MINUTE_MS,
+                    if minute % every == 0 { 200.0 } else { 100.0 },
+                );
+            }
+            let views = rig.engine.partitions().iter_mut().flat_map(|p| p.view(&|_| true, 9));
+            let times: Vec<f64> = views.map(|view| view.surprises_per_promised).collect();
+            (demoted(rig), times[0])
+        };
+        assert_eq!(run(&mut rig, 300, 10).0, 0);
+        let (is_demoted, times) = run(&mut rig, 20_000, 10);
+        assert!(is_demoted == 1 && (9.5..10.5).contains(&times), "{is_demoted} {times}");
+        let event = rig.events.last().expect("an alert");
+        assert!((event.threshold_raised_by - 0.7).abs() < 0.02, "{}", event.threshold_raised_by);
+        assert_eq!(run(&mut rig, 10_000, 1_000).0, 0);
     }
 
     #[test]

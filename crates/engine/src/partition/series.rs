@@ -19,6 +19,7 @@ use crate::judges::Seat;
 use crate::lifecycle::{Episode, Pending};
 use crate::order::repeated;
 use crate::outputs::DropReason;
+use crate::promise::Promise;
 use crate::settings::Settings;
 use crate::state::unknown_fingerprint;
 use crate::threshold::{
@@ -45,6 +46,8 @@ pub(super) struct Series {
     pub(super) lasting: Lasting,
     /// What it alerted beyond its budget.
     pub(super) debt: Debt,
+    /// Whether its surprises come as often as they promise.
+    pub(super) promise: Promise,
     /// Whether an episode is open.
     #[serde(skip)]
     pub(super) is_open: bool,
@@ -75,14 +78,18 @@ pub struct SeriesView {
     pub rule: Arc<str>,
     /// What kind of signal it is at present.
     pub class: SignalClass,
-    /// Its periods in milliseconds, ascending; empty while none is known, and where the deep tier does not judge.
+    /// Its periods in milliseconds, ascending; empty while none is known. Other ones than day and week are known where the deep
+    /// tier judges.
     pub periods_ms: Vec<i64>,
     /// Learned sampling interval in milliseconds.
     pub interval_ms: i64,
     /// The surprise from which it fires at present, if that lasts for its rule's `for`.
     pub threshold: f64,
-    /// By how much that is raised because the series alerts more often than its budget allows; 0 for most.
+    /// By how much that is raised because the series alerts more often than its budget allows, or surprises more often than it
+    /// should; 0 for most.
     pub raised_by: f64,
+    /// How many times as often as promised surprises of 2 begin, over some thousands of samples; about 1 if it is calibrated.
+    pub surprises_per_promised: f64,
     /// Event time and raw value of its newest sample.
     pub last: Option<(Timestamp, f64)>,
     /// Surprise of its newest judged sample; `None` while warming up.
@@ -176,6 +183,6 @@ mod tests {
     #[test]
     fn a_series_fits_its_budget() {
         let bytes = size_of::<Option<Series>>();
-        assert!(bytes <= 184, "{bytes}");
+        assert!(bytes <= 192, "{bytes}");
     }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use bellwether_engine::{Event, Outcome, Settings};
 use bellwether_runtime::checkpoint::CheckpointOptions;
@@ -203,4 +204,25 @@ fn a_journal_that_cannot_be_written_refuses_and_goes_on_when_it_can() {
     }
     runtime.stop();
     assert!(by_id(log.first_and_again()) == undisturbed());
+}
+
+#[test]
+fn a_start_that_had_records_to_read_again_makes_a_checkpoint_before_it_is_time() {
+    let (log, folder) = (Log::default(), tempfile::tempdir().expect("a folder"));
+    let (runtime, _) = open(folder.path(), 2, &log);
+    for step in 0..20 {
+        send(&runtime, step).expect("taken");
+    }
+    let killed = copy(folder.path());
+    runtime.stop();
+    let (runtime, found) = open(killed.path(), 2, &log);
+    assert_eq!(found.generation, None);
+    assert!(found.records >= 20, "{found:?}");
+    let handle = runtime.handle();
+    let deadline = Instant::now() + Duration::from_mins(1);
+    while handle.stats().kept().checkpoints == 0 {
+        assert!(Instant::now() < deadline, "no checkpoint");
+        thread::sleep(Duration::from_millis(5));
+    }
+    runtime.stop();
 }
