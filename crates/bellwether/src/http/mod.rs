@@ -4,6 +4,8 @@ mod api;
 #[cfg(feature = "kafka")]
 mod cell_metrics;
 mod exposition;
+#[cfg(feature = "kafka")]
+pub(crate) mod gateway;
 mod health;
 #[cfg(feature = "kafka")]
 mod kafka_metrics;

@@ -27,6 +27,7 @@ mod client;
 mod client_tls;
 mod durability;
 mod endpoint;
+mod gateway;
 mod groups;
 mod ha;
 mod kafka;
@@ -205,6 +206,8 @@ impl Builder<'_, '_> {
         // Of workers the topic is the journal.
         let durability = durability::durability(&raw.journal, &raw.checkpoints, &raw.series);
         let durability = durability.filter(|_| workers.is_none());
+        let runtime = runtime(&raw.runtime);
+        let gateway = self.gateway(raw, runtime);
         let server = server?;
         alertmanagers.external_url.clone_from(&server.external_url);
         Some(Config {
@@ -216,7 +219,8 @@ impl Builder<'_, '_> {
             kafka,
             workers,
             tenants: senders,
-            runtime: runtime(&raw.runtime),
+            gateway,
+            runtime,
             engine,
             preset_rules,
             alertmanagers,
