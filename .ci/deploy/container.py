@@ -10,6 +10,8 @@ from common import DEPLOY, PEERS, finish, load_yaml, run
 
 DOCKERFILE = DEPLOY / "container/Dockerfile"
 COMPOSE = DEPLOY / "compose/compose.yml"
+# Each file of services, and the one of them that has dashboards.
+COMPOSE_FILES = [COMPOSE, DEPLOY / "compose/kafka.yml"]
 TOOLS = Path(sys.executable).parent
 VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")
 # The files of the host that the node exporter is there to look at.
@@ -34,6 +36,8 @@ def dockerfile_faults():
     builds = [argument for word, argument in lines if word == "RUN" and "cargo build" in argument]
     if len(builds) != 1 or "--locked" not in builds[0] or "--release" not in builds[0]:
         yield "Dockerfile: does not build a locked release"
+    if builds and "--features kafka-ssl" not in builds[0]:
+        yield "Dockerfile: has no TLS for Kafka"
     if "+crt-static" not in text:
         yield "Dockerfile: the binary is not static"
     if re.search(r"^(ADD|HEALTHCHECK) ", text, re.MULTILINE):
@@ -61,7 +65,8 @@ def service_faults(name, service):
     for port in service.get("ports", []):
         if not port.startswith("127.0.0.1:"):
             yield f"{name}: {port} is published beyond this machine"
-    if "build" not in service and "healthcheck" not in service:
+    # What is built has nothing to run a check with; what ends is waited for.
+    if "build" not in service and "healthcheck" not in service and service["restart"] != "no":
         yield f"{name}: has no health check"
     for source, target, read_only in mounts_of(service):
         if not (COMPOSE.parent / source).exists():
@@ -72,19 +77,28 @@ def service_faults(name, service):
             yield f"{name}: {source} of the host is mounted"
 
 
-def compose_faults():
-    checked = run(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", COMPOSE)
+def compose_faults(path):
+    checked = run(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", path)
     if checked.returncode != 0:
         yield f"compose schema:\n{checked.stdout}{checked.stderr}"
-    compose = load_yaml(COMPOSE)
-    for name, service in compose["services"].items():
+    compose = load_yaml(path)
+    services = compose["services"]
+    for name, service in services.items():
         yield from service_faults(name, service)
         for volume in service.get("volumes", []):
             if isinstance(volume, str) and volume[0].isalpha() and volume.split(":")[0] not in compose["volumes"]:
                 yield f"{name}: volume {volume} is not declared"
-    build = compose["services"]["bellwether"]["build"]
-    if (COMPOSE.parent / build["context"] / build["dockerfile"]).resolve() != DOCKERFILE.resolve():
-        yield "bellwether: is not built from deploy/container"
+        yield from (f"{name}: waits for {other}, which is not there" for other in service.get("depends_on", {})
+                    if other not in services)
+        build = service.get("build")
+        if build and (path.parent / build["context"] / build["dockerfile"]).resolve() != DOCKERFILE.resolve():
+            yield f"{name}: is not built from deploy/container"
+    if "build" not in services["bellwether"]:
+        yield "bellwether: is not built"
+
+
+def grafana_faults():
+    compose = load_yaml(COMPOSE)
     provider = load_yaml(DEPLOY / "grafana/provisioning/dashboards/bellwether.yml")["providers"][0]
     grafana = compose["services"]["grafana"]
     folders = {target: COMPOSE.parent / source for source, target, _ in mounts_of(grafana)}
@@ -95,9 +109,9 @@ def compose_faults():
         yield f"grafana: {home} does not exist"
 
 
-def prometheus_faults():
+def prometheus_faults(compose):
     """The configuration with its rule files where the container has them."""
-    prometheus = load_yaml(COMPOSE)["services"]["prometheus"]
+    prometheus = load_yaml(compose)["services"]["prometheus"]
     with tempfile.TemporaryDirectory() as root:
         for source, target, _ in mounts_of(prometheus):
             copy = Path(root) / target.lstrip("/")
@@ -106,13 +120,16 @@ def prometheus_faults():
         configuration = Path(root) / "etc/prometheus/prometheus.yml"
         checked = run(PEERS / "promtool", "check", "config", configuration)
         if checked.returncode != 0 or "1 rule files found" not in checked.stdout:
-            yield f"prometheus.yml:\n{checked.stdout}{checked.stderr}"
+            yield f"Prometheus of {compose.name}:\n{checked.stdout}{checked.stderr}"
 
 
 def main():
     # Prometheus' configuration is put together as compose.yml says, so that has to be in order first.
-    faults = [*dockerfile_faults(), *compose_faults()] or [*prometheus_faults()]
-    finish("container", faults, "Dockerfile, compose.yml and prometheus.yml are in order")
+    faults = [*dockerfile_faults(), *grafana_faults()]
+    faults += [f"{path.name}: {fault}" for path in COMPOSE_FILES for fault in compose_faults(path)]
+    faults = faults or [fault for path in COMPOSE_FILES for fault in prometheus_faults(path)]
+    names = ", ".join(path.name for path in COMPOSE_FILES)
+    finish("container", faults, f"Dockerfile, {names} and their Prometheis are in order")
 
 
 if __name__ == "__main__":

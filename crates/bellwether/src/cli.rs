@@ -75,6 +75,13 @@ pub enum Command {
     /// real time, and ends with a table of what was found, missed and false. Needs nothing else installed.
     #[command(after_help = DEMO_HELP)]
     Demo(DemoArgs),
+    /// Receive metrics and hand them on to a topic of Kafka, from which others detect.
+    ///
+    /// Takes Prometheus remote_write and OpenTelemetry as `run` does, splits each request among the partitions of the topic so that what is
+    /// judged together is together, and answers once the brokers have confirmed all of it. Keeps nothing: start as many as
+    /// you like. SIGTERM and SIGINT stop it cleanly, SIGHUP reads the configuration again.
+    #[command(after_help = GATEWAY_HELP)]
+    Gateway(GatewayArgs),
     /// Run recorded history through the same engine.
     ///
     /// Of files with history (CSV, JSON lines, Parquet, Arrow IPC) it gives the events that `run` would have given:
@@ -173,6 +180,11 @@ Examples:
   bellwether run --config /etc/bellwether/bellwether.yml
   bellwether run --listen 127.0.0.1:2355 --data-dir /var/lib/bellwether";
 
+const GATEWAY_HELP: &str = "\
+Examples:
+  bellwether gateway --config /etc/bellwether/bellwether.yml
+  bellwether gateway --config bellwether.yml --listen 127.0.0.1:2356";
+
 const DEMO_HELP: &str = "\
 Examples:
   bellwether demo
@@ -230,6 +242,17 @@ pub struct RunArgs {
     /// Folder for data, instead of `data_dir` [default: ./bellwether-data].
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+}
+
+/// Options of `bellwether gateway`.
+#[derive(Debug, Clone, Args)]
+pub struct GatewayArgs {
+    /// Configuration file; its key `gateway` names the topic.
+    #[arg(long, short, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Address and port to listen on, instead of `server.listen` [default: 127.0.0.1:2355].
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
 }
 
 /// Options of `bellwether demo`.

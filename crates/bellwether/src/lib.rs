@@ -11,6 +11,7 @@ pub mod demo;
 pub mod eval;
 mod events;
 pub mod explain;
+pub mod gateway;
 mod health;
 mod http;
 pub mod logging;

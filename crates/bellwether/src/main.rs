@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use bellwether::cli::{Cli, Command};
 use bellwether::output::{self, Closed};
 use bellwether::{
-    check, completions, demo, eval, explain, plan, presets, replay, report, run, tune,
+    check, completions, demo, eval, explain, gateway, plan, presets, replay, report, run, tune,
 };
 use clap::Parser;
 
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     _ = rustls::crypto::ring::default_provider().install_default();
     let done = match Cli::parse().command {
         Command::Run(args) => run::run(args),
+        Command::Gateway(args) => gateway::gateway(args),
         Command::Demo(args) => demo::demo(&args),
         Command::Replay(args) => match replay::replay(&args) {
             Ok(true) => Ok(()),

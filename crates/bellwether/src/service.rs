@@ -31,7 +31,7 @@ use crate::run::web::{self, LiveWeb};
 use crate::topics::Topics;
 
 /// Longest wait for requests in progress at the end.
-const DRAIN_MAX: Duration = Duration::from_secs(3);
+pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(3);
 /// Longest wait for the engine to finish what it has taken.
 const ENGINE_STOP_MAX: Duration = Duration::from_secs(3);
 /// While it recovers it says so this often.
@@ -169,7 +169,9 @@ impl Service {
             }
         });
         let watch = tokio::spawn(watch::watch(Arc::clone(&app), shutdown.clone()));
-        let web = tokio::spawn(web::follow(Arc::clone(&app), shutdown.clone()));
+        let followed = Arc::clone(&app);
+        let reload = move || followed.web.reload(&followed.guard);
+        let web = tokio::spawn(web::follow(reload, shutdown.clone()));
         Ok(Self { app, address, runtime, server, watch, web, shutdown })
     }
 
@@ -303,7 +305,7 @@ fn receiver(config: &Config, engine: Handle, last_received_ms: Arc<AtomicI64>) -
     receiver
 }
 
-struct WallClock;
+pub(crate) struct WallClock;
 
 impl Clock for WallClock {
     fn now(&self) -> Timestamp {

@@ -25,6 +25,8 @@ use tempfile::TempDir;
 mod explain;
 #[path = "replay/explain_files.rs"]
 mod explain_files;
+#[path = "replay/parts.rs"]
+mod parts;
 #[path = "replay/plan.rs"]
 mod plan;
 #[path = "replay/resume.rs"]

@@ -9,6 +9,9 @@ mod letters;
 /// Whether this program has TLS and SASL with SCRAM for Kafka.
 pub const HAS_TLS: bool = cfg!(feature = "kafka-ssl");
 
+/// The header of a record without a value that says only that time passes for its partition: a heartbeat. Its value is `1`.
+pub const HEARTBEAT_HEADER: &str = "bellwether.heartbeat";
+
 pub use client::{ClientError, Cluster, RESERVED_PROPERTIES, is_topic};
 pub(crate) use client::{Role, describe};
 pub(crate) use letters::{Letter, Producer, Undelivered, log};

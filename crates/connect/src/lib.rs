@@ -4,6 +4,7 @@
 //! - [`source::receiver`] takes requests in, of Prometheus remote write ([`source::remote_write`]) and OpenTelemetry
 //!   ([`source::otlp`]), which answer so that senders retry or drop correctly.
 //! - `source::kafka` reads topics of Kafka (feature `kafka`).
+//! - `gateway` hands on what the receiver takes to a topic of Kafka (feature `kafka`).
 //! - [`source::history`] asks a server for what it has stored, for replays.
 //! - [`sink::alertmanager`] keeps a set of Alertmanagers informed of what is firing.
 //! - [`sink::webhook`] posts every event to a URL, signed.
@@ -13,6 +14,8 @@
 //! No detection here and nothing that a replay could not do without: what comes in goes to
 //! `bellwether_runtime::Ingest`, what goes out is a `bellwether_engine::Event`.
 
+#[cfg(feature = "kafka")]
+pub mod gateway;
 pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;

@@ -17,6 +17,7 @@ mod lookup;
 mod numbered;
 mod per_metric;
 mod replicas;
+mod routing;
 mod silent;
 mod state;
 mod sweep;
@@ -51,6 +52,7 @@ use self::lookup::Recognised;
 use self::per_metric::PerMetric;
 use self::tenants::{Holdings, Stamp, StampPlace, qualified};
 
+pub use self::routing::{Routing, TenantRouting};
 pub use self::state::IntakeState;
 pub(crate) use self::state::free_places;
 pub use self::work::Work;
@@ -397,7 +399,7 @@ impl Intake {
         };
         let fingerprint = labels.fingerprint();
         let party = Party::of(&self.settings, labels);
-        let partition = partition_of(party.group.map_or(fingerprint, |(_, shared)| shared));
+        let partition = partition_of(routing::routing_key(party, fingerprint));
         let slot = self.slots[usize::from(partition)].take();
         self.watched += 1;
         if !self.cold.take_back(fingerprint) {

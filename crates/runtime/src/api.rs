@@ -58,6 +58,12 @@ pub enum SubmitError {
     /// The journal cannot be written, or has no room for so large a request.
     #[error("journal cannot be written")]
     Unrecorded,
+    /// The topic that requests are handed on to cannot be reached, or does not exist.
+    #[error("topic cannot be reached")]
+    Unreachable,
+    /// The brokers have not confirmed all of the request, and part of it may be in the topic: it is to be sent again.
+    #[error("brokers have not confirmed the request")]
+    Unconfirmed,
 }
 
 /// Where sources put their requests.

@@ -59,7 +59,8 @@ pub struct HistoryArgs {
     /// Write every judgement to scores.parquet: what was expected, how surprising the value was, whether an alert fired.
     #[arg(long)]
     pub scores: bool,
-    /// Judge only part I of N, from 1 to 64. The events of all parts together are those of the whole.
+    /// Judge only part I of N, from 1 to 64; 0/N is the last one, so that I may count from 0. The events of all parts together are
+    /// those of the whole.
     #[arg(long, value_name = "I/N", value_parser = parse_part)]
     pub partition: Option<Part>,
     /// Threads that judge [default: one for each core]. The events are the same with any number.
@@ -127,7 +128,25 @@ impl HistoryArgs {
 
 fn parse_part(text: &str) -> Result<Part, String> {
     let part = text.split_once('/').and_then(|(number, count)| {
-        Part::new(number.trim().parse().ok()?, count.trim().parse().ok()?)
+        let (number, count) = (number.trim().parse().ok()?, count.trim().parse().ok()?);
+        // Those who count from 0 have no part N: with them the last one comes first.
+        Part::new(if number == 0 { count } else { number }, count)
     });
     part.ok_or_else(|| "expected I/N with 1 <= I <= N <= 64, such as 1/4".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_may_be_counted_from_1_or_from_0() {
+        for (text, number) in [("1/4", 1), ("4/4", 4), ("0/4", 4), (" 2 / 3", 2), ("0/1", 1)] {
+            let count = text.rsplit('/').next().unwrap().trim().parse().unwrap();
+            assert_eq!(parse_part(text).ok(), Part::new(number, count), "{text}");
+        }
+        for text in ["5/4", "0/0", "1/65", "-1/4", "1", "a/b", "1/4/1"] {
+            assert!(parse_part(text).is_err(), "{text}");
+        }
+    }
 }

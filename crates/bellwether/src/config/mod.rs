@@ -60,6 +60,8 @@ pub struct Config {
     pub remote_write: ReceiverOptions,
     /// Topics of Kafka that are read, if any.
     pub kafka: Option<KafkaConfig>,
+    /// The topic that a gateway produces to, if this is the configuration of one.
+    pub gateway: Option<GatewayConfig>,
     /// Who is who among tenants, and how much each may send at a time; `None` where everything is of one. The engine has
     /// their limits on series.
     pub tenants: Option<TenantOptions>,
@@ -98,6 +100,14 @@ pub type KafkaEventsConfig = bellwether_connect::sink::kafka::KafkaEventsOptions
 /// A topic of Kafka that gets events: of this program nobody can ask for one.
 #[cfg(not(feature = "kafka"))]
 pub type KafkaEventsConfig = KafkaConfig;
+
+/// The topic that a gateway produces to.
+#[cfg(feature = "kafka")]
+pub type GatewayConfig = bellwether_connect::gateway::GatewayOptions;
+
+/// The topic that a gateway produces to: this program has no gateway.
+#[cfg(not(feature = "kafka"))]
+pub type GatewayConfig = KafkaConfig;
 
 /// The HTTP server.
 #[derive(Debug, Clone, PartialEq, Eq)]

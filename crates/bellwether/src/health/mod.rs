@@ -20,7 +20,7 @@ use crate::service::App;
 /// The engine records a heartbeat every ten seconds; without a record for this long it is stuck.
 pub(crate) const STALLED_MAX: Duration = Duration::from_secs(30);
 /// Without samples from a source for this long, something before us is probably wrong.
-const SILENT_MAX_MS: i64 = 5 * 60_000;
+pub(crate) const SILENT_MAX_MS: i64 = 5 * 60_000;
 /// An Alertmanager that has taken nothing for this long makes us useless, if it is the only one.
 const UNREACHED_MAX_MS: i64 = 10 * 60_000;
 /// What a part that is not healthy takes off the score of 100.
@@ -60,6 +60,20 @@ impl Health {
     /// How everything is doing now.
     pub(crate) fn of(app: &App) -> Self {
         assess(&vitals(app))
+    }
+
+    /// How everything is doing if each part is doing so.
+    pub(crate) fn of_checks(checks: BTreeMap<String, Check>) -> Self {
+        let costs = checks.values().map(|check| match check.status {
+            Status::Healthy => 0,
+            Status::Degraded => DEGRADED_COST,
+            Status::Critical => CRITICAL_COST,
+        });
+        Self {
+            score: costs.fold(100, u8::saturating_sub),
+            status: checks.values().map(|check| check.status).max().unwrap_or(Status::Healthy),
+            checks,
+        }
     }
 }
 
@@ -180,16 +194,7 @@ fn assess(vitals: &Vitals) -> Health {
     checks.extend(sinks);
     let targets = vitals.gauge_targets.iter().enumerate();
     checks.extend(targets.map(|(index, target)| (format!("gauges_{index}"), gauges_out(target))));
-    let costs = checks.values().map(|check| match check.status {
-        Status::Healthy => 0,
-        Status::Degraded => DEGRADED_COST,
-        Status::Critical => CRITICAL_COST,
-    });
-    Health {
-        score: costs.fold(100, u8::saturating_sub),
-        status: checks.values().map(|check| check.status).max().unwrap_or(Status::Healthy),
-        checks,
-    }
+    Health::of_checks(checks)
 }
 
 fn journal(Durable { phase, kept }: &Durable) -> Check {

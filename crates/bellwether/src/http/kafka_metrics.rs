@@ -50,6 +50,7 @@ fn counters(families: &mut Families<'_>, figures: &SourceFigures) -> fmt::Result
             "Records read that had been taken before, and were left out",
             figures.records_known,
         ),
+        ("heartbeats", "Heartbeats among the records taken", figures.heartbeats),
         (
             "samples_received",
             "Samples of records, whatever became of them",

@@ -33,8 +33,13 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 pub(super) async fn metrics(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    exposed(Box::new(OwnMetrics(app)), &headers)
+}
+
+/// What `collector` says, in the format that a client with these `headers` wants.
+pub(super) fn exposed(collector: Box<dyn Collector>, headers: &HeaderMap) -> Response {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(OwnMetrics(app)));
+    registry.register_collector(collector);
     let mut text = String::new();
     if encode(&mut text, &registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
@@ -61,7 +66,7 @@ impl Collector for OwnMetrics {
         let families = &mut Families(encoder);
         let decided = app.engine.stats().decided();
         general(families, app)?;
-        server::metrics(families, app)?;
+        server::metrics(families, &app.guard, &app.web)?;
         received(families, app.receiver.stats())?;
         tenants::metrics(families, app)?;
         #[cfg(feature = "kafka")]
@@ -70,39 +75,58 @@ impl Collector for OwnMetrics {
         engine(families, app, &decided)?;
         budget(families, app, &decided)?;
         kept::metrics(families, app.engine.stats())?;
-        health(families, app)?;
+        health(families, &Health::of(app))?;
+        families.counter(
+            "bellwether_health_changes_forgotten",
+            "Changes of health that its history remembers no more",
+            &app.health_watch.forgotten(),
+        )?;
         outlets::metrics(families, &app.outlets)?;
         process_metrics(families, app.started_at)
     }
 }
 
-fn general(families: &mut Families<'_>, app: &App) -> fmt::Result {
+/// Which version this is, whether it is ready, and what it could not log.
+pub(super) fn about(families: &mut Families<'_>, is_ready: bool) -> fmt::Result {
     let version = [(env!("CARGO_PKG_VERSION"), 1.0)];
     families.gauges("bellwether_build_info", "Which version this is", "version", version)?;
     families.gauge(
         "bellwether_ready",
         "Whether samples are welcome",
-        f64::from(u8::from(app.is_ready())),
+        f64::from(u8::from(is_ready)),
     )?;
     families.counter(
         "bellwether_log_messages_lost",
         "Log messages that were not written because nobody took those before them",
         &logging::lost_messages(),
-    )?;
+    )
+}
+
+fn general(families: &mut Families<'_>, app: &App) -> fmt::Result {
+    about(families, app.is_ready())?;
     let reload = app.live.last_reload();
+    reloads(families, reload.success, reload.success_at)
+}
+
+/// How the last attempt to read the configuration went, and when the last one was that did well.
+pub(super) fn reloads(
+    families: &mut Families<'_>,
+    success: bool,
+    success_at: jiff::Timestamp,
+) -> fmt::Result {
     families.gauge(
         "bellwether_config_last_reload_successful",
         "Whether the last attempt to read the configuration succeeded",
-        f64::from(u8::from(reload.success)),
+        f64::from(u8::from(success)),
     )?;
     families.gauge(
         "bellwether_config_last_reload_success_timestamp_seconds",
         "When the configuration in force was read",
-        reload.success_at.as_millisecond() as f64 / 1000.0,
+        success_at.as_millisecond() as f64 / 1000.0,
     )
 }
 
-fn received(families: &mut Families<'_>, stats: &ReceiverStats) -> fmt::Result {
+pub(super) fn received(families: &mut Families<'_>, stats: &ReceiverStats) -> fmt::Result {
     let requests = PROTOCOLS.iter().zip(&stats.requests).flat_map(|(protocol, requests)| {
         let codes = STATUSES.iter().zip(requests);
         codes.map(|(code, count)| {
@@ -337,17 +361,11 @@ fn budget(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
     Ok(())
 }
 
-fn health(families: &mut Families<'_>, app: &App) -> fmt::Result {
-    let health = Health::of(app);
+pub(super) fn health(families: &mut Families<'_>, health: &Health) -> fmt::Result {
     families.gauge(
         "bellwether_health_status",
         "The worst of all checks: 0 healthy, 1 degraded, 2 critical",
         f64::from(health.status as u8),
-    )?;
-    families.counter(
-        "bellwether_health_changes_forgotten",
-        "Changes of health that its history remembers no more",
-        &app.health_watch.forgotten(),
     )?;
     families.gauge("bellwether_health_score", "100 when all is well", f64::from(health.score))?;
     families.gauges(

@@ -2,6 +2,8 @@
 
 mod api;
 mod exposition;
+#[cfg(feature = "kafka")]
+pub(crate) mod gateway;
 mod health;
 #[cfg(feature = "kafka")]
 mod kafka_metrics;

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::atomic::Ordering;
 
-use bellwether_connect::http::{CLOSE_REASONS, REFUSALS};
+use bellwether_connect::http::{CLOSE_REASONS, Guard, REFUSALS};
 
 use super::exposition::Families;
-use crate::service::App;
+use crate::run::web::LiveWeb;
 
-pub(super) fn metrics(families: &mut Families<'_>, app: &App) -> fmt::Result {
-    let stats = app.guard.stats();
+pub(super) fn metrics(families: &mut Families<'_>, guard: &Guard, web: &LiveWeb) -> fmt::Result {
+    let stats = guard.stats();
     families.gauge(
         "bellwether_http_connections",
         "Open connections",
@@ -46,6 +46,6 @@ pub(super) fn metrics(families: &mut Families<'_>, app: &App) -> fmt::Result {
     families.gauge(
         "bellwether_web_config_last_reload_successful",
         "Whether the last attempt to read the web configuration succeeded",
-        f64::from(u8::from(app.web.is_current())),
+        f64::from(u8::from(web.is_current())),
     )
 }

@@ -3,7 +3,7 @@
 mod announce;
 pub(crate) mod data_dir;
 pub(crate) mod live;
-mod signals;
+pub(crate) mod signals;
 pub(crate) mod web;
 
 use std::process;

@@ -3,7 +3,6 @@
 //! The file and the certificates, keys and tokens that it names are read every few seconds: no notification of the file
 //! system survives the way in which Kubernetes replaces what it mounts.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_connect::http::{Guard, SecurityError};
@@ -12,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::web::{self, WebError};
 use crate::config::{Exposed, ServerConfig};
-use crate::service::App;
 
 /// How often the files are read.
 const READ_EVERY: Duration = Duration::from_secs(5);
@@ -79,15 +77,17 @@ impl LiveWeb {
     }
 }
 
-/// Reads the web configuration again and again until `shutdown`.
-pub(crate) async fn follow(app: Arc<App>, shutdown: CancellationToken) {
+/// Has the web configuration read again and again by `reload` until `shutdown`.
+pub(crate) async fn follow(
+    reload: impl Fn() + Clone + Send + 'static,
+    shutdown: CancellationToken,
+) {
     loop {
         tokio::select! {
             () = tokio::time::sleep(READ_EVERY) => {}
             () = shutdown.cancelled() => return,
         }
-        let app = Arc::clone(&app);
         // A panic has been printed by then.
-        _ = tokio::task::spawn_blocking(move || app.web.reload(&app.guard)).await;
+        _ = tokio::task::spawn_blocking(reload.clone()).await;
     }
 }

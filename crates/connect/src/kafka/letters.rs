@@ -20,6 +20,8 @@ const LINE_BYTES_MAX: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Letter<'a> {
     pub(crate) topic: &'a str,
+    /// `None`: the one that the key says.
+    pub(crate) partition: Option<i32>,
     pub(crate) key: Option<&'a [u8]>,
     pub(crate) value: Option<&'a [u8]>,
     pub(crate) headers: Option<OwnedHeaders>,
@@ -61,6 +63,9 @@ impl<T: Send + Sync + 'static> Producer<T> {
     /// When it is not queued.
     pub(crate) fn send(&self, letter: Letter<'_>, known_by: T) -> Result<(), Undelivered> {
         let mut record = BaseRecord::with_opaque_to(letter.topic, Box::new(known_by));
+        if let Some(partition) = letter.partition {
+            record = record.partition(partition);
+        }
         if let Some(key) = letter.key {
             record = record.key(key);
         }
@@ -74,6 +79,21 @@ impl<T: Send + Sync + 'static> Producer<T> {
             record = record.timestamp(timestamp_ms);
         }
         self.0.send(record).map_err(|(error, _)| Undelivered::new(&error))
+    }
+
+    /// Asks the brokers how many partitions `topic` has, for `limit` at the most.
+    ///
+    /// # Errors
+    /// When nobody answers, or there is no such topic.
+    pub(crate) fn partitions_of(&self, topic: &str, limit: Duration) -> Result<usize, String> {
+        let metadata = self.0.client().fetch_metadata(Some(topic), limit);
+        let metadata = metadata.map_err(|error| describe(&error))?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let found = found.ok_or("brokers say nothing of the topic")?;
+        match found.error() {
+            None => Ok(found.partitions().len()),
+            Some(error) => Err(RDKafkaErrorCode::from(error).to_string()),
+        }
     }
 
     /// Waits until all is delivered, for `limit` at the most; whether it is.

@@ -194,6 +194,7 @@ impl Writer {
         };
         let letter = Letter {
             topic: &self.options.topic,
+            partition: None,
             key: Some(key.as_bytes()),
             value: Some(&value),
             headers: None,

@@ -2,6 +2,7 @@
 
 mod engine;
 mod events;
+mod gateway;
 mod gauges;
 mod topic;
 
@@ -120,6 +121,22 @@ async fn poison_goes_to_the_dead_letter_topic_as_it_is_and_an_empty_request_take
     let poison: Vec<_> =
         POISON_REASONS.iter().zip(figures.poison).filter(|(_, count)| *count > 0).collect();
     assert_eq!(poison, [(&"no_value", 1), (&"too_large", 1), (&"undecodable", 1)]);
+}
+
+#[tokio::test]
+async fn a_heartbeat_is_no_poison_and_an_empty_request_takes_its_place() {
+    let cluster = Cluster::start(1);
+    let header: [(&str, &[u8]); 1] = [("bellwether.heartbeat", b"1")];
+    cluster.produce_with(0, None, None, &header);
+    cluster.produce(0, &body(1));
+    cluster.produce_with(0, None, None, &header);
+    let engine = FakeEngine::standing_at(&[]);
+    let source = start(cluster.options(), &Offsets::default(), &engine);
+    until("all are taken", || engine.taken_of(0) == [0, 1, 2]).await;
+    let empty: Vec<_> = engine.taken().iter().map(|taken| taken.is_empty).collect();
+    assert_eq!(empty, [true, false, true]);
+    until("that is counted", || source.stats().figures().heartbeats == 2).await;
+    assert_eq!(source.stats().figures().poison.iter().sum::<u64>(), 0);
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 
 use std::hash::BuildHasher;
 
-use bellwether_series::{LabelError, LabelSet, prefetch};
+use bellwether_series::{LabelSet, prefetch};
 use foldhash::quality::SeedableRandomState;
 
+use super::routing::sent_labels;
 use super::tenants::{Stamp, StampPlace};
 use super::{Entry, Intake, Refusal, Routed, Work};
-use crate::outcome::RejectReason;
 
 /// So many series ahead labels are asked for: what a sample takes is less than what memory takes to answer.
 const SERIES_AHEAD: usize = 4;
@@ -80,15 +80,7 @@ impl Intake {
         work: &mut [Work],
         routed: &mut Routed,
     ) -> Result<Recognised, Refusal> {
-        let labels = LabelSet::from_wire(wire, &self.settings.series.labels).map_err(|error| {
-            let reason = match error {
-                LabelError::TooMany { .. } | LabelError::TooLong { .. } => RejectReason::LabelLimit,
-                _ => RejectReason::InvalidLabels,
-            };
-            (reason, error.to_string())
-        })?;
-        // Both are the same; a clone is known again without a look at its bytes.
-        let labels = stamp.put_on(known.cloned().unwrap_or(labels))?;
+        let labels = sent_labels(&self.settings, stamp, wire, known)?;
         if let Some(replica) = self.settings.ha.replica(&labels) {
             return self.hear_replica(stamp, (wire, &labels), replica, work, routed);
         }

@@ -1,4 +1,5 @@
 mod replicas;
+mod routing;
 mod sweep;
 mod tenants;
 

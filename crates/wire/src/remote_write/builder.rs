@@ -58,6 +58,11 @@ impl WriteRequestBuilder {
         self.put_message(0x1A);
     }
 
+    /// Bytes of what was added since the last [`Self::encode`].
+    pub fn bytes(&self) -> usize {
+        self.body.len()
+    }
+
     /// Whether nothing was added since the last [`Self::encode`].
     pub fn is_empty(&self) -> bool {
         self.body.is_empty()
@@ -88,7 +93,7 @@ mod tests {
         let mut builder = WriteRequestBuilder::default();
         assert!(builder.is_empty());
         builder.series(&labels, &[sample]);
-        assert!(!builder.is_empty());
+        assert_eq!((builder.is_empty(), builder.bytes()), (false, 46));
         let expected = b"\x0a\x2c\x0a\x0e\x0a\x08__name__\x12\x02up\x0a\x08\x0a\x03job\x12\x01j\
             \x12\x10\x09\0\0\0\0\0\0\xf0\x3f\x10\x80\xd0\x95\xff\xbc\x31";
         assert_eq!(builder.encode(), expected);

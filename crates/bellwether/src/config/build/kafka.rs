@@ -140,7 +140,11 @@ mod with_kafka {
         }
 
         /// The name of a topic that is produced to.
-        fn topic(&mut self, field: &str, name: Option<&str>) -> Option<String> {
+        pub(in super::super) fn topic(
+            &mut self,
+            field: &str,
+            name: Option<&str>,
+        ) -> Option<String> {
             let name = name.unwrap_or_default();
             if is_topic(name) {
                 return Some(name.to_owned());

@@ -27,6 +27,7 @@ mod client;
 mod client_tls;
 mod durability;
 mod endpoint;
+mod gateway;
 mod groups;
 mod ha;
 mod kafka;
@@ -201,6 +202,8 @@ impl Builder<'_, '_> {
         let sinks = self.sinks(&raw.sinks);
         let remote_write = remote_write(&raw.remote_write);
         let kafka = self.kafka(raw.kafka.as_ref(), &remote_write.limits);
+        let runtime = runtime(&raw.runtime);
+        let gateway = self.gateway(raw, runtime);
         let server = server?;
         alertmanagers.external_url.clone_from(&server.external_url);
         Some(Config {
@@ -211,7 +214,8 @@ impl Builder<'_, '_> {
             remote_write,
             kafka,
             tenants: senders,
-            runtime: runtime(&raw.runtime),
+            gateway,
+            runtime,
             engine,
             preset_rules,
             alertmanagers,

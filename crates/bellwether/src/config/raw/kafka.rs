@@ -166,7 +166,7 @@ pub(in crate::config) enum RawMessage {
 }
 
 /// How a record is compressed by whoever produced it.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub(in crate::config) enum RawCompression {

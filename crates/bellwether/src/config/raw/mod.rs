@@ -9,6 +9,7 @@ mod deep;
 mod detectors;
 mod durability;
 mod endpoint;
+mod gateway;
 mod gauges;
 mod ha;
 mod health;
@@ -34,11 +35,12 @@ pub(super) use deep::{RawDeep, RawGroupRule, RawGroups};
 pub(super) use detectors::{RawApproach, RawDetector};
 pub(super) use durability::{RawCheckpoints, RawJournal, RawSync};
 pub(super) use endpoint::{RawAuthorization, RawBasicAuth, RawClient, RawEndpoint, RawTlsConfig};
+pub(super) use gateway::RawGateway;
 pub(super) use gauges::RawGauges;
 pub(super) use ha::RawHa;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
 #[cfg(feature = "kafka")]
-pub(super) use kafka::{RawEventKey, RawMessage, RawStart, RawTenantFrom};
+pub(super) use kafka::{RawCompression, RawEventKey, RawMessage, RawStart, RawTenantFrom};
 pub(super) use kafka::{RawKafka, RawKafkaEvents, RawKafkaGauges};
 pub(super) use preset::{RawPreset, RawPresets};
 pub(super) use rules::{RawAlert, RawDefaultDeviation, RawDefaults, RawDeviation, RawRule};
@@ -74,6 +76,9 @@ pub(super) struct RawConfig {
     pub remote_write: RawRemoteWrite,
     /// Topics of Kafka that are read, besides what is received. Without this key none is.
     pub kafka: Option<RawKafka>,
+    /// The topic that `bellwether gateway` produces to what it receives; no other command looks at it. What a gateway needs besides
+    /// are `server`, `remote_write`, `tenants`, `ha`, `groups`, `labels` and `ordering`, as the workers have them: give both the same file.
+    pub gateway: Option<RawGateway>,
     /// Bounds on the labels of one series. A series beyond one of them is refused; the others of its request are
     /// taken.
     pub labels: RawLabels,
@@ -130,6 +135,7 @@ impl Default for RawConfig {
             checkpoints: RawCheckpoints::default(),
             remote_write: RawRemoteWrite::default(),
             kafka: None,
+            gateway: None,
             labels: RawLabels::default(),
             series: RawSeries::default(),
             tenants: RawTenants::default(),

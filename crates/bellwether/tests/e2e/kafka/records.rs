@@ -140,6 +140,14 @@ impl Clients {
         self.read_from(topic, 0, Offset::Beginning, count)
     }
 
+    /// All records of a partition that have a value.
+    pub(super) fn read_all(&self, topic: &str, partition: i32) -> Vec<ReadRecord> {
+        let count = self.end_of(topic, partition) as usize;
+        let mut all = self.read_from(topic, partition, Offset::Beginning, count);
+        all.retain(|record| !record.value.is_empty());
+        all
+    }
+
     /// How long it takes to read `count` records of all partitions, from the first one on, and to look at none.
     pub(super) fn read_as_fast_as_possible(&self, topic: &str, count: u64) -> Duration {
         let consumer = self.consumer();

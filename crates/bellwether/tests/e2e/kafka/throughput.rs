@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use bellwether_series::{LabelSet, Timestamp};
-use bellwether_wire::remote_write::{RawSample, WriteRequestBuilder};
+use bellwether_wire::remote_write::{RawSample, WriteRequestBuilder, compress};
 
+use super::gateway::Gateway;
 use super::{Broker, Clients, PARTITIONS};
 use crate::bellwether::Bellwether;
 use crate::exposition::total;
@@ -85,6 +86,41 @@ fn samples_a_second_beside_bare_consumption() {
             100.0 * per_second(took) / per_second(bare),
         );
     }
+}
+
+#[test]
+#[ignore = "a measurement: run it alone, in a release build"]
+fn samples_a_second_through_a_gateway() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::start(dir.path());
+    Clients::new(&broker).create_topics();
+    let mut gateway = Gateway::start(dir.path(), &broker);
+    gateway.until_ready();
+    // A request is a minute of one instance of each number: 2,000 samples that touch several partitions.
+    let body = |number, minute| {
+        let records = (0..PARTITIONS).map(|partition| record(partition, number, minute));
+        compress(&records.collect::<Vec<_>>().concat())
+    };
+    let bodies: Vec<Vec<Vec<u8>>> = (0..RECORDS)
+        .map(|number| (0..MINUTES).map(|minute| body(number, minute)).collect())
+        .collect();
+    let cpu_seconds = || total(&gateway.metrics(), "process_cpu_seconds_total");
+    let (started, cpu_before) = (Instant::now(), cpu_seconds());
+    // Each sender has series of its own, and waits for its answer.
+    std::thread::scope(|scope| {
+        for bodies in &bodies {
+            scope.spawn(|| bodies.iter().for_each(|body| _ = gateway.post(body)));
+        }
+    });
+    let (took, cpu) = (started.elapsed(), cpu_seconds() - cpu_before);
+    let samples = (MINUTES * RECORDS * SAMPLES * PARTITIONS as u64) as f64;
+    println!(
+        "through a gateway: {:.0} samples/s, {:.2} µs of CPU time a sample",
+        samples / took.as_secs_f64(),
+        1e6 * cpu / samples,
+    );
+    let confirmed = total(&gateway.metrics(), "bellwether_samples_accepted_total");
+    assert!((confirmed - samples).abs() < 0.5, "{confirmed} of {samples}");
 }
 
 /// How long that takes, from the first record on: joining the group is no part of it.

@@ -90,6 +90,7 @@ impl Topic {
         let Ok(value) = serde_json::to_vec(sample) else { unreachable!("keys of labels are text") };
         let letter = Letter {
             topic: &self.name,
+            partition: None,
             key: Some(key.as_bytes()),
             value: Some(&value),
             headers: None,

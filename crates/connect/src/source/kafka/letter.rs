@@ -63,6 +63,7 @@ impl DeadLetters {
     ) -> Result<(), Undelivered> {
         let letter = Letter {
             topic: &self.topic,
+            partition: None,
             key: record.key.as_deref(),
             value: record.value.as_deref().filter(|_| !without_value),
             headers: Some(headers(at, record, poison, without_value)),

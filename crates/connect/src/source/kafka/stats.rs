@@ -25,6 +25,8 @@ pub struct SourceFigures {
     pub records_taken: u64,
     /// Records left out because the engine had taken them before.
     pub records_known: u64,
+    /// Heartbeats among the records that the engine took: they hold nothing.
+    pub heartbeats: u64,
     /// Samples of records that could be decoded.
     pub samples_received: u64,
     /// Samples that the engine took.
@@ -59,7 +61,7 @@ pub struct SourceFigures {
     pub brokers_up: usize,
     /// Our partitions.
     pub partitions: Vec<PartitionFigures>,
-    /// Wall-clock time of the last record, in milliseconds.
+    /// Wall-clock time of the last record that had a value, in milliseconds.
     pub last_record_ms: Option<i64>,
     /// What went wrong last, if no record came since.
     pub last_error: Option<String>,
@@ -98,12 +100,15 @@ impl SourceStats {
         count(&mut self.0.lock());
     }
 
-    /// A record of `bytes` was read, at `now_ms`.
-    pub(super) fn read(&self, bytes: usize, now_ms: i64) {
+    /// A record with a value of so many bytes, or without one, was read at `now_ms`.
+    pub(super) fn read(&self, bytes: Option<usize>, now_ms: i64) {
         let mut figures = self.0.lock();
         figures.records += 1;
-        figures.record_bytes += bytes as u64;
-        figures.last_record_ms = Some(now_ms);
+        if let Some(bytes) = bytes {
+            figures.record_bytes += bytes as u64;
+            // That a heartbeat comes does not say that anybody measures.
+            figures.last_record_ms = Some(now_ms);
+        }
         figures.last_error = None;
     }
 

@@ -11,6 +11,7 @@ use rdkafka::message::{Headers, OwnedHeaders};
 use super::line::Record;
 use super::options::TenantFrom;
 use super::poison::Poison;
+use crate::kafka::HEARTBEAT_HEADER;
 use crate::source::receiver::TenantOptions;
 
 /// Whose `record` is. `None` where there are no tenants.
@@ -39,6 +40,13 @@ pub(super) fn tenant_of(
 /// Somebody who may write whatever there is: for requests that hold nothing.
 pub(super) fn anybody(tenants: Option<&TenantOptions>) -> Option<Arc<str>> {
     tenants.and_then(|tenants| tenants.tenants.keys().next().cloned())
+}
+
+/// Whether `record` says no more than that time passes for its partition.
+pub(super) fn is_heartbeat(record: &Record) -> bool {
+    let headers = record.headers.as_ref().filter(|_| record.value.is_none());
+    headers
+        .is_some_and(|headers| header(headers, HEARTBEAT_HEADER).is_ok_and(|found| found.is_some()))
 }
 
 /// The value of the header called `name`; of two nobody knows which one somebody else has checked.
@@ -85,6 +93,19 @@ mod tests {
     fn is(record: &Record, from: TenantFrom, default: Option<&str>, expected: Option<&str>) {
         let found = tenant_of(record, from, Some(&tenants(default)));
         assert_eq!(found.ok().flatten().as_deref(), expected);
+    }
+
+    #[test]
+    fn a_heartbeat_has_its_header_and_no_value() {
+        let beat = record(None, &[("bellwether.heartbeat", b"1")]);
+        assert!(is_heartbeat(&beat));
+        let value = Some(Vec::new());
+        assert!(!is_heartbeat(&Record {
+            value,
+            ..record(None, &[("bellwether.heartbeat", b"1")])
+        }));
+        assert!(!is_heartbeat(&record(None, &[("heartbeat", b"1")])));
+        assert!(!is_heartbeat(&Record::default()));
     }
 
     #[test]

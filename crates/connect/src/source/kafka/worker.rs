@@ -169,7 +169,7 @@ impl Worker {
                 Polled::Nothing => return Ok(turn > 0),
                 Polled::Record(message) => {
                     let now_ms = (self.clock)().as_ms();
-                    self.shared.stats.read(message.payload_len(), now_ms);
+                    self.shared.stats.read(message.payload().map(<[u8]>::len), now_ms);
                     let at = self.place(message.topic(), message.partition());
                     // Partitions that came with this poll, so that their first record is not passed over.
                     self.notice_changes();

@@ -3,8 +3,18 @@
 use bellwether_runtime::SubmitError;
 
 /// Why requests were answered 503. Indexes [`super::ReceiverStats::unavailable`].
-pub const UNAVAILABLE_REASONS: [&str; 8] =
-    ["queue", "decodes", "memory", "tenant", "recovering", "journal", "reload", "stopping"];
+pub const UNAVAILABLE_REASONS: [&str; 10] = [
+    "queue",
+    "decodes",
+    "memory",
+    "tenant",
+    "recovering",
+    "journal",
+    "reload",
+    "stopping",
+    "topic",
+    "unconfirmed",
+];
 
 /// See [`UNAVAILABLE_REASONS`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +35,10 @@ pub(in crate::source) enum Unavailable {
     Reload,
     /// It is ending.
     Stopping,
+    /// A gateway cannot reach its topic.
+    Topic,
+    /// Brokers have not confirmed all that a gateway made of it.
+    Unconfirmed,
 }
 
 impl Unavailable {
@@ -39,6 +53,8 @@ impl Unavailable {
             Self::Journal => "journal cannot be written",
             Self::Reload => "tenants have changed",
             Self::Stopping => "engine is stopping",
+            Self::Topic => "topic cannot be reached",
+            Self::Unconfirmed => "brokers have not confirmed the request",
         }
     }
 }
@@ -51,6 +67,8 @@ impl From<SubmitError> for Unavailable {
             // Only records of topics have turns.
             SubmitError::Unrecorded | SubmitError::OutOfTurn => Self::Journal,
             SubmitError::UnknownTenant => Self::Reload,
+            SubmitError::Unreachable => Self::Topic,
+            SubmitError::Unconfirmed => Self::Unconfirmed,
             _ => Self::Stopping,
         }
     }

@@ -12,7 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{BorrowedMessage, Header, Headers, Message, OwnedHeaders};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
-use rdkafka::types::RDKafkaRespErr;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::support::PATIENCE;
@@ -39,6 +39,7 @@ pub(super) struct Cluster {
 pub(super) struct ReadRecord {
     pub(super) key: Option<Vec<u8>>,
     pub(super) value: Option<Vec<u8>>,
+    pub(super) timestamp_ms: Option<i64>,
     headers: Vec<(String, Vec<u8>)>,
 }
 
@@ -98,12 +99,32 @@ impl Cluster {
         self.mock.topic_error(topic, error).unwrap();
     }
 
+    /// The next time that somebody produces it is answered so.
+    pub(super) fn refuse_next_produce(&self, error: RDKafkaRespErr) {
+        self.mock.request_errors(RDKafkaApiKey::Produce, &[error]);
+    }
+
     pub(super) fn down(&self) {
         self.mock.broker_down(1).unwrap();
     }
 
     pub(super) fn up(&self) {
         self.mock.broker_up(1).unwrap();
+    }
+
+    /// All records that a partition of `topic` has at present.
+    pub(super) fn read_partition(&self, topic: &str, partition: i32) -> Vec<ReadRecord> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.mock.bootstrap_servers())
+            .set("group.id", "test")
+            .create()
+            .unwrap();
+        let (_, end) = consumer.fetch_watermarks(topic, partition, PATIENCE).unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        consumer.assign(&list).unwrap();
+        let next = |_| ReadRecord::new(&consumer.poll(PATIENCE).expect("a record").unwrap());
+        (0..end).map(next).collect()
     }
 
     /// The first `count` records of `topic`.
@@ -132,6 +153,7 @@ impl ReadRecord {
         Self {
             key: message.key().map(<[u8]>::to_vec),
             value: message.payload().map(<[u8]>::to_vec),
+            timestamp_ms: message.timestamp().to_millis(),
             headers: headers
                 .map(|header| (header.key.to_owned(), header.value.unwrap_or_default().to_vec()))
                 .collect(),

@@ -10,7 +10,7 @@ use bellwether_wire::{Compression, Format, Message};
 use super::{News, Worker};
 use crate::source::kafka::line::{DeadLetter, Line, Record};
 use crate::source::kafka::poison::Poison;
-use crate::source::kafka::tenancy::{anybody, tenant_of};
+use crate::source::kafka::tenancy::{anybody, is_heartbeat, tenant_of};
 
 /// Poison is logged at most this often.
 const POISON_LOGGED_EVERY: Duration = Duration::from_mins(1);
@@ -52,6 +52,11 @@ impl Worker {
         }
         if line.dead_letter() == DeadLetter::Confirmed {
             return self.leave_out(at, line);
+        }
+        if is_heartbeat(head) {
+            let has_turn = self.leave_out(at, line);
+            self.shared.stats.count(|figures| figures.heartbeats += u64::from(has_turn));
+            return has_turn;
         }
         let tenants = self.shared.tenants.read();
         let tenant = match tenant_of(head, self.options.tenant_from, tenants.as_ref()) {
