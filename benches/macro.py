@@ -342,24 +342,52 @@ def checkpoints(bench):
             warm(bench, server, series)
             sent, step = timed(bench, server, series, WARM)
             rate = taken(sent) / 2
-            values[name] = []
+            values[name], before = [], decided(server)
             for _ in range(bench.setting.rounds):
                 steps = max(1, round(rate * bench.setting.latency_seconds / len(series)))
                 sent = bench.send(server, series, range(step, step + steps), rate=rate)
                 step += steps
                 values[name].append(sent["p99_ms"])
             made = figure(server, "bellwether_checkpoints_total")
-            say(f"  {name:20} {spread(values[name], 1):>24}   at {rate:,.0f} samples a second, {made:.0f} made")
+            decision = decision_p99_ms(before, decided(server))
+            say(f"  {name:20} {spread(values[name], 1):>24}   at {rate:,.0f} samples a second, {made:.0f} made; "
+                f"from arrival to decision {decision:.1f}")
         finally:
             server.stop()
 
 
+def figures(server):
+    """Its own metrics, by name and labels."""
+    with urllib.request.urlopen(f"http://{server.address}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return {name: float(value) for name, _, value in
+            (line.rpartition(" ") for line in lines if not line.startswith("#"))}
+
+
 def figure(server, name):
     """One of its own metrics."""
-    with urllib.request.urlopen(f"http://{server.address}/metrics", timeout=10) as answer:
-        for line in answer.read().decode().splitlines():
-            if line.startswith(name + " "):
-                return float(line.split()[1])
+    return figures(server).get(name, 0.0)
+
+
+def decided(server):
+    """How many requests were decided within which time since they arrived, in seconds, since the start."""
+    found = {}
+    for name, count in figures(server).items():
+        if name.startswith("bellwether_decision_latency_seconds_bucket"):
+            found[float(name.partition('le="')[2].partition('"')[0])] = count
+    return found
+
+
+def decision_p99_ms(before, after):
+    """99th percentile of the time from arrival to decision between the two, as Prometheus works it out."""
+    counts = [(bound, after[bound] - before[bound]) for bound in sorted(after)]
+    wanted = 0.99 * counts[-1][1]
+    lower, below = 0.0, 0.0
+    for bound, count in counts:
+        if count >= wanted:
+            share = (wanted - below) / (count - below) if count > below else 0.0
+            return 1000 * (lower if bound == float("inf") else lower + (bound - lower) * share)
+        lower, below = bound, count
     return 0.0
 
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bellwether::config::{Config, key_paths, web, web_key_paths};
 use bellwether_connect::source::receiver::ReceiverOptions;
+use bellwether_runtime::journal::{PAYLOAD_BYTES_MAX, SOURCE_BYTES_MAX, TENANT_BYTES_MAX};
 
 fn config(text: &str) -> Config {
     Config::parse(text, "test", Path::new("."), &HashMap::new()).unwrap()
@@ -25,6 +26,18 @@ fn limits_of_the_server_and_of_what_is_received_are_those_of_the_file() {
     assert_eq!((decodes_max, bodies_bytes_max), (3, Some(100 << 20)));
     assert_eq!(refusal_delay, Duration::from_secs(1));
     assert_eq!((config.runtime.queue_requests_max, config.runtime.tenant_under_way_max), (9, 4));
+}
+
+/// Else a body that is received would be answered 503 for ever.
+#[test]
+fn the_journal_takes_the_largest_body_that_can_be_allowed() {
+    let largest =
+        config("remote_write: { body_bytes_max: 60MiB }").remote_write.limits.body_bytes_max;
+    let head_bytes = 2 * (TENANT_BYTES_MAX + SOURCE_BYTES_MAX);
+    assert!(largest + head_bytes <= PAYLOAD_BYTES_MAX);
+    let text = "remote_write: { body_bytes_max: 61MiB }";
+    let refused = Config::parse(text, "test", Path::new("."), &HashMap::new()).unwrap_err();
+    assert!(refused.to_string().contains("60MiB"), "{refused}");
 }
 
 #[test]

@@ -215,6 +215,13 @@ impl Guard {
         }
     }
 
+    /// The answer to a request whose head is too large.
+    pub(super) fn refuse_head(&self) -> Response {
+        let mut response = self.refuse(Refusal::HeadTooLarge, &self.rules());
+        self.finish(response.headers_mut());
+        response
+    }
+
     fn refuse(&self, refusal: Refusal, rules: &Rules) -> Response {
         self.stats.count_refusal(refusal);
         let (status, error) = match refusal {
@@ -226,7 +233,6 @@ impl Guard {
             }
             Refusal::RateLimit => (StatusCode::SERVICE_UNAVAILABLE, "too many requests"),
             Refusal::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many attempts to log in"),
-            // The protocol says so before there is a request.
             Refusal::HeadTooLarge => {
                 (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large")
             }
@@ -243,7 +249,7 @@ impl Guard {
                 let bearer = HeaderValue::from_static("Bearer realm=\"bellwether\"");
                 headers.append(WWW_AUTHENTICATE, bearer);
             }
-        } else {
+        } else if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("6"));
         }
         response

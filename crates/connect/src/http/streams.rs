@@ -27,7 +27,8 @@ pub(super) fn builder(limits: &ServerLimits) -> http2::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.requests_per_connection_max.max(1))
         .max_pending_accept_reset_streams(RESETS_WAITING_MAX)
-        .max_header_list_size(u32::try_from(limits.head_bytes_max).unwrap_or(u32::MAX));
+        // What is larger than that the protocol refuses by itself; in between it is refused here, where it is counted.
+        .max_header_list_size(u32::try_from(2 * limits.head_bytes_max).unwrap_or(u32::MAX));
     builder
 }
 
@@ -36,12 +37,14 @@ pub(super) struct Streams {
     connection: Arc<Connection>,
     active: AtomicUsize,
     active_max: usize,
+    head_bytes_max: usize,
 }
 
 impl Streams {
     pub(super) fn new(connection: Arc<Connection>, limits: &ServerLimits) -> Arc<Self> {
         let active_max = limits.requests_per_connection_max.max(1) as usize;
-        Arc::new(Self { connection, active: AtomicUsize::new(0), active_max })
+        let head_bytes_max = limits.head_bytes_max;
+        Arc::new(Self { connection, active: AtomicUsize::new(0), active_max, head_bytes_max })
     }
 
     /// Answers one request.
@@ -53,6 +56,9 @@ impl Streams {
     ) -> Result<Response, Infallible> {
         let stream = Arc::new(self.connection.stream());
         let ends = EndsUnanswered(Some(Arc::clone(&stream)));
+        if head_bytes(&request) > self.head_bytes_max {
+            return Ok(guard.refuse_head());
+        }
         tokio::spawn(self.watch(Arc::clone(&stream), Arc::clone(&guard)));
         let response = stream.call(&app, &guard, request).await;
         ends.answered();
@@ -77,6 +83,13 @@ impl Streams {
             self.connection.step(Phase::Handling, Phase::Idle);
         }
     }
+}
+
+/// Size of a request's head as HTTP/2 counts it (RFC 9113, section 6.5.2): 32 bytes a field besides its name and value.
+fn head_bytes(request: &Request<Incoming>) -> usize {
+    let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    let fields = request.headers().iter();
+    fields.map(|(name, value)| name.as_str().len() + value.len() + 32).sum::<usize>() + path
 }
 
 /// Ends a request whose handler is given up, because the client has reset it say.

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::routing::{get, post};
 use bellwether_connect::http::{
-    ClientAuth, Guard, SecurityOptions, ServerLimits, TlsOptions, TlsVersion,
+    ClientAuth, Guard, REFUSALS, SecurityOptions, ServerLimits, TlsOptions, TlsVersion,
 };
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -290,6 +290,26 @@ async fn a_connection_of_http2_that_has_as_many_requests_as_it_may_is_counted() 
     until("two are served at a time", || full() == 1).await;
     for request in held {
         request.abort();
+    }
+}
+
+#[tokio::test]
+async fn a_head_of_http2_that_is_too_large_is_refused_and_counted() {
+    let authority = Authority::new();
+    let tls = authority.sign(&["127.0.0.1"]).tls();
+    let limits = ServerLimits { head_bytes_max: 8 << 10, ..ServerLimits::default() };
+    let server = start(tls, limits).await;
+    let mut sender = http2(&server, &authority).await;
+    let refused = || {
+        let index = REFUSALS.iter().position(|&reason| reason == "head_too_large").unwrap();
+        server.guard.stats().refused[index].load(Ordering::Relaxed)
+    };
+    for (bytes, status, count) in [(7 << 10, 200, 0), (9 << 10, 431, 1), (7 << 10, 200, 1)] {
+        let mut request = request(&server, "/", b"");
+        request.headers_mut().insert("x", "x".repeat(bytes).parse().unwrap());
+        let answer = sender.send_request(request).await.unwrap();
+        assert_eq!((answer.status().as_u16(), refused()), (status, count));
+        assert!(answer.headers().get("retry-after").is_none());
     }
 }
 

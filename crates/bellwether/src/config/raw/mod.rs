@@ -162,8 +162,8 @@ impl Default for RawConfig {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "RemoteWrite")]
 pub(super) struct RawRemoteWrite {
-    /// Largest body as received, compressed.
-    #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"))]
+    /// Largest body as received, compressed. What the journal takes is a little more than the most that can stand here.
+    #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "60MiB"))]
     pub body_bytes_max: BytesText,
     /// Largest body once decompressed.
     #[schemars(extend("x-minimum" = "1KiB", "x-maximum" = "1GiB"))]
