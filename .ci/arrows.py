@@ -37,6 +37,7 @@ ONLY_IN = {
     **dict.fromkeys(["tokio", "tokio-util", "axum", "hyper", "hyper-util", "reqwest", "rdkafka"],
                     {"connect", "bellwether"}),
     **dict.fromkeys(["ndarray", "linfa", "linfa-clustering", "statrs"], {"detect"}),
+    "object_store": {"connect", "bellwether"},
     "promql-parser": {"signal"},
     "clap": {"bellwether"},
 }

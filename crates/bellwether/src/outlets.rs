@@ -1,5 +1,8 @@
 //! Where everything goes that the engine finds: the API's memory, Alertmanagers, sinks, gauges.
 
+#[cfg(feature = "kafka")]
+mod of_cells;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -80,6 +83,11 @@ impl Outlets {
     /// Tells everybody, as far as it is news to them. Never blocks but for the first event that is told again: then
     /// sinks look up what they have.
     pub(crate) fn publish(&self, told: Told, event: Event) {
+        self.publish_unless(told, event, false);
+    }
+
+    /// Likewise, but for sinks that can be asked when they have it already.
+    fn publish_unless(&self, told: Told, event: Event, is_taken: bool) {
         let _in_turn = self.telling.lock();
         // Alertmanagers are told what stands; what happened before is of no use to them, but that it is over.
         let is_news = match told {
@@ -91,7 +99,7 @@ impl Outlets {
             self.alertmanagers.publish(&event);
         }
         let event = Arc::new(event);
-        for sink in &self.sinks {
+        for sink in self.sinks.iter().filter(|sink| !(is_taken && sink.can_be_asked())) {
             match told {
                 Told::First => sink.publish(&event),
                 Told::Again | Told::Overdue => sink.publish_again(&event),

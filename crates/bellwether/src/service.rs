@@ -149,7 +149,7 @@ impl Service {
             engine: runtime.handle(),
             queue_requests_max: options.queue_requests_max,
             receiver: Arc::new(receiver),
-            topics: Topics::new(config.kafka.clone(), config.tenants.clone()),
+            topics: Topics::new(&config),
             outlets,
             health_watch: HealthWatch::new(config.health, instance),
             web: LiveWeb::new(config.server.clone()),
@@ -195,7 +195,9 @@ impl Service {
         if self.app.is_durable {
             log_recovery(&found);
         }
-        self.app.topics.start(&found.offsets, self.app.engine.clone(), || WallClock.now())
+        let app = &self.app;
+        let (settings, outlets) = (app.live.engine(), Arc::clone(&app.outlets));
+        app.topics.start(&found.offsets, app.engine.clone(), settings, outlets, Arc::new(WallClock))
     }
 
     /// Ends everything in the order of the data: no new requests, those in progress, the engine, the

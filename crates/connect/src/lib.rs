@@ -9,6 +9,7 @@
 //! - [`sink::alertmanager`] keeps a set of Alertmanagers informed of what is firing.
 //! - [`sink::webhook`] posts every event to a URL, signed.
 //! - `sink::kafka` produces every event to a topic (feature `kafka`).
+//! - `objects` is a store of objects by URL, for checkpoints of workers (feature `kafka`).
 //! - [`sink::gauges`] takes derived gauges out by remote write.
 //!
 //! No detection here and nothing that a replay could not do without: what comes in goes to
@@ -19,6 +20,8 @@ pub mod gateway;
 pub mod http;
 #[cfg(feature = "kafka")]
 pub mod kafka;
+#[cfg(feature = "kafka")]
+pub mod objects;
 mod outbound;
 mod pem;
 mod secret;

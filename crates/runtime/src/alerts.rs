@@ -17,6 +17,19 @@ pub struct AlertFigures {
     pub firing: [u64; 3],
 }
 
+impl AlertFigures {
+    /// Counts one of several parts as it is now, and no more as it was.
+    pub(crate) fn replace_part(&mut self, before: &Self, after: &Self) {
+        let replace = |sum: &mut u64, before: u64, after: u64| *sum = *sum + after - before;
+        let severities = 0..self.fired.len();
+        for severity in severities {
+            replace(&mut self.fired[severity], before.fired[severity], after.fired[severity]);
+            replace(&mut self.firing[severity], before.firing[severity], after.firing[severity]);
+        }
+        replace(&mut self.held_back, before.held_back, after.held_back);
+    }
+}
+
 /// Remembers which alerts fire, with the newest event of each: at most one for each episode that is not over.
 #[derive(Debug, Default)]
 pub(crate) struct AlertBook {

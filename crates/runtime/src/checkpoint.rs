@@ -4,6 +4,7 @@
 //! renamed into place. What the sections contain is the business of whoever wrote them. `docs/journal.md` has the
 //! format.
 
+pub(crate) mod bytes;
 mod error;
 mod layout;
 mod position;

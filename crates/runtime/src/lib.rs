@@ -6,6 +6,7 @@
 mod adopt;
 mod alerts;
 mod api;
+pub mod cells;
 pub mod checkpoint;
 mod checkpointer;
 pub mod cold;

@@ -220,8 +220,8 @@ impl Handle {
         self.door.clone()
     }
 
-    /// What the recorder and the rest keep up to date.
-    pub(crate) fn shared_stats(&self) -> Arc<Stats> {
+    /// The same as [`Self::stats`], for whoever counts there as well.
+    pub fn shared_stats(&self) -> Arc<Stats> {
         Arc::clone(&self.stats)
     }
 

@@ -1,5 +1,6 @@
 //! What the runtime's user hands events to, and how such a sink says how it is doing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,29 @@ pub trait EventSink: Send + Sync {
     /// What it was told, may deliver in a later process as well, and has not delivered yet, oldest first.
     fn undelivered(&self) -> Vec<Arc<Event>> {
         Vec::new()
+    }
+
+    /// Whether it can be asked what it has, whoever delivered it.
+    fn can_be_asked(&self) -> bool {
+        false
+    }
+
+    /// Where it stands, for [`Self::taken_since`]; `None` when it cannot be asked what it has. Blocks for some seconds at the
+    /// most.
+    ///
+    /// # Errors
+    /// When it can be asked and does not answer.
+    fn marks(&self) -> Result<Option<String>, String> {
+        Ok(None)
+    }
+
+    /// The ids of the events that it has taken since it, or the same sink of another process, stood at `marks`. Blocks for as
+    /// long as it takes to read them.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    fn taken_since(&self, _marks: &str) -> Result<BTreeSet<String>, String> {
+        Ok(BTreeSet::new())
     }
 
     /// How it is doing.

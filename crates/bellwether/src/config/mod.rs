@@ -60,6 +60,8 @@ pub struct Config {
     pub remote_write: ReceiverOptions,
     /// Topics of Kafka that are read, if any.
     pub kafka: Option<KafkaConfig>,
+    /// Where checkpoints are kept, if this is one of several processes that share a topic.
+    pub workers: Option<WorkersConfig>,
     /// The topic that a gateway produces to, if this is the configuration of one.
     pub gateway: Option<GatewayConfig>,
     /// Who is who among tenants, and how much each may send at a time; `None` where everything is of one. The engine has
@@ -92,6 +94,22 @@ pub type KafkaConfig = bellwether_connect::source::kafka::KafkaOptions;
 #[cfg(not(feature = "kafka"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KafkaConfig {}
+
+/// What processes that share a topic keep, and where.
+#[cfg(feature = "kafka")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkersConfig {
+    /// Where checkpoints are.
+    pub objects: bellwether_connect::objects::ObjectStoreOptions,
+    /// From one checkpoint of a partition to the next, in milliseconds; above 0.
+    pub checkpoint_every_ms: i64,
+    /// Checkpoints of each partition that are kept; at least 1.
+    pub generations_kept: usize,
+}
+
+/// What processes that share a topic keep, and where: this program is none of them.
+#[cfg(not(feature = "kafka"))]
+pub type WorkersConfig = KafkaConfig;
 
 /// A topic of Kafka that gets events.
 #[cfg(feature = "kafka")]

@@ -1,6 +1,7 @@
 //! How the topics are doing that are read.
 
 use bellwether_connect::source::kafka::{PartitionFigures, SourceFigures};
+use bellwether_runtime::cells::CellsFigures;
 
 use super::{Check, SILENT_MAX_MS, Status, Vitals};
 
@@ -19,6 +20,9 @@ pub(super) fn check(figures: &SourceFigures, vitals: &Vitals) -> Check {
         (Status::Degraded, format!("{error}; {lag} records behind"))
     } else if figures.is_paused {
         (Status::Degraded, format!("paused, the engine takes nothing; {lag} records behind"))
+    } else if figures.partitions.is_empty() && vitals.cells.is_some() {
+        // There may be more workers than partitions.
+        (Status::Healthy, "no partition is ours".to_owned())
     } else if figures.partitions.is_empty() {
         (Status::Degraded, "no partition is read".to_owned())
     } else if silent_ms > SILENT_MAX_MS {
@@ -28,6 +32,20 @@ pub(super) fn check(figures: &SourceFigures, vitals: &Vitals) -> Check {
         (Status::Healthy, format!("{partitions} partitions, {lag} records behind"))
     };
     Check { status, message }
+}
+
+/// How the partitions of a worker are doing.
+pub(super) fn check_cells(figures: &CellsFigures) -> Check {
+    let partitions = figures.open.len();
+    match &figures.last_error {
+        Some(error) => Check {
+            status: Status::Degraded,
+            message: format!("{error}; {partitions} partitions are ours"),
+        },
+        None => {
+            Check { status: Status::Healthy, message: format!("{partitions} partitions are ours") }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -111,6 +111,9 @@ struct Vitals {
     has_other_sources: bool,
     #[cfg(feature = "kafka")]
     kafka: Option<bellwether_connect::source::kafka::SourceFigures>,
+    /// Of a worker.
+    #[cfg(feature = "kafka")]
+    cells: Option<bellwether_runtime::cells::CellsFigures>,
     stalled: Duration,
     queue_depth: usize,
     queue_max: usize,
@@ -152,6 +155,8 @@ fn vitals(app: &App) -> Vitals {
         has_other_sources: app.topics.is_configured(),
         #[cfg(feature = "kafka")]
         kafka: app.topics.figures(),
+        #[cfg(feature = "kafka")]
+        cells: app.topics.cells(),
         stalled: stalled(app),
         queue_depth: stats.queue_depth(),
         queue_max: app.queue_requests_max,
@@ -174,6 +179,10 @@ fn assess(vitals: &Vitals) -> Health {
     #[cfg(feature = "kafka")]
     if let Some(figures) = &vitals.kafka {
         checks.insert("source_kafka".to_owned(), kafka::check(figures, vitals));
+    }
+    #[cfg(feature = "kafka")]
+    if let Some(cells) = &vitals.cells {
+        checks.insert("partitions".to_owned(), kafka::check_cells(cells));
     }
     if let Some(durable) = &vitals.durable {
         checks.insert("journal".to_owned(), journal(durable));

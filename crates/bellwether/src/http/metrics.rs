@@ -71,6 +71,8 @@ impl Collector for OwnMetrics {
         tenants::metrics(families, app)?;
         #[cfg(feature = "kafka")]
         super::kafka_metrics::metrics(families, app)?;
+        #[cfg(feature = "kafka")]
+        super::cell_metrics::metrics(families, app)?;
         judged(families, &decided)?;
         engine(families, app, &decided)?;
         budget(families, app, &decided)?;

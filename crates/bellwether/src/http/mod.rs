@@ -1,6 +1,8 @@
 //! The HTTP interface: the receiver, the API, probes and own metrics on one port.
 
 mod api;
+#[cfg(feature = "kafka")]
+mod cell_metrics;
 mod exposition;
 #[cfg(feature = "kafka")]
 pub(crate) mod gateway;
@@ -50,6 +52,18 @@ POST /-/reload            read the configuration again; from this machine only
 
 /// All routes.
 pub(crate) fn router(app: &Arc<App>) -> Router {
+    let router = own_routes(app);
+    if app.topics.is_worker() {
+        // What is sent to a worker would be judged by that one alone: gateways take it.
+        return router;
+    }
+    router
+        .merge(remote_write::router(Arc::clone(&app.receiver)))
+        .merge(otlp::router(Arc::clone(&app.receiver)))
+}
+
+/// Everything but the receiver.
+fn own_routes(app: &Arc<App>) -> Router {
     Router::new()
         .route("/", get(|| async { INDEX }))
         .route("/api/v1/anomalies", get(api::anomalies))
@@ -64,8 +78,6 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .route("/-/reload", post(reload::reload))
         .fallback(|| async { ApiError(StatusCode::NOT_FOUND, "there is nothing here".to_owned()) })
         .with_state(Arc::clone(app))
-        .merge(remote_write::router(Arc::clone(&app.receiver)))
-        .merge(otlp::router(Arc::clone(&app.receiver)))
 }
 
 /// An answer that says why there is no better one.

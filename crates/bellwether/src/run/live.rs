@@ -133,7 +133,7 @@ impl LiveConfig {
         }
         let _one_at_a_time = self.reloading.lock();
         let config = load(&self.args)?;
-        let restart_needed = restart_needed(&self.started, &config);
+        let mut restart_needed = restart_needed(&self.started, &config);
         let before = self.state.lock().alerting.clone();
         // The URL is the server's, which stays.
         let external_url = before.external_url.clone();
@@ -144,9 +144,15 @@ impl LiveConfig {
             app.outlets.alertmanagers.reconfigure(alerting.clone())?;
             self.state.lock().alerting = alerting;
         }
-        let engine = Arc::new(config.engine);
         let in_force = self.engine();
-        let engine_changed = in_force.digest != engine.digest || in_force.gauges != engine.gauges;
+        let mut engine = Arc::new(config.engine);
+        let mut engine_changed =
+            in_force.digest != engine.digest || in_force.gauges != engine.gauges;
+        if engine_changed && app.topics.is_worker() {
+            // All workers must judge alike: what a partition's events are must not depend on when each of them has read the file.
+            restart_needed.push("what is judged, and how");
+            (engine, engine_changed) = (in_force, false);
+        }
         if engine_changed {
             app.engine.configure(Arc::clone(&engine)).map_err(|_| ReloadError::Stopping)?;
         }
@@ -186,7 +192,7 @@ fn restart_needed(old: &Config, new: &Config) -> Vec<&'static str> {
         ("data_dir", old.data_dir != new.data_dir),
         ("journal", old.durability != new.durability),
         ("remote_write", old.remote_write != new.remote_write),
-        ("kafka", old.kafka != new.kafka),
+        ("kafka", old.kafka != new.kafka || old.workers != new.workers),
         ("runtime", old.runtime != new.runtime),
         ("gauges", old.gauges != new.gauges),
         ("sinks", old.sinks != new.sinks),

@@ -170,7 +170,7 @@ fn the_schema_takes_what_the_command_takes() {
 fn the_full_files_name_every_key() {
     let mut named = Vec::new();
     // What excludes a default, or another key, cannot stand in the file that has the defaults.
-    for name in ["full", "detectors", "endpoints", "tenants", "kafka"] {
+    for name in ["full", "detectors", "endpoints", "tenants", "kafka", "kafka_workers"] {
         paths(&as_json(&root().join(format!("fixtures/config/good/{name}.yml"))), "", &mut named);
     }
     let missing: Vec<_> = key_paths().into_iter().filter(|path| !named.contains(path)).collect();

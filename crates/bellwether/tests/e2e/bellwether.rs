@@ -67,6 +67,12 @@ impl Bellwether {
         answer.body
     }
 
+    /// Sends it the signal called `name`.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
     /// Ends it at once.
     #[cfg(feature = "kafka")]
     pub(crate) fn kill(self) {

@@ -8,6 +8,7 @@ mod gateway;
 mod journal;
 mod records;
 mod throughput;
+mod workers;
 
 use std::collections::BTreeSet;
 use std::path::Path;

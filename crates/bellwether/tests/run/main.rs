@@ -181,7 +181,17 @@ fn the_page_for_operators_names_every_metric_and_no_other() {
     );
     server.write(&samples("gauge_me", &steady(LEARNED)));
     server.until_decided(1);
-    let metrics = server.metrics();
+    // One of several processes that share a topic has more to say.
+    let worker_dir = tempfile::tempdir().unwrap();
+    let store = worker_dir.path().join("store");
+    let worker = Server::start(
+        worker_dir.path(),
+        &format!(
+            "kafka: {{ brokers: ['127.0.0.1:9'], topics: [metrics], workers: {{ checkpoints: 'file://{}' }} }}\n",
+            store.display()
+        ),
+    );
+    let metrics = [server.metrics(), worker.metrics()].concat();
     let exposed: BTreeSet<&str> = metrics
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))

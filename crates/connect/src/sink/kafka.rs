@@ -10,7 +10,9 @@
 //! the one before was killed before its next checkpoint, comes with the same `id`. What is not confirmed is in the checkpoint.
 
 mod book;
+mod taken;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
@@ -22,6 +24,7 @@ use parking_lot::Mutex;
 
 use crate::kafka::{ClientError, Cluster, Letter, Producer, Undelivered};
 use book::{Book, Next};
+use taken::Asker;
 
 /// Pause after a failure that is not the brokers' being away: that one librdkafka waits for by itself.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -60,6 +63,7 @@ pub enum EventKey {
 pub struct KafkaEvents {
     name: String,
     severity: Severity,
+    asker: Asker,
     book: Arc<Book>,
     /// Disconnected once the thread has ended, however it did. Nothing is ever sent.
     ended: Mutex<Receiver<()>>,
@@ -85,6 +89,7 @@ impl KafkaEvents {
     pub fn start(options: KafkaEventsOptions) -> Result<Self, KafkaEventsError> {
         let book = Arc::new(Book::new(options.queue_events_max));
         let (name, severity) = (options.name.clone(), options.severity);
+        let asker = Asker::new(options.cluster.clone(), options.topic.clone());
         let writer = Writer { book: Arc::clone(&book), options };
         // Here, so that whoever starts it hears what is wrong.
         let producer = writer.producer()?;
@@ -93,7 +98,7 @@ impl KafkaEvents {
             writer.run(producer);
             drop(running);
         })?;
-        Ok(Self { name, severity, book, ended: Mutex::new(ended) })
+        Ok(Self { name, severity, asker, book, ended: Mutex::new(ended) })
     }
 }
 
@@ -110,6 +115,21 @@ impl EventSink for KafkaEvents {
 
     fn undelivered(&self) -> Vec<Arc<Event>> {
         self.book.unconfirmed()
+    }
+
+    fn can_be_asked(&self) -> bool {
+        true
+    }
+
+    /// The end of each partition of the topic, as JSON.
+    fn marks(&self) -> Result<Option<String>, String> {
+        let ends = self.asker.ends()?;
+        serde_json::to_string(&ends).map(Some).map_err(|error| error.to_string())
+    }
+
+    fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String> {
+        let marks = serde_json::from_str(marks).map_err(|error| error.to_string())?;
+        taken::ids_since(&self.asker.cluster, &self.asker.topic, &marks)
     }
 
     fn stats(&self) -> SinkStats {

@@ -15,6 +15,9 @@
 //! Within a partition records are submitted in order, many at a time. When one is refused, those behind it are as well, and
 //! reading begins again with it. Nothing is skipped but what is *poison*, which will never be a request: that goes to the
 //! dead-letter topic, and once the broker has confirmed it an empty request takes its place in the order.
+//!
+//! As a *worker* ([`KafkaSource::start_worker`]) it shares the group with others, and the topic is the journal: a record goes to
+//! the [cell](bellwether_runtime::cells) of its partition, with its own timestamp as the time of receipt.
 
 mod context;
 mod letter;
@@ -30,6 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use bellwether_runtime::cells::Cells;
 use bellwether_runtime::{Ingest, Offsets};
 use bellwether_series::Timestamp;
 use parking_lot::Mutex;
@@ -37,7 +41,7 @@ use parking_lot::Mutex;
 use crate::kafka::ClientError;
 use crate::source::receiver::TenantOptions;
 use context::Shared;
-pub use options::{KafkaOptions, KafkaOptionsError, StartAt, TenantFrom};
+pub use options::{KafkaOptions, KafkaOptionsError, StartAt, TenantFrom, WorkerOptions};
 pub use poison::POISON_REASONS;
 pub use stats::{PartitionFigures, SourceFigures, SourceStats};
 use worker::Worker;
@@ -78,8 +82,34 @@ impl KafkaSource {
         ingest: Arc<dyn Ingest>,
         clock: impl Fn() -> Timestamp + Send + 'static,
     ) -> Result<Self, KafkaSourceError> {
+        Self::start_with(options, tenants, taken, ingest, None, clock)
+    }
+
+    /// Starts to read the part of a topic that the group gives us: each record goes to the cell of its partition, which says
+    /// from where that is read. `options` say how the group is shared.
+    ///
+    /// # Errors
+    /// When an option is unusable.
+    pub fn start_worker(
+        options: KafkaOptions,
+        tenants: Option<TenantOptions>,
+        cells: Arc<Cells>,
+        clock: impl Fn() -> Timestamp + Send + 'static,
+    ) -> Result<Self, KafkaSourceError> {
+        let ingest = Arc::clone(&cells) as Arc<dyn Ingest>;
+        Self::start_with(options, tenants, &Offsets::default(), ingest, Some(cells), clock)
+    }
+
+    fn start_with(
+        options: KafkaOptions,
+        tenants: Option<TenantOptions>,
+        taken: &Offsets,
+        ingest: Arc<dyn Ingest>,
+        cells: Option<Arc<Cells>>,
+        clock: impl Fn() -> Timestamp + Send + 'static,
+    ) -> Result<Self, KafkaSourceError> {
         options.check()?;
-        let shared = Arc::new(Shared::new(&options, tenants, taken));
+        let shared = Arc::new(Shared::new(&options, tenants, taken, cells));
         let stop = Arc::new(AtomicBool::new(false));
         let (running, ended) = mpsc::sync_channel(0);
         let worker = Worker::new(

@@ -39,6 +39,10 @@ pub enum Section {
     Deliveries,
     /// How far each partition of each Kafka topic was taken, after the same record as the intake.
     Offsets,
+    /// All of the engine of one partition of a topic.
+    Cell,
+    /// The alerts that fire in it, and what was told of them.
+    Alerts,
 }
 
 impl Section {
@@ -50,6 +54,8 @@ impl Section {
             Self::Configuration => (4, 0),
             Self::Deliveries => (5, 0),
             Self::Offsets => (6, 0),
+            Self::Cell => (7, 0),
+            Self::Alerts => (8, 0),
         }
     }
 
@@ -61,6 +67,8 @@ impl Section {
             (4, 0) => Some(Self::Configuration),
             (5, 0) => Some(Self::Deliveries),
             (6, 0) => Some(Self::Offsets),
+            (7, 0) => Some(Self::Cell),
+            (8, 0) => Some(Self::Alerts),
             _ => None,
         }
     }

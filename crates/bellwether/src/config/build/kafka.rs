@@ -3,11 +3,17 @@
 use bellwether_wire::remote_write::Limits;
 
 use super::Builder;
-use crate::config::raw::{RawKafka, RawKafkaEvents};
-use crate::config::{KafkaConfig, KafkaEventsConfig};
+use crate::config::raw::{RawConfig, RawKafka, RawKafkaEvents};
+use crate::config::{KafkaConfig, KafkaEventsConfig, WorkersConfig};
 
 #[cfg(not(feature = "kafka"))]
 impl Builder<'_, '_> {
+    /// Whoever asks for Kafka hears of it elsewhere.
+    #[expect(clippy::unused_self, reason = "as with Kafka")]
+    pub(super) fn workers(&mut self, _: &RawConfig) -> Option<WorkersConfig> {
+        None
+    }
+
     pub(super) fn kafka(&mut self, raw: Option<&RawKafka>, _: &Limits) -> Option<KafkaConfig> {
         self.no_kafka("kafka", raw.is_some());
         None
@@ -37,13 +43,19 @@ mod with_kafka {
     use std::time::Duration;
 
     use bellwether_connect::kafka::{ClientError, Cluster, is_topic};
+    use bellwether_connect::objects::{ObjectStoreError, ObjectStoreOptions};
     use bellwether_connect::sink::gauges::TopicOptions;
     use bellwether_connect::sink::kafka::{EventKey, KafkaEventsOptions};
-    use bellwether_connect::source::kafka::{KafkaOptions, KafkaOptionsError, StartAt, TenantFrom};
+    use bellwether_connect::source::kafka::{
+        KafkaOptions, KafkaOptionsError, StartAt, TenantFrom, WorkerOptions,
+    };
     use bellwether_connect::{Secret, kafka};
     use bellwether_wire::{Compression, Format, Message, Precision};
 
-    use super::{Builder, KafkaConfig, KafkaEventsConfig, Limits, RawKafka, RawKafkaEvents};
+    use super::{
+        Builder, KafkaConfig, KafkaEventsConfig, Limits, RawConfig, RawKafka, RawKafkaEvents,
+        WorkersConfig,
+    };
     use crate::config::fault::join;
     use crate::config::raw::{RawEventKey, RawKafkaGauges, RawMessage, RawStart, RawTenantFrom};
 
@@ -77,6 +89,10 @@ mod with_kafka {
                 buffer_bytes_max: raw.buffer_bytes_max.bytes() as usize,
                 dead_letter_topic: raw.dead_letter_topic.clone(),
                 commit_every: Duration::from_millis(raw.commit_interval.ms() as u64),
+                workers: raw.workers.as_ref().map(|workers| WorkerOptions {
+                    session: Duration::from_millis(workers.session_timeout.ms() as u64),
+                    hand_over_max: Duration::from_millis(workers.hand_over_max.ms() as u64),
+                }),
                 cluster,
             };
             let Err(error) = options.check() else { return Some(options) };
@@ -86,6 +102,25 @@ mod with_kafka {
                     "no topic is named".to_owned(),
                     "name one, for example `topics: [metrics]`",
                 ),
+                KafkaOptionsError::OutOfRange { option: option @ "workers.hand_over_max" } => (
+                    option,
+                    "whoever hands over for longer than a session is taken for dead".to_owned(),
+                    "make it less than `session_timeout`",
+                ),
+                KafkaOptionsError::OneTopic => (
+                    "topics",
+                    "workers share the partitions of one topic".to_owned(),
+                    "name one topic, or leave `workers` out",
+                ),
+                KafkaOptionsError::Group { .. } => (
+                    "group",
+                    "workers leave checkpoints under this name".to_owned(),
+                    "write letters, digits, `.`, `_` and `-`",
+                ),
+                KafkaOptionsError::Property { property } => {
+                    let message = format!("workers rest on how `{property}` is set");
+                    ("properties", message, "remove it; see `workers.session_timeout`")
+                }
                 KafkaOptionsError::OutOfRange { option } => {
                     (option, "there is no value".to_owned(), "leave the key out for the default")
                 }
@@ -100,6 +135,36 @@ mod with_kafka {
                 other => ("", other.to_string(), "look at the brokers and the properties"),
             };
             self.faults.value(&join("kafka", key), message, mend);
+            None
+        }
+
+        /// Where workers keep checkpoints, if there are workers.
+        pub(in super::super) fn workers(&mut self, raw: &RawConfig) -> Option<WorkersConfig> {
+            let workers = raw.kafka.as_ref()?.workers.as_ref()?;
+            let objects = ObjectStoreOptions {
+                url: workers.checkpoints.clone().unwrap_or_default(),
+                properties: workers.properties.clone(),
+            };
+            let (key, mend) = match objects.check() {
+                Ok(()) => {
+                    return Some(WorkersConfig {
+                        objects,
+                        checkpoint_every_ms: raw.checkpoints.every.ms(),
+                        generations_kept: raw.checkpoints.keep,
+                    });
+                }
+                Err(ObjectStoreError::Property { property }) => {
+                    let at = format!("kafka.workers.properties.{property}");
+                    let message = "stores of objects have no such property";
+                    self.faults.value(&at, message, "look at the crate `object_store`");
+                    return None;
+                }
+                Err(_) => (
+                    "kafka.workers.checkpoints",
+                    "write `file:///folder` that all workers see, or `s3://bucket/prefix`",
+                ),
+            };
+            self.faults.value(key, "this is not the URL of a store of objects", mend);
             None
         }
 

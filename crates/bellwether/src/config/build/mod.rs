@@ -202,6 +202,10 @@ impl Builder<'_, '_> {
         let sinks = self.sinks(&raw.sinks);
         let remote_write = remote_write(&raw.remote_write);
         let kafka = self.kafka(raw.kafka.as_ref(), &remote_write.limits);
+        let workers = self.workers(raw);
+        // Of workers the topic is the journal.
+        let durability = durability::durability(&raw.journal, &raw.checkpoints, &raw.series);
+        let durability = durability.filter(|_| workers.is_none());
         let runtime = runtime(&raw.runtime);
         let gateway = self.gateway(raw, runtime);
         let server = server?;
@@ -210,9 +214,10 @@ impl Builder<'_, '_> {
             server,
             security: security?,
             data_dir: raw.data_dir.clone().into(),
-            durability: durability::durability(&raw.journal, &raw.checkpoints, &raw.series),
+            durability,
             remote_write,
             kafka,
+            workers,
             tenants: senders,
             gateway,
             runtime,

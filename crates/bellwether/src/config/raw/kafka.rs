@@ -50,6 +50,8 @@ pub(in crate::config) struct RawKafka {
     /// client.
     #[schemars(extend("x-minimum" = "1MiB", "x-maximum" = "2GiB"))]
     pub buffer_bytes_max: BytesText,
+    /// Several processes share the group, each with the state of its partitions.
+    pub workers: Option<RawWorkers>,
     /// How often the group is told how far reading is.
     #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "1h"))]
     pub commit_interval: DurationText,
@@ -77,9 +79,42 @@ impl Default for RawKafka {
             record_bytes_max: BytesText::from_bytes(16 << 20),
             under_way_max: 32,
             buffer_bytes_max: BytesText::from_bytes(32 << 20),
+            workers: None,
             commit_interval: DurationText::from_ms(5_000),
             properties: BTreeMap::new(),
             properties_files: BTreeMap::new(),
+        }
+    }
+}
+
+/// How processes share a group: the topic is their journal, and checkpoints are kept where all of them reach them.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(rename = "KafkaWorkers", extend("required" = ["checkpoints"]))]
+pub(in crate::config) struct RawWorkers {
+    /// URL of a store of objects: `file:///folder` that all workers see, or `s3://bucket/prefix`. `checkpoints.every` and
+    /// `checkpoints.keep` count for each partition.
+    #[schemars(example = &"s3://bellwether/checkpoints")]
+    pub checkpoints: Option<String>,
+    /// How the store is reached: `aws_region`, `aws_endpoint`, and so on. They win over variables of the environment, such as
+    /// `AWS_REGION`. No report shows their values.
+    #[schemars(with = "BTreeMap<String, SecretText>")]
+    pub properties: BTreeMap<String, Secret>,
+    /// A worker that is not heard of for so long is taken for dead, and others get its partitions.
+    #[schemars(extend("x-minimum" = "1s", "x-maximum" = "10m"))]
+    pub session_timeout: DurationText,
+    /// Longest wait for the last checkpoints of partitions that go to another worker; below `session_timeout`.
+    #[schemars(extend("x-minimum" = "0s", "x-maximum" = "10m"))]
+    pub hand_over_max: DurationText,
+}
+
+impl Default for RawWorkers {
+    fn default() -> Self {
+        Self {
+            checkpoints: None,
+            properties: BTreeMap::new(),
+            session_timeout: DurationText::from_ms(6_000),
+            hand_over_max: DurationText::from_ms(4_000),
         }
     }
 }

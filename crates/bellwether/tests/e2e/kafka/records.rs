@@ -1,5 +1,6 @@
 //! What is in the topics, and who writes and reads it.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bellwether_series::{LabelSet, Timestamp};
@@ -98,14 +99,21 @@ impl Clients {
 
     /// The topic, that of dead letters, and that of events.
     pub(super) fn create_topics(&self) {
+        self.create_topics_of(&[
+            ("metrics", PARTITIONS),
+            ("metrics.dlq", 1),
+            ("events", EVENT_PARTITIONS),
+        ]);
+    }
+
+    /// Topics with so many partitions.
+    pub(super) fn create_topics_of(&self, topics: &[(&str, i32)]) {
         let admin: AdminClient<DefaultClientContext> =
             ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap();
-        let topic = |name, partitions| NewTopic::new(name, partitions, TopicReplication::Fixed(1));
-        let topics = [
-            topic("metrics", PARTITIONS),
-            topic("metrics.dlq", 1),
-            topic("events", EVENT_PARTITIONS),
-        ];
+        let topics = topics
+            .iter()
+            .map(|&(name, partitions)| NewTopic::new(name, partitions, TopicReplication::Fixed(1)));
+        let topics: Vec<NewTopic<'_>> = topics.collect();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let created = runtime.block_on(admin.create_topics(&topics, &AdminOptions::new())).unwrap();
         assert!(created.iter().all(Result::is_ok), "{created:?}");
@@ -170,6 +178,32 @@ impl Clients {
         };
         let text = |record: ReadRecord| String::from_utf8(record.value).unwrap();
         (0..EVENT_PARTITIONS).flat_map(of).map(text).collect()
+    }
+
+    /// The ids of all events of a topic of so many partitions, and how often each is there.
+    pub(super) fn read_ids(&self, topic: &str, partitions: i32) -> BTreeMap<String, usize> {
+        let mut ids = BTreeMap::new();
+        for partition in 0..partitions {
+            let count = self.end_of(topic, partition) as usize;
+            for record in self.read_from(topic, partition, Offset::Beginning, count) {
+                let event: serde_json::Value = serde_json::from_slice(&record.value).unwrap();
+                *ids.entry(event["id"].as_str().unwrap().to_owned()).or_default() += 1;
+            }
+        }
+        ids
+    }
+
+    /// How far `group` says that it is.
+    pub(super) fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .set("group.id", group)
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition(topic, partition);
+        let committed = consumer.committed_offsets(list, PATIENCE).ok()?;
+        committed.find_partition(topic, partition)?.offset().to_raw().filter(|&offset| offset >= 0)
     }
 
     /// One record.

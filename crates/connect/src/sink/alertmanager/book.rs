@@ -206,6 +206,16 @@ impl AlertBook {
         entry.end(change.at_ms, now_ms, self.revision);
     }
 
+    /// Forgets that `episode` fires, and tells nobody: somebody else goes on telling of it.
+    pub(super) fn withdraw(&mut self, episode: Fingerprint) {
+        let Some(labels) = self.open.remove(&episode) else { return };
+        let Some(entry) = self.entries.get_mut(&labels) else { return };
+        entry.open_episodes = entry.open_episodes.saturating_sub(1);
+        if entry.open_episodes == 0 && entry.ended.is_none() {
+            self.entries.remove(&labels);
+        }
+    }
+
     /// Gives up the alert that matters least: resolved before firing, then older before newer.
     fn drop_one(&mut self) {
         let least =

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use bellwether_runtime::cells::{Cells, Membership};
 use bellwether_runtime::{Offsets, TopicPartition};
 use parking_lot::{Mutex, RwLock};
 use rdkafka::client::ClientContext;
@@ -27,6 +29,11 @@ pub(super) struct Shared {
     pub(super) stats: SourceStats,
     /// `None`: everything is of one.
     pub(super) tenants: RwLock<Option<TenantOptions>>,
+    /// Whoever has the state of each partition, where processes share the group.
+    pub(super) cells: Option<Arc<Cells>>,
+    /// Ours in the group, as of the consumer that reads now.
+    membership: RwLock<Arc<Membership>>,
+    session: Duration,
     start: StartAt,
     /// Where each partition is to be read from when it is assigned.
     next: Mutex<BTreeMap<TopicPartition, i64>>,
@@ -48,15 +55,30 @@ impl Shared {
         options: &KafkaOptions,
         tenants: Option<TenantOptions>,
         taken: &Offsets,
+        cells: Option<Arc<Cells>>,
     ) -> Self {
+        let session = options.workers.map_or(Duration::MAX, |workers| workers.session);
         Self {
             stats: SourceStats::default(),
             tenants: RwLock::new(tenants),
+            cells,
+            membership: RwLock::new(Arc::new(Membership::begin(session))),
+            session,
             start: options.start,
             next: Mutex::new(taken.iter().map(|(at, next)| (at.clone(), next)).collect()),
             changes: Mutex::default(),
             ends: Mutex::default(),
         }
+    }
+
+    /// Another consumer joins the group.
+    pub(super) fn begin_membership(&self) {
+        *self.membership.write() = Arc::new(Membership::begin(self.session));
+    }
+
+    /// In whose name we read.
+    pub(super) fn membership(&self) -> Arc<Membership> {
+        Arc::clone(&self.membership.read())
     }
 
     /// When `at` is assigned again, it is to be read from `next`.
@@ -112,6 +134,10 @@ impl Context {
             RebalanceProtocol::Cooperative => consumer.incremental_assign(partitions)?,
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.assign(partitions)?,
         }
+        if self.0.cells.is_some() {
+            // Where it is to be read from is known once its cell is open.
+            consumer.pause(partitions)?;
+        }
         self.0.changed(Change::Assigned(all));
         Ok(())
     }
@@ -121,8 +147,18 @@ impl Context {
         consumer: &BaseConsumer<Self>,
         partitions: &TopicPartitionList,
     ) -> KafkaResult<()> {
+        let all = listed(partitions);
+        if let Some(cells) = &self.0.cells {
+            if consumer.assignment_lost() {
+                cells.drop_lost(&all);
+            } else {
+                // Nobody else gets them before we say so below.
+                cells.hand_over(&all);
+                self.0.membership().beat();
+            }
+        }
         // First: whatever goes wrong below, they are not ours.
-        self.0.changed(Change::Revoked(listed(partitions)));
+        self.0.changed(Change::Revoked(all));
         match consumer.rebalance_protocol() {
             RebalanceProtocol::Cooperative => consumer.incremental_unassign(partitions),
             RebalanceProtocol::Eager | RebalanceProtocol::None => consumer.unassign(),

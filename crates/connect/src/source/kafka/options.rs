@@ -37,7 +37,28 @@ pub struct KafkaOptions {
     pub dead_letter_topic: Option<String>,
     /// How often offsets are committed to the group, for tools that show lag. Above 0.
     pub commit_every: Duration,
+    /// Several processes share the group, and each has the state of its partitions; `None`: one process reads all of it.
+    pub workers: Option<WorkerOptions>,
 }
+
+/// How processes share a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerOptions {
+    /// Whoever is not heard of for so long is taken for dead, and others get its partitions. What brokers allow, by default 6
+    /// seconds or more.
+    pub session: Duration,
+    /// Longest wait for the last checkpoints of partitions that go to somebody else; below `session`.
+    pub hand_over_max: Duration,
+}
+
+/// Properties that are ours to set where processes share a group.
+const WORKER_PROPERTIES: [&str; 5] = [
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "group.instance.id",
+    "group.protocol",
+    "partition.assignment.strategy",
+];
 
 /// Where a partition begins of which the engine has taken nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +94,21 @@ pub enum KafkaOptionsError {
         /// What was asked for.
         topic: String,
     },
+    /// Workers share a topic, and what is for the fleet is shared by its partitions.
+    #[error("workers read one topic, and no pattern of topics")]
+    OneTopic,
+    /// Workers leave objects under this name.
+    #[error("the group of workers cannot be called so: group=`{group}`")]
+    Group {
+        /// What was asked for.
+        group: String,
+    },
+    /// A property on which it rests that no two workers have a partition.
+    #[error("property is not to be set where workers share a group: property=`{property}`")]
+    Property {
+        /// Its name.
+        property: &'static str,
+    },
     /// librdkafka does not take it.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -95,6 +131,7 @@ impl KafkaOptions {
             buffer_bytes_max: 32 << 20,
             dead_letter_topic: None,
             commit_every: Duration::from_secs(5),
+            workers: None,
         }
     }
 
@@ -120,7 +157,30 @@ impl KafkaOptions {
         if let Some(topic) = names.into_iter().find(|name| !is_topic(name)) {
             return Err(KafkaOptionsError::Topic { topic: topic.clone() });
         }
+        if let Some(workers) = &self.workers {
+            self.check_workers(workers)?;
+        }
         Ok(self.cluster.check()?)
+    }
+
+    fn check_workers(&self, workers: &WorkerOptions) -> Result<(), KafkaOptionsError> {
+        if self.topics.len() != 1 || self.topics[0].starts_with('^') {
+            return Err(KafkaOptionsError::OneTopic);
+        }
+        if !is_topic(&self.group) {
+            return Err(KafkaOptionsError::Group { group: self.group.clone() });
+        }
+        if workers.session < Duration::from_secs(1) {
+            return Err(KafkaOptionsError::OutOfRange { option: "workers.session_timeout" });
+        }
+        if workers.hand_over_max >= workers.session {
+            return Err(KafkaOptionsError::OutOfRange { option: "workers.hand_over_max" });
+        }
+        let set = |name: &&&str| self.cluster.properties.contains_key(**name);
+        match WORKER_PROPERTIES.iter().find(set) {
+            Some(property) => Err(KafkaOptionsError::Property { property }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -131,6 +191,29 @@ mod tests {
     fn options() -> KafkaOptions {
         let cluster = Cluster { brokers: vec!["127.0.0.1:9".to_owned()], properties: [].into() };
         KafkaOptions::new(cluster, vec!["metrics".to_owned()], Format::REMOTE_WRITE_1)
+    }
+
+    #[test]
+    fn workers_share_one_topic_and_what_keeps_them_apart_is_not_to_be_changed() {
+        let seconds = Duration::from_secs;
+        let workers = WorkerOptions { session: seconds(6), hand_over_max: seconds(4) };
+        let of = |workers| KafkaOptions { workers: Some(workers), ..options() };
+        of(workers).check().unwrap();
+        let two = vec!["a".to_owned(), "b".to_owned()];
+        let mut pinned = of(workers);
+        let one = crate::Secret::new("one");
+        pinned.cluster.properties.insert("group.instance.id".to_owned(), one);
+        for (options, message) in [
+            (KafkaOptions { topics: two, ..of(workers) }, "one topic"),
+            (KafkaOptions { topics: vec!["^m".to_owned()], ..of(workers) }, "one topic"),
+            (KafkaOptions { group: "a/b".to_owned(), ..of(workers) }, "group=`a/b`"),
+            (of(WorkerOptions { hand_over_max: seconds(6), ..workers }), "hand_over_max"),
+            (of(WorkerOptions { session: seconds(0), ..workers }), "session_timeout"),
+            (pinned, "property=`group.instance.id`"),
+        ] {
+            let error = options.check().unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+        }
     }
 
     #[test]

@@ -38,10 +38,8 @@ impl Reader {
     /// Joins the group.
     pub(super) fn start(options: &KafkaOptions, shared: &Arc<Shared>) -> Result<Self, ClientError> {
         let text = |value: &str| value.to_owned();
-        let own = [
+        let mut own = vec![
             ("group.id", options.group.clone()),
-            // A restart gets its partitions back at once, and of two processes the one that came last has them all.
-            ("group.instance.id", options.instance.clone()),
             ("enable.auto.commit", text("false")),
             ("enable.auto.offset.store", text("false")),
             // A position that is lost is not jumped over in silence.
@@ -58,6 +56,15 @@ impl Reader {
                 (options.buffer_bytes_max >> 10).clamp(1, 2_097_151).to_string(),
             ),
         ];
+        match &options.workers {
+            // A restart gets its partitions back at once, and of two processes the one that came last has them all.
+            None => own.push(("group.instance.id", options.instance.clone())),
+            Some(workers) => {
+                let session_ms = workers.session.as_millis();
+                own.push(("session.timeout.ms", session_ms.to_string()));
+                own.push(("heartbeat.interval.ms", (session_ms / 10).max(1).to_string()));
+            }
+        }
         let config = options.cluster.config(Role::Consumer, &own)?;
         let consumer: BaseConsumer<Context> =
             config.create_with_context(Context(Arc::clone(shared))).map_err(ClientError::from)?;
@@ -113,6 +120,26 @@ impl Reader {
                 self.0.assign(&all)
             }
         }
+    }
+
+    /// Reads `at`, which was assigned and paused, from `offset` on.
+    pub(super) fn begin_at(&self, at: &TopicPartition, offset: i64) -> KafkaResult<()> {
+        self.read_from(at, offset)?;
+        let mut partition = TopicPartitionList::new();
+        partition.add_partition(&at.topic, at.partition);
+        self.0.resume(&partition)
+    }
+
+    /// How many partitions `topic` has.
+    pub(super) fn partitions_of(&self, topic: &str) -> KafkaResult<usize> {
+        let metadata = self.0.fetch_metadata(Some(topic), WATERMARKS_MAX)?;
+        let found = metadata.topics().iter().find(|found| found.name() == topic);
+        let count = found.map_or(0, |found| found.partitions().len());
+        // A topic that has just been made has none for a moment.
+        if count == 0 {
+            return Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition));
+        }
+        Ok(count)
     }
 
     /// The oldest offset of `at`, and the one after its newest.

@@ -1,5 +1,6 @@
 //! The thread of a source: it reads, decodes, submits, and hears what became of it.
 
+mod holding;
 mod positions;
 mod submit;
 
@@ -21,6 +22,7 @@ use super::options::KafkaOptions;
 use super::reader::{Polled, Reader, record};
 use super::stats::PartitionFigures;
 use crate::kafka::{ClientError, Undelivered, describe};
+use holding::Holding;
 
 /// Longest wait for a record; as often it is looked whether to stop.
 const POLL_MAX: Duration = Duration::from_millis(100);
@@ -70,6 +72,8 @@ pub(super) struct Worker {
     is_paused: bool,
     /// When poison was logged, and how much since.
     poison_logged: (Option<Instant>, u64),
+    /// Partitions whose state somebody has to get first.
+    holding: Holding,
 }
 
 impl Worker {
@@ -105,12 +109,14 @@ impl Worker {
             stalled_since: None,
             is_paused: false,
             poison_logged: (None, 0),
+            holding: Holding::default(),
         })
     }
 
     /// Reads until it is stopped. A consumer that fails for good is replaced by another.
     pub(super) fn run(mut self) {
         while !self.is_stopped() {
+            self.shared.begin_membership();
             let ended = match Reader::start(&self.options, &self.shared) {
                 Ok(reader) => self.read_all(&reader),
                 Err(error) => Err(error.to_string()),
@@ -119,7 +125,8 @@ impl Worker {
             tracing::error!(error, "Kafka cannot be read any more, trying again");
             self.shared.stats.failed(&error);
             self.lines.values_mut().for_each(Line::revoke);
-            let until = Instant::now() + RESTART_AFTER;
+            let pause = if self.lose_all() { Duration::ZERO } else { RESTART_AFTER };
+            let until = Instant::now() + pause;
             while !self.is_stopped() && Instant::now() < until {
                 self.hear(ANSWER_MAX);
             }
@@ -137,8 +144,12 @@ impl Worker {
     fn read_all(&mut self, reader: &Reader) -> Result<(), String> {
         (self.stalled_since, self.is_paused) = (None, false);
         while !self.is_stopped() {
+            if !self.shared.membership().beat() {
+                return Err("stopped for longer than a session of the group".to_owned());
+            }
             self.hear(Duration::ZERO);
             self.notice_changes();
+            self.open_cells(reader);
             self.read_again(reader);
             self.submit_all();
             self.settle_positions(reader);
@@ -156,6 +167,7 @@ impl Worker {
                 self.hear(ANSWER_MAX);
             }
         }
+        self.hand_over_all();
         self.commit_due = Instant::now();
         self.commit(reader);
         reader.leave();
@@ -174,6 +186,7 @@ impl Worker {
                     // Partitions that came with this poll, so that their first record is not passed over.
                     self.notice_changes();
                     let line = self.lines.entry(at).or_default();
+                    // Of a cell that is not open yet nothing is kept: it will be read again.
                     if line.read(record(&message)) == Read::Known {
                         self.shared.stats.count(|figures| figures.records_known += 1);
                     }
@@ -203,6 +216,10 @@ impl Worker {
             match change {
                 Change::Assigned(partitions) => {
                     tracing::info!(partitions = ?shown(&partitions), "reading partitions of Kafka");
+                    if self.shared.cells.is_some() {
+                        self.holding.assigned(partitions);
+                        continue;
+                    }
                     for at in partitions {
                         let line = self.lines.entry(at.clone()).or_default();
                         line.assign();
@@ -217,7 +234,13 @@ impl Worker {
                     tracing::info!(partitions = ?shown(&partitions), "partitions of Kafka went");
                     for at in partitions {
                         self.without_position.remove(&at);
-                        self.lines.entry(at).or_default().revoke();
+                        self.holding.revoked(&at);
+                        if self.shared.cells.is_some() {
+                            // Where it goes on is for the next owner to know.
+                            self.lines.remove(&at);
+                        } else {
+                            self.lines.entry(at).or_default().revoke();
+                        }
                     }
                 }
             }

@@ -57,6 +57,20 @@ fn severities(items: &[Item]) -> Vec<(&str, bool)> {
 }
 
 #[test]
+fn what_somebody_else_goes_on_telling_of_is_repeated_no_more_and_not_ended() {
+    let mut book = book();
+    fire(&mut book, 1, T0);
+    fire(&mut book, 2, T0);
+    assert_eq!(send(&mut book, T0).len(), 2);
+    book.withdraw(change(1, Firing, Severity::Warning).alert.episode);
+    book.withdraw(change(7, Firing, Severity::Warning).alert.episode);
+    assert_eq!(severities(&send(&mut book, T0 + MINUTE)), [("warning", true)]);
+    resolve(&mut book, 1, T0 + MINUTE);
+    assert_eq!(send(&mut book, T0 + MINUTE), []);
+    assert_eq!(book.len(), 1);
+}
+
+#[test]
 fn a_firing_alert_is_sent_at_once_and_then_every_minute() {
     let mut book = book();
     assert_eq!(due(&mut book, T0), Err(MINUTE));

@@ -22,7 +22,7 @@ impl Worker {
                     self.positions_due = Instant::now();
                     let tenant = anybody(self.shared.tenants.read().as_ref());
                     line.note_submitted(end - 1, tenant.clone());
-                    self.submit_empty(&at, &mut line, tenant, end - 1, None);
+                    self.submit_empty(&at, &mut line, tenant, (end - 1, None), None);
                 }
                 Err(error) => {
                     tracing::debug!(error = describe(&error), "end of a partition is not known");

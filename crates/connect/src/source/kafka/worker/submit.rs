@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellwether_runtime::{KafkaRecord, Received, Request, Source, TopicPartition};
+use bellwether_series::Timestamp;
 use bellwether_wire::remote_write::{Limits, WriteRequest};
 use bellwether_wire::{Compression, Format, Message};
 
@@ -22,6 +23,8 @@ struct Submission {
     tenant: Option<Arc<str>>,
     offset: i64,
     expected: Option<i64>,
+    /// The timestamp of the record.
+    produced_at_ms: Option<i64>,
     write: WriteRequest,
     format: Format,
     body: Vec<u8>,
@@ -71,12 +74,21 @@ impl Worker {
         };
         self.shared.stats.decoded(&write);
         let expected = line.submit_next();
-        let Some(Record { offset, value, .. }) = line.submit(tenant.clone()) else { return false };
+        let Some(record) = line.submit(tenant.clone()) else { return false };
+        let Record { offset, value, timestamp_ms: produced_at_ms, .. } = record;
         let body = value.unwrap_or_default();
         self.submit(
             at,
             line,
-            Submission { tenant, offset, expected, write, format: self.options.format, body },
+            Submission {
+                tenant,
+                offset,
+                expected,
+                produced_at_ms,
+                write,
+                format: self.options.format,
+                body,
+            },
         );
         true
     }
@@ -135,7 +147,7 @@ impl Worker {
         }
         let expected = line.submit_next();
         let Some(record) = line.submit(tenant.clone()) else { return false };
-        self.submit_empty(at, line, tenant, record.offset, expected)
+        self.submit_empty(at, line, tenant, (record.offset, record.timestamp_ms), expected)
     }
 
     pub(super) fn submit_empty(
@@ -143,23 +155,34 @@ impl Worker {
         at: &TopicPartition,
         line: &mut Line,
         tenant: Option<Arc<str>>,
-        offset: i64,
+        (offset, produced_at_ms): (i64, Option<i64>),
         expected: Option<i64>,
     ) -> bool {
         let body = Vec::new();
         let Ok(write) = EMPTY.decode(&body, &Limits::default()) else {
             unreachable!("what is empty is a request without series")
         };
-        self.submit(at, line, Submission { tenant, offset, expected, write, format: EMPTY, body });
+        let format = EMPTY;
+        self.submit(
+            at,
+            line,
+            Submission { tenant, offset, expected, produced_at_ms, write, format, body },
+        );
         true
     }
 
     fn submit(&mut self, at: &TopicPartition, line: &mut Line, submission: Submission) {
-        let Submission { tenant, offset, expected, write, format, body } = submission;
+        let Submission { tenant, offset, expected, produced_at_ms, write, format, body } =
+            submission;
         let record = KafkaRecord { at: at.clone(), offset };
         let source = Source::Kafka { record, expected };
         let received = Some(Received { source, format, body });
-        let request = Request { tenant, write, received_at: (self.clock)(), received };
+        // Whoever owns a partition must see the same time; our clock is for the one order of one process.
+        let received_at = match self.shared.cells {
+            Some(_) => Timestamp::from_ms(produced_at_ms.unwrap_or_default()),
+            None => (self.clock)(),
+        };
+        let request = Request { tenant, write, received_at, received };
         let (news, answer_at) = (self.news.0.clone(), at.clone());
         let reply = Box::new(move |result| {
             // Nobody listens any more when the source has stopped.

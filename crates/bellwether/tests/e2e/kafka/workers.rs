@@ -1,0 +1,156 @@
+//! Several workers share a topic: whoever has a partition when, and whatever is killed or stopped, events are those of one
+//! worker that nothing happens to, and each is in the topic once.
+//!
+//! In CI there are a few changes of hands; with `BELLWETHER_E2E=full`, for .ci/accept, as many as are promised.
+
+mod crew;
+mod feed;
+
+use std::time::{Duration, Instant};
+
+use super::Broker;
+use super::records::Clients;
+use crate::exposition::total;
+use crate::poll::{seconds, until};
+use crew::{Crew, Pauses};
+use feed::Feed;
+
+/// Partitions of the topic.
+const PARTITIONS: i32 = 8;
+/// Longest that a partition may not get on.
+const PAUSE_MAX: Duration = seconds(10);
+/// Longest wait for whatever is to happen.
+const PATIENCE: Duration = seconds(240);
+
+fn is_full() -> bool {
+    std::env::var("BELLWETHER_E2E").is_ok_and(|value| value == "full")
+}
+
+/// A broker with the topics.
+fn broker(dir: &std::path::Path) -> (Broker, Clients) {
+    let broker = Broker::start(dir);
+    let clients = Clients::new(&broker);
+    clients.create_topics_of(&[
+        ("metrics", PARTITIONS),
+        ("metrics.dlq", 1),
+        ("events", 2),
+        ("events-of-one", 2),
+    ]);
+    (broker, clients)
+}
+
+/// Holds what a crew has told of the whole topic to what one worker tells of it. How many events those are.
+fn holds(crew: &Crew<'_>, broker: &Broker, clients: &Clients) -> usize {
+    let told = clients.read_ids("events", 2);
+    let mut one = Crew::new(crew.dir(), broker, "one", "events-of-one");
+    one.join();
+    one.until_all_is_taken(clients, PARTITIONS, PATIENCE);
+    one.leave_all();
+    let expected = clients.read_ids("events-of-one", 2);
+    let missing: Vec<_> = expected.keys().filter(|id| !told.contains_key(*id)).collect();
+    let more: Vec<_> = told.keys().filter(|id| !expected.contains_key(*id)).collect();
+    assert!(missing.is_empty() && more.is_empty(), "lost {missing:?}, made up {more:?}");
+    let doubled: Vec<_> = told.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(doubled.is_empty(), "in the topic twice: {doubled:?}");
+    told.len()
+}
+
+#[test]
+fn three_workers_tell_what_one_tells() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, clients) = broker(dir.path());
+    let mut crew = Crew::new(dir.path(), &broker, "three", "events");
+    for _ in 0..3 {
+        crew.join();
+    }
+    crew.until_each_has(PARTITIONS / 3);
+    let feed = Feed::start(&broker, PARTITIONS, 400, Duration::ZERO);
+    feed.finish();
+    crew.until_all_is_taken(&clients, PARTITIONS, PATIENCE);
+    crate::peers::promtool_check_metrics(&crew.metrics()[0]);
+    crew.leave_all();
+    let events = holds(&crew, &broker, &clients);
+    assert!(events >= 2 * PARTITIONS as usize, "{events} events");
+    println!("three workers and one: {events} events, the same");
+}
+
+#[test]
+fn workers_that_come_go_and_are_killed_lose_nothing_and_double_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, clients) = broker(dir.path());
+    let changes = if is_full() { 30 } else { 5 };
+    let mut crew = Crew::new(dir.path(), &broker, "crew", "events");
+    for _ in 0..3 {
+        crew.join();
+    }
+    crew.until_each_has(PARTITIONS / 3);
+    let records = if is_full() { 400_000 } else { 100_000 };
+    let feed =
+        Feed::start(&broker, PARTITIONS, records / i64::from(PARTITIONS), seconds(12) * changes);
+    let mut pauses = Pauses::default();
+    for change in 0..changes {
+        // Everybody has something, and has made a checkpoint or is about to.
+        crew.watch(&mut pauses, seconds(2));
+        match change % 4 {
+            0 => crew.kill(change as usize),
+            2 => crew.leave(change as usize),
+            _ => crew.join(),
+        }
+        crew.watch(&mut pauses, seconds(9));
+        pauses.next_change();
+    }
+    feed.finish();
+    crew.until_all_is_taken(&clients, PARTITIONS, PATIENCE);
+    crew.leave_all();
+    let events = holds(&crew, &broker, &clients);
+    let p99 = pauses.p99();
+    println!(
+        "{records} records, {changes} changes: {events} events, lost 0, doubled 0; pauses {pauses:?}"
+    );
+    assert!(p99 <= PAUSE_MAX, "a partition did not get on for {p99:?}");
+}
+
+#[test]
+fn a_worker_that_was_stopped_past_its_session_tells_nobody_anything_and_keeps_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, clients) = broker(dir.path());
+    let cycles = if is_full() { 20 } else { 2 };
+    let mut crew = Crew::new(dir.path(), &broker, "crew", "events");
+    crew.join();
+    crew.join();
+    crew.until_each_has(PARTITIONS / 2);
+    let feed = Feed::start(&broker, PARTITIONS, 2_500 * i64::from(cycles), seconds(25) * cycles);
+    for cycle in 0..cycles {
+        let stopped = cycle as usize % 2;
+        let fenced = total(&crew.metrics()[stopped], "bellwether_worker_fenced_total") as i32;
+        let had = total(&crew.metrics()[stopped], "bellwether_worker_partitions") as i32;
+        crew.signal(stopped, "STOP");
+        let other = 1 - stopped;
+        until(seconds(60), "the other worker to have everything", || {
+            let metrics = crew.metrics_of(other);
+            (total(&metrics, "bellwether_worker_partitions") as i32 == PARTITIONS).then_some(())
+        });
+        // Until it has checkpoints of its own of everything.
+        let made = |crew: &Crew<'_>| {
+            total(&crew.metrics_of(other), "bellwether_worker_checkpoints_total") as i32
+        };
+        let before = made(&crew);
+        until(seconds(60), "checkpoints", || (made(&crew) >= before + PARTITIONS).then_some(()));
+        crew.signal(stopped, "CONT");
+        until(seconds(60), "the stopped worker to notice", || {
+            let metrics = crew.metrics_of(stopped);
+            let now = total(&metrics, "bellwether_worker_fenced_total") as i32;
+            (now >= fenced + had).then_some(())
+        });
+        crew.until_each_has(PARTITIONS / 2);
+    }
+    let began = Instant::now();
+    feed.finish();
+    crew.until_all_is_taken(&clients, PARTITIONS, PATIENCE);
+    println!("caught up in {:?}", began.elapsed());
+    crew.leave_all();
+    let events = holds(&crew, &broker, &clients);
+    println!(
+        "{cycles} stops past the session: {events} events, stale checkpoints accepted 0, events doubled 0"
+    );
+}

@@ -1,0 +1,126 @@
+//! What a topic of events has: whoever goes on for a process that was killed asks it what it need not tell again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
+use rdkafka::message::Message;
+use rdkafka::{Offset, TopicPartitionList};
+use serde::Deserialize;
+
+use crate::kafka::{Cluster, Role, describe};
+
+/// Longest wait for the ends of a partition, and for its metadata.
+const ENDS_MAX: Duration = Duration::from_secs(2);
+/// Longest time without a record while some are to come.
+const SILENT_MAX: Duration = Duration::from_secs(30);
+
+/// The end of each partition of a topic.
+pub(super) type Ends = BTreeMap<i32, i64>;
+
+/// All of an event that is of interest here.
+#[derive(Deserialize)]
+struct EventId {
+    id: String,
+}
+
+fn consumer(cluster: &Cluster) -> Result<BaseConsumer, String> {
+    let own = [
+        // No group is joined, but librdkafka wants a name.
+        ("group.id", "bellwether-events".to_owned()),
+        ("enable.auto.commit", "false".to_owned()),
+        ("enable.auto.offset.store", "false".to_owned()),
+        ("auto.offset.reset", "earliest".to_owned()),
+        ("enable.partition.eof", "true".to_owned()),
+        ("allow.auto.create.topics", "false".to_owned()),
+        ("fetch.wait.max.ms", "100".to_owned()),
+    ];
+    let config = cluster.config(Role::Consumer, &own).map_err(|error| error.to_string())?;
+    config.create().map_err(|error| describe(&error))
+}
+
+/// Whoever asks where a topic ends, again and again.
+pub(super) struct Asker {
+    pub(super) cluster: Cluster,
+    pub(super) topic: String,
+    consumer: Mutex<Option<BaseConsumer>>,
+}
+
+impl Asker {
+    pub(super) fn new(cluster: Cluster, topic: String) -> Self {
+        Self { cluster, topic, consumer: Mutex::default() }
+    }
+
+    /// Where the topic ends.
+    pub(super) fn ends(&self) -> Result<Ends, String> {
+        let mut held = self.consumer.lock();
+        let asked = match held.take() {
+            Some(consumer) => consumer,
+            None => consumer(&self.cluster)?,
+        };
+        let ends = ends_by(&asked, &self.topic)?;
+        // Of one that does not answer another connection is made the next time.
+        *held = Some(asked);
+        Ok(ends)
+    }
+}
+
+fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<Ends, String> {
+    let failed = |error| describe(&error);
+    let metadata = consumer.fetch_metadata(Some(topic), ENDS_MAX).map_err(failed)?;
+    let found = metadata.topics().iter().find(|found| found.name() == topic);
+    let partitions = found.map_or(&[][..], |found| found.partitions());
+    if partitions.is_empty() {
+        return Err(format!("there is no topic for events: topic=`{topic}`"));
+    }
+    let end = |partition: i32| {
+        let (_, end) = consumer.fetch_watermarks(topic, partition, ENDS_MAX)?;
+        Ok((partition, end))
+    };
+    partitions.iter().map(|partition| end(partition.id()).map_err(failed)).collect()
+}
+
+/// The ids of the events of `topic` behind `marks`. A partition that they do not know is read from its beginning.
+pub(super) fn ids_since(
+    cluster: &Cluster,
+    topic: &str,
+    marks: &Ends,
+) -> Result<BTreeSet<String>, String> {
+    let failed = |error| describe(&error);
+    let consumer = consumer(cluster)?;
+    let ends = ends_by(&consumer, topic)?;
+    let mut list = TopicPartitionList::new();
+    let mut open = BTreeMap::new();
+    for (&partition, &end) in &ends {
+        let from = marks.get(&partition).copied().unwrap_or(0);
+        if from < end {
+            list.add_partition_offset(topic, partition, Offset::Offset(from)).map_err(failed)?;
+            open.insert(partition, end);
+        }
+    }
+    consumer.assign(&list).map_err(failed)?;
+    let (mut ids, mut heard) = (BTreeSet::new(), Instant::now());
+    while !open.is_empty() {
+        match consumer.poll(Duration::from_millis(100)) {
+            Some(Ok(message)) => {
+                heard = Instant::now();
+                let (partition, next) = (message.partition(), message.offset() + 1);
+                if open.get(&partition).is_some_and(|&end| next >= end) {
+                    open.remove(&partition);
+                }
+                // What somebody else wrote there is no event of ours.
+                let event = message.payload().map(serde_json::from_slice::<EventId>);
+                ids.extend(event.and_then(Result::ok).map(|event| event.id));
+            }
+            Some(Err(KafkaError::PartitionEOF(partition))) => _ = open.remove(&partition),
+            Some(Err(error)) if heard.elapsed() > SILENT_MAX => return Err(describe(&error)),
+            None if heard.elapsed() > SILENT_MAX => {
+                return Err(format!("topic is not read to its end: topic=`{topic}`"));
+            }
+            Some(Err(_)) | None => {}
+        }
+    }
+    Ok(ids)
+}

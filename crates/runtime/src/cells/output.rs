@@ -1,0 +1,36 @@
+//! Whom cells tell what they find.
+
+use std::collections::BTreeSet;
+
+use bellwether_engine::Event;
+
+use crate::collector::News;
+
+/// Whom the cells of a worker tell what they find: its sinks, as cells see them. Called on the threads of cells.
+pub trait CellOutput: Send + Sync {
+    /// Where the sinks stand that can be asked later what they have taken since then. Blocks for some seconds at the most.
+    ///
+    /// # Errors
+    /// When one of them does not say.
+    fn marks(&self) -> Result<String, String>;
+
+    /// The ids of the events that these sinks have taken since they stood at `marks`, whoever told them. Blocks for as long as
+    /// it takes to read them.
+    ///
+    /// # Errors
+    /// When one of them does not say.
+    fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String>;
+
+    /// Tells the sinks. Those that can be asked are not told of events in `taken`.
+    fn tell(&self, news: News, taken: &BTreeSet<String>);
+
+    /// Blocks until all who keep events, and all who can be asked, have those of the events `ids` that are for them. What of
+    /// these the others have not delivered yet, for [`Self::resume`]: the ids and the bytes. `None` when it takes too long.
+    fn settle(&self, ids: &BTreeSet<String>) -> Option<(BTreeSet<String>, Vec<u8>)>;
+
+    /// Goes on with what [`Self::settle`] gave to a checkpoint; the ids of it.
+    fn resume(&self, undelivered: &[u8]) -> BTreeSet<String>;
+
+    /// Somebody else has these alerts from now on: whoever repeats what fires repeats them no more, and does not end them.
+    fn withdraw(&self, firing: Vec<Event>);
+}
