@@ -150,6 +150,9 @@ pub(crate) fn advance(
     if reading.surprise < calm || (base_saw_it && reading.base < calm) {
         let since = *episode.calm_since.get_or_insert(reading.at);
         if reading.at.ms_since(since) >= policy.keep_firing_for_ms {
+            // Where the base tier says that it is over, the deep tier may never have been below a level since the episode began: the
+            // next one would have the start, and the id, of this one.
+            pending.reset();
             return (Some(Change::Close { ends_at: since }), Gate::Resolved);
         }
         return (None, Gate::KeepFiring);
@@ -219,6 +222,45 @@ mod tests {
     use crate::threshold::calm;
 
     const MINUTE_MS: i64 = 60_000;
+
+    #[test]
+    fn an_episode_after_one_that_only_the_base_tier_ended_has_a_start_of_its_own_and_lasts_for_as_long()
+     {
+        let policy = AlertPolicy {
+            for_ms: 2 * MINUTE_MS,
+            keep_firing_for_ms: 3 * MINUTE_MS,
+            ..AlertPolicy::default()
+        };
+        let (mut pending, mut episode, mut changes) = (Pending::default(), None::<Episode>, vec![]);
+        for minute in 0..12 {
+            // The deep tier goes on all the time, as it remembers; from then on the base tier decides.
+            let base = if (3..=6).contains(&minute) { 0.5 } else { 9.0 };
+            let surprise = if minute > 6 { base } else { 9.0 };
+            let (at, threshold) = (Timestamp::from_ms(minute * MINUTE_MS), 6.0);
+            let calm = calm(threshold);
+            let reading = Reading {
+                at,
+                interval_ms: MINUTE_MS,
+                surprise,
+                base,
+                threshold,
+                calm,
+                may_fire: true,
+            };
+            match advance(&mut pending, episode.as_mut(), &policy, &reading).0 {
+                Some(Change::Open { starts_at, .. }) => {
+                    changes.push((minute, starts_at.as_ms() / MINUTE_MS));
+                    episode = Some(Episode::new(Fingerprint::of_parts(&[]), starts_at, 0));
+                }
+                Some(Change::Close { .. }) => {
+                    changes.push((minute, -1));
+                    episode = None;
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(changes, [(1, 0), (6, -1), (8, 7)]);
+    }
 
     /// Feeds one surprise a minute and returns what changed in which minute.
     fn live(policy: AlertPolicy, surprises: &[f64]) -> Vec<(usize, ChangeKind, Severity)> {
