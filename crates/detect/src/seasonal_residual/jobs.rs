@@ -154,6 +154,20 @@ fn a_copy_of_the_state_goes_on_as_the_original_would() {
     }
 }
 
+#[test]
+fn a_clock_that_goes_back_behind_the_first_sample_leaves_no_period_without_a_length() {
+    let mut state = SeasonalResidual.begin(9);
+    run_on(&mut state, 0, &server(2 * DAY + 800, every(37)));
+    assert!(!SeasonalResidual.periods_ms(&state).is_empty());
+    let first_ms = (2 * DAY + 800) as i64 * MINUTE_MS;
+    for back in 1..=4 {
+        let observation = observation(first_ms - back * 44_900_010, 0.0, 60_518);
+        SeasonalResidual.score(&mut state, &observation, 1.0);
+        let periods = SeasonalResidual.periods_ms(&state);
+        assert!(periods.iter().all(|&period| period > 0), "{periods:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 

@@ -177,9 +177,11 @@ impl Rhythm {
         Some(self.profile.len()).filter(|&period| period > 0)
     }
 
-    /// Periods in milliseconds, the shorter first.
+    /// Periods in milliseconds, the shorter first; above 0. None where the clock went back behind the first sample, so that nobody
+    /// knows how long one is.
     pub(super) fn periods_ms(&self) -> [Option<i64>; 2] {
-        self.found.map(|period| period.map(|period| self.period_ms(period)))
+        let long = |period| Some(self.period_ms(period)).filter(|&period_ms| period_ms > 0);
+        self.found.map(|period| period.and_then(long))
     }
 
     fn period_ms(&self, period: u16) -> i64 {
