@@ -12,7 +12,8 @@ use crate::setting;
 const SENDERS: usize = 4;
 const SERIES: usize = 200;
 /// Often, so that kills meet checkpoints.
-const CONFIGURATION: &str = "checkpoints: { every: 1s }\njournal: { segment_bytes: 1MiB }";
+const CONFIGURATION: &str =
+    "checkpoints: { every: 1s }\njournal: { segment_bytes: 1MiB, keep_bytes_max: 1TiB }";
 /// Longest wait for a checkpoint to begin, for the kills that are to meet one.
 const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(3);
 

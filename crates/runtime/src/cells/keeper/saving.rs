@@ -105,17 +105,23 @@ impl Keeper {
             Err(error) => return self.save_failed(error),
         };
         let Some(snapshot) = open.cell.save(marks) else { return };
-        let Some(ledger) = open.saving.ledger.take() else { return };
-        let unsettled = std::mem::take(&mut open.unsettled);
+        // It is given its work when it is there: what a thread owns that the system refuses is lost.
+        let (give, work) = bounded(1);
         let (done, under_way) = bounded(1);
         let shared = Arc::clone(&self.shared);
         let started = std::thread::Builder::new()
             .name(format!("save-{}", self.at.partition))
-            // Whoever asked may be gone.
-            .spawn(move || drop(done.send(write(&shared, ledger, snapshot, unsettled))));
+            .spawn(move || {
+                if let Ok((ledger, snapshot, unsettled)) = work.recv() {
+                    // Whoever asked may be gone.
+                    _ = done.send(write(&shared, ledger, snapshot, unsettled));
+                }
+            });
         if let Err(error) = started {
-            self.save_failed(error.to_string());
+            return self.save_failed(error.to_string());
         }
+        let Some(ledger) = open.saving.ledger.take() else { return };
+        _ = give.send((ledger, snapshot, std::mem::take(&mut open.unsettled)));
         open.saving.under_way = Some(under_way);
     }
 
