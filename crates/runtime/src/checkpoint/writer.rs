@@ -13,6 +13,10 @@ use super::position::Position;
 use crate::format::crc_seed;
 use crate::storage::{Storage, StorageFile};
 
+/// What is written is made durable after so many bytes: were a whole checkpoint left to the end, the journal, on the same disk,
+/// would wait for all of it.
+const SYNC_EVERY_BYTES: u64 = 8 << 20;
+
 /// A checkpoint that is being written. Dropped without being committed, it is gone.
 pub struct Writer {
     storage: Arc<dyn Storage>,
@@ -22,6 +26,8 @@ pub struct Writer {
     sections: BTreeSet<Section>,
     chunks: u32,
     bytes: u64,
+    /// Of these, what is durable.
+    synced_bytes: u64,
     crc: u32,
     covered_below: Option<u64>,
     renamed: bool,
@@ -43,6 +49,7 @@ impl Writer {
             sections: BTreeSet::new(),
             chunks: 0,
             bytes: 0,
+            synced_bytes: 0,
             crc: 0,
             covered_below: None,
             renamed: false,
@@ -136,6 +143,10 @@ impl Writer {
         written.map_err(CheckpointError::storage(&self.draft))?;
         self.crc = crc32c::crc32c_append(self.crc, bytes);
         self.bytes += bytes.len() as u64;
+        if self.bytes - self.synced_bytes >= SYNC_EVERY_BYTES {
+            self.file.sync_data().map_err(CheckpointError::storage(&self.draft))?;
+            self.synced_bytes = self.bytes;
+        }
         Ok(())
     }
 }
