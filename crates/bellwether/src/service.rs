@@ -253,13 +253,20 @@ fn log_recovery(found: &Recovery) {
     for Rejected { file, reason, .. } in rejected {
         tracing::error!(file, %reason, "checkpoint is not valid, the one before it is taken");
     }
-    if let Some(TornTail { file, offset, bytes }) = torn_tail {
-        tracing::warn!(
+    match torn_tail {
+        Some(TornTail { file, offset, bytes, is_damaged: true }) => tracing::error!(
+            file,
+            offset,
+            bytes,
+            "journal is damaged at its end: what does not verify there may have been acknowledged"
+        ),
+        Some(TornTail { file, offset, bytes, is_damaged: false }) => tracing::warn!(
             file,
             offset,
             bytes,
             "journal ends within a record, which a crash cut short"
-        );
+        ),
+        None => {}
     }
     for gap in gaps {
         let Gap { file, offset, first_missing, missing, .. } = gap;

@@ -241,7 +241,8 @@ fn every_way_to_replay_gives_the_same_and_so_did_the_engine_live() {
     // Records of "one thread" and of "requests cut at random".
     let records = |row: &[&str], column: usize| row[column].parse::<u64>().unwrap();
     assert!(records(&rows[3], 4) > 2 * records(&rows[0], 2), "{out}");
-    let counted = format!("{} with the same id, 0 only live, 0 only here", lines.len());
+    let counted =
+        format!("{} the same, 0 with another content, 0 only live, 0 only here", lines.len());
     assert!(out.contains(&counted), "{out}");
 }
 
@@ -259,26 +260,87 @@ fn what_was_not_written_live_as_it_is_replayed_is_named() {
     other.push(foreign.to_string());
     let (code, out) = verify(&other, "2");
     assert_eq!(code, 1, "{out}");
-    let counted = format!("{} with the same id, 1 only live, 1 only here", lines.len() - 1);
+    let counted =
+        format!("{} the same, 0 with another content, 1 only live, 1 only here", lines.len() - 1);
     assert!(out.contains(&counted), "{out}");
     assert!(out.contains(lost["id"].as_str().unwrap()) && out.contains("-77 at "), "{out}");
     assert!(out.contains("all ways agree, but not with the live events"), "{out}");
 }
 
 #[test]
-fn damage_is_named_and_what_is_whole_is_replayed() {
+fn an_event_that_says_something_else_is_no_event_that_agrees() {
+    let (_, lines) = &*RECORDED;
+    for (key, value) in [("severity", "info".into()), ("value", Value::from(0.1 + 0.2))] {
+        let mut other = lines.clone();
+        let mut changed: Value = serde_json::from_str(&lines[3]).unwrap();
+        assert_ne!(changed[key], value);
+        changed[key] = value;
+        other[3] = changed.to_string();
+        // That another copy of it is as it should be does not help.
+        other.push(lines[3].clone());
+        let (code, out) = verify(&other, "3");
+        assert_eq!(code, 1, "{out}");
+        let counted = format!("{} the same, 1 with another content, 0 only live", lines.len() - 1);
+        assert!(out.contains(&counted), "{out}");
+        assert!(out.contains(&format!("here:  {}\n", lines[3])), "{out}");
+        let live = out.lines().find_map(|line| line.trim_start().strip_prefix("live:  ")).unwrap();
+        assert_eq!(serde_json::from_str::<Value>(live).unwrap(), changed);
+        assert!(out.contains("all ways agree, but not with the live events"), "{out}");
+    }
+}
+
+#[test]
+fn order_and_repetition_are_no_difference() {
+    let (_, lines) = &*RECORDED;
+    let mut other: Vec<_> = lines.iter().rev().cloned().collect();
+    other.extend(lines[2..5].iter().cloned());
+    let (code, out) = verify(&other, "4");
+    assert_eq!(code, 0, "{out}");
+    assert!(out.ends_with("all agree\n"), "{out}");
+}
+
+/// A copy of the recorded journal of which one file was changed by `change`.
+fn damaged(number: usize, change: impl Fn(&mut Vec<u8>)) -> TempDir {
     let (folder, _) = &*RECORDED;
-    let (damaged, results) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let damaged = tempfile::tempdir().unwrap();
     fs::create_dir(damaged.path().join("journal")).unwrap();
     for entry in fs::read_dir(folder.path().join("journal")).unwrap() {
         let path = entry.unwrap().path();
         let mut bytes = fs::read(&path).unwrap();
-        if path.ends_with("00000000000000000002.journal") {
-            let middle = bytes.len() / 2;
-            bytes[middle] ^= 1;
+        if path.ends_with(format!("{number:020}.journal")) {
+            change(&mut bytes);
         }
         fs::write(damaged.path().join("journal").join(path.file_name().unwrap()), bytes).unwrap();
     }
+    damaged
+}
+
+fn flip_the_middle(bytes: &mut Vec<u8>) {
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+}
+
+#[test]
+fn with_damage_not_all_agree() {
+    let segments = fs::read_dir(RECORDED.0.path().join("journal")).unwrap().count();
+    let last_byte = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1;
+    for damaged in [damaged(2, flip_the_middle), damaged(segments, last_byte)] {
+        let (code, out, err) = replay([&"--verify", &damaged.path()]);
+        assert_eq!((code, err.lines().count()), (1, 1), "{out}{err}");
+        assert!(err.contains("damage"), "{err}");
+        assert!(out.contains("the journal is damaged"), "{out}");
+        assert!(out.ends_with("all agree on what is left of the journal\n"), "{out}");
+    }
+    // Half a record was never acknowledged.
+    let torn = damaged(segments, |bytes| bytes.truncate(bytes.len() - 1));
+    let (code, out, err) = replay([&"--verify", &torn.path()]);
+    assert_eq!((code, err.contains("as after a crash")), (0, true), "{out}{err}");
+    assert!(out.ends_with("all agree\n"), "{out}");
+}
+
+#[test]
+fn damage_is_named_and_what_is_whole_is_replayed() {
+    let (damaged, results) = (damaged(2, flip_the_middle), tempfile::tempdir().unwrap());
     let (code, _, err) = replay([&damaged.path(), &"--output", &results.path()]);
     assert_eq!((code, err.lines().count()), (0, 1), "{err}");
     assert!(err.contains("00000000000000000002.journal") && err.contains("1 records"), "{err}");

@@ -20,5 +20,7 @@ pub use error::JournalReplayError;
 pub use figures::{EventCounts, Findings, Summary, Undecodable};
 pub(crate) use tape::Tape;
 pub use tape::{Progress, is_journal};
-pub use verify::{Difference, LiveComparison, Verification, Way, WayResult, verify_journal};
+pub use verify::{
+    Difference, LiveComparison, LiveDifference, Verification, Way, WayResult, verify_journal,
+};
 pub use write::replay_journal;

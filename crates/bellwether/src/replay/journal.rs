@@ -9,6 +9,7 @@ use bellwether_engine::Settings;
 use bellwether_replay::Exclusions;
 use bellwether_replay::journal::{Findings, Summary, replay_journal};
 use bellwether_runtime::Learned;
+use bellwether_runtime::journal::TornTail;
 
 use super::bar;
 use crate::output;
@@ -89,10 +90,12 @@ pub(crate) fn complain(findings: &Findings) {
             output::warn(&format!("{more} more {what}"));
         }
     }
-    if let Some(tail) = &findings.torn_tail {
-        output::warn(&format!(
-            "the journal ends within a record, as after a crash: file=`{}`, byte=`{}`, bytes=`{}`",
-            tail.file, tail.offset, tail.bytes
-        ));
+    if let Some(TornTail { file, offset, bytes, is_damaged }) = &findings.torn_tail {
+        let what = if *is_damaged {
+            "damage at the end of the journal, perhaps of a record that was acknowledged"
+        } else {
+            "the journal ends within a record, as after a crash"
+        };
+        output::warn(&format!("{what}: file=`{file}`, byte=`{offset}`, bytes=`{bytes}`"));
     }
 }

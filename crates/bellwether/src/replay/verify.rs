@@ -7,7 +7,9 @@ use std::sync::Arc;
 use anyhow::Context;
 use bellwether_engine::{Event, Settings};
 use bellwether_eventlog::{ReadError, Wanted};
-use bellwether_replay::journal::{Difference, LiveComparison, Verification, Way, verify_journal};
+use bellwether_replay::journal::{
+    Difference, LiveComparison, LiveDifference, Verification, Way, verify_journal,
+};
 
 use super::bar;
 use super::journal::complain;
@@ -75,10 +77,15 @@ fn text(verification: &Verification) -> String {
     if let Some(live) = &verification.live {
         beside_live(&mut text, live, verification.sequences);
     }
+    if !verification.findings.are_harmless() {
+        text.push_str("the journal is damaged: what was lost is verified by nothing\n");
+    }
     text.push_str(if !verification.differences.is_empty() {
         "THEY DIFFER, which is a fault of bellwether: please report it\n"
     } else if verification.agrees() {
         "all agree\n"
+    } else if verification.live.as_ref().is_none_or(LiveComparison::agrees) {
+        "all agree on what is left of the journal\n"
     } else {
         "all ways agree, but not with the live events: docs/replay.md says what that can mean\n"
     });
@@ -96,21 +103,29 @@ fn name(way: Way) -> String {
 
 fn differs(text: &mut String, difference: &Difference) {
     let Difference { way, index, expected, found } = difference;
-    let shown = |event: &Option<String>| event.clone().unwrap_or_else(|| "no event".to_owned());
     let (way, number) = (name(*way), index + 1);
     add(text, format_args!("{way}: event {number} is the first that differs\n"));
     add(text, format_args!("  one thread:  {}\n", shown(expected)));
     add(text, format_args!("  this way:    {}\n", shown(found)));
 }
 
+fn shown(event: &Option<String>) -> &str {
+    event.as_deref().unwrap_or("no event")
+}
+
 fn beside_live(text: &mut String, live: &LiveComparison, sequences: Option<(u64, u64)>) {
-    let LiveComparison { both, only_live, only_replayed, unreadable, .. } = live;
+    let LiveComparison { same, different, only_live, only_replayed, unreadable, .. } = live;
     add(
         text,
         format_args!(
-            "live events: {both} with the same id, {only_live} only live, {only_replayed} only here\n"
+            "live events: {same} the same, {different} with another content, {only_live} only live, \
+             {only_replayed} only here\n"
         ),
     );
+    if let Some(LiveDifference { live, replayed }) = &live.first_different {
+        text.push_str("  first with another content:\n");
+        add(text, format_args!("    live:  {live}\n    here:  {}\n", shown(replayed)));
+    }
     let firsts = [("only live", &live.first_only_live), ("only here", &live.first_only_replayed)];
     for (where_, first) in firsts {
         if let Some((id, at)) = first {

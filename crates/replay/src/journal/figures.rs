@@ -92,7 +92,7 @@ pub struct Findings {
     pub undecodable: u64,
     /// The first of them.
     pub first_undecodable: Vec<Undecodable>,
-    /// What a crash left half written at the end.
+    /// What does not verify at the end; mostly what a crash left half written.
     pub torn_tail: Option<TornTail>,
 }
 
@@ -112,6 +112,13 @@ pub struct Undecodable {
 impl Findings {
     /// Most gaps and most undecodable records that are kept.
     pub const KEPT_MAX: usize = 100;
+
+    /// Whether every record that was acknowledged was there and understood, as far as can be told. What a crash left half
+    /// written was not acknowledged.
+    pub fn are_harmless(&self) -> bool {
+        let is_torn_only = self.torn_tail.as_ref().is_none_or(|tail| !tail.is_damaged);
+        self.gaps == 0 && self.undecodable == 0 && is_torn_only
+    }
 
     pub(super) fn take_gap(&mut self, gap: Gap) {
         self.gaps += 1;

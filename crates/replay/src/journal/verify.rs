@@ -27,7 +27,7 @@ use super::machine::{Cut, Machine, Restored, Sharded, Whole};
 use super::tape::{Progress, Tape};
 use seen::{Seen, by_series, hash};
 
-pub use live::LiveComparison;
+pub use live::{LiveComparison, LiveDifference};
 
 /// How often a replay is interrupted in [`Way::Restored`].
 const RESTORES: usize = 5;
@@ -111,9 +111,11 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether nothing differs, what was written live included.
+    /// Whether nothing differs, what was written live included, and nothing was lost that may have made a difference.
     pub fn agrees(&self) -> bool {
-        self.differences.is_empty() && self.live.as_ref().is_none_or(LiveComparison::agrees)
+        self.differences.is_empty()
+            && self.live.as_ref().is_none_or(LiveComparison::agrees)
+            && self.findings.are_harmless()
     }
 }
 
@@ -134,7 +136,14 @@ pub fn verify_journal(
     let (first, events, tape) = run.pass(Way::Single)?;
     run.records = first.records;
     run.below = tape.sequences.map(|(_, last)| last + 1);
-    let live = live.map(|live| LiveComparison::of(live, &events));
+    let live = live.map(|live| {
+        let (mut comparison, replayed) = LiveComparison::of(live, &events, settings);
+        if let Some(different) = &mut comparison.first_different {
+            different.replayed = run.text(Way::Single, replayed)?;
+        }
+        Ok::<_, JournalReplayError>(comparison)
+    });
+    let live = live.transpose()?;
     let expected = events;
     let (mut results, mut differences) = (vec![first], Vec::new());
     for way in Way::ALL.into_iter().skip(1) {

@@ -50,7 +50,7 @@ pub struct Gap {
     pub missing: Option<u64>,
 }
 
-/// The end of the newest segment that is not a whole record: a crash fell into a write.
+/// The end of the newest segment that is no valid record: mostly, a crash fell into a write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TornTail {
     /// Path of the file.
@@ -59,6 +59,9 @@ pub struct TornTail {
     pub offset: u64,
     /// How long it is.
     pub bytes: u64,
+    /// It was written to its last byte and does not verify, so it is rather damage than half a write, and may have been
+    /// acknowledged. A crash of the machine leaves the like when the disk wrote the end before the middle.
+    pub is_damaged: bool,
 }
 
 /// What a [`Reader`] gives.
@@ -226,7 +229,11 @@ impl Reader {
         if is_last {
             let bytes = scanner.end(segment.valid_bytes).map_err(failed)?.saturating_sub(offset);
             let file = segment.path.clone();
-            self.torn_tail = (bytes > 0).then_some(TornTail { file, offset, bytes });
+            let failed = |error| ReadError::storage(&file)(error);
+            if bytes > 0 {
+                let is_damaged = !scanner.is_cut_off(segment.valid_bytes).map_err(failed)?;
+                self.torn_tail = Some(TornTail { file, offset, bytes, is_damaged });
+            }
             self.done = true;
         } else {
             let short = segment.valid_bytes.is_some_and(|valid_bytes| offset < valid_bytes);

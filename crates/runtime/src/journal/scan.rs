@@ -4,6 +4,7 @@ use std::io;
 
 use super::record::{FRAME_BYTES, HEAD_BYTES, Head, payload_of};
 use super::segment::{HEADER_BYTES, SegmentHeader};
+use crate::format::CRC_BYTES;
 use crate::storage::{READ_BYTES, StorageRead};
 
 /// What is at the place where the scanner stands.
@@ -73,6 +74,19 @@ impl Scanner {
             offset += head.record_bytes() as u64;
         }
         Ok(false)
+    }
+
+    /// Whether what stands here, which is no valid record, is what a write leaves that did not come to its end: fewer bytes
+    /// than its head says, or zeros where its last ones should be.
+    pub(super) fn is_cut_off(&mut self, valid_bytes: Option<u64>) -> io::Result<bool> {
+        let end = self.end(valid_bytes)?;
+        let here = end.saturating_sub(self.offset);
+        let head = Head::decode(self.crc_seed, self.window.get(self.offset, HEAD_BYTES)?);
+        if here < head.map_or(HEAD_BYTES, |head| head.record_bytes()) as u64 {
+            return Ok(true);
+        }
+        let last = self.window.get(end.saturating_sub(CRC_BYTES as u64), CRC_BYTES)?;
+        Ok(last.iter().all(|&byte| byte == 0))
     }
 
     /// Bytes of the file that count at present.

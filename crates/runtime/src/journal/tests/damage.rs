@@ -35,6 +35,7 @@ fn the_newest_segment_cut_at_any_byte_gives_the_records_that_are_whole() {
             file: segment_path(newest),
             offset: end.unwrap() as u64,
             bytes: (bytes - end.unwrap()) as u64,
+            is_damaged: false,
         });
         assert_eq!(recovery.torn_tail, torn, "{bytes}");
         // And it goes on from there, as if the tail had never been.
@@ -63,6 +64,7 @@ fn a_large_record_cut_at_any_byte_is_a_torn_tail() {
         assert_eq!(recovery.next_sequence, 2, "{bytes}");
         let torn = recovery.torn_tail.unwrap();
         assert_eq!((torn.offset, torn.bytes), (start as u64, (bytes - start) as u64));
+        assert!(!torn.is_damaged, "{bytes}");
     }
 }
 
@@ -98,7 +100,9 @@ fn no_flipped_byte_of_any_segment_goes_unnoticed_or_gives_anything_wrong() {
                 assert_eq!(read.records.len() as u64 + counted, last, "{context}");
             }
             if at_the_end {
-                assert!(recovery.torn_tail.is_some() || !recovery.gaps.is_empty(), "{context}");
+                // Never taken for what a crash leaves: all of it was there once.
+                let is_damaged = recovery.torn_tail.is_some_and(|tail| tail.is_damaged);
+                assert!(is_damaged || !recovery.gaps.is_empty(), "{context}");
             }
         }
         storage.put(&segment_path(number), whole);
@@ -179,7 +183,24 @@ fn zeros_behind_the_end_are_a_torn_tail() {
     let mut bytes = storage.content(&segment_path(1)).unwrap();
     bytes.resize(bytes.len() + 4096, 0);
     storage.put(&segment_path(1), bytes);
-    assert_eq!(open(&storage, options()).1.torn_tail.unwrap().bytes, 4096);
+    let torn = open(&storage, options()).1.torn_tail.unwrap();
+    assert_eq!((torn.bytes, torn.is_damaged), (4096, false));
+}
+
+#[test]
+fn zeros_from_the_middle_of_the_last_record_on_are_a_torn_tail() {
+    let storage = FaultyStorage::new(1);
+    let (mut journal, _) = open(&storage, JournalOptions::default());
+    write(&mut journal, 2);
+    let whole = storage.content(&segment_path(1)).unwrap();
+    let last = HEADER_BYTES + FRAME_BYTES + payload(1).len();
+    for from in last..whole.len() - 4 {
+        let mut bytes = whole.clone();
+        bytes[from..].fill(0);
+        storage.put(&segment_path(1), bytes);
+        let torn = read(&storage).torn_tail.unwrap();
+        assert_eq!((torn.offset, torn.is_damaged), (last as u64, false), "{from}");
+    }
 }
 
 #[test]
