@@ -103,12 +103,7 @@ impl Outlets {
     }
 
     /// Likewise; `each` tells a sink of it.
-    fn tell_each(
-        &self,
-        told: Told,
-        event: Event,
-        each: impl Fn(&dyn EventSink, &Arc<Event>),
-    ) {
+    fn tell_each(&self, told: Told, event: Event, each: impl Fn(&dyn EventSink, &Arc<Event>)) {
         let _in_turn = self.telling.lock();
         // Alertmanagers are told what stands; what happened before is of no use to them, but that it is over.
         let is_news = match told {

@@ -17,6 +17,6 @@ pub const HEARTBEAT_HEADER: &str = "bellwether.heartbeat";
 pub use client::{ClientError, Cluster, RESERVED_PROPERTIES, is_topic};
 pub(crate) use client::{Role, describe};
 pub use group::Group;
-pub(crate) use group::{Standing, Taken};
+pub(crate) use group::Taken;
 pub(crate) use letters::{Letter, Producer, Undelivered, log};
 pub(crate) use transactions::Uncommitted;

@@ -124,8 +124,7 @@ impl Cells {
         let (running, ended) = bounded(0);
         let tenure = Arc::new(Tenure::begin(at.clone(), Arc::clone(membership)));
         let settings = Arc::new(share::share_of(&self.shared.fleet, partitions));
-        let keeper =
-            Keeper::new(settings, Arc::clone(&self.shared), Arc::clone(&tenure), inbox);
+        let keeper = Keeper::new(settings, Arc::clone(&self.shared), Arc::clone(&tenure), inbox);
         std::thread::Builder::new().name(format!("cell-{}", at.partition)).spawn(move || {
             keeper.run();
             drop(running);

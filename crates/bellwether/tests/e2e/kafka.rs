@@ -8,6 +8,7 @@ mod gateway;
 mod journal;
 mod records;
 mod throughput;
+mod transactions;
 mod workers;
 
 use std::collections::BTreeSet;

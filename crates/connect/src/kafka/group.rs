@@ -22,7 +22,7 @@ pub(crate) type Taken = BTreeMap<TopicPartition, i64>;
 pub struct Group<P = ConsumerGroupMetadata> {
     is_shared: bool,
     /// Of an engine that takes a record before everybody was told what it brings; never of cells.
-    told: OnceLock<Arc<Stats>>,
+    engine: OnceLock<Arc<Stats>>,
     state: Mutex<State<P>>,
     committed: Condvar,
 }
@@ -56,15 +56,15 @@ impl<P> Group<P> {
         };
         Self {
             is_shared,
-            told: OnceLock::new(),
+            engine: OnceLock::new(),
             state: Mutex::new(state),
             committed: Condvar::new(),
         }
     }
 
-    /// `stats` say how many records everybody was told of, for a source whose records are taken before that.
-    pub fn follow(&self, stats: Arc<Stats>) {
-        _ = self.told.set(stats);
+    /// The figures of an `engine` that takes records before everybody was told what they bring: they say when that is so.
+    pub fn follow(&self, engine: Arc<Stats>) {
+        _ = self.engine.set(engine);
     }
 
     /// Whether other processes are members of the group.
@@ -86,15 +86,15 @@ impl<P> Group<P> {
     pub(crate) fn offer(&self, taken: Taken, is_due: bool) {
         let mut state = self.state.lock();
         state.is_due |= is_due;
-        let Some(stats) = self.told.get() else {
+        let Some(engine) = self.engine.get() else {
             state.taken.extend(taken);
             return;
         };
-        state.ripen(stats.told_records());
+        state.ripen(engine.told_records());
         if state.ripening.is_none() {
             // Read after the records were taken, so these are among them.
-            state.ripening = Some((stats.records(), taken));
-            state.ripen(stats.told_records());
+            state.ripening = Some((engine.records(), taken));
+            state.ripen(engine.told_records());
         }
     }
 
@@ -114,7 +114,8 @@ impl<P> Group<P> {
     pub(crate) fn leave(&self) {
         let mut state = self.state.lock();
         let committed = Taken::new();
-        *state = State { pass: None, taken: Taken::new(), ripening: None, is_due: false, committed };
+        *state =
+            State { pass: None, taken: Taken::new(), ripening: None, is_due: false, committed };
     }
 
     /// What the next transaction commits besides events. To be asked for before the events: then each event of a record that is
@@ -145,8 +146,8 @@ impl<P> Group<P> {
         let deadline = Instant::now() + limit;
         let mut state = self.state.lock();
         loop {
-            if let Some(stats) = self.told.get() {
-                state.ripen(stats.told_records());
+            if let Some(engine) = self.engine.get() {
+                state.ripen(engine.told_records());
             }
             state.is_due = true;
             if state.ripening.is_none() && state.is_settled() {
@@ -195,7 +196,10 @@ mod tests {
         group.offer(taken(&[(0, 8)]), true);
         assert!(group.is_due());
         let standing = group.standing();
-        assert_eq!((standing.pass.as_deref(), &standing.taken), (Some(&"first"), &taken(&[(0, 8)])));
+        assert_eq!(
+            (standing.pass.as_deref(), &standing.taken),
+            (Some(&"first"), &taken(&[(0, 8)]))
+        );
         group.offer(taken(&[(0, 9)]), false);
         group.committed(&standing.taken);
         assert!(group.is_due(), "what came meanwhile is not committed");
@@ -226,7 +230,7 @@ mod tests {
     #[test]
     fn what_nobody_was_told_of_yet_is_not_committed() {
         let mut state = State {
-            pass: Some(()),
+            pass: Some(Arc::new(())),
             taken: taken(&[(0, 5)]),
             ripening: Some((40, taken(&[(0, 8)]))),
             is_due: false,

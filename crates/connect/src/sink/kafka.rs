@@ -160,28 +160,23 @@ impl KafkaEvents {
         let group = options.transactions.as_ref().map(|of| Arc::new(Group::new(of.is_shared)));
         let (running, ended) = sync_channel(0);
         let thread = std::thread::Builder::new().name("kafka-events".to_owned());
-        match (options.transactions.clone(), &group) {
-            (Some(transactions), Some(group)) => {
-                let (book, group) = (Arc::clone(&book), Arc::clone(group));
-                let place = Arc::clone(&place);
-                let brokers =
-                    Brokers::new(options, transactions, Arc::clone(&book), Arc::clone(&asker), place);
-                // Here, so that whoever starts it hears what is wrong.
-                brokers.check()?;
-                let transactor = Transactor::new(brokers, book, group);
-                thread.spawn(move || {
-                    transactor.run();
-                    drop(running);
-                })?;
-            }
-            _ => {
-                let writer = Writer { book: Arc::clone(&book), options };
-                let producer = writer.producer()?;
-                thread.spawn(move || {
-                    writer.run(producer);
-                    drop(running);
-                })?;
-            }
+        if let (Some(transactions), Some(group)) = (options.transactions.clone(), &group) {
+            let shared = (Arc::clone(&book), Arc::clone(&asker), Arc::clone(&place));
+            let brokers = Brokers::new(options, transactions, shared);
+            // Here, so that whoever starts it hears what is wrong.
+            brokers.check()?;
+            let transactor = Transactor::new(brokers, Arc::clone(&book), Arc::clone(group));
+            thread.spawn(move || {
+                transactor.run();
+                drop(running);
+            })?;
+        } else {
+            let writer = Writer { book: Arc::clone(&book), options };
+            let producer = writer.producer()?;
+            thread.spawn(move || {
+                writer.run(producer);
+                drop(running);
+            })?;
         }
         Ok(Self { name, severity, asker, book, group, place, ended: Mutex::new(ended) })
     }

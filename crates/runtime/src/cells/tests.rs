@@ -1,6 +1,7 @@
 //! Cells that change hands, against one that never does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use bellwether_engine::Event;

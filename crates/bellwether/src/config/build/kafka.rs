@@ -210,7 +210,8 @@ mod with_kafka {
                 return None;
             }
             let Some(source) = source else {
-                let message = "there is no topic to be read whose offsets could be committed with events";
+                let message =
+                    "there is no topic to be read whose offsets could be committed with events";
                 self.faults.value(KEY, message, "add `kafka`, or remove it");
                 return None;
             };

@@ -162,14 +162,18 @@ impl Book {
         let mut state = self.state.lock();
         let State { unconfirmed, unsent, stats, .. } = &mut *state;
         unsent.retain(|&number| {
-            let Some(Unconfirmed { event, origin }) = unconfirmed.get(&number) else { return false };
+            let Some(Unconfirmed { event, origin }) = unconfirmed.get(&number) else {
+                return false;
+            };
             let tenure = origin.tenure.as_ref();
             if tenure.is_some_and(|tenure| !tenure.is_ours()) {
                 unconfirmed.remove(&number);
                 stats.withdrawn_events += 1;
                 return false;
             }
-            if tenure.is_some_and(|tenure| !is_known(tenure.at())) || batch.events.len() >= events_max {
+            if tenure.is_some_and(|tenure| !is_known(tenure.at()))
+                || batch.events.len() >= events_max
+            {
                 return true;
             }
             if origin.is_doubtful {
@@ -258,7 +262,12 @@ impl Book {
 
     /// What is not confirmed, oldest first.
     pub(super) fn unconfirmed(&self) -> Vec<Arc<Event>> {
-        self.state.lock().unconfirmed.values().map(|unconfirmed| Arc::clone(&unconfirmed.event)).collect()
+        self.state
+            .lock()
+            .unconfirmed
+            .values()
+            .map(|unconfirmed| Arc::clone(&unconfirmed.event))
+            .collect()
     }
 
     pub(super) fn stats(&self) -> SinkStats {

@@ -45,9 +45,7 @@ impl Brokers {
     pub(super) fn new(
         options: KafkaEventsOptions,
         transactions: TransactionOptions,
-        book: Arc<Book>,
-        asker: Arc<Asker>,
-        place: Arc<Mutex<Place>>,
+        (book, asker, place): (Arc<Book>, Arc<Asker>, Arc<Mutex<Place>>),
     ) -> Self {
         let TransactionOptions { id, is_shared } = transactions;
         // A process that shares the group is fenced by its membership; its name only must be nobody else's.
@@ -142,7 +140,11 @@ impl Transactions for OfBrokers {
         self.options.send(&self.producer, number, event)
     }
 
-    fn commit(&self, taken: &Taken, pass: Option<&ConsumerGroupMetadata>) -> Result<(), Uncommitted> {
+    fn commit(
+        &self,
+        taken: &Taken,
+        pass: Option<&ConsumerGroupMetadata>,
+    ) -> Result<(), Uncommitted> {
         self.producer.commit(taken, pass, || self.book.is_over())
     }
 

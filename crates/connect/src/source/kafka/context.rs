@@ -91,7 +91,8 @@ impl Shared {
         let pass = consumer.group_metadata();
         // After it: what was known before was known to a member. A consumer that the group has thrown out joins it again under
         // another name, but not before it was told that its partitions are lost.
-        if !consumer.assignment_lost() && self.membership().beat()
+        if !consumer.assignment_lost()
+            && self.membership().beat()
             && let Some(pass) = pass
         {
             group.renew(pass);

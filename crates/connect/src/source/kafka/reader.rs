@@ -7,6 +7,7 @@ use bellwether_runtime::TopicPartition;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::{Context, Shared, listed};
@@ -170,7 +171,7 @@ impl Reader {
         let mut list = TopicPartitionList::new();
         list.add_partition(&at.topic, at.partition);
         let committed = self.0.committed_offsets(list, limit)?;
-        committed.elements().iter().try_for_each(|element| element.error())
+        committed.elements().iter().try_for_each(TopicPartitionListElem::error)
     }
 
     /// Wants no more records.

@@ -19,6 +19,7 @@ pub(super) struct Crew<'b> {
     broker: &'b Broker,
     group: &'static str,
     events: &'static str,
+    transactions: bool,
     workers: Vec<Bellwether>,
     joined: usize,
 }
@@ -31,7 +32,13 @@ impl<'b> Crew<'b> {
         group: &'static str,
         events: &'static str,
     ) -> Self {
-        Self { dir: dir.to_owned(), broker, group, events, workers: Vec::new(), joined: 0 }
+        let (transactions, workers) = (false, Vec::new());
+        Self { dir: dir.to_owned(), broker, group, events, transactions, workers, joined: 0 }
+    }
+
+    /// Whoever joins commits events together with offsets.
+    pub(super) fn with_transactions(self) -> Self {
+        Self { transactions: true, ..self }
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -48,7 +55,8 @@ impl<'b> Crew<'b> {
             .replace("BROKER", &self.broker.address())
             .replace("GROUP", self.group)
             .replace("STORE", &store)
-            .replace("EVENTS", self.events);
+            .replace("EVENTS", self.events)
+            .replace("TRANSACTIONS", &self.transactions.to_string());
         self.workers.push(Bellwether::configured(&dir, &configuration));
     }
 
