@@ -10,6 +10,7 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::*;
+use crate::exposition::pending;
 
 /// Partitions of the topic of events.
 const EVENT_PARTITIONS: i32 = 2;
@@ -59,7 +60,11 @@ fn whoever_reads_what_is_committed_sees_each_event_once_whenever_the_process_is_
     crate::peers::promtool_check_metrics(&bellwether.metrics());
     bellwether.kill();
     let mut bellwether = Bellwether::again(dir.path());
-    until_taken_again(&bellwether);
+    until(seconds(90), "what is told again to be settled", || {
+        let metrics = bellwether.metrics();
+        let told = total(&metrics, "bellwether_events_total") > 0.0;
+        (told && pending(&metrics, "kafka") < 1.0).then_some(())
+    });
     assert!(bellwether.terminate(seconds(15)).success());
     let told = events();
     let doubled: BTreeMap<_, _> = told.iter().filter(|(_, count)| **count > 1).collect();
@@ -70,24 +75,6 @@ fn whoever_reads_what_is_committed_sees_each_event_once_whenever_the_process_is_
     for (partition, offsets) in journal::offsets(dir.path()) {
         assert_eq!(offsets, (0..MINUTES).collect::<Vec<_>>(), "partition {partition}");
     }
-}
-
-/// Waits until nothing waits of what a process tells again.
-fn until_taken_again(bellwether: &Bellwether) {
-    until(seconds(90), "events to be settled", || {
-        let metrics = bellwether.metrics();
-        let committed = total(&metrics, "bellwether_sink_transactions_committed_total");
-        let pending = kafka_pending(&metrics);
-        (pending == Some(0.0) && committed >= 0.0).then_some(())
-    });
-}
-
-/// Events that wait for the topic.
-fn kafka_pending(metrics: &str) -> Option<f64> {
-    let line = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("bellwether_sink_events_pending{sink=\"kafka\"} "))?;
-    line.trim().parse().ok()
 }
 
 /// A producer with transactions, of somebody else.

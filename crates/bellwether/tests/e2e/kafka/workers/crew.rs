@@ -10,7 +10,7 @@ use super::super::Broker;
 use super::super::records::Clients;
 use super::PATIENCE;
 use crate::bellwether::Bellwether;
-use crate::exposition::total;
+use crate::exposition::{pending, total};
 use crate::poll::{seconds, until};
 
 /// The workers of a group.
@@ -86,6 +86,11 @@ impl<'b> Crew<'b> {
 
     pub(super) fn metrics_of(&self, which: usize) -> String {
         self.workers[which].metrics()
+    }
+
+    /// Events that wait for the sink `name` of one of them.
+    pub(super) fn pending_of(&self, which: usize, name: &str) -> f64 {
+        pending(&self.metrics_of(which), name)
     }
 
     pub(super) fn metrics(&self) -> Vec<String> {
