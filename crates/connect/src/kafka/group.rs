@@ -36,28 +36,27 @@ struct State<P> {
     /// They are to be committed even if there are no events.
     is_due: bool,
     committed: Taken,
+    /// The same, or where a partition was begun.
+    before: Taken,
 }
 
 /// What a transaction commits besides events, and in whose name.
 pub(crate) struct Standing<P> {
     pub(crate) pass: Option<Arc<P>>,
     pub(crate) taken: Taken,
+    /// What is right to commit as long as not all events are: nothing new.
+    pub(crate) before: Taken,
+    /// Whether it is wanted even if there are no events.
+    pub(crate) is_due: bool,
 }
 
 impl<P> Group<P> {
     /// Nothing is taken yet. `is_shared` says whether other processes are members of the group, which get partitions of ours.
     pub(crate) fn new(is_shared: bool) -> Self {
-        let state = State {
-            pass: None,
-            taken: Taken::new(),
-            ripening: None,
-            is_due: false,
-            committed: Taken::new(),
-        };
         Self {
             is_shared,
             engine: OnceLock::new(),
-            state: Mutex::new(state),
+            state: Mutex::new(State::new()),
             committed: Condvar::new(),
         }
     }
@@ -79,7 +78,9 @@ impl<P> Group<P> {
 
     /// The partition `at` is ours, and read from `next` on.
     pub(crate) fn begin(&self, at: &TopicPartition, next: i64) {
-        self.state.lock().taken.insert(at.clone(), next);
+        let mut state = self.state.lock();
+        state.taken.insert(at.clone(), next);
+        state.before.insert(at.clone(), next);
     }
 
     /// So far the engine has taken our partitions. They are to be committed with the next events, and without any if that `is_due`.
@@ -104,6 +105,7 @@ impl<P> Group<P> {
         for at in all {
             state.taken.remove(at);
             state.committed.remove(at);
+            state.before.remove(at);
             if let Some((_, ripening)) = &mut state.ripening {
                 ripening.remove(at);
             }
@@ -113,22 +115,20 @@ impl<P> Group<P> {
     /// The consumer is no member any more.
     pub(crate) fn leave(&self) {
         let mut state = self.state.lock();
-        let committed = Taken::new();
-        *state =
-            State { pass: None, taken: Taken::new(), ripening: None, is_due: false, committed };
+        *state = State::new();
     }
 
     /// What the next transaction commits besides events. To be asked for before the events: then each event of a record that is
     /// committed is in that transaction, or was in one before.
     pub(crate) fn standing(&self) -> Standing<P> {
         let state = self.state.lock();
-        Standing { pass: state.pass.clone(), taken: state.taken.clone() }
-    }
-
-    /// Whether a transaction is wanted even if there are no events.
-    pub(crate) fn is_due(&self) -> bool {
-        let state = self.state.lock();
-        state.is_due && state.pass.is_some() && !state.is_settled()
+        let is_due = state.is_due && state.pass.is_some() && !state.is_settled();
+        Standing {
+            pass: state.pass.clone(),
+            taken: state.taken.clone(),
+            before: state.before.clone(),
+            is_due,
+        }
     }
 
     /// So far it is committed.
@@ -136,6 +136,7 @@ impl<P> Group<P> {
         let mut state = self.state.lock();
         let ours = taken.iter().filter(|(at, _)| state.taken.contains_key(at));
         let ours: Vec<_> = ours.map(|(at, &next)| (at.clone(), next)).collect();
+        state.before.extend(ours.iter().cloned());
         state.committed.extend(ours);
         state.is_due &= !state.is_settled();
         self.committed.notify_all();
@@ -162,6 +163,17 @@ impl<P> Group<P> {
 }
 
 impl<P> State<P> {
+    fn new() -> Self {
+        Self {
+            pass: None,
+            taken: Taken::new(),
+            ripening: None,
+            is_due: false,
+            committed: Taken::new(),
+            before: Taken::new(),
+        }
+    }
+
     /// Everybody was told of so many records.
     fn ripen(&mut self, told_records: u64) {
         if let Some((_, taken)) = self.ripening.take_if(|(records, _)| told_records >= *records) {
@@ -192,9 +204,9 @@ mod tests {
         group.begin(&at(0), 5);
         group.offer(taken(&[(0, 7)]), false);
         group.renew("first");
-        assert!(!group.is_due());
+        assert!(!group.standing().is_due);
         group.offer(taken(&[(0, 8)]), true);
-        assert!(group.is_due());
+        assert!(group.standing().is_due);
         let standing = group.standing();
         assert_eq!(
             (standing.pass.as_deref(), &standing.taken),
@@ -202,11 +214,11 @@ mod tests {
         );
         group.offer(taken(&[(0, 9)]), false);
         group.committed(&standing.taken);
-        assert!(group.is_due(), "what came meanwhile is not committed");
+        assert!(group.standing().is_due, "what came meanwhile is not committed");
         group.committed(&taken(&[(0, 9)]));
-        assert!(!group.is_due() && group.settle(Duration::ZERO));
+        assert!(!group.standing().is_due && group.settle(Duration::ZERO));
         group.offer(taken(&[(0, 9)]), true);
-        assert!(!group.is_due());
+        assert!(!group.standing().is_due);
     }
 
     #[test]
@@ -218,24 +230,19 @@ mod tests {
         assert_eq!(group.standing().taken, taken(&[(1, 3)]));
         // A transaction that was under way.
         group.committed(&taken(&[(0, 8), (1, 3)]));
-        assert!(!group.is_due());
+        assert!(!group.standing().is_due);
         group.begin(&at(0), 8);
         assert!(!group.settle(Duration::ZERO), "somebody else may have committed another");
         group.leave();
         assert!(group.standing().taken.is_empty() && group.standing().pass.is_none());
         group.offer(taken(&[(1, 4)]), true);
-        assert!(!group.is_due());
+        assert!(!group.standing().is_due);
     }
 
     #[test]
     fn what_nobody_was_told_of_yet_is_not_committed() {
-        let mut state = State {
-            pass: Some(Arc::new(())),
-            taken: taken(&[(0, 5)]),
-            ripening: Some((40, taken(&[(0, 8)]))),
-            is_due: false,
-            committed: Taken::new(),
-        };
+        let mut state = State::<()> { taken: taken(&[(0, 5)]), ..State::new() };
+        state.ripening = Some((40, taken(&[(0, 8)])));
         state.ripen(39);
         assert_eq!(state.taken, taken(&[(0, 5)]));
         state.ripen(40);

@@ -39,6 +39,8 @@ pub(super) struct Batch {
     pub(super) events: Vec<(u64, Arc<Event>)>,
     /// Of these, which the topic may have.
     pub(super) doubtful: BTreeSet<u64>,
+    /// Whether that is all that may be committed.
+    pub(super) is_all: bool,
 }
 
 /// Whether anything is to be done.
@@ -158,7 +160,7 @@ impl Book {
         events_max: usize,
         is_known: impl Fn(&TopicPartition) -> bool,
     ) -> Batch {
-        let mut batch = Batch { events: Vec::new(), doubtful: BTreeSet::new() };
+        let mut batch = Batch { events: Vec::new(), doubtful: BTreeSet::new(), is_all: true };
         let mut state = self.state.lock();
         let State { unconfirmed, unsent, stats, .. } = &mut *state;
         unsent.retain(|&number| {
@@ -171,9 +173,11 @@ impl Book {
                 stats.withdrawn_events += 1;
                 return false;
             }
-            if tenure.is_some_and(|tenure| !is_known(tenure.at()))
-                || batch.events.len() >= events_max
-            {
+            if tenure.is_some_and(|tenure| !is_known(tenure.at())) {
+                return true;
+            }
+            if batch.events.len() >= events_max {
+                batch.is_all = false;
                 return true;
             }
             if origin.is_doubtful {

@@ -21,6 +21,8 @@ use crate::kafka::{Group, Taken, Uncommitted, Undelivered};
 
 /// Most events in a transaction, so that none lasts long.
 const EVENTS_MAX: usize = 1000;
+/// As often it is looked whether what waits may be committed now.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// Pause before another producer after one that has failed for good: of two processes that fence each other neither hurries.
 const ANOTHER_AFTER: Duration = Duration::from_secs(5);
 
@@ -102,31 +104,37 @@ impl<O: Origins> Transactor<O> {
         let standing = self.group.standing();
         let is_alone = !self.group.is_shared();
         let may_commit = standing.pass.is_some() && !standing.taken.is_empty();
-        let is_due = self.group.is_due();
         let batch = self.book.take(EVENTS_MAX, |at| may_commit && standing.taken.contains_key(at));
         let Some(batch) = self.without_known(batch) else { return };
-        if batch.events.is_empty() && !is_due {
-            if self.book.is_empty() {
-                self.origins.note_place();
-            }
-            return;
+        if batch.events.is_empty() && !standing.is_due {
+            return self.idle();
         }
         if !is_alone && !may_commit {
             return self.failed(&batch, "this process is no member of the group");
         }
-        match self.commit(&batch, &standing.taken, standing.pass.as_deref()) {
+        let taken = if batch.is_all { &standing.taken } else { &standing.before };
+        match self.commit(&batch, taken, standing.pass.as_deref()) {
             Ok(()) => {
                 self.book.count_transaction(true);
                 let now_ms = jiff::Timestamp::now().as_millisecond();
                 batch.events.iter().for_each(|(number, _)| self.book.confirmed(*number, now_ms));
                 if may_commit {
-                    self.group.committed(&standing.taken);
+                    self.group.committed(taken);
                 }
                 if batch.doubtful.is_empty() {
                     self.ids = None;
                 }
             }
             Err(uncommitted) => self.uncommitted(&batch, &uncommitted),
+        }
+    }
+
+    /// There is nothing to be committed, or not yet.
+    fn idle(&self) {
+        if self.book.is_empty() {
+            self.origins.note_place();
+        } else {
+            std::thread::sleep(LOOK_EVERY);
         }
     }
 

@@ -151,7 +151,10 @@ impl Worker {
         (self.stalled_since, self.is_paused) = (None, false);
         while !self.is_stopped() {
             if !self.shared.membership().beat() {
-                return Err("stopped for longer than a session of the group".to_owned());
+                return Err(
+                    "no member of the group any more: stopped for a session, or thrown out"
+                        .to_owned(),
+                );
             }
             self.hear(Duration::ZERO);
             self.notice_changes();

@@ -122,7 +122,8 @@ impl Setting {
     fn new(is_shared: bool) -> Self {
         let world = Arc::<World>::default();
         let group = Arc::new(Group::new(is_shared));
-        let transactor = Transactor::new(Arc::clone(&world), Arc::new(Book::new(100)), group);
+        let transactor =
+            Transactor::new(Arc::clone(&world), Arc::new(Book::new(2 * EVENTS_MAX)), group);
         Self { world, transactor }
     }
 
@@ -197,10 +198,27 @@ fn events_that_come_after_what_was_taken_was_asked_for_are_in_the_same_transacti
         of_group.offer(taken(&[(0, 7)]), true);
     }));
     setting.turn();
-    assert_eq!((setting.topic(), group.is_due()), (ids(&[1]), true));
+    assert_eq!((setting.topic(), group.standing().is_due), (ids(&[1]), true));
     assert_eq!(*setting.world.offsets.lock(), [taken(&[(0, 4)])]);
     setting.turn();
     assert_eq!(setting.topic(), ids(&[1, 2]));
+    assert_eq!(*setting.world.offsets.lock(), [taken(&[(0, 4)]), taken(&[(0, 7)])]);
+}
+
+#[test]
+fn what_was_taken_is_committed_with_the_last_of_its_events() {
+    let mut setting = Setting::new(true);
+    let (_, tenure) = tenure(0);
+    let group = Arc::clone(&setting.transactor.group);
+    group.renew("pass");
+    group.begin(&at(0), 4);
+    group.offer(taken(&[(0, 7)]), true);
+    let count = EVENTS_MAX as u128 + 1;
+    (0..count).for_each(|episode| setting.push(episode, held(&tenure)));
+    setting.turn();
+    assert_eq!((setting.topic().len(), group.standing().is_due), (EVENTS_MAX, true));
+    setting.turn();
+    assert_eq!(setting.topic(), ids(&(0..count).collect::<Vec<_>>()));
     assert_eq!(*setting.world.offsets.lock(), [taken(&[(0, 4)]), taken(&[(0, 7)])]);
 }
 
