@@ -10,7 +10,7 @@
 //! the one before was killed before its next checkpoint, comes with the same `id`. What is not confirmed is in the checkpoint.
 //!
 //! With [transactions](TransactionOptions) events are committed together with how far the source was taken, and whoever reads
-//! what is committed sees each once: see [`transactional`].
+//! what is committed sees each once.
 
 mod book;
 mod brokers;
