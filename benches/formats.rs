@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 use std::hint::black_box;
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow_ipc::writer::StreamWriter;
 use bellwether_series::{LabelSet, Timestamp};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequestBuilder};
 use bellwether_wire::{Compression, Format, Message, Precision};
@@ -128,6 +131,24 @@ fn otlp() -> Vec<u8> {
     field(0x0A, &field(0x12, &field(0x12, &metric)))
 }
 
+fn arrow() -> Vec<u8> {
+    let texts = |text: &str| Arc::new(StringArray::from(vec![text; SAMPLES])) as ArrayRef;
+    let numbers = (0..SAMPLES).map(|index| index.to_string());
+    let own: [(&str, ArrayRef); 4] = [
+        ("timestamp_ms", Arc::new(Int64Array::from(vec![AT_MS; SAMPLES]))),
+        ("value", Arc::new(Float64Array::from_iter_values((0..SAMPLES).map(value)))),
+        ("name", texts("queue_depth")),
+        ("number", Arc::new(StringArray::from_iter_values(numbers))),
+    ];
+    let labels = LABELS.map(|(name, value)| (name, texts(value)));
+    let batch = RecordBatch::try_from_iter(own.into_iter().chain(labels)).expect("a batch");
+    let mut stream = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut stream, &batch.schema()).expect("a schema");
+    writer.write(&batch).and_then(|()| writer.finish()).expect("memory");
+    drop(writer);
+    stream
+}
+
 fn decode(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(SAMPLES as u64));
@@ -136,6 +157,7 @@ fn decode(criterion: &mut Criterion) {
         (Message::Otlp, otlp()),
         (Message::OtlpJson, otlp_json()),
         (Message::Influx(Precision::Nanoseconds), influx()),
+        (Message::Arrow, arrow()),
         (Message::Json, json()),
         (Message::Telegraf(Precision::Seconds), telegraf()),
     ] {

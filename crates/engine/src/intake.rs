@@ -36,6 +36,7 @@ use foldhash::quality::SeedableRandomState;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
+use crate::memory::MemoryUse;
 use crate::outcome::{Outcome, RejectReason};
 use crate::outputs::{Counts, DropReason};
 use crate::partition::{Input, PARTITIONS, Row};
@@ -182,6 +183,15 @@ impl Intake {
     /// Series that are judged.
     pub fn watched(&self) -> usize {
         self.watched
+    }
+
+    /// Adds the bytes of all labels, and of what finds series by them, to `into`. Goes through all series.
+    pub fn memory(&self, into: &mut MemoryUse) {
+        // Counters of references stand before the bytes.
+        let labels = |entry: &Entry| entry.labels.as_wire().len() + 2 * size_of::<usize>();
+        into.add("labels", self.entries.iter().flatten().map(labels).sum());
+        let entries = self.entries.capacity() * size_of::<Option<Entry>>();
+        into.add("look_up", entries + self.table.allocation_size());
     }
 
     /// Silent series that are remembered.

@@ -214,9 +214,9 @@ impl Judges {
         (&mut self.all[usize::from(seat.bank)].bank, seat.slot as usize)
     }
 
-    /// Bytes that detector states occupy.
-    pub(crate) fn state_bytes(&self) -> usize {
-        self.all.iter().map(|judge| judge.bank.state_bytes()).sum()
+    /// Gives `add` the bytes that detector states occupy: see [`Bank::memory`].
+    pub(crate) fn memory(&self, add: &mut dyn FnMut(&'static str, usize)) {
+        self.all.iter().for_each(|judge| judge.bank.memory(add));
     }
 }
 
@@ -255,23 +255,29 @@ mod tests {
         assert_eq!(judges.seat(&Rule::default(), ANY), seats[1]);
     }
 
+    fn state_bytes(judges: &Judges) -> usize {
+        let mut sum = 0;
+        judges.memory(&mut |_, bytes| sum += bytes);
+        sum
+    }
+
     #[test]
     fn configurations_that_come_and_go_leave_no_memory_behind() {
         let mut judges = Judges::new(Tables::default(), 0);
         let mut seat = judges.seat(&Rule::default(), ANY);
-        let bytes = judges.state_bytes();
+        let bytes = state_bytes(&judges);
         for samples in 10..60 {
             let params = zscore::Params {
                 warm_up_samples: samples.try_into().unwrap(),
                 ..zscore::Params::default()
             };
             judges.leave(seat);
-            assert_eq!(judges.state_bytes(), 0);
+            assert_eq!(state_bytes(&judges), 0);
             seat = judges.seat(&rule(vec![DetectorSpec::Zscore(params)]), ANY);
         }
         judges.leave(seat);
         judges.seat(&Rule::default(), ANY);
-        assert_eq!(judges.state_bytes(), bytes);
+        assert_eq!(state_bytes(&judges), bytes);
         assert!(judges.all.len() <= 2, "{}", judges.all.len());
     }
 

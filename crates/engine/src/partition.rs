@@ -32,6 +32,7 @@ use crate::debt::Debt;
 use crate::event::ResolveReason;
 use crate::judges::Judges;
 use crate::lifecycle::Pending;
+use crate::memory::MemoryUse;
 use crate::order::Held;
 use crate::outputs::{GaugeReading, Outputs, Score};
 use crate::promise::Promise;
@@ -151,8 +152,21 @@ impl Partition {
     /// Bytes that series records, detector states and what finds those out of memory occupy; labels are shared with the
     /// intake.
     pub fn state_bytes(&self) -> usize {
-        let series = self.series.bytes() + self.judges.state_bytes() + self.groups.bytes();
-        series + self.cold.memory_bytes()
+        let mut sum = 0;
+        self.each_kind(&mut |_, bytes| sum += bytes);
+        sum
+    }
+
+    /// The same by what they are for.
+    pub fn memory(&self, into: &mut MemoryUse) {
+        self.each_kind(&mut |kind, bytes| into.add(kind, bytes));
+    }
+
+    fn each_kind(&self, add: &mut dyn FnMut(&'static str, usize)) {
+        add("series", self.series.bytes());
+        add("groups", self.groups.bytes());
+        add("cold", self.cold.memory_bytes());
+        self.judges.memory(add);
     }
 
     /// The first `limit` series, in order of their slots, for which `wanted` holds.

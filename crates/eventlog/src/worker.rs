@@ -55,16 +55,31 @@ struct State {
     queue: VecDeque<Arc<Event>>,
     /// Events that the thread took and has not written yet.
     in_hand_events: usize,
+    /// Events that the thread took from the queue since its start. Events are told apart by how many came before.
+    taken_events: u64,
+    /// So many from the first one on are written. The writer may write later ones before earlier ones, so this moves only
+    /// when it has written all that it was given.
+    written_through: u64,
+    /// Somebody waits for those from the first one up to this many.
+    wanted_through: u64,
     stats: SinkStats,
     close_by: Option<Instant>,
-    /// Somebody waits for what is queued.
-    is_urgent: bool,
     ended: bool,
 }
 
 impl State {
     fn waiting_events(&self) -> usize {
         self.queue.len() + self.in_hand_events
+    }
+
+    /// Events that were ever queued.
+    fn queued_events(&self) -> u64 {
+        self.taken_events + self.queue.len() as u64
+    }
+
+    /// Whether somebody waits for something that is still in the queue.
+    fn is_urgent(&self) -> bool {
+        self.wanted_through > self.taken_events
     }
 }
 
@@ -120,19 +135,20 @@ impl Worker {
         }
     }
 
-    /// Has what is queued written at once and waits for it, for `limit` at the most; whether it is.
+    /// Has what is queued written at once and waits for it, for `limit` at the most; whether it is. What is queued
+    /// meanwhile is not waited for: in a storm there would be no end to it.
     pub(crate) fn settle(&self, limit: Duration) -> bool {
         let by = Instant::now() + limit.min(CLOSE_MAX);
         let mut state = self.shared.state.lock();
-        state.is_urgent = true;
+        let through = state.queued_events();
+        state.wanted_through = through;
         self.shared.changed.notify_all();
-        while state.waiting_events() > 0 && !state.ended {
+        while state.written_through < through && !state.ended {
             if self.shared.changed.wait_until(&mut state, by).timed_out() {
                 break;
             }
         }
-        state.is_urgent = false;
-        state.waiting_events() == 0
+        state.written_through >= through
     }
 
     /// Asks for the end and waits for it, for `limit` at the most: a thread that hangs in a system call is
@@ -194,7 +210,7 @@ impl Shared {
                 }
                 (None, Some(backoff)) => Some(last.at + backoff),
                 (None, None) if state.queue.is_empty() => None,
-                (None, None) if state.is_urgent => Some(now),
+                (None, None) if state.is_urgent() => Some(now),
                 (None, None) if state.queue.len() >= self.pace.events_max => Some(now),
                 (None, None) => Some(last.at + self.pace.interval),
             };
@@ -204,6 +220,7 @@ impl Shared {
                 None => self.changed.wait(&mut state),
             }
         }
+        state.taken_events = state.queued_events();
         waiting.extend(state.queue.drain(..));
         state.in_hand_events = waiting.len();
         true
@@ -213,6 +230,9 @@ impl Shared {
     fn note(&self, name: &str, written: usize, left: usize, result: Result<&(), &io::Error>) {
         let mut guard = self.state.lock();
         guard.in_hand_events = left;
+        if left == 0 {
+            guard.written_through = guard.taken_events;
+        }
         let stats = &mut guard.stats;
         stats.delivered_events += written as u64;
         if written > 0 {
@@ -249,6 +269,8 @@ impl Shared {
             );
         }
         state.stats.dropped_events += lost_events;
+        // What is lost was taken and is never written, so nobody is told that it is safe.
+        state.taken_events = state.queued_events();
         state.queue.clear();
         state.in_hand_events = 0;
         state.ended = true;

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellwether_engine::{RecordKind, SeriesView, Settings};
+use bellwether_engine::{MemoryUse, RecordKind, SeriesView, Settings};
 use bellwether_series::Timestamp;
 use crossbeam_channel::{Receiver, Sender, never, select};
 
@@ -40,6 +40,7 @@ pub(crate) enum ToRecorder {
         limit: usize,
         views: Sender<Vec<SeriesView>>,
     },
+    Memory(Sender<MemoryUse>),
     Save(Save),
     /// Makes durable what was committed, then says so.
     Sync(Sender<Result<(), JournalError>>),
@@ -257,6 +258,10 @@ impl Recorder {
             }
             ToRecorder::View { wanted, limit, views } => {
                 self.group.push(ToSequencer::View { wanted, limit, views });
+                true
+            }
+            ToRecorder::Memory(answer) => {
+                self.group.push(ToSequencer::Memory(answer));
                 true
             }
             ToRecorder::Save(save) => {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bellwether_engine::{SeriesView, Settings};
+use bellwether_engine::{MemoryUse, SeriesView, Settings};
 use bellwether_series::LabelSet;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use parking_lot::RwLock;
@@ -247,6 +247,21 @@ impl Handle {
         let mut all: Vec<SeriesView> = answers.iter().flatten().collect();
         all.sort_by(|a, b| a.labels.cmp(&b.labels));
         all.truncate(limit);
+        Ok(all)
+    }
+
+    /// What the states of all series use memory for. Blocks until the shards have come to it.
+    ///
+    /// # Errors
+    /// When the runtime is stopping, or recovering.
+    pub fn memory(&self) -> Result<MemoryUse, SubmitError> {
+        if self.stats.phase().is_recovering() {
+            return Err(SubmitError::Recovering);
+        }
+        let (parts, answers) = unbounded();
+        self.door.send(ToRecorder::Memory(parts))?;
+        let mut all = MemoryUse::default();
+        answers.iter().for_each(|part| all.merge(&part));
         Ok(all)
     }
 

@@ -1,6 +1,6 @@
 //! A shard: judges the samples of its partitions.
 
-use bellwether_engine::{Outputs, Partition, SeriesView, Shard, Work};
+use bellwether_engine::{MemoryUse, Outputs, Partition, SeriesView, Shard, Work};
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::collector::Done;
@@ -11,8 +11,12 @@ use crate::sequencer::{Part, Position};
 pub(crate) enum ToShard {
     Work { elapsed_ms: i64, work: Work },
     View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
+    Memory(Sender<MemoryUse>),
     Save { partition: u8, at: Position, part: Sender<Part<Vec<u8>>> },
 }
+
+/// Record time from one weighing to the next: it looks at every series of the deep tier.
+const WEIGH_EVERY_MS: i64 = 1000;
 
 /// A shard, and whom it hears and tells.
 pub(crate) struct ShardStage {
@@ -20,6 +24,25 @@ pub(crate) struct ShardStage {
     pub(crate) messages: Receiver<ToShard>,
     pub(crate) done: Sender<Done>,
     pub(crate) recycle: Sender<Work>,
+    pub(crate) weight: Weight,
+}
+
+/// What the states of a shard weighed when that was last looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Weight {
+    bytes: usize,
+    /// Record time of the next look.
+    due_ms: i64,
+}
+
+impl Weight {
+    fn at(&mut self, elapsed_ms: i64, partitions: &[Partition]) -> usize {
+        if elapsed_ms >= self.due_ms {
+            self.bytes = partitions.iter().map(Partition::state_bytes).sum();
+            self.due_ms = elapsed_ms + WEIGH_EVERY_MS;
+        }
+        self.bytes
+    }
 }
 
 impl ShardStage {
@@ -43,7 +66,7 @@ impl ShardStage {
                 let partitions = self.shard.partitions();
                 let open_episodes = partitions.iter().map(Partition::open_episodes).sum();
                 let demoted_series = partitions.iter().map(Partition::demoted_series).sum();
-                let state_bytes = partitions.iter().map(Partition::state_bytes).sum();
+                let state_bytes = self.weight.at(elapsed_ms, partitions);
                 let cold_bytes = partitions.iter().map(Partition::cold_bytes).sum();
                 let done = Done { outputs, open_episodes, demoted_series, state_bytes, cold_bytes };
                 return self.done.send(done).is_ok();
@@ -54,6 +77,11 @@ impl ShardStage {
                 let chosen =
                     partitions.iter_mut().flat_map(|p| p.view(&*wanted, limit)).take(limit);
                 _ = views.send(chosen.collect());
+            }
+            ToShard::Memory(answer) => {
+                let mut memory = MemoryUse::default();
+                self.shard.partitions().iter().for_each(|p| p.memory(&mut memory));
+                _ = answer.send(memory);
             }
             ToShard::Save { partition, at, part } => {
                 if let Some(partition) = self.shard.partition(partition) {

@@ -31,8 +31,8 @@ pub trait EventSink: Send + Sync {
         self.publish(event);
     }
 
-    /// Blocks until what was published is where it must survive, for `limit` at the most; whether it is. A sink that
-    /// keeps nothing has nothing to wait for.
+    /// Blocks until what was published before the call is where it must survive, for `limit` at the most; whether it is. A
+    /// sink that keeps nothing has nothing to wait for.
     fn settle(&self, _limit: Duration) -> bool {
         true
     }

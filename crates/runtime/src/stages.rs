@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crate::collector::{CollectorStage, OnNews, ToCollector};
 use crate::recovery::State;
 use crate::sequencer::{Outlets, Sequencer, SequencerStage, ToSequencer};
-use crate::shard::ShardStage;
+use crate::shard::{ShardStage, Weight};
 use crate::stats::Stats;
 
 /// Records that may wait for the sequencer. Few, because in the recorder's lines tenants take turns and here they do not;
@@ -52,7 +52,8 @@ impl Stages {
             let (done, from_shard) = queue(in_flight_max);
             to_shards.push(to_shard);
             dones.push(from_shard);
-            stages.push(ShardStage { shard, messages, done, recycle: recycle.clone() });
+            let (recycle, weight) = (recycle.clone(), Weight::default());
+            stages.push(ShardStage { shard, messages, done, recycle, weight });
         }
         let sequencer = Sequencer::new(intake, settings, offsets, next, &done_below);
         let to_collector_too = to_collector.clone();

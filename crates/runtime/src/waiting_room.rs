@@ -37,7 +37,10 @@ impl WaitingRoom {
                 self.barrier = Some(message);
                 None
             }
-            ToRecorder::Save(_) | ToRecorder::Sync(_) | ToRecorder::Covered(_) => Some(message),
+            ToRecorder::Memory(_)
+            | ToRecorder::Save(_)
+            | ToRecorder::Sync(_)
+            | ToRecorder::Covered(_) => Some(message),
         }
     }
 

@@ -9,7 +9,7 @@
 use std::fmt;
 
 use crate::remote_write::{DecodeError, Limits, WriteRequest, v2};
-use crate::{Compression, Precision, influx, json, otlp};
+use crate::{Compression, Precision, arrow, influx, json, otlp};
 
 /// What a body says once it is decompressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,11 +29,13 @@ pub enum Message {
     OtlpJson,
     /// `io.prometheus.write.v2.Request`, of remote write 2.0.
     RemoteWrite2,
+    /// A stream of Arrow's IPC format, with a row for each sample.
+    Arrow,
 }
 
 impl Message {
     /// Every message, in the order of its number in the journal: new ones go to the end.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::RemoteWrite1,
         Self::Json,
         Self::Telegraf(Precision::Nanoseconds),
@@ -47,6 +49,7 @@ impl Message {
         Self::Otlp,
         Self::OtlpJson,
         Self::RemoteWrite2,
+        Self::Arrow,
     ];
 
     /// Its name, for people.
@@ -59,6 +62,7 @@ impl Message {
             Self::Otlp => "OTLP",
             Self::OtlpJson => "OTLP in JSON",
             Self::RemoteWrite2 => "remote write 2.0",
+            Self::Arrow => "Arrow IPC",
         }
     }
 }
@@ -123,6 +127,7 @@ impl Format {
             Message::Otlp => otlp::decode_protobuf(&body, limits),
             Message::OtlpJson => otlp::decode_json(&body, limits),
             Message::RemoteWrite2 => v2::decode(&body, limits),
+            Message::Arrow => arrow::decode(&body, limits),
         }
     }
 }
@@ -170,13 +175,14 @@ mod tests {
         assert_eq!(number(Message::RemoteWrite1, Compression::Snappy), 1);
         assert_eq!(number(Message::RemoteWrite1, Compression::Gzip), 2);
         let plain = Message::ALL.map(|message| number(message, Compression::None) >> 2);
-        assert_eq!(plain.to_vec(), (0..13).collect::<Vec<_>>());
+        assert_eq!(plain.to_vec(), (0..14).collect::<Vec<_>>());
         assert_eq!(number(Message::Json, Compression::None), 4);
         assert_eq!(number(Message::Telegraf(Precision::Seconds), Compression::None), 20);
         assert_eq!(number(Message::Influx(Precision::Nanoseconds), Compression::Gzip), 26);
         assert_eq!(number(Message::Otlp, Compression::Gzip), 42);
         assert_eq!(number(Message::OtlpJson, Compression::None), 44);
         assert_eq!(number(Message::RemoteWrite2, Compression::Snappy), 49);
+        assert_eq!(number(Message::Arrow, Compression::None), 52);
     }
 
     #[test]

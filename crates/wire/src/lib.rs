@@ -3,6 +3,7 @@
 //! Pure: bytes in, borrowed views out; no IO, no clock, no threads. Whatever arrives here is hostile
 //! until decoded: limits are checked before memory is taken, and no input makes it panic.
 
+mod arrow;
 mod compression;
 mod format;
 mod influx;

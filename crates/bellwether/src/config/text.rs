@@ -19,8 +19,8 @@ const DURATION_UNITS: [(&str, i64); 7] = [
 ];
 
 /// Units of a number of bytes, largest first.
-const BYTE_UNITS: [(&str, u64); 4] =
-    [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const BYTE_UNITS: [(&str, u64); 5] =
+    [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
 /// What a text is a number of. A schema says so under [`Unit::KEYWORD`], and keys with such a schema may
 /// bound it under [`Unit::MINIMUM`] and [`Unit::MAXIMUM`].
@@ -67,7 +67,7 @@ impl Unit {
                 "write a number and a unit, for example `30s`, `2m`, `1h30m` or `1d`"
             }
             Self::Bytes => {
-                "write a whole number with `B`, `KiB`, `MiB` or `GiB`, for example `32MiB`"
+                "write a whole number with `B`, `KiB`, `MiB`, `GiB` or `TiB`, for example `32MiB`"
             }
         }
     }
@@ -233,10 +233,10 @@ impl JsonSchema for BytesText {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A number of bytes, plain or with a unit: `B`, `KiB`, `MiB` or `GiB`.",
+            "description": "A number of bytes, plain or with a unit: `B`, `KiB`, `MiB`, `GiB` or `TiB`.",
             "type": ["integer", "string"],
             "minimum": 0,
-            "pattern": "^[0-9]+(B|KiB|MiB|GiB)$",
+            "pattern": "^[0-9]+(B|KiB|MiB|GiB|TiB)$",
             "x-unit": "bytes",
             "examples": ["32MiB", 33_554_432]
         })
@@ -285,9 +285,28 @@ mod tests {
         assert_eq!(bytes("7"), Some(7));
         assert_eq!(bytes("32MiB"), Some(32 << 20));
         assert_eq!(bytes("12B"), Some(12));
-        for bad in ["", "MiB", "-7", "1.5MiB", "32MB", "32 MiB", "99999999999GiB"] {
+        assert_eq!(bytes("100TiB"), Some(100 << 40));
+        for bad in ["", "MiB", "-7", "1.5MiB", "32MB", "32 MiB", "99999999999TiB"] {
             assert_eq!(bytes(bad), None, "{bad}");
         }
+    }
+
+    /// A bound that is no text of its unit would bound nothing.
+    #[test]
+    fn every_bound_of_the_schema_can_be_written() {
+        fn check(schema: &Value, checked: &mut usize) {
+            for bound in [Unit::MINIMUM, Unit::MAXIMUM].map(|name| schema.get(name)) {
+                let Some(bound) = bound.and_then(Value::as_str) else { continue };
+                let units = [Unit::Milliseconds, Unit::Bytes];
+                assert!(units.iter().any(|unit| unit.number(bound).is_some()), "{bound}");
+                *checked += 1;
+            }
+            let parts = schema.as_object().into_iter().flat_map(|members| members.values());
+            parts.for_each(|part| check(part, checked));
+        }
+        let mut checked = 0;
+        check(&crate::config::json_schema(), &mut checked);
+        assert!(checked > 50, "{checked}");
     }
 
     #[test]

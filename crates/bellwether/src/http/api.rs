@@ -14,14 +14,14 @@ use bellwether_signal::parse_selector;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-use super::ApiError;
+use super::{ApiError, process};
 use crate::events::{Summary, Wanted};
 use crate::service::App;
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 10_000;
 
-/// Looking at series makes the engine wait: one at a time.
+/// Looking at series, or at what memory is used for, makes the engine wait: one at a time.
 static VIEWS: Semaphore = Semaphore::const_new(1);
 
 type Answer<T> = Result<Json<T>, ApiError>;
@@ -141,7 +141,6 @@ pub(super) async fn series(
     let wanted = Arc::new(move |labels: &LabelSet| {
         matchers.as_ref().is_none_or(|matchers| matchers.matches(labels))
     });
-    let stopping = || ApiError(StatusCode::SERVICE_UNAVAILABLE, "engine is stopping".to_owned());
     let _turn = VIEWS.acquire().await.map_err(|_| stopping())?;
     let views = tokio::task::spawn_blocking(move || app.engine.view(wanted, limit));
     let views = views.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
@@ -151,6 +150,41 @@ pub(super) async fn series(
 fn selection(query: &SeriesQuery) -> Result<(Option<Matchers>, usize), ApiError> {
     let matchers = query.r#match.as_deref().map(parse_selector).transpose();
     Ok((matchers.map_err(|error| bad(&error))?, limit(query.limit)?))
+}
+
+/// What memory is used for.
+#[derive(Debug, Serialize)]
+pub(super) struct Profile {
+    /// That are in memory.
+    series: usize,
+    /// The largest first.
+    memory: Vec<Kind>,
+    memory_bytes: usize,
+    /// Of the whole process, where the system tells.
+    resident_bytes: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Kind {
+    kind: &'static str,
+    bytes: usize,
+    bytes_per_series: usize,
+}
+
+pub(super) async fn profile(State(app): State<Arc<App>>) -> Answer<Profile> {
+    let _turn = VIEWS.acquire().await.map_err(|_| stopping())?;
+    let series = app.engine.stats().series();
+    let memory = tokio::task::spawn_blocking(move || app.engine.memory());
+    let memory = memory.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
+    let of = |(kind, bytes)| Kind { kind, bytes, bytes_per_series: bytes / series.max(1) };
+    let mut kinds: Vec<_> = memory.iter().map(of).collect();
+    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.bytes));
+    let (memory_bytes, resident_bytes) = (memory.total(), process::resident());
+    Ok(Json(Profile { series, memory: kinds, memory_bytes, resident_bytes }))
+}
+
+fn stopping() -> ApiError {
+    ApiError(StatusCode::SERVICE_UNAVAILABLE, "engine is stopping".to_owned())
 }
 
 /// Whether the API takes `query` for `/api/v1/anomalies` and for `/api/v1/series`: what comes before any of the

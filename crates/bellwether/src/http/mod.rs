@@ -41,6 +41,7 @@ POST /api/v1/write        Prometheus remote write 1.0 and 2.0 (also /api/v1/push
 POST /v1/metrics          OpenTelemetry metrics (OTLP/HTTP), protobuf or JSON
 GET  /api/v1/anomalies    newest first; ?severity=info|warning|critical &episode=ID &since=TIME &limit=N
 GET  /api/v1/series       what is watched; ?match=SELECTOR &limit=N
+GET  /api/v1/profile      what memory is used for
 GET  /api/v1/summary      how many anomalies, and where
 GET  /metrics             own metrics
 GET  /health              every part, as JSON; ?history=1 for what it was before
@@ -68,6 +69,7 @@ fn own_routes(app: &Arc<App>) -> Router {
         .route("/", get(|| async { INDEX }))
         .route("/api/v1/anomalies", get(api::anomalies))
         .route("/api/v1/series", get(api::series))
+        .route("/api/v1/profile", get(api::profile))
         .route("/api/v1/summary", get(api::summary))
         .route("/metrics", get(metrics::metrics))
         .route("/health", get(health::health))

@@ -18,8 +18,8 @@ pub(super) fn process_metrics(
     if let Some(seconds) = read("/proc/self/stat").as_deref().and_then(cpu_seconds) {
         families.counter("process_cpu_seconds", "User and system CPU time spent", &seconds)?;
     }
-    if let Some(bytes) = read("/proc/self/status").as_deref().and_then(resident_bytes) {
-        families.gauge("process_resident_memory_bytes", "Resident memory size", bytes)?;
+    if let Some(bytes) = resident() {
+        families.gauge("process_resident_memory_bytes", "Resident memory size", bytes as f64)?;
     }
     if let Ok(files) = fs::read_dir("/proc/self/fd") {
         // One of them is the folder that is being read.
@@ -36,6 +36,11 @@ pub(super) fn process_metrics(
     )
 }
 
+/// Resident memory in bytes.
+pub(super) fn resident() -> Option<u64> {
+    resident_bytes(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
 /// User and system time, in seconds, of the content of `/proc/self/stat`.
 fn cpu_seconds(stat: &str) -> Option<f64> {
     // The second field is a name in parentheses and may hold anything; `utime` is the 14th.
@@ -46,10 +51,10 @@ fn cpu_seconds(stat: &str) -> Option<f64> {
     Some((user + system) as f64 / TICKS_PER_SECOND)
 }
 
-fn resident_bytes(status: &str) -> Option<f64> {
+fn resident_bytes(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some((kibibytes * 1024) as f64)
+    Some(kibibytes * 1024)
 }
 
 fn open_files_max(limits: &str) -> Option<f64> {
@@ -65,7 +70,7 @@ mod tests {
     fn figures_are_found_where_the_kernel_puts_them() {
         let stat = "17 (a b) c) S 1 17 17 0 -1 4194560 900 0 0 0 150 25 0 0 20 0 9 0 1234";
         assert_eq!(cpu_seconds(stat), Some(1.75));
-        assert_eq!(resident_bytes("VmPeak:\t  9 kB\nVmRSS:\t    2048 kB\n"), Some(2_097_152.0));
+        assert_eq!(resident_bytes("VmPeak:\t  9 kB\nVmRSS:\t    2048 kB\n"), Some(2_097_152));
         let limits =
             "Limit   Soft Limit  Hard Limit  Units\nMax open files   1024   4096   files\n";
         assert_eq!(open_files_max(limits), Some(1024.0));

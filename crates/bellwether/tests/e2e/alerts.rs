@@ -76,8 +76,16 @@ impl Alertmanager {
 
     /// The alerts of `job` that are firing; Alertmanager leaves out what is resolved.
     pub(crate) fn alerts(&self, job: &str) -> Vec<Alert> {
-        let path = format!("/api/v2/alerts?filter=job%3D%22{job}%22");
-        let answer = http::get(self.address, &path).unwrap();
+        self.get(&format!("/api/v2/alerts?filter=job%3D%22{job}%22"))
+    }
+
+    /// All alerts that are firing.
+    pub(crate) fn all_alerts(&self) -> Vec<Alert> {
+        self.get("/api/v2/alerts")
+    }
+
+    fn get(&self, path: &str) -> Vec<Alert> {
+        let answer = http::get(self.address, path).unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);
         serde_json::from_str(&answer.body).unwrap()
     }

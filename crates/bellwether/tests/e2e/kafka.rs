@@ -4,6 +4,7 @@
 //! The jars are in the folder that `BELLWETHER_KAFKA` names; `.ci/kafka` fetches them.
 
 mod broker;
+mod chain;
 mod gateway;
 mod journal;
 mod records;

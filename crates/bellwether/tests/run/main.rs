@@ -61,6 +61,11 @@ fn samples_show_up_in_metrics_and_series_and_sigterm_ends_it_cleanly() {
 
     let answer = server.json("/api/v1/series?match=%7Bjob%3D%22test%22%7D&limit=1");
     assert_eq!(answer["series"].as_array().unwrap().len(), 1, "{answer}");
+    let profile = server.json("/api/v1/profile");
+    let kinds = profile["memory"].as_array().unwrap();
+    let bytes = kinds.iter().map(|kind| kind["bytes"].as_u64().unwrap());
+    assert!(kinds.iter().any(|kind| kind["kind"] == "seasonal"), "{profile}");
+    assert_eq!(Some(bytes.sum::<u64>()), profile["memory_bytes"].as_u64());
     let answer = server.json("/api/v1/series?match=queue_depth");
     let series = &answer["series"][0];
     assert_eq!(series["labels"]["__name__"], "queue_depth", "{answer}");

@@ -261,6 +261,7 @@ fn no_secret_comes_out_anywhere() {
         "/",
         "/api/v1/anomalies?severity=info",
         "/api/v1/series",
+        "/api/v1/profile",
         "/api/v1/summary",
         "/metrics",
         "/health",

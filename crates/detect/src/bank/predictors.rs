@@ -277,10 +277,9 @@ impl Predictors {
         for_each_seat!(self, _lane, seat => seat.states.truncate(slots));
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        let mut bytes = 0;
-        for_each_seat!(self, _lane, seat => bytes += seat.states.bytes());
-        bytes
+    /// Gives `add` the bytes of each, by name.
+    pub(super) fn memory(&self, add: &mut dyn FnMut(&'static str, usize)) {
+        for_each_seat!(self, lane, seat => add(NAMES[lane].as_str(), seat.states.bytes()));
     }
 
     pub(super) fn digest_into(&mut self, slot: usize, text: &mut String) {

@@ -1,8 +1,6 @@
 //! The memory of a bank.
 
 use super::Bank;
-use crate::column::AnyColumn;
-use crate::deep_column::AnyDeep;
 
 impl Bank {
     /// Gives back the memory behind the first `slots`, where nobody is any more.
@@ -23,12 +21,22 @@ impl Bank {
 
     /// Bytes that the states occupy.
     pub fn state_bytes(&self) -> usize {
-        self.common.bytes()
-            + self.predictors.bytes()
-            + self.columns.iter().map(AnyColumn::bytes).sum::<usize>()
-            + self.deep_ladders.bytes()
-            + self.worth.bytes()
-            + self.is_deep.capacity()
-            + self.deep.iter().map(AnyDeep::state_bytes).sum::<usize>()
+        let mut sum = 0;
+        self.memory(&mut |_, bytes| sum += bytes);
+        sum
+    }
+
+    /// Gives `add` the bytes that the states occupy, by what they are for: a detector, by name, or `calibration`, which is what
+    /// is known of departures, what surprises are worth, and the class of the signal.
+    pub fn memory(&self, add: &mut dyn FnMut(&'static str, usize)) {
+        add("calibration", self.common.bytes() + self.deep_ladders.bytes() + self.worth.bytes());
+        add("calibration", self.is_deep.capacity());
+        self.predictors.memory(add);
+        for column in &self.columns {
+            add(column.name().as_str(), column.bytes());
+        }
+        for detector in &self.deep {
+            add(detector.name().as_str(), detector.state_bytes());
+        }
     }
 }

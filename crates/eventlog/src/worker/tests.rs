@@ -146,3 +146,65 @@ fn a_writer_that_panics_is_a_failure_like_others() {
     let stats = wait_until(&worker, |stats| stats.delivered_events == 1);
     assert_eq!(stats.failed_attempts, 1);
 }
+
+/// Waits until somebody waits for the first `through` events.
+fn wait_until_wanted(worker: &Worker, through: u64) {
+    let give_up_at = Instant::now() + PATIENCE;
+    while worker.shared.state.lock().wanted_through < through {
+        assert!(Instant::now() < give_up_at, "nobody waits");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_comes_later_is_not_waited_for() {
+    let (worker, outcome, begun) = start(10, HOURLY);
+    publish_all(&worker, &events(0..2));
+    std::thread::scope(|scope| {
+        let settling = scope.spawn(|| worker.settle(PATIENCE));
+        wait_until_wanted(&worker, 2);
+        outcome.send(Ok(())).unwrap();
+        assert_eq!(begun.recv_timeout(PATIENCE), Ok(2));
+        publish_all(&worker, &events(2..5));
+        outcome.send(Ok(())).unwrap();
+        // As in a storm: while one write is under way, the next events come.
+        assert_eq!(begun.recv_timeout(PATIENCE), Ok(3));
+        publish_all(&worker, &events(5..6));
+        assert!(settling.join().unwrap());
+    });
+    assert_eq!(worker.stats().waiting_events, 4);
+    assert!(!worker.settle(Duration::ZERO));
+    outcome.send(Ok(())).unwrap();
+}
+
+#[test]
+fn a_later_event_that_is_written_does_not_stand_for_an_earlier_one() {
+    /// Writes the newest event, and no other for as long as it lives.
+    struct NewestFirst;
+    impl Write for NewestFirst {
+        fn write(&mut self, waiting: &mut Vec<Arc<Event>>) -> io::Result<()> {
+            if waiting.len() > 1 {
+                waiting.pop();
+            }
+            if waiting.is_empty() { Ok(()) } else { fault() }
+        }
+    }
+    let both = Pace { events_max: 2, ..HOURLY };
+    let worker = Worker::start("newest", 10, both, NewestFirst).unwrap();
+    publish_all(&worker, &events(0..2));
+    wait_until(&worker, |stats| stats.delivered_events == 1);
+    assert_eq!(worker.shared.state.lock().written_through, 0);
+}
+
+#[test]
+fn what_was_lost_at_the_end_is_not_settled() {
+    let (worker, outcome, _begun) = start(10, AT_ONCE);
+    publish_all(&worker, &events(0..2));
+    for _ in 0..2 {
+        outcome.send(fault()).unwrap();
+    }
+    worker.close(Duration::ZERO);
+    wait_until(&worker, |stats| stats.dropped_events == 2);
+    publish_all(&worker, &events(2..3));
+    assert!(!worker.settle(PATIENCE));
+}

@@ -53,6 +53,14 @@ pub enum DecodeError {
         /// What is wrong there.
         fault: &'static str,
     },
+    /// The decompressed body is no stream of Arrow's IPC format, or its columns are not those of samples.
+    #[error("body is not a valid Arrow IPC stream: offset=`{offset}`, fault=`{fault}`")]
+    NotArrow {
+        /// Byte offset within the decompressed body of the message that is at fault.
+        offset: usize,
+        /// What is wrong with it.
+        fault: String,
+    },
     /// More series, samples or messages than allowed. The sender should send smaller requests.
     #[error("request holds too many {what}: limit=`{limit}`, offset=`{offset}`")]
     TooManyObjects {
@@ -67,7 +75,7 @@ pub enum DecodeError {
 
 impl DecodeError {
     /// One of a few fixed words, for the label of a metric: `too_large`, `snappy`, `gzip`, `protobuf`,
-    /// `json` or `too_many_objects`.
+    /// `json`, `arrow` or `too_many_objects`.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::TooLarge { .. } => "too_large",
@@ -75,6 +83,7 @@ impl DecodeError {
             Self::NotGzip { .. } => "gzip",
             Self::Malformed { .. } => "protobuf",
             Self::NotJson { .. } => "json",
+            Self::NotArrow { .. } => "arrow",
             Self::TooManyObjects { .. } => "too_many_objects",
         }
     }

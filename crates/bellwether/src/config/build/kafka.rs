@@ -355,6 +355,7 @@ mod with_kafka {
             RawMessage::Influx => Message::Influx(precision(Precision::Nanoseconds)),
             RawMessage::Otlp => Message::Otlp,
             RawMessage::OtlpJson => Message::OtlpJson,
+            RawMessage::Arrow => Message::Arrow,
         };
         Format::new(message, Compression::from(raw.compression))
     }

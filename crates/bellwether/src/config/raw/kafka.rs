@@ -202,6 +202,7 @@ pub(in crate::config) enum RawMessage {
     Influx,
     Otlp,
     OtlpJson,
+    Arrow,
 }
 
 /// How a record is compressed by whoever produced it.

@@ -74,12 +74,12 @@ impl Gateway {
     }
 
     /// Sends a minute of every instance until it is acknowledged; how often it was not.
-    fn send(&self, minute: i64) -> usize {
+    pub(super) fn send(&self, minute: i64) -> usize {
         let body = |instance| compress(&record(instance, minute));
         (0..PARTITIONS).map(|instance| self.post(&body(instance))).sum()
     }
 
-    fn terminate(&mut self, limit: Duration) -> ExitStatus {
+    pub(super) fn terminate(&mut self, limit: Duration) -> ExitStatus {
         self.process.terminate(limit)
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! In CI there are a few changes of hands; with `BELLWETHER_E2E=full`, for .ci/accept, as many as are promised.
 
-mod crew;
+pub(super) mod crew;
 mod feed;
 
 use std::time::{Duration, Instant};

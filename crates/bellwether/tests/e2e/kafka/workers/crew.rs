@@ -14,31 +14,46 @@ use crate::exposition::{pending, total};
 use crate::poll::{seconds, until};
 
 /// The workers of a group.
-pub(super) struct Crew<'b> {
+pub(in super::super) struct Crew<'b> {
     dir: PathBuf,
     broker: &'b Broker,
     group: &'static str,
     events: &'static str,
     transactions: bool,
+    /// As the configuration has them.
+    alertmanagers: String,
     workers: Vec<Bellwether>,
     joined: usize,
 }
 
 impl<'b> Crew<'b> {
     /// Nobody yet. They keep checkpoints in `dir` and tell events to the topic `events`.
-    pub(super) fn new(
+    pub(in super::super) fn new(
         dir: &Path,
         broker: &'b Broker,
         group: &'static str,
         events: &'static str,
     ) -> Self {
-        let (transactions, workers) = (false, Vec::new());
-        Self { dir: dir.to_owned(), broker, group, events, transactions, workers, joined: 0 }
+        Self {
+            dir: dir.to_owned(),
+            broker,
+            group,
+            events,
+            transactions: false,
+            alertmanagers: String::new(),
+            workers: Vec::new(),
+            joined: 0,
+        }
     }
 
-    /// Whoever joins commits events together with offsets.
+    /// The same, whose workers commit events together with offsets.
     pub(super) fn with_transactions(self) -> Self {
         Self { transactions: true, ..self }
+    }
+
+    /// The same, which tells the Alertmanager at `url` as well.
+    pub(in super::super) fn with_alertmanager(self, url: &str) -> Self {
+        Self { alertmanagers: format!("{{ url: \"{url}\" }}"), ..self }
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -46,7 +61,7 @@ impl<'b> Crew<'b> {
     }
 
     /// Another worker joins.
-    pub(super) fn join(&mut self) {
+    pub(in super::super) fn join(&mut self) {
         let dir = self.dir.join(format!("{}-{}", self.group, self.joined));
         self.joined += 1;
         fs::create_dir(&dir).unwrap();
@@ -56,12 +71,13 @@ impl<'b> Crew<'b> {
             .replace("GROUP", self.group)
             .replace("STORE", &store)
             .replace("EVENTS", self.events)
-            .replace("TRANSACTIONS", &self.transactions.to_string());
+            .replace("TRANSACTIONS", &self.transactions.to_string())
+            .replace("ALERTMANAGERS", &self.alertmanagers);
         self.workers.push(Bellwether::configured(&dir, &configuration));
     }
 
     /// One of them is killed.
-    pub(super) fn kill(&mut self, which: usize) {
+    pub(in super::super) fn kill(&mut self, which: usize) {
         let which = which % self.workers.len();
         self.workers.remove(which).kill();
     }
@@ -73,7 +89,7 @@ impl<'b> Crew<'b> {
     }
 
     /// All of them leave.
-    pub(super) fn leave_all(&mut self) {
+    pub(in super::super) fn leave_all(&mut self) {
         while !self.workers.is_empty() {
             self.leave(0);
         }
@@ -93,12 +109,12 @@ impl<'b> Crew<'b> {
         pending(&self.metrics_of(which), name)
     }
 
-    pub(super) fn metrics(&self) -> Vec<String> {
+    pub(in super::super) fn metrics(&self) -> Vec<String> {
         self.workers.iter().map(Bellwether::metrics).collect()
     }
 
     /// Waits until each has so many partitions.
-    pub(super) fn until_each_has(&self, partitions: i32) {
+    pub(in super::super) fn until_each_has(&self, partitions: i32) {
         until(PATIENCE, "everybody to have partitions", || {
             let has = |metrics: &String| total(metrics, "bellwether_worker_partitions") as i32;
             self.metrics().iter().all(|metrics| has(metrics) >= partitions).then_some(())
@@ -106,7 +122,12 @@ impl<'b> Crew<'b> {
     }
 
     /// Waits until the group has taken all that there is.
-    pub(super) fn until_all_is_taken(&self, clients: &Clients, partitions: i32, limit: Duration) {
+    pub(in super::super) fn until_all_is_taken(
+        &self,
+        clients: &Clients,
+        partitions: i32,
+        limit: Duration,
+    ) {
         until(limit, "all records to be taken", || {
             let all = (0..partitions).all(|partition| {
                 let end = clients.end_of("metrics", partition);
