@@ -9,12 +9,6 @@ pub(crate) fn total(text: &str, name: &str) -> f64 {
         .sum()
 }
 
-/// Events that wait for the sink `name`; 0 if there is no such sink.
-#[cfg(feature = "kafka")]
-pub(crate) fn pending(text: &str, name: &str) -> f64 {
-    total(text, &format!("bellwether_sink_events_pending{{sink=\"{name}\"}}"))
-}
-
 #[test]
 fn a_total_sums_one_family_only() {
     let text = "# TYPE a counter\na{x=\"1 2\"} 3\na{x=\"b\"} 4.5\na_total 10\nb 20\n";

@@ -30,6 +30,11 @@ fn configuration(broker: &Broker) -> String {
     include_str!("kafka/bellwether.yml").replace("BROKER", &broker.address())
 }
 
+/// Events that wait for the topic.
+fn pending(metrics: &str) -> f64 {
+    total(metrics, r#"bellwether_sink_events_pending{sink="kafka"}"#)
+}
+
 /// Waits until the engine has taken `records`.
 fn until_taken(bellwether: &Bellwether, records: u64) {
     until(seconds(90), "all records to be taken", || {

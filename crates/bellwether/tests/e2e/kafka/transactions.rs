@@ -10,7 +10,6 @@ use rdkafka::ClientConfig;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 use super::*;
-use crate::exposition::pending;
 
 /// Partitions of the topic of events.
 const EVENT_PARTITIONS: i32 = 2;
@@ -58,7 +57,7 @@ fn whoever_reads_what_is_committed_sees_each_event_once_whenever_the_process_is_
     bellwether.kill();
     let mut bellwether = Bellwether::again(dir.path());
     until(seconds(90), "what is told again to be settled", || {
-        (pending(&bellwether.metrics(), "kafka") < 1.0).then_some(())
+        (pending(&bellwether.metrics()) < 1.0).then_some(())
     });
     assert!(bellwether.terminate(seconds(15)).success());
     let told = events();

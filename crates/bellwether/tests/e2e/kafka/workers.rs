@@ -8,8 +8,8 @@ mod feed;
 
 use std::time::{Duration, Instant};
 
-use super::Broker;
 use super::records::Clients;
+use super::{Broker, pending};
 use crate::exposition::total;
 use crate::poll::{seconds, until};
 use crew::{Crew, Pauses};
@@ -173,7 +173,7 @@ fn a_worker_that_was_stopped_in_the_middle_of_its_events_commits_none_that_anoth
     // What it has read brings events, and the broker takes none of them: so they wait when it is stopped.
     broker.signal("STOP");
     until(seconds(60), "events that wait", || {
-        (crew.pending_of(0, "kafka") >= EVENTS_WAITING).then_some(())
+        (pending(&crew.metrics_of(0)) >= EVENTS_WAITING).then_some(())
     });
     let had = total(&crew.metrics_of(0), "bellwether_worker_partitions") as i32;
     crew.signal(0, "STOP");

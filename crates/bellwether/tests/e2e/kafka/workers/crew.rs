@@ -10,7 +10,7 @@ use super::super::Broker;
 use super::super::records::Clients;
 use super::PATIENCE;
 use crate::bellwether::Bellwether;
-use crate::exposition::{pending, total};
+use crate::exposition::total;
 use crate::poll::{seconds, until};
 
 /// The workers of a group.
@@ -102,11 +102,6 @@ impl<'b> Crew<'b> {
 
     pub(super) fn metrics_of(&self, which: usize) -> String {
         self.workers[which].metrics()
-    }
-
-    /// Events that wait for the sink `name` of one of them.
-    pub(super) fn pending_of(&self, which: usize, name: &str) -> f64 {
-        pending(&self.metrics_of(which), name)
     }
 
     pub(in super::super) fn metrics(&self) -> Vec<String> {
