@@ -17,6 +17,7 @@ mod http;
 pub mod logging;
 mod outlets;
 pub mod output;
+mod panics;
 pub mod plan;
 pub mod presets;
 pub mod replay;

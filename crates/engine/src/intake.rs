@@ -61,6 +61,9 @@ pub use self::work::Work;
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
 
+/// Of the limit on series, one in so many is added for those that were silent and come back.
+const SPARE_PER: usize = 10;
+
 /// What an intake makes of one record.
 #[derive(Debug)]
 pub struct Routed {
@@ -349,7 +352,9 @@ impl Intake {
     ) -> Result<usize, Refusal> {
         self.check_tenant_limit(&labels)?;
         let limit = self.settings.series.active_max;
-        if self.table.len() >= limit {
+        // Those that come back are known: what is new must not keep them out.
+        let spare = if self.cold.knows(labels.fingerprint()) { limit / SPARE_PER } else { 0 };
+        if self.table.len() >= limit + spare {
             let message =
                 format!("limit on active series is reached: limit=`{limit}`, series=`{labels}`");
             return Err((RejectReason::SeriesLimit, message));

@@ -195,7 +195,7 @@ impl Default for Ordering {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SeriesLimits {
-    /// Most series known at a time, watched or not.
+    /// Most series known at a time, watched or not; a tenth more where they were silent and come back.
     pub active_max: usize,
     /// Most series of one metric name known at a time, of each tenant; 0 is no limit.
     pub per_metric_max: usize,

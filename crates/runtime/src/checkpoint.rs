@@ -14,6 +14,7 @@ mod tests;
 mod writer;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::sync::Arc;
 
 use bellwether_series::Timestamp;
@@ -99,7 +100,7 @@ impl Checkpoints {
     ///
     /// # Errors
     /// `UnsupportedVersion`: a newer program wrote one that would be the newest. Falling back past it would be to
-    /// forget what it knows.
+    /// forget what it knows. `Storage`: this process may not read one, or lacks what it takes; nothing is wrong with the file.
     pub fn newest_valid(&mut self) -> Result<(Option<Checkpoint>, Vec<Rejected>), CheckpointError> {
         let mut rejected = Vec::new();
         let unknown = self.generations.difference(&self.rejected).copied().collect::<Vec<_>>();
@@ -112,6 +113,9 @@ impl Checkpoints {
                 }
                 Err(Refused::UnsupportedVersion(version)) => {
                     return Err(CheckpointError::UnsupportedVersion { file, version });
+                }
+                Err(Refused::Damaged(Damage::Unreadable(source))) if !is_damage(&source) => {
+                    return Err(CheckpointError::Storage { file, source });
                 }
                 Err(Refused::Damaged(reason)) => rejected.push(self.reject(generation, reason)),
             }
@@ -220,6 +224,13 @@ impl Checkpoints {
     fn path(&self, generation: u64) -> String {
         join(&self.options.folder, &format!("{generation:020}{SUFFIX}"))
     }
+}
+
+/// Whether what the system says of a file is about the file: else it is for whoever operates this to mend, and the file is to stay.
+fn is_damage(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let not_the_file = [Errno::ACCESS, Errno::PERM, Errno::MFILE, Errno::NFILE, Errno::NOMEM];
+    !Errno::from_io_error(error).is_some_and(|errno| not_the_file.contains(&errno))
 }
 
 fn error_of(file: String, refused: Refused) -> CheckpointError {

@@ -274,6 +274,8 @@ impl Journal {
         self.segment.created_at = now;
         self.create_segment().inspect_err(|_| self.fail())?;
         self.failed = false;
+        // Where requests fail again and again, what they leave must not add up. What cannot go now goes with a checkpoint.
+        _ = self.remove_void();
         Ok(())
     }
 

@@ -152,6 +152,11 @@ impl State {
             self.forgotten += 1;
         }
         self.history.push_back(change.clone());
+        if change.status == Status::Healthy {
+            tracing::info!("{change}");
+        } else {
+            tracing::warn!("{change}");
+        }
     }
 }
 

@@ -14,8 +14,8 @@ use anyhow::Context;
 
 use crate::cli::RunArgs;
 use crate::config::Config;
-use crate::logging;
 use crate::service::{App, Service};
+use crate::{logging, panics};
 
 use announce::Announcer;
 use data_dir::DataDir;
@@ -33,6 +33,7 @@ const EXIT_INTERRUPTED: i32 = 130;
 pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let config = live::load(&args)?;
     let _logging = logging::init(config.log)?;
+    panics::end_the_process();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -51,7 +52,10 @@ async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
     let rules = config.engine.rules.len() - 1;
     let alertmanagers = config.alertmanagers.targets.len();
     let service = Service::start(args, config, vec![Arc::new(announcer)]).await?;
-    data_dir.publish_address(service.address)?;
+    // On a full disk as well it must be there when room is.
+    if let Err(error) = data_dir.publish_address(service.address) {
+        tracing::warn!("nobody can look up where it listens: {error:#}");
+    }
     tokio::select! {
         recovered = service.recover() => recovered?,
         () = signals.stop() => {

@@ -6,9 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::figures::grouped;
+use crate::fleet::{Fleet, LONG_AGO};
 use crate::journal;
 use crate::load::{Load, fleets, send_steps};
 use crate::poll::seconds;
+use crate::sender::{Answer, Sender};
 use crate::server::Server;
 use crate::setting;
 use crate::volume::Volume;
@@ -97,6 +99,33 @@ fn a_full_disk_loses_nothing_and_is_over_when_there_is_room() {
         slowest_return <= RESUMED_MAX,
         &format!("{slowest_return:?} until requests were taken again"),
     );
+}
+
+/// Whoever sends more than fits does so again and again.
+#[test]
+fn a_request_that_is_too_large_for_what_is_left_keeps_no_room_from_smaller_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let volume = Volume::mount(&dir.path().join("volume"), 32 << 20);
+    let folder = dir.path().join("nearly-full");
+    fs::create_dir(&folder).unwrap();
+    symlink(volume.path(), folder.join("data")).unwrap();
+    let mut server = Server::new(&folder, "journal: { reserve_bytes: 0 }");
+    server.start();
+    let (small, large) = (Fleet::new("small", 20, LONG_AGO), Fleet::new("large", 60_000, LONG_AGO));
+    let sender = Sender::new(server.address());
+    sender.deliver(&small.body(0), RESUMED_MAX);
+    let too_large = large.body(0);
+    volume.fill_but(too_large.len() as u64 / 2);
+    for step in 1..=8 {
+        let answer = sender.post(&too_large);
+        assert!(matches!(answer, Some(Answer { status: 503, .. })), "{step}: {answer:?}");
+        sender.deliver(&small.body(step), RESUMED_MAX);
+    }
+    println!(
+        "reliability nearly-full: a request of {} bytes refused 8 times, smaller ones taken after each",
+        grouped(too_large.len() as u64)
+    );
+    server.stop();
 }
 
 /// Like [`until`](crate::poll::until), and looks more often: what is measured here is short.

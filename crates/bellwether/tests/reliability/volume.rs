@@ -45,6 +45,14 @@ impl Volume {
         }
     }
 
+    /// Takes all of it but `bytes`.
+    pub(crate) fn fill_but(&self, bytes: u64) {
+        self.fill();
+        let ballast = OpenOptions::new().write(true).open(self.ballast()).unwrap();
+        let taken = ballast.metadata().unwrap().len();
+        ballast.set_len(taken.checked_sub(bytes).unwrap()).unwrap();
+    }
+
     /// Gives the room back.
     pub(crate) fn free(&self) {
         fs::remove_file(self.ballast()).unwrap();

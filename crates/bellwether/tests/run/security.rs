@@ -357,6 +357,9 @@ fn a_web_page_cannot_make_a_browser_change_anything() {
         // A form cannot send these headers, and what it can send is refused.
         ("POST /api/v1/write HTTP/1.0\r\nContent-Type: text/plain\r\n", 415),
         ("POST /api/v1/write HTTP/1.0\r\nContent-Type: application/x-www-form-urlencoded\r\n", 415),
+        // A script can send a body without a type, and cannot hide where it is from.
+        ("POST /api/v1/write HTTP/1.0\r\nOrigin: http://evil.example\r\n", 403),
+        ("POST /v1/metrics HTTP/1.0\r\nOrigin: null\r\n", 403),
     ] {
         assert_eq!(server.request(head).status, status, "{head}");
     }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::header::ORIGIN;
 use axum::http::request::Parts;
 use axum::http::{Extensions, HeaderMap, Method};
 use axum::response::Response;
@@ -198,6 +199,10 @@ impl Receiver {
     ) -> Result<(Option<Place>, Format), Answer> {
         if head.method != Method::POST {
             return Err(Refusal::NotPost.into());
+        }
+        // No sender of metrics has one, and no browser leaves it out.
+        if head.headers.contains_key(ORIGIN) {
+            return Err(Refusal::Forbidden("requests of web pages are not taken".to_owned()).into());
         }
         // Before anything is read: under overload, decoding what is then refused would take the time of what is not.
         let refuse = |error: SubmitError| Answer::unavailable(error, retry_attempt);

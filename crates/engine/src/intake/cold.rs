@@ -39,6 +39,11 @@ impl ColdSeries {
         &self.known
     }
 
+    /// Whether the series is silent.
+    pub(super) fn knows(&self, fingerprint: Fingerprint) -> bool {
+        self.known.contains(fingerprint)
+    }
+
     /// Whether the series was silent; it is not any more.
     pub(super) fn take_back(&mut self, fingerprint: Fingerprint) -> bool {
         self.remove(fingerprint).is_some()

@@ -40,6 +40,11 @@ impl SilentSeries {
         all.map(|(&fingerprint, &silent)| (fingerprint, silent))
     }
 
+    /// Whether it is there.
+    pub(super) fn contains(&self, fingerprint: Fingerprint) -> bool {
+        self.chunks[chunk_index(fingerprint)].contains_key(&fingerprint)
+    }
+
     /// Puts it in; what was known of it.
     pub(super) fn insert(&mut self, fingerprint: Fingerprint, silent: Silent) -> Option<Silent> {
         let before = Arc::make_mut(self.chunk_of(fingerprint)).insert(fingerprint, silent);
@@ -60,8 +65,12 @@ impl SilentSeries {
     }
 
     fn chunk_of(&mut self, fingerprint: Fingerprint) -> &mut Chunk {
-        &mut self.chunks[(fingerprint.as_u128() >> (128 - CHUNK_BITS)) as usize]
+        &mut self.chunks[chunk_index(fingerprint)]
     }
+}
+
+fn chunk_index(fingerprint: Fingerprint) -> usize {
+    (fingerprint.as_u128() >> (128 - CHUNK_BITS)) as usize
 }
 
 /// As one map.

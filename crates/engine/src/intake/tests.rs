@@ -297,6 +297,26 @@ fn a_series_that_outlives_its_time_is_forgotten_and_its_place_used_again() {
 }
 
 #[test]
+fn at_the_limit_those_that_come_back_are_taken_and_new_ones_are_not() {
+    let mut settings = Settings::default();
+    settings.series.idle_after_ms = 10 * MINUTE_MS;
+    settings.series.active_max = 10;
+    let mut rig = Rig::new(settings);
+    let all: Vec<_> = (0..14).map(|number| series("up", &number.to_string())).collect();
+    rig.touch(&all[..10].iter().collect::<Vec<_>>());
+    pass(&mut rig, 6 * MINUTE_MS);
+    rig.touch(&all[2..10].iter().collect::<Vec<_>>());
+    pass(&mut rig, 6 * MINUTE_MS);
+    assert_eq!((rig.intake.series(), rig.intake.cold()), (8, 2));
+
+    let routed = rig.touch(&all[10..13].iter().collect::<Vec<_>>());
+    assert_eq!(routed.outcome.accepted_samples, 2, "room for two that are new");
+    assert_eq!(rig.touch(&[&all[0]]).outcome.accepted_samples, 1, "it is known");
+    assert_eq!(rejected(&rig.touch(&[&all[1]]), RejectReason::SeriesLimit), 1, "a tenth is one");
+    assert_eq!(rejected(&rig.touch(&[&all[13]]), RejectReason::SeriesLimit), 1);
+}
+
+#[test]
 fn jumps_of_the_wall_clock_forget_nobody() {
     let mut rig = Rig::new(Settings::default());
     rig.touch(&[&series("up", "a")]);

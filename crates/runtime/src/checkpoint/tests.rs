@@ -331,3 +331,14 @@ fn a_checkpoint_of_version_1_is_read_and_still_written_the_same() {
     storage.put(&path(1), fixture);
     assert_whole(&newest(&storage).0.unwrap());
 }
+
+#[test]
+fn a_file_is_damaged_only_if_the_system_says_so_of_the_file() {
+    use rustix::io::Errno;
+    for about_the_file in [Errno::IO.into(), io::Error::other("bad sector")] {
+        assert!(is_damage(&about_the_file), "{about_the_file}");
+    }
+    for errno in [Errno::ACCESS, Errno::MFILE, Errno::NOMEM] {
+        assert!(!is_damage(&errno.into()), "{errno}");
+    }
+}

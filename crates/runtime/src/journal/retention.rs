@@ -53,7 +53,7 @@ impl Journal {
 
     /// Removes void segments, before any that says that they are void. The newest ones stay until there is one that
     /// does: until then they may still say from where on what is before them is void.
-    fn remove_void(&mut self) -> Result<(), JournalError> {
+    pub(super) fn remove_void(&mut self) -> Result<(), JournalError> {
         let newest = match &self.segment.file {
             Some(_) => self.segment.number,
             None => self.closed.back().map_or(0, |closed| closed.number),

@@ -71,7 +71,7 @@ impl Storage for DiskStorage {
             create_folder(folder)?;
         }
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
-        Ok(Box::new(DiskFile(file)))
+        Ok(Box::new(DiskFile { file, bytes: 0 }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -112,15 +112,25 @@ fn create_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-struct DiskFile(File);
+struct DiskFile {
+    file: File,
+    /// That were appended with success.
+    bytes: u64,
+}
 
 impl StorageFile for DiskFile {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all(bytes)
+        let written = self.file.write_all(bytes);
+        match written {
+            Ok(()) => self.bytes += bytes.len() as u64,
+            // On a full disk a part of it took the room that was left. That it goes is not certain, nor relied on.
+            Err(_) => _ = self.file.set_len(self.bytes),
+        }
+        written
     }
 
     fn sync_data(&mut self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 }
 

@@ -244,7 +244,8 @@ impl Default for RawLabels {
 #[serde(deny_unknown_fields, default)]
 #[schemars(rename = "Series")]
 pub(super) struct RawSeries {
-    /// Most series known at a time, watched or not; further ones are refused.
+    /// Most series known at a time, watched or not; further ones are refused. Those that were silent and come back may be a
+    /// tenth more.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub active_max: usize,
     /// Most series of one metric name known at a time, of each tenant; further ones are refused. 0 is no limit.

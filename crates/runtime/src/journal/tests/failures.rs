@@ -74,7 +74,7 @@ fn attempts_to_recover_that_fail_leave_nothing_that_counts() {
 }
 
 #[test]
-fn void_files_that_could_not_be_removed_at_once_are_later() {
+fn void_files_go_with_the_recovery_or_if_they_cannot_with_a_checkpoint() {
     let storage = FaultyStorage::new(1);
     let (mut journal, _) = open(&storage, options());
     write(&mut journal, 2);
@@ -85,11 +85,24 @@ fn void_files_that_could_not_be_removed_at_once_are_later() {
     storage.fail_from(1, ErrorKind::Other);
     journal.recover_from_failure(at(0)).unwrap_err();
     storage.heal();
+    // The segment is created, with its header and the folder, and the removal fails again.
+    storage.fail_next(4, ErrorKind::Other);
     journal.recover_from_failure(at(0)).unwrap();
+    storage.heal();
     assert_eq!(storage.list("journal").unwrap().len(), 3);
     journal.retain(0, at(0)).unwrap();
     assert_eq!(storage.list("journal").unwrap().len(), 2);
     assert_eq!(read(&storage).records.len(), 2);
+
+    // However often a first group fails.
+    for attempt in 0..5 {
+        storage.fail_next(0, ErrorKind::StorageFull);
+        journal.append(KIND, at(attempt), &[b"void"]).unwrap();
+        journal.commit().unwrap_err();
+        storage.heal();
+        journal.recover_from_failure(at(attempt)).unwrap();
+    }
+    assert_eq!(storage.list("journal").unwrap().len(), 2);
 }
 
 #[test]
