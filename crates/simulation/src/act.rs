@@ -127,7 +127,7 @@ impl Simulation {
             if is_lost {
                 self.senders[answer.sender].forget();
             } else {
-                self.senders[answer.sender].hear(&answer);
+                self.seen.overtakes += u64::from(self.senders[answer.sender].hear(&answer));
             }
         }
     }
@@ -162,6 +162,7 @@ impl Simulation {
         let operations = self.random.below(operations_max) as u64;
         let kind = self.random.below(5);
         self.trace.note(&format!("fault {kind} after {operations}"));
+        self.seen.full_disks += u64::from(matches!(kind, 1 | 2));
         match kind {
             0 => self.storage.fail_next(operations, ErrorKind::Other),
             1 => self.storage.fail_from(operations, ErrorKind::StorageFull),

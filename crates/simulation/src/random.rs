@@ -13,6 +13,7 @@ pub(crate) enum Purpose {
     Cold = 5,
     Damage = 6,
     Deep = 7,
+    Order = 8,
 }
 
 /// A stream of random numbers.

@@ -36,6 +36,10 @@ seen! {
     acknowledged,
     /// Requests that were refused or got no place in the queue.
     refused,
+    /// Requests that were taken before one of the same sender that had waited for longer.
+    overtakes,
+    /// Disks that were filled.
+    full_disks,
     /// Requests that are in the journal more than once.
     duplicates,
     /// Ends of a process.

@@ -1,4 +1,5 @@
-//! Senders as Prometheus is one: a request at a time, sent again until it is answered, sometimes although it was taken.
+//! Senders as Prometheus is one: a request at a time, sent again until it is answered, sometimes although it was taken. Where the
+//! network reorders, the second of those that wait may be there before the first.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -45,12 +46,15 @@ pub(crate) struct Sender {
     answered: VecDeque<Outgoing>,
     /// The attempt that it waits for.
     in_flight: Option<u64>,
+    reorders: bool,
 }
 
 impl Sender {
-    pub(crate) fn new(number: usize) -> Self {
+    /// The `number`th; `reorders` says whether its requests may overtake each other.
+    pub(crate) fn new(number: usize, reorders: bool) -> Self {
         Self {
             number,
+            reorders,
             requests: 0,
             attempts: 0,
             waiting: VecDeque::new(),
@@ -87,7 +91,9 @@ impl Sender {
         let old =
             self.answered.get(random.below(self.answered.len())).filter(|_| random.one_in(25));
         let again = old.is_some();
-        let next = self.waiting.front().filter(|_| self.in_flight.is_none() || random.one_in(25));
+        let place = usize::from(self.reorders && self.waiting.len() > 1 && random.one_in(5));
+        let next =
+            self.waiting.get(place).filter(|_| self.in_flight.is_none() || random.one_in(25));
         let outgoing = old.or(next)?.clone();
         self.attempts += 1;
         let attempt = self.attempts;
@@ -112,19 +118,18 @@ impl Sender {
         Some(submitted.map(|()| outgoing.id))
     }
 
-    /// Hears what became of an attempt.
-    pub(crate) fn hear(&mut self, answer: &Answer) {
+    /// Hears what became of an attempt; whether it was taken before one that had waited for longer.
+    pub(crate) fn hear(&mut self, answer: &Answer) -> bool {
         if self.in_flight != Some(answer.attempt) {
-            return;
+            return false;
         }
         self.in_flight = None;
-        if answer.taken
-            && let Some(taken) = self.waiting.pop_front_if(|outgoing| outgoing.id == answer.id)
-        {
-            self.answered.push_back(taken);
-            if self.answered.len() > REMEMBERED {
-                self.answered.pop_front();
-            }
+        let place = self.waiting.iter().position(|outgoing| outgoing.id == answer.id);
+        let Some(place) = place.filter(|_| answer.taken) else { return false };
+        self.answered.extend(self.waiting.remove(place));
+        if self.answered.len() > REMEMBERED {
+            self.answered.pop_front();
         }
+        place > 0
     }
 }

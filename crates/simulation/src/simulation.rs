@@ -88,7 +88,7 @@ impl Simulation {
         Self {
             random: Random::new(seed, Purpose::Events),
             world: World::new(&plan),
-            senders: (0..plan.senders).map(Sender::new).collect(),
+            senders: (0..plan.senders).map(|number| Sender::new(number, plan.reorders)).collect(),
             clock: Arc::new(WallClock::new(START)),
             storage: FaultyStorage::new(seed),
             sinks: Arc::new(Mutex::new(Sinks::new(seed))),

@@ -111,7 +111,7 @@ fn a_request_that_is_too_large_for_what_is_left_keeps_no_room_from_smaller_ones(
     symlink(volume.path(), folder.join("data")).unwrap();
     let mut server = Server::new(&folder, "journal: { reserve_bytes: 0 }");
     server.start();
-    let (small, large) = (Fleet::new("small", 20, LONG_AGO), Fleet::new("large", 60_000, LONG_AGO));
+    let (small, large) = (Fleet::new("small", 20, LONG_AGO), Fleet::new("large", 45_000, LONG_AGO));
     let sender = Sender::new(server.address());
     sender.deliver(&small.body(0), RESUMED_MAX);
     let too_large = large.body(0);
