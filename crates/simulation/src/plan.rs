@@ -30,8 +30,8 @@ pub(crate) struct Plan {
     pub(crate) damages_journal: bool,
     /// Bytes that the deep tier has.
     pub(crate) deep_bytes: usize,
-    /// Whether the network lets requests of a sender overtake each other.
-    pub(crate) reorders: bool,
+    /// Of so many requests the network lets one overtake the one before it; 0 means none.
+    pub(crate) overtake_every: usize,
     /// Of so many things that happen one is a fault or an end; 0 means none.
     pub(crate) fault_every: usize,
 }
@@ -62,7 +62,7 @@ impl Plan {
         let damages_journal = Random::new(seed, Purpose::Damage).one_in(3);
         let deep_bytes =
             Random::new(seed, Purpose::Deep).choose(&[0, 0, 0, 0, 0, 64 * 40_000, 1 << 30]);
-        let reorders = Random::new(seed, Purpose::Order).one_in(3);
+        let overtake_every = Random::new(seed, Purpose::Order).choose(&[0, 0, 5]);
         let generations_kept = random.choose(&[2, 2, 3]);
         Self {
             seed,
@@ -79,7 +79,7 @@ impl Plan {
             cold_bytes_max,
             damages_journal,
             deep_bytes,
-            reorders,
+            overtake_every,
             fault_every: random.choose(&[0, 60, 150, 150, 400]),
             tenants: random.one_in(3),
         }

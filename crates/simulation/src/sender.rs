@@ -46,15 +46,15 @@ pub(crate) struct Sender {
     answered: VecDeque<Outgoing>,
     /// The attempt that it waits for.
     in_flight: Option<u64>,
-    reorders: bool,
+    overtake_every: usize,
 }
 
 impl Sender {
-    /// The `number`th; `reorders` says whether its requests may overtake each other.
-    pub(crate) fn new(number: usize, reorders: bool) -> Self {
+    /// The `number`th; one of `overtake_every` requests overtakes the one before it, of 0 none.
+    pub(crate) fn new(number: usize, overtake_every: usize) -> Self {
         Self {
             number,
-            reorders,
+            overtake_every,
             requests: 0,
             attempts: 0,
             waiting: VecDeque::new(),
@@ -91,7 +91,8 @@ impl Sender {
         let old =
             self.answered.get(random.below(self.answered.len())).filter(|_| random.one_in(25));
         let again = old.is_some();
-        let place = usize::from(self.reorders && self.waiting.len() > 1 && random.one_in(5));
+        let can_overtake = self.overtake_every > 0 && self.waiting.len() > 1;
+        let place = usize::from(can_overtake && random.one_in(self.overtake_every));
         let next =
             self.waiting.get(place).filter(|_| self.in_flight.is_none() || random.one_in(25));
         let outgoing = old.or(next)?.clone();

@@ -88,7 +88,9 @@ impl Simulation {
         Self {
             random: Random::new(seed, Purpose::Events),
             world: World::new(&plan),
-            senders: (0..plan.senders).map(|number| Sender::new(number, plan.reorders)).collect(),
+            senders: (0..plan.senders)
+                .map(|number| Sender::new(number, plan.overtake_every))
+                .collect(),
             clock: Arc::new(WallClock::new(START)),
             storage: FaultyStorage::new(seed),
             sinks: Arc::new(Mutex::new(Sinks::new(seed))),

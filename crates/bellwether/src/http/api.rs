@@ -158,14 +158,14 @@ pub(super) struct Profile {
     /// That are in memory.
     series: usize,
     /// The largest first.
-    memory: Vec<Kind>,
+    memory: Vec<Use>,
     memory_bytes: usize,
     /// Of the whole process, where the system tells.
     resident_bytes: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
-struct Kind {
+struct Use {
     kind: &'static str,
     bytes: usize,
     bytes_per_series: usize,
@@ -176,7 +176,7 @@ pub(super) async fn profile(State(app): State<Arc<App>>) -> Answer<Profile> {
     let series = app.engine.stats().series();
     let memory = tokio::task::spawn_blocking(move || app.engine.memory());
     let memory = memory.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
-    let of = |(kind, bytes)| Kind { kind, bytes, bytes_per_series: bytes / series.max(1) };
+    let of = |(kind, bytes)| Use { kind, bytes, bytes_per_series: bytes / series.max(1) };
     let mut kinds: Vec<_> = memory.iter().map(of).collect();
     kinds.sort_by_key(|kind| std::cmp::Reverse(kind.bytes));
     let (memory_bytes, resident_bytes) = (memory.total(), process::resident());

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_series::LabelSet;
+use bellwether_series::{LabelSet, prefetch};
 use bellwether_signal::FamilyKind;
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
@@ -17,6 +17,9 @@ use crate::record::RecordClock;
 use crate::settings::Settings;
 use crate::state::{Kind, Reader, StateError, Writer};
 use crate::threshold::Shares;
+
+/// So many entries ahead memory is asked for.
+const AHEAD: usize = 24;
 
 /// What an intake knew after some record. Holds its own copy of the list of series, not of their labels.
 #[derive(Debug, Clone)]
@@ -34,6 +37,21 @@ pub struct IntakeState {
     clusters: Clusters,
 }
 
+/// A copy of `entries`. Each label set is counted up where it lies, and everybody waits meanwhile: of a large fleet each would
+/// have to be waited for.
+fn copied(entries: &[Option<Entry>]) -> Vec<Option<Entry>> {
+    let mut copy = Vec::with_capacity(entries.len());
+    for (index, entry) in entries.iter().enumerate() {
+        if let Some(Some(ahead)) = entries.get(index + AHEAD)
+            && let Some(first) = ahead.labels.as_wire().first()
+        {
+            prefetch(first);
+        }
+        copy.push(entry.clone());
+    }
+    copy
+}
+
 impl Intake {
     /// What it knows now. Copies some 40 bytes for each series; what takes long is left to [`IntakeState::encode`].
     pub fn save(&self) -> IntakeState {
@@ -42,7 +60,7 @@ impl Intake {
             clock: self.clock,
             swept_ms: self.swept_ms,
             shares: self.shares,
-            entries: self.entries.clone(),
+            entries: copied(&self.entries),
             free: self.free.clone(),
             slots: self.slots.clone(),
             families: Arc::clone(&self.families),

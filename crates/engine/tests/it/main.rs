@@ -10,4 +10,5 @@ mod pairs;
 mod restart;
 mod run;
 mod scene;
+mod state_fixture;
 mod world;

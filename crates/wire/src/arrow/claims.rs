@@ -57,10 +57,10 @@ impl Claims {
             start += 4;
         }
         if length == 0 {
-            return match body.len() == start {
-                true => Ok(None),
-                false => Err(damaged(start, "bytes are behind the end of the stream")),
-            };
+            if body.len() > start {
+                return Err(damaged(start, "bytes are behind the end of the stream"));
+            }
+            return Ok(None);
         }
         let metadata = part(body, start, length as usize).ok_or_else(short)?;
         let message = root_as_message(&body[metadata.clone()])

@@ -168,9 +168,10 @@ impl<'a> Labels<'a> {
 
     fn of(&self, row: usize) -> impl Iterator<Item = (&str, &str)> {
         let offsets = self.maps.value_offsets();
-        let entries = match self.maps.is_valid(row) {
-            true => offsets[row] as usize..offsets[row + 1] as usize,
-            false => 0..0,
+        let entries = if self.maps.is_valid(row) {
+            offsets[row] as usize..offsets[row + 1] as usize
+        } else {
+            0..0
         };
         entries.filter_map(|entry| Some((self.names.get(entry)?, self.values.get(entry)?)))
     }
@@ -199,18 +200,23 @@ fn counts(column: &dyn Array) -> Option<PrimitiveArray<Int64Type>> {
 /// Numbers of any type as floats; integers beyond 2⁵³ become the nearest one.
 fn numbers(column: &dyn Array) -> Option<PrimitiveArray<Float64Type>> {
     macro_rules! numbers {
-        ($($kind:ident: $type:ty),*) => {
+        ($($kind:ident: $type:ty => $float:expr),*) => {
             match column.data_type() {
                 DataType::Float64 => Some(column.as_primitive_opt::<Float64Type>()?.clone()),
-                $(DataType::$kind => {
-                    Some(column.as_primitive_opt::<$type>()?.unary(|number| number as f64))
-                })*
+                $(DataType::$kind => Some(column.as_primitive_opt::<$type>()?.unary($float)),)*
                 _ => None,
             }
         };
     }
     numbers!(
-        Float32: Float32Type, Int8: Int8Type, Int16: Int16Type, Int32: Int32Type, Int64: Int64Type,
-        UInt8: UInt8Type, UInt16: UInt16Type, UInt32: UInt32Type, UInt64: UInt64Type
+        Float32: Float32Type => f64::from,
+        Int8: Int8Type => f64::from,
+        Int16: Int16Type => f64::from,
+        Int32: Int32Type => f64::from,
+        Int64: Int64Type => |number| number as f64,
+        UInt8: UInt8Type => f64::from,
+        UInt16: UInt16Type => f64::from,
+        UInt32: UInt32Type => f64::from,
+        UInt64: UInt64Type => |number| number as f64
     )
 }

@@ -24,7 +24,9 @@ fn stream(batches: &[RecordBatch], compression: Option<CompressionType>) -> Vec<
     let mut stream = Vec::new();
     let schema = batches[0].schema();
     let mut writer = StreamWriter::try_new_with_options(&mut stream, &schema, options).unwrap();
-    batches.iter().for_each(|batch| writer.write(batch).unwrap());
+    for batch in batches {
+        writer.write(batch).unwrap();
+    }
     writer.finish().unwrap();
     drop(writer);
     stream

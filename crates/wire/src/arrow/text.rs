@@ -39,13 +39,12 @@ impl<'a> Text<'a> {
             return Plain::new(column).map(Self::Plain);
         };
         let values = Plain::new(&**dictionary.values())?;
-        let places = match dictionary.values().len() {
-            // The places of nothing are not defined.
-            0 => vec![None; column.len()],
-            _ => {
-                let places = dictionary.normalized_keys().into_iter().enumerate();
-                places.map(|(row, place)| column.is_valid(row).then_some(place)).collect()
-            }
+        // The places of nothing are not defined.
+        let places = if values.is_empty() {
+            vec![None; column.len()]
+        } else {
+            let places = dictionary.normalized_keys().into_iter().enumerate();
+            places.map(|(row, place)| column.is_valid(row).then_some(place)).collect()
         };
         Some(Self::Dictionary(places, values))
     }
@@ -66,6 +65,14 @@ impl<'a> Plain<'a> {
             DataType::LargeUtf8 => column.as_string_opt().map(Self::Large),
             DataType::Utf8View => column.as_string_view_opt().map(Self::View),
             _ => None,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Small(column) => column.is_empty(),
+            Self::Large(column) => column.is_empty(),
+            Self::View(column) => column.is_empty(),
         }
     }
 
