@@ -315,7 +315,7 @@ fn damaged(number: usize, change: impl Fn(&mut Vec<u8>)) -> TempDir {
     damaged
 }
 
-fn flip_the_middle(bytes: &mut Vec<u8>) {
+fn flip_the_middle(bytes: &mut [u8]) {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
 }
@@ -324,7 +324,7 @@ fn flip_the_middle(bytes: &mut Vec<u8>) {
 fn with_damage_not_all_agree() {
     let segments = fs::read_dir(RECORDED.0.path().join("journal")).unwrap().count();
     let last_byte = |bytes: &mut Vec<u8>| *bytes.last_mut().unwrap() ^= 1;
-    for damaged in [damaged(2, flip_the_middle), damaged(segments, last_byte)] {
+    for damaged in [damaged(2, |bytes| flip_the_middle(bytes)), damaged(segments, last_byte)] {
         let (code, out, err) = replay([&"--verify", &damaged.path()]);
         assert_eq!((code, err.lines().count()), (1, 1), "{out}{err}");
         assert!(err.contains("damage"), "{err}");
@@ -340,7 +340,8 @@ fn with_damage_not_all_agree() {
 
 #[test]
 fn damage_is_named_and_what_is_whole_is_replayed() {
-    let (damaged, results) = (damaged(2, flip_the_middle), tempfile::tempdir().unwrap());
+    let (damaged, results) =
+        (damaged(2, |bytes| flip_the_middle(bytes)), tempfile::tempdir().unwrap());
     let (code, _, err) = replay([&damaged.path(), &"--output", &results.path()]);
     assert_eq!((code, err.lines().count()), (0, 1), "{err}");
     assert!(err.contains("00000000000000000002.journal") && err.contains("1 records"), "{err}");

@@ -105,12 +105,12 @@ fn differs(text: &mut String, difference: &Difference) {
     let Difference { way, index, expected, found } = difference;
     let (way, number) = (name(*way), index + 1);
     add(text, format_args!("{way}: event {number} is the first that differs\n"));
-    add(text, format_args!("  one thread:  {}\n", shown(expected)));
-    add(text, format_args!("  this way:    {}\n", shown(found)));
+    add(text, format_args!("  one thread:  {}\n", shown(expected.as_deref())));
+    add(text, format_args!("  this way:    {}\n", shown(found.as_deref())));
 }
 
-fn shown(event: &Option<String>) -> &str {
-    event.as_deref().unwrap_or("no event")
+fn shown(event: Option<&str>) -> &str {
+    event.unwrap_or("no event")
 }
 
 fn beside_live(text: &mut String, live: &LiveComparison, sequences: Option<(u64, u64)>) {
@@ -124,7 +124,7 @@ fn beside_live(text: &mut String, live: &LiveComparison, sequences: Option<(u64,
     );
     if let Some(LiveDifference { live, replayed }) = &live.first_different {
         text.push_str("  first with another content:\n");
-        add(text, format_args!("    live:  {live}\n    here:  {}\n", shown(replayed)));
+        add(text, format_args!("    live:  {live}\n    here:  {}\n", shown(replayed.as_deref())));
     }
     let firsts = [("only live", &live.first_only_live), ("only here", &live.first_only_replayed)];
     for (where_, first) in firsts {
