@@ -22,13 +22,13 @@ mod objects;
 mod output;
 mod share;
 mod snapshot;
-mod tenure;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bellwether_engine::Settings;
@@ -43,7 +43,6 @@ pub use figures::{CellFigures, CellsFigures};
 pub use membership::Membership;
 pub use objects::{MemoryObjects, Objects, ObjectsError};
 pub use output::CellOutput;
-pub use tenure::Tenure;
 
 use keeper::{Answer, Keeper, ToCell};
 
@@ -87,8 +86,8 @@ struct Shared {
 /// A cell, as seen from outside its thread.
 struct Held {
     messages: Sender<ToCell>,
-    /// When it is over the cell must do nothing more.
-    tenure: Arc<Tenure>,
+    /// It must do nothing more.
+    is_dropped: Arc<AtomicBool>,
     /// Disconnected once its thread has ended.
     ended: Receiver<()>,
 }
@@ -122,16 +121,23 @@ impl Cells {
     ) -> io::Result<()> {
         let (messages, inbox) = unbounded();
         let (running, ended) = bounded(0);
-        let tenure = Arc::new(Tenure::begin(at.clone(), Arc::clone(membership)));
+        let is_dropped = Arc::new(AtomicBool::new(false));
         let settings = Arc::new(share::share_of(&self.shared.fleet, partitions));
-        let keeper = Keeper::new(settings, Arc::clone(&self.shared), Arc::clone(&tenure), inbox);
+        let keeper = Keeper::new(
+            at.clone(),
+            settings,
+            Arc::clone(&self.shared),
+            Arc::clone(membership),
+            Arc::clone(&is_dropped),
+            inbox,
+        );
         std::thread::Builder::new().name(format!("cell-{}", at.partition)).spawn(move || {
             keeper.run();
             drop(running);
         })?;
-        let held = Held { messages, tenure, ended };
+        let held = Held { messages, is_dropped, ended };
         if let Some(before) = self.held.lock().insert(at.clone(), held) {
-            before.tenure.end();
+            before.is_dropped.store(true, Ordering::SeqCst);
         }
         Ok(())
     }
@@ -163,14 +169,14 @@ impl Cells {
             if held.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
                 self.shared.figures.lock().hand_overs_late += 1;
             }
-            held.tenure.end();
+            held.is_dropped.store(true, Ordering::SeqCst);
         }
     }
 
     /// The partitions `all` are somebody else's already: their cells end, and say and write nothing more.
     pub fn drop_lost(&self, all: &[TopicPartition]) {
         for held in self.take(all) {
-            held.tenure.end();
+            held.is_dropped.store(true, Ordering::SeqCst);
         }
     }
 

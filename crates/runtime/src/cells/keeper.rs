@@ -5,6 +5,7 @@ mod saving;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bellwether_engine::{Event, Gauge, Outcome, Settings};
@@ -13,7 +14,7 @@ use bellwether_wire::remote_write::WriteRequest;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::cell::{Applied, Cell, CellRecord};
-use super::{Shared, Tenure};
+use super::{Membership, Shared};
 use crate::alerts::AlertFigures;
 use crate::api::{Reply, SubmitError};
 use crate::collector::{News, Told};
@@ -76,7 +77,8 @@ pub(super) struct Keeper {
     at: TopicPartition,
     settings: Arc<Settings>,
     shared: Arc<Shared>,
-    tenure: Arc<Tenure>,
+    membership: Arc<Membership>,
+    is_dropped: Arc<AtomicBool>,
     inbox: Receiver<ToCell>,
 }
 
@@ -108,12 +110,14 @@ struct Open {
 
 impl Keeper {
     pub(super) fn new(
+        at: TopicPartition,
         settings: Arc<Settings>,
         shared: Arc<Shared>,
-        tenure: Arc<Tenure>,
+        membership: Arc<Membership>,
+        is_dropped: Arc<AtomicBool>,
         inbox: Receiver<ToCell>,
     ) -> Self {
-        Self { at: tenure.at().clone(), settings, shared, tenure, inbox }
+        Self { at, settings, shared, membership, is_dropped, inbox }
     }
 
     /// Keeps the cell until it is handed over, dropped or fenced.
@@ -139,7 +143,7 @@ impl Keeper {
 
     /// Whether anything may be done in the name of this cell.
     fn is_ours(&self) -> bool {
-        self.tenure.is_ours()
+        self.membership.is_alive() && !self.is_dropped.load(Ordering::SeqCst)
     }
 
     fn keep(&self, open: &mut Open) -> End {
@@ -236,7 +240,7 @@ impl Keeper {
         let known = events.iter().filter(|event| open.taken.contains(&event.id)).count();
         self.shared.figures.lock().events_known += known as u64;
         open.unsettled.extend(events.iter().map(|event| event.id.clone()));
-        self.shared.output.tell(News { told, events, gauges }, &open.taken, &self.tenure);
+        self.shared.output.tell(News { told, events, gauges }, &open.taken);
     }
 
     /// Once there is nothing more that somebody else may have told of, tells what fires.
@@ -250,7 +254,7 @@ impl Keeper {
         let events = open.cell.firing();
         if !events.is_empty() {
             let news = News { told: Told::Standing, events, gauges: Vec::new() };
-            self.shared.output.tell(news, &open.taken, &self.tenure);
+            self.shared.output.tell(news, &open.taken);
         }
     }
 }
