@@ -39,8 +39,8 @@ pub(crate) fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, Decod
     let mut columns: Option<Columns> = None;
     let bytes = Buffer::from(body);
     let (mut at, mut batches) = (0, 0);
-    while let Some(message) = claims.next(body, at)? {
-        let mut message_bytes = bytes.slice_with_length(at, message.end - at);
+    while let Some(end) = claims.next(body, at)? {
+        let mut message_bytes = bytes.slice_with_length(at, end - at);
         let batch = held(|| decoder.decode(&mut message_bytes))
             .map_err(|fault| DecodeError::NotArrow { offset: at, fault })?;
         if columns.is_none()
@@ -55,7 +55,7 @@ pub(crate) fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, Decod
             let rows = rows.map_err(|fault| DecodeError::NotArrow { offset: at, fault })?;
             take(&rows, at, batches, &mut labels, &mut assembler)?;
         }
-        at = message.end;
+        at = end;
     }
     if columns.is_none() {
         let fault = "stream has no schema".to_owned();

@@ -9,13 +9,6 @@ use crate::remote_write::{DecodeError, Limits};
 /// Goes before the length of a message.
 const CONTINUATION: u32 = u32::MAX;
 
-/// Where a message ends that claims nothing that it may not.
-#[derive(Debug)]
-pub(super) struct Checked {
-    /// Behind its last byte.
-    pub(super) end: usize,
-}
-
 /// What the messages of a stream claim together, and may.
 #[derive(Debug)]
 pub(super) struct Claims {
@@ -38,11 +31,11 @@ impl Claims {
         }
     }
 
-    /// The message that begins at `at`; `None` at the end of the stream.
+    /// Where the message that begins at `at` ends; `None` at the end of the stream.
     ///
     /// # Errors
     /// When it is none, or claims more than all messages together may.
-    pub(super) fn next(&mut self, body: &[u8], at: usize) -> Result<Option<Checked>, DecodeError> {
+    pub(super) fn next(&mut self, body: &[u8], at: usize) -> Result<Option<usize>, DecodeError> {
         let damaged =
             |offset: usize, fault: &str| DecodeError::NotArrow { offset, fault: fault.to_owned() };
         if at == body.len() {
@@ -78,7 +71,7 @@ impl Claims {
             let batch = dictionary.data().ok_or_else(|| damaged(at, "dictionary has no values"))?;
             self.batch(batch, &body[data.clone()], data.start)?;
         }
-        Ok(Some(Checked { end: data.end }))
+        Ok(Some(data.end))
     }
 
     fn rows(&mut self, batch: RecordBatch<'_>, offset: usize) -> Result<(), DecodeError> {
