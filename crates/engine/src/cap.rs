@@ -1,11 +1,13 @@
 //! The hard cap on alerts a day, behind the budget that sets thresholds.
 //!
 //! It sees all events of all partitions in log order, so which alert is the first one too many is the same
-//! in every replay. Episodes beyond the cap stay events; one alert of its own says that the cap was hit.
+//! in every replay. Episodes beyond the cap stay events; one alert of its own says that the cap was hit. Each tenant has the
+//! cap for itself: whose series alert without end uses up no other one's day.
 
 mod state;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::sync::Arc;
 
 use bellwether_series::{Fingerprint, LabelSet, METRIC_NAME, Timestamp};
@@ -24,16 +26,27 @@ const DAY_MS: i64 = 86_400_000;
 pub struct AlertCap {
     settings: Arc<Settings>,
     day: i64,
-    fired: u32,
+    /// Alerts of the day by tenant; without tenants, of the empty one.
+    fired: BTreeMap<Box<str>, u32>,
     held_back: BTreeSet<Fingerprint>,
-    /// The firing event of the cap's own alert, while it fires, and the record time at which it fired.
-    own: Option<(Event, i64)>,
+    /// The cap's own alert, by tenant, while it fires.
+    own: BTreeMap<Box<str>, Own>,
+}
+
+/// An alert that says that the cap was hit.
+#[derive(Debug)]
+struct Own {
+    /// Its first event.
+    firing: Event,
+    /// The record time at which it fired.
+    fired_ms: i64,
 }
 
 impl AlertCap {
     /// A cap that has seen nothing.
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self { settings, day: i64::MIN, fired: 0, held_back: BTreeSet::new(), own: None }
+        let (fired, held_back, own) = Default::default();
+        Self { settings, day: i64::MIN, fired, held_back, own }
     }
 
     /// Adopts a changed configuration.
@@ -43,21 +56,21 @@ impl AlertCap {
 
     /// Takes the events of a record at record time `elapsed_ms`, in log order, holds back what is beyond
     /// the cap and adds the cap's own events where they belong. A record without events still lets the
-    /// cap's own alert end after a day.
+    /// cap's own alerts end after a day.
     pub fn apply(&mut self, events: Vec<Event>, elapsed_ms: i64) -> Vec<Event> {
         let mut passed = Vec::with_capacity(events.len());
-        if let Some((own, fired_ms)) = &self.own
-            && elapsed_ms - fired_ms >= DAY_MS
-        {
-            let at = own.at_ms.plus_ms(DAY_MS);
-            passed.extend(self.resolve(at));
-        }
+        passed.extend(
+            self.own
+                .extract_if(.., |_, own| elapsed_ms - own.fired_ms >= DAY_MS)
+                .map(|(_, own)| own.resolved(own.firing.at_ms.plus_ms(DAY_MS))),
+        );
         for mut event in events {
             let day = event.at_ms.as_ms().div_euclid(DAY_MS);
             if day > self.day {
                 self.day = day;
-                self.fired = 0;
-                passed.extend(self.resolve(event.at_ms));
+                self.fired.clear();
+                let own = std::mem::take(&mut self.own);
+                passed.extend(own.into_values().map(|own| own.resolved(event.at_ms)));
             }
             if event.alert {
                 passed.extend(self.admit(&mut event, elapsed_ms));
@@ -71,7 +84,7 @@ impl AlertCap {
     /// replaced: see [`Partition::forget_alerts`](crate::Partition::forget_alerts).
     pub fn forget_alerts(&mut self) {
         self.held_back.clear();
-        self.own = None;
+        self.own.clear();
     }
 
     /// Whether the alert of an episode that is not over is held back.
@@ -83,18 +96,20 @@ impl AlertCap {
     fn admit(&mut self, event: &mut Event, elapsed_ms: i64) -> Option<Event> {
         let cap = self.settings.budget.cap_per_day;
         if event.change == ChangeKind::Firing {
-            if self.fired < cap {
-                self.fired += 1;
+            let tenant = self.settings.tenant_of(&event.labels);
+            let fired = self.fired.get(tenant).copied().unwrap_or_default();
+            if fired < cap {
+                self.fired.insert(tenant.into(), fired + 1);
                 return None;
             }
             self.held_back.insert(event.episode_id);
             event.alert = false;
-            if self.own.is_some() {
+            if self.own.contains_key(tenant) {
                 return None;
             }
-            let own = self.cap_event(event.at_ms, f64::from(cap));
-            self.own = Some((own.clone(), elapsed_ms));
-            return Some(own);
+            let firing = self.cap_event(tenant, event.at_ms, f64::from(cap));
+            self.own.insert(tenant.into(), Own { firing: firing.clone(), fired_ms: elapsed_ms });
+            return Some(firing);
         }
         if self.held_back.contains(&event.episode_id) {
             event.alert = false;
@@ -105,17 +120,12 @@ impl AlertCap {
         None
     }
 
-    fn resolve(&mut self, at: Timestamp) -> Option<Event> {
-        let (fired, _) = self.own.take()?;
-        Some(Event {
-            explanation: "A new day began; alerts are sent again.".to_owned(),
-            ..next_own_event(&fired, ChangeKind::Resolved, at)
-        })
-    }
-
-    fn cap_event(&self, at: Timestamp, cap: f64) -> Event {
-        let labels = LabelSet::from_pairs([(METRIC_NAME, "bellwether_alerts_per_day")]);
-        // The pair above is a valid label set, so the error side is never taken.
+    fn cap_event(&self, tenant: &str, at: Timestamp, cap: f64) -> Event {
+        let name = (METRIC_NAME, "bellwether_alerts_per_day");
+        let tenants = self.settings.tenants.as_ref();
+        let whose = tenants.map(|tenants| (&*tenants.label, tenant));
+        let labels = LabelSet::from_pairs(iter::once(name).chain(whose));
+        // The label of tenants is no metric name, so these are a valid label set and the error side is never taken.
         let labels = labels.unwrap_or_else(|_| unreachable!("a constant label set"));
         Event {
             value: cap + 1.0,
@@ -131,11 +141,22 @@ impl AlertCap {
     }
 }
 
+impl Own {
+    /// Its last event.
+    fn resolved(&self, at: Timestamp) -> Event {
+        Event {
+            explanation: "A new day began; alerts are sent again.".to_owned(),
+            ..next_own_event(&self.firing, ChangeKind::Resolved, at)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bellwether_detect::Severity;
 
     use super::*;
+    use crate::tenants::Tenants;
 
     const CAP: u32 = 3;
     const DAY: i64 = DAY_MS;
@@ -150,7 +171,7 @@ mod tests {
     fn event(number: u128, change: ChangeKind, at_ms: i64) -> Event {
         let at_ms = Timestamp::from_ms(at_ms);
         let episode_id = Fingerprint::from_u128(number);
-        Event { episode_id, change, at_ms, ..cap().cap_event(at_ms, 0.0) }
+        Event { episode_id, change, at_ms, ..cap().cap_event("", at_ms, 0.0) }
     }
 
     fn told(events: &[Event]) -> Vec<(&str, u128, ChangeKind, bool)> {
@@ -186,6 +207,40 @@ mod tests {
         );
         assert_eq!((&*passed[3].rule, passed[3].severity), (CAP_RULE, Severity::Warning));
         assert!(passed[3].explanation.contains("More than 3 alerts"));
+    }
+
+    #[test]
+    fn a_tenant_that_alerts_without_end_uses_up_no_other_one_s_day() {
+        let mut settings = Settings::default();
+        settings.budget.cap_per_day = CAP;
+        settings.tenants = Some(Tenants::default());
+        let mut cap = AlertCap::new(Arc::new(settings));
+        let of = |tenant: &str, number| {
+            let labels = LabelSet::from_pairs([(METRIC_NAME, "m"), ("tenant", tenant)]).unwrap();
+            Event { labels, rule: Arc::from("rule"), ..event(number, ChangeKind::Firing, 5) }
+        };
+        let mut events: Vec<_> = (0..6).map(|number| of("loud", number)).collect();
+        events.extend((10..13).map(|number| of("calm", number)));
+        let passed = cap.apply(events, 0);
+        let own: Vec<_> = passed.iter().filter(|event| &*event.rule == CAP_RULE).collect();
+        assert_eq!(own.len(), 1);
+        assert_eq!(own[0].labels.get("tenant"), Some("loud"));
+        let sent = |of: &str| {
+            let is_sent = |event: &&Event| event.alert && &*event.rule != CAP_RULE;
+            passed.iter().filter(is_sent).filter(|e| e.labels.get("tenant") == Some(of)).count()
+        };
+        assert_eq!((sent("loud"), sent("calm")), (3, 3));
+        // A restart changes nothing of it.
+        let mut saved = Vec::new();
+        cap.save(&mut saved);
+        let mut back = AlertCap::restore(Arc::clone(&cap.settings), &saved).unwrap();
+        let later = || vec![of("loud", 20), of("calm", 21), of("other", 22)];
+        let passed = back.apply(later(), 0);
+        assert_eq!(passed, cap.apply(later(), 0));
+        let told: Vec<_> = passed.iter().map(|event| (&*event.rule, event.alert)).collect();
+        assert_eq!(told, [("rule", false), (CAP_RULE, true), ("rule", false), ("rule", true)]);
+        let next_day = back.apply(vec![event(30, ChangeKind::Firing, DAY)], 0);
+        assert_eq!(next_day.len(), 3, "both alerts of the cap are over");
     }
 
     #[test]

@@ -36,7 +36,7 @@ use foldhash::quality::SeedableRandomState;
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
-use crate::memory::MemoryUse;
+use crate::memory::{MemoryUse, Usage};
 use crate::outcome::{Outcome, RejectReason};
 use crate::outputs::{Counts, DropReason};
 use crate::partition::{Input, PARTITIONS, Row};
@@ -60,6 +60,9 @@ pub use self::work::Work;
 
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
+
+/// Metrics that are named to whoever asks which have the most series.
+const METRICS_SHOWN: usize = 10;
 
 /// Of the limit on series, one in so many is added for those that were silent and come back.
 const SPARE_PER: usize = 10;
@@ -188,13 +191,15 @@ impl Intake {
         self.watched
     }
 
-    /// Adds the bytes of all labels, and of what finds series by them, to `into`. Goes through all series.
-    pub fn memory(&self, into: &mut MemoryUse) {
+    /// The bytes of all labels and of what finds series by them, and the metrics with the most series. Goes through all series.
+    pub fn usage(&self) -> Usage {
         // Counters of references stand before the bytes.
         let labels = |entry: &Entry| entry.labels.as_wire().len() + 2 * size_of::<usize>();
-        into.add("labels", self.entries.iter().flatten().map(labels).sum());
+        let mut memory = MemoryUse::default();
+        memory.add("labels", self.entries.iter().flatten().map(labels).sum());
         let entries = self.entries.capacity() * size_of::<Option<Entry>>();
-        into.add("look_up", entries + self.table.allocation_size());
+        memory.add("look_up", entries + self.table.allocation_size());
+        Usage { memory, metrics: self.per_metric.largest(METRICS_SHOWN) }
     }
 
     /// Silent series that are remembered.

@@ -52,7 +52,7 @@ pub use explain::{number_text, one_in_text};
 pub use group_rule::{GROUP_RULE, GroupRule};
 pub use ha::HaPairs;
 pub use intake::{Intake, IntakeState, Routed, Routing, TenantRouting, Work};
-pub use memory::MemoryUse;
+pub use memory::{MemoryUse, MetricUse, Usage};
 pub use outcome::{Outcome, RejectReason};
 pub use outputs::{CalibrationCounts, Counts, DropReason, Gauge, GaugeReading, Outputs, Score};
 pub use own::{HEALTH_RULE, next_own_event, own_event};

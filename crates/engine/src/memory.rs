@@ -1,4 +1,4 @@
-//! What memory is used for.
+//! What memory is used for, and by whom.
 
 use std::collections::BTreeMap;
 
@@ -25,5 +25,31 @@ impl MemoryUse {
     /// All of them.
     pub fn total(&self) -> usize {
         self.0.values().sum()
+    }
+}
+
+/// A metric of a tenant and how many series it has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricUse {
+    /// Name of the metric; where there are tenants, behind that of its tenant and a `/`.
+    pub metric: Box<str>,
+    /// Series in memory, watched or not.
+    pub series: usize,
+}
+
+/// What memory is used for, and by whom. Each part of the engine knows some of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes by kind.
+    pub memory: MemoryUse,
+    /// The metrics with the most series, the largest first.
+    pub metrics: Vec<MetricUse>,
+}
+
+impl Usage {
+    /// Adds what another part knows.
+    pub fn merge(&mut self, other: Self) {
+        self.memory.merge(&other.memory);
+        self.metrics.extend(other.metrics);
     }
 }

@@ -319,7 +319,7 @@ pub struct Budget {
     pub per_day: f64,
     /// False alarms a day and series.
     pub per_series_per_day: f64,
-    /// Most alerts a day of event time; episodes beyond it stay events.
+    /// Most alerts a day of event time, of each tenant where there are tenants; episodes beyond it stay events.
     pub cap_per_day: u32,
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellwether_engine::PARTITIONS;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 use crate::api::Clock;
 use crate::checkpoint::{CheckpointError, Checkpoints, Position, Section, Writer};
@@ -19,6 +19,9 @@ use crate::runtime::Door;
 use crate::sequencer::{Part, Save, SavedIntake};
 use crate::stats::Stats;
 use crate::stored;
+
+/// Rest between checkpoints that nobody asked for, when something says that one is due sooner than usual.
+const REST: Duration = Duration::from_secs(10);
 
 /// Asked to make a checkpoint now: hears whether there is one.
 pub(crate) type AskedNow = Sender<Result<u64, NoCheckpoint>>;
@@ -50,6 +53,17 @@ pub enum NoCheckpoint {
     Checkpoint(#[from] CheckpointError),
 }
 
+impl NoCheckpoint {
+    /// Whether there was no room for it.
+    fn is_disk_full(&self) -> bool {
+        match self {
+            Self::Checkpoint(error) => error.is_disk_full(),
+            Self::Cold(error) => error.is_disk_full(),
+            _ => false,
+        }
+    }
+}
+
 /// What the checkpointer works with.
 pub(crate) struct Checkpointer {
     pub(crate) checkpoints: Checkpoints,
@@ -58,6 +72,8 @@ pub(crate) struct Checkpointer {
     /// Whether there are records behind the newest checkpoint already: then the first one is due at once, or a process that is
     /// killed again and again would have more to read each time.
     pub(crate) is_behind: bool,
+    /// Told when the journal goes on after a failure.
+    pub(crate) woken: Receiver<()>,
     pub(crate) deliveries: Arc<dyn Deliveries>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stats: Arc<Stats>,
@@ -83,21 +99,36 @@ impl Reach for Door {
 }
 
 impl Checkpointer {
-    /// Makes a checkpoint whenever it is time or somebody asks, until nobody can ask any more.
+    /// Makes a checkpoint whenever it is time, somebody asks or the journal goes on after a failure, until nobody can ask any
+    /// more.
     pub(crate) fn run(mut self, mut door: Door, asked: &Receiver<AskedNow>) {
-        let mut due = Instant::now() + if self.is_behind { Duration::ZERO } else { self.every };
+        let mut rested = Instant::now();
+        let mut due = rested + if self.is_behind { Duration::ZERO } else { self.every };
+        let woken = self.woken.clone();
         loop {
-            let whoever = match asked.recv_deadline(due) {
-                Ok(whoever) => Some(whoever),
-                Err(RecvTimeoutError::Timeout) => None,
-                Err(RecvTimeoutError::Disconnected) => return,
+            let whoever = select! {
+                recv(asked) -> whoever => match whoever {
+                    Ok(whoever) => Some(whoever),
+                    Err(_) => return,
+                },
+                recv(woken) -> woken => match woken {
+                    Ok(()) => {
+                        due = due.min(rested);
+                        continue;
+                    }
+                    Err(_) => return,
+                },
+                default(due.saturating_duration_since(Instant::now())) => None,
             };
             let made = self.make(&mut door);
+            let is_full = made.as_ref().is_err_and(NoCheckpoint::is_disk_full);
             if let Some(whoever) = whoever {
                 // Whoever asked may have stopped waiting.
                 _ = whoever.send(made);
             }
-            due = Instant::now() + self.every;
+            let now = Instant::now();
+            rested = now + REST;
+            due = now + if is_full { self.every.min(REST) } else { self.every };
         }
     }
 
@@ -105,6 +136,10 @@ impl Checkpointer {
     pub(crate) fn make(&mut self, reach: &mut impl Reach) -> Result<u64, NoCheckpoint> {
         let begun = Instant::now();
         let made = self.try_to_make(reach);
+        if made.as_ref().is_err_and(NoCheckpoint::is_disk_full) {
+            // When the recorder is gone there will be no checkpoint.
+            _ = reach.ask(ToRecorder::DiskFull);
+        }
         self.stats.checkpointed(&made, begun.elapsed(), self.clock.now());
         made
     }

@@ -15,22 +15,19 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::stats::Stats;
-use crate::storage::Storage;
+use crate::storage::{Storage, StorageFile};
 use inner::{Inner, Place, Segment};
-use segment::{HEADER_BYTES, header, path};
+use segment::path;
 
 pub use error::ColdError;
 pub use segment::COLD_VERSION;
 pub(crate) use shelf::ColdShelf;
-
-/// A segment in which less than one byte in so many lives is emptied.
-const MOSTLY_DEAD: u64 = 4;
 
 /// How states of silent series are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,11 +76,22 @@ pub struct ColdFigures {
 pub(crate) type Key = (u8, u64);
 
 /// The states of all partitions.
+///
+/// What is where is known under one lock, that nobody holds while the disk works: whoever wants a state does not wait for
+/// somebody else's writing. Writers take turns by the other lock, always before the first.
 pub(crate) struct ColdFiles {
     storage: Arc<dyn Storage>,
     options: ColdOptions,
     stats: Arc<Stats>,
+    pen: Mutex<Pen>,
     inner: Mutex<Inner>,
+}
+
+/// What whoever writes holds.
+struct Pen {
+    /// The segment that is written to, and its number.
+    current: Option<(u64, Box<dyn StorageFile>)>,
+    next_segment: u64,
 }
 
 impl ColdFiles {
@@ -97,11 +105,12 @@ impl ColdFiles {
         stats: Arc<Stats>,
         living: impl Iterator<Item = Key>,
     ) -> Result<Self, ColdError> {
-        let mut inner = Inner { next_segment: 1, ..Inner::default() };
+        let mut inner = Inner::default();
+        let mut pen = Pen { current: None, next_segment: 1 };
         let mut found = BTreeMap::new();
         for (number, bytes) in segment::list(&*storage, &options.folder)? {
             inner.segments.insert(number, Segment { bytes, ..Segment::default() });
-            inner.next_segment = number.saturating_add(1);
+            pen.next_segment = number.saturating_add(1);
             // What was written last counts.
             segment::scan(&*storage, &options.folder, number, |key, offset, bytes| {
                 found.insert(key, Place { segment: number, offset, bytes });
@@ -131,7 +140,7 @@ impl ColdFiles {
             synced.map_err(|source| ColdError::Storage { file, source })?;
         }
         stats.observe_cold(inner.figures_now());
-        Ok(Self { storage, options, stats, inner: Mutex::new(inner) })
+        Ok(Self { storage, options, stats, pen: Mutex::new(pen), inner: Mutex::new(inner) })
     }
 
     /// How they are doing.
@@ -141,13 +150,17 @@ impl ColdFiles {
     }
 
     pub(crate) fn put(&self, key: Key, state: Vec<u8>) {
-        let inner = &mut *self.inner.lock();
-        inner.forget(key);
-        inner.wait(key, state);
-        if inner.untried_bytes >= self.options.write_bytes {
+        let is_due = {
+            let inner = &mut *self.inner.lock();
+            inner.forget(key);
+            inner.wait(key, state);
+            inner.untried_bytes >= self.options.write_bytes
+        };
+        if is_due {
             // If that fails it is counted, and everything waits on.
-            _ = self.write(inner);
+            _ = self.write();
         }
+        let inner = &mut *self.inner.lock();
         while inner.waiting_bytes > self.options.waiting_bytes_max {
             let Some((&key, _)) = inner.waiting.first_key_value() else { break };
             inner.stop_waiting(key);
@@ -159,8 +172,8 @@ impl ColdFiles {
     pub(crate) fn get(&self, key: Key) -> Option<Vec<u8>> {
         let place = {
             let inner = self.inner.lock();
-            if let Some(state) = inner.waiting.get(&key) {
-                return Some(state.clone());
+            if let Some(waiting) = inner.waiting.get(&key) {
+                return Some(waiting.state.clone());
             }
             *inner.places.get(&key)?
         };
@@ -183,25 +196,27 @@ impl ColdFiles {
     /// # Errors
     /// `Storage`; then it waits on.
     pub(crate) fn sync(&self) -> Result<(), ColdError> {
-        let inner = &mut *self.inner.lock();
-        self.write(inner)?;
-        inner.is_gathering = false;
+        self.write()?;
+        self.inner.lock().is_gathering = false;
         Ok(())
     }
 
     /// The checkpoint of that generation begins: none of its parts has been asked for.
     pub(crate) fn begin_checkpoint(&self, generation: u64) {
+        {
+            let inner = &mut *self.inner.lock();
+            if std::mem::replace(&mut inner.error_is_old, true) {
+                inner.figures.error = None;
+            }
+            // Of an attempt that was given up.
+            for key in std::mem::take(&mut inner.ghosts) {
+                inner.stop_waiting(key);
+            }
+            inner.is_gathering = true;
+        }
+        self.empty_dead();
         let inner = &mut *self.inner.lock();
-        if std::mem::replace(&mut inner.error_is_old, true) {
-            inner.figures.error = None;
-        }
-        // Of an attempt that was given up.
-        for key in std::mem::take(&mut inner.ghosts) {
-            inner.stop_waiting(key);
-        }
-        inner.is_gathering = true;
-        self.empty_dead(inner);
-        let current = inner.current.as_ref().map(|(number, _)| *number);
+        let current = inner.current;
         for (&number, segment) in &mut inner.segments {
             if segment.living == 0 && current != Some(number) {
                 segment.dead_since.get_or_insert(generation);
@@ -211,17 +226,17 @@ impl ColdFiles {
 
     /// Nobody falls back to a checkpoint older than `oldest_kept`: what only these needed goes.
     pub(crate) fn release(&self, oldest_kept: u64) {
-        let inner = &mut *self.inner.lock();
         let goes = |segment: &Segment| segment.dead_since.is_some_and(|since| since <= oldest_kept);
-        let going: Vec<u64> = inner
-            .segments
-            .iter()
-            .filter(|(_, segment)| goes(segment))
-            .map(|(&number, _)| number)
-            .collect();
+        let going: Vec<u64> = {
+            let inner = self.inner.lock();
+            let going = inner.segments.iter().filter(|(_, segment)| goes(segment));
+            going.map(|(&number, _)| number).collect()
+        };
         for number in going {
             let file = path(&self.options.folder, number);
-            match self.storage.remove(&file) {
+            let removed = self.storage.remove(&file);
+            let inner = &mut *self.inner.lock();
+            match removed {
                 Ok(()) => {
                     inner.segments.remove(&number);
                     inner.figures.segments_removed += 1;
@@ -230,27 +245,18 @@ impl ColdFiles {
                 Err(source) => inner.fail(&ColdError::Storage { file, source }),
             }
         }
-        self.stats.observe_cold(inner.figures_now());
+        self.stats.observe_cold(self.inner.lock().figures_now());
     }
 
     /// Lets what lives in segments that are mostly dead wait to be written again.
-    fn empty_dead(&self, inner: &mut Inner) {
-        let current = inner.current.as_ref().map(|(number, _)| *number);
-        let mut room_bytes = self.options.waiting_bytes_max as u64 / 2;
-        let mut dead = BTreeSet::new();
-        for (&number, segment) in &inner.segments {
-            let is_mostly = segment.living_bytes.saturating_mul(MOSTLY_DEAD) < segment.bytes;
-            let is_left = current != Some(number);
-            if segment.living > 0 && is_mostly && is_left && segment.living_bytes <= room_bytes {
-                room_bytes -= segment.living_bytes;
-                dead.insert(number);
-            }
-        }
-        let places = inner.places.iter().filter(|(_, place)| dead.contains(&place.segment));
-        let living: Vec<(Key, Place)> = places.map(|(&key, &place)| (key, place)).collect();
+    fn empty_dead(&self) {
+        let living = self.inner.lock().in_mostly_dead(self.options.waiting_bytes_max as u64 / 2);
         for (key, place) in living {
             // What cannot be read is lost when somebody asks for it.
-            if let Ok(state) = self.read(key, place) {
+            let Ok(state) = self.read(key, place) else { continue };
+            let inner = &mut *self.inner.lock();
+            // Its partition may have asked for it meanwhile.
+            if inner.places.get(&key) == Some(&place) {
                 inner.forget(key);
                 inner.wait(key, state);
             }
@@ -263,14 +269,13 @@ impl ColdFiles {
     }
 
     /// Writes all that waits, and makes it durable.
-    fn write(&self, inner: &mut Inner) -> Result<(), ColdError> {
-        if inner.waiting.is_empty() {
-            return Ok(());
-        }
-        inner.untried_bytes = 0;
-        let written = self.try_to_write(inner);
+    fn write(&self) -> Result<(), ColdError> {
+        let pen = &mut *self.pen.lock();
+        let written = self.try_to_write(pen);
+        let inner = &mut *self.inner.lock();
         if let Err(error) = &written {
             // What a failed sync was to write is not to be trusted, even if the next one succeeds.
+            pen.current = None;
             inner.current = None;
             inner.fail(error);
         }
@@ -278,47 +283,34 @@ impl ColdFiles {
         written
     }
 
-    fn try_to_write(&self, inner: &mut Inner) -> Result<(), ColdError> {
-        let is_full = |segment: &Segment| segment.bytes >= self.options.segment_bytes_max;
-        let number = inner.current.as_ref().map(|(number, _)| *number);
-        if number.is_some_and(|number| inner.segments.get(&number).is_none_or(is_full)) {
-            inner.current = None;
+    fn try_to_write(&self, pen: &mut Pen) -> Result<(), ColdError> {
+        {
+            let inner = &mut *self.inner.lock();
+            inner.untried_bytes = 0;
+            if inner.waiting.is_empty() {
+                return Ok(());
+            }
+            let is_full = |segment: &Segment| segment.bytes >= self.options.segment_bytes_max;
+            if inner.current.is_some_and(|number| inner.segments.get(&number).is_none_or(is_full)) {
+                pen.current = None;
+            }
         }
-        let is_new = inner.current.is_none();
-        let number = number.filter(|_| !is_new).unwrap_or(inner.next_segment);
+        let is_new = pen.current.is_none();
+        let number = pen.current.as_ref().map_or(pen.next_segment, |(number, _)| *number);
         let file = path(&self.options.folder, number);
         let refused = |source| ColdError::Storage { file: file.clone(), source };
-        let mut bytes = Vec::with_capacity(inner.waiting_bytes + HEADER_BYTES);
         if is_new {
-            inner.next_segment += 1;
-            inner.current = Some((number, self.storage.create(&file).map_err(refused)?));
-            inner.segments.insert(number, Segment::default());
-            bytes.extend(header(number));
+            pen.next_segment += 1;
+            pen.current = Some((number, self.storage.create(&file).map_err(refused)?));
         }
-        let (Some((_, open)), Some(segment)) =
-            (&mut inner.current, inner.segments.get_mut(&number))
-        else {
-            return Ok(());
-        };
-        let (mut places, begins) = (Vec::with_capacity(inner.waiting.len()), segment.bytes);
-        for (&key, state) in &inner.waiting {
-            let offset = begins + bytes.len() as u64;
-            segment::append(&mut bytes, number, key, state);
-            places.push((key, Place { segment: number, offset, bytes: state.len() as u32 }));
-        }
-        // Some of it may be there even if that fails.
-        segment.bytes += bytes.len() as u64;
-        open.append(&bytes).map_err(refused)?;
+        let Some((_, open)) = &mut pen.current else { return Ok(()) };
+        let batch = self.inner.lock().batch(number, is_new);
+        open.append(&batch.bytes).map_err(refused)?;
         open.sync_data().map_err(refused)?;
         if is_new {
             self.storage.sync_folder(&self.options.folder).map_err(refused)?;
         }
-        inner.waiting.clear();
-        inner.waiting_bytes = 0;
-        let ghosts = std::mem::take(&mut inner.ghosts);
-        for (key, place) in places.into_iter().filter(|(key, _)| !ghosts.contains(key)) {
-            inner.enter(key, place);
-        }
+        self.inner.lock().written(batch);
         Ok(())
     }
 }

@@ -61,6 +61,8 @@ pub struct Journal {
     group_records: u64,
     next_sequence: u64,
     committed_below: u64,
+    /// Every checkpoint that may be fallen back to covers what is below.
+    covered_below: u64,
     failed: bool,
     unsynced: bool,
     /// When [`Journal::sync_if_due`] first saw that something was not durable.
@@ -162,6 +164,7 @@ impl Journal {
             group_records: 0,
             next_sequence,
             committed_below: next_sequence,
+            covered_below: 0,
             failed: false,
             unsynced: false,
             unsynced_since_ms: None,

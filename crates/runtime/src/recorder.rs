@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellwether_engine::{MemoryUse, RecordKind, SeriesView, Settings};
+use bellwether_engine::{RecordKind, SeriesView, Settings, Usage};
 use bellwether_series::Timestamp;
 use crossbeam_channel::{Receiver, Sender, never, select};
 
@@ -40,12 +40,14 @@ pub(crate) enum ToRecorder {
         limit: usize,
         views: Sender<Vec<SeriesView>>,
     },
-    Memory(Sender<MemoryUse>),
+    Usage(Sender<Usage>),
     Save(Save),
     /// Makes durable what was committed, then says so.
     Sync(Sender<Result<(), JournalError>>),
     /// A checkpoint that counts covers all records below this.
     Covered(u64),
+    /// There was no room for a checkpoint.
+    DiskFull,
 }
 
 /// A request, and who wants to know what becomes of it.
@@ -60,6 +62,8 @@ pub(crate) struct Log {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) reserve: Reserve,
     pub(crate) sync: SyncPolicy,
+    /// Wakes the checkpointer: what a checkpoint covers may go when there is no room.
+    pub(crate) wake: Sender<()>,
 }
 
 /// The recorder's state.
@@ -260,8 +264,8 @@ impl Recorder {
                 self.group.push(ToSequencer::View { wanted, limit, views });
                 true
             }
-            ToRecorder::Memory(answer) => {
-                self.group.push(ToSequencer::Memory(answer));
+            ToRecorder::Usage(answer) => {
+                self.group.push(ToSequencer::Usage(answer));
                 true
             }
             ToRecorder::Save(save) => {
@@ -284,6 +288,10 @@ impl Recorder {
             }
             ToRecorder::Covered(below) => {
                 self.covered(below);
+                true
+            }
+            ToRecorder::DiskFull => {
+                self.make_room();
                 true
             }
         }
@@ -431,13 +439,23 @@ impl Recorder {
     fn failed(&mut self, error: &JournalError) {
         self.stats.set_phase(Phase::Unrecorded);
         self.stats.journal_failed(error);
-        if let Some(log) = &mut self.log
-            && error.is_disk_full()
-            && let Err(error) = log.reserve.release(&*log.storage)
-        {
-            self.stats.journal_failed(&error);
+        if error.is_disk_full() {
+            self.make_room();
         }
         self.report();
+    }
+
+    /// On a full disk: the reserve goes, and the oldest segment that is kept for replay only.
+    fn make_room(&mut self) {
+        let Some(log) = &mut self.log else { return };
+        if let Err(error) = log.reserve.release(&*log.storage) {
+            self.stats.journal_failed(&error);
+        }
+        match log.journal.give_up_oldest() {
+            Ok(true) => self.due.retry_ms = 0,
+            Ok(false) => {}
+            Err(error) => self.stats.journal_failed(&error),
+        }
     }
 
     /// Tries to begin another segment.
@@ -446,8 +464,13 @@ impl Recorder {
         let Some(log) = &mut self.log else { return };
         if let Err(error) = log.journal.recover_from_failure(now) {
             self.stats.journal_failed(&error);
+            if error.is_disk_full() {
+                self.make_room();
+            }
             return;
         }
+        // It is awake if it has been told already.
+        _ = log.wake.try_send(());
         self.stats.set_phase(Phase::Ready);
         self.stats.journal_well();
         if let Some(settings) = self.waiting.take() {
@@ -466,7 +489,8 @@ impl Recorder {
         }
     }
 
-    fn covered(&mut self, below: u64) {
+    /// Removes of the journal what nobody needs any more: checkpoints cover all records below this.
+    pub(crate) fn covered(&mut self, below: u64) {
         let now = self.clock.now();
         let Some(log) = &mut self.log else { return };
         if let Err(error) = log.journal.retain(below, now) {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use bellwether_engine::{MemoryUse, SeriesView, Settings};
+use bellwether_engine::{SeriesView, Settings, Usage};
 use bellwether_series::LabelSet;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use parking_lot::RwLock;
@@ -250,18 +250,18 @@ impl Handle {
         Ok(all)
     }
 
-    /// What the states of all series use memory for. Blocks until the shards have come to it.
+    /// What the states of all series use memory for, and which metrics have the most. Blocks until the shards have come to it.
     ///
     /// # Errors
     /// When the runtime is stopping, or recovering.
-    pub fn memory(&self) -> Result<MemoryUse, SubmitError> {
+    pub fn usage(&self) -> Result<Usage, SubmitError> {
         if self.stats.phase().is_recovering() {
             return Err(SubmitError::Recovering);
         }
         let (parts, answers) = unbounded();
-        self.door.send(ToRecorder::Memory(parts))?;
-        let mut all = MemoryUse::default();
-        answers.iter().for_each(|part| all.merge(&part));
+        self.door.send(ToRecorder::Usage(parts))?;
+        let mut all = Usage::default();
+        answers.iter().for_each(|part| all.merge(part));
         Ok(all)
     }
 

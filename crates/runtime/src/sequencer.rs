@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bellwether_engine::{
-    Intake, IntakeState, MemoryUse, PARTITIONS, Record, Routed, SeriesView, Settings, Work,
+    Intake, IntakeState, PARTITIONS, Record, Routed, SeriesView, Settings, Usage, Work,
 };
 use bellwether_series::Timestamp;
 use crossbeam_channel::{Receiver, Sender};
@@ -43,7 +43,7 @@ pub(crate) enum ToSequencer {
         limit: usize,
         views: Sender<Vec<SeriesView>>,
     },
-    Memory(Sender<MemoryUse>),
+    Usage(Sender<Usage>),
     Save(Save),
     /// Answered when all records before it are done with.
     Barrier(Sender<()>),
@@ -190,7 +190,7 @@ impl SequencerStage {
         match message {
             ToSequencer::Record(record) => outlets.record(sequencer, record),
             ToSequencer::View { wanted, limit, views } => outlets.view(&wanted, limit, &views),
-            ToSequencer::Memory(answer) => outlets.memory(sequencer, &answer),
+            ToSequencer::Usage(answer) => outlets.usage(sequencer, &answer),
             ToSequencer::Save(save) => outlets.save(sequencer, save),
             ToSequencer::Barrier(done) => {
                 outlets.to_collector.send(ToCollector::Barrier(done)).is_ok()
@@ -233,11 +233,9 @@ impl Outlets {
     }
 
     /// Whoever asked may have stopped waiting for it.
-    fn memory(&self, sequencer: &Sequencer, answer: &Sender<MemoryUse>) -> bool {
-        let mut memory = MemoryUse::default();
-        sequencer.intake().memory(&mut memory);
-        _ = answer.send(memory);
-        self.to_shards.iter().all(|shard| shard.send(ToShard::Memory(answer.clone())).is_ok())
+    fn usage(&self, sequencer: &Sequencer, answer: &Sender<Usage>) -> bool {
+        _ = answer.send(sequencer.intake().usage());
+        self.to_shards.iter().all(|shard| shard.send(ToShard::Usage(answer.clone())).is_ok())
     }
 
     /// Whoever asked may have stopped waiting for it.

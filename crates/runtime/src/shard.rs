@@ -1,6 +1,6 @@
 //! A shard: judges the samples of its partitions.
 
-use bellwether_engine::{MemoryUse, Outputs, Partition, SeriesView, Shard, Work};
+use bellwether_engine::{Outputs, Partition, SeriesView, Shard, Usage, Work};
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::collector::Done;
@@ -11,7 +11,7 @@ use crate::sequencer::{Part, Position};
 pub(crate) enum ToShard {
     Work { elapsed_ms: i64, work: Work },
     View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
-    Memory(Sender<MemoryUse>),
+    Usage(Sender<Usage>),
     Save { partition: u8, at: Position, part: Sender<Part<Vec<u8>>> },
 }
 
@@ -78,10 +78,10 @@ impl ShardStage {
                     partitions.iter_mut().flat_map(|p| p.view(&*wanted, limit)).take(limit);
                 _ = views.send(chosen.collect());
             }
-            ToShard::Memory(answer) => {
-                let mut memory = MemoryUse::default();
-                self.shard.partitions().iter().for_each(|p| p.memory(&mut memory));
-                _ = answer.send(memory);
+            ToShard::Usage(answer) => {
+                let mut usage = Usage::default();
+                self.shard.partitions().iter().for_each(|p| p.memory(&mut usage.memory));
+                _ = answer.send(usage);
             }
             ToShard::Save { partition, at, part } => {
                 if let Some(partition) = self.shard.partition(partition) {

@@ -78,11 +78,13 @@ impl Start {
         if entrances.to_collector.send(ToCollector::Standing).is_err() {
             self.stats.set_phase(Phase::Unrecorded);
         }
+        let (wake, woken) = bounded(1);
         let log = Log {
             journal,
             storage: Arc::clone(&durability.storage),
             reserve: Reserve::new(durability.reserve),
             sync: durability.journal.sync,
+            wake,
         };
         let mut recorder = self.recorder(Some(log), tail.end, offsets.clone(), entrances);
         match in_force {
@@ -97,11 +99,13 @@ impl Start {
         // Before anything is recorded, because that may turn out to be impossible.
         self.stats.set_phase(Phase::Ready);
         recorder.begin();
+        recorder.covered(checkpoints.covered_below());
         let checkpointer = Checkpointer {
             checkpoints,
             cold,
             every: durability.checkpoint_every,
             is_behind: tail.found.records > 0,
+            woken,
             deliveries: Arc::clone(&durability.deliveries),
             clock: Arc::clone(&self.clock),
             stats: Arc::clone(&self.stats),

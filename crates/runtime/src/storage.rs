@@ -36,6 +36,11 @@ pub struct Space {
     pub free_bytes: u64,
 }
 
+/// Whether `error` says that there is no room.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// Named files in folders.
 pub trait Storage: Send + Sync {
     /// The files of `folder`, by name; none when there is no such folder. Folders in it are left out.

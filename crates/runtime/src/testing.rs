@@ -39,7 +39,11 @@ struct Disk {
     damage: Option<u64>,
     /// The operation in which the process ends.
     stop: Option<u64>,
+    /// What happens while a file is made durable.
+    meanwhile: Option<Meanwhile>,
 }
+
+type Meanwhile = Box<dyn FnOnce() + Send>;
 
 impl FaultyStorage {
     /// An empty storage whose faults follow from `seed`.
@@ -56,6 +60,7 @@ impl FaultyStorage {
             fault: None,
             damage: None,
             stop: None,
+            meanwhile: None,
         })))
     }
 
@@ -102,6 +107,11 @@ impl FaultyStorage {
     pub fn fail_from(&self, operations: u64, kind: ErrorKind) {
         let mut disk = self.0.lock();
         disk.fault = Some((disk.operations + operations, u64::MAX, kind));
+    }
+
+    /// When appended bytes are made durable next, `meanwhile` happens first.
+    pub fn while_next_syncing(&self, meanwhile: impl FnOnce() + Send + 'static) {
+        self.0.lock().meanwhile = Some(Box::new(meanwhile));
     }
 
     /// No more faults are ordered.
@@ -318,6 +328,10 @@ impl StorageFile for FaultyFile {
     }
 
     fn sync_data(&mut self) -> io::Result<()> {
+        let meanwhile = self.disk.lock().meanwhile.take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
         let mut disk = self.disk.lock();
         self.is_dead(&disk)?;
         disk.sync(self.inode)

@@ -37,10 +37,11 @@ impl WaitingRoom {
                 self.barrier = Some(message);
                 None
             }
-            ToRecorder::Memory(_)
+            ToRecorder::Usage(_)
             | ToRecorder::Save(_)
             | ToRecorder::Sync(_)
-            | ToRecorder::Covered(_) => Some(message),
+            | ToRecorder::Covered(_)
+            | ToRecorder::DiskFull => Some(message),
         }
     }
 

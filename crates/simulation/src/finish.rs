@@ -32,8 +32,7 @@ impl Simulation {
         }
         self.check_acknowledged()?;
         self.check_sinks()?;
-        self.seen.segments_removed +=
-            process.line().handle().stats().kept().journal.segments_removed;
+        self.count_segments(process.line());
         self.stop(process)?;
         self.check_sinks()?;
         self.count();

@@ -94,6 +94,8 @@ seen! {
     journal_failures,
     /// Segments that retention removed.
     segments_removed,
+    /// Segments kept for replay only that were given up on a full disk.
+    segments_given_up,
     /// Jumps of the wall clock.
     jumps,
     /// Changes of the configuration.

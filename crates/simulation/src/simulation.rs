@@ -209,6 +209,13 @@ impl Simulation {
         }
     }
 
+    /// Counts what became of the journal's segments in a process that ends.
+    pub(crate) fn count_segments(&mut self, line: &Line) {
+        let journal = line.handle().stats().kept().journal;
+        self.seen.segments_removed += journal.segments_removed;
+        self.seen.segments_given_up += journal.segments_given_up;
+    }
+
     /// The process ends, and whoever sent something hears no more of it.
     fn end(&mut self, mut process: Stepped) -> Result<(), String> {
         self.learn(process.line());
@@ -223,8 +230,7 @@ impl Simulation {
                 return Err("the state at an end is not that of the model".to_owned());
             }
         }
-        self.seen.segments_removed +=
-            process.line().handle().stats().kept().journal.segments_removed;
+        self.count_segments(process.line());
         drop(process);
         self.die();
         self.open()

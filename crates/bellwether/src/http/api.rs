@@ -8,7 +8,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
 use bellwether_detect::Severity;
-use bellwether_engine::{Event, SeriesView, SignalKind};
+use bellwether_engine::{Event, MetricUse, SeriesView, SignalKind, Usage};
 use bellwether_series::{LabelSet, Matchers, Timestamp};
 use bellwether_signal::parse_selector;
 use serde::{Deserialize, Serialize};
@@ -152,16 +152,24 @@ fn selection(query: &SeriesQuery) -> Result<(Option<Matchers>, usize), ApiError>
     Ok((matchers.map_err(|error| bad(&error))?, limit(query.limit)?))
 }
 
-/// What memory is used for.
+/// What memory is used for, and by whom.
 #[derive(Debug, Serialize)]
 pub(super) struct Profile {
     /// That are in memory.
     series: usize,
+    /// Those with the most series, the largest first.
+    metrics: Vec<Metric>,
     /// The largest first.
     memory: Vec<Use>,
     memory_bytes: usize,
     /// Of the whole process, where the system tells.
     resident_bytes: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Metric {
+    metric: Box<str>,
+    series: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -174,13 +182,15 @@ struct Use {
 pub(super) async fn profile(State(app): State<Arc<App>>) -> Answer<Profile> {
     let _turn = VIEWS.acquire().await.map_err(|_| stopping())?;
     let series = app.engine.stats().series();
-    let memory = tokio::task::spawn_blocking(move || app.engine.memory());
-    let memory = memory.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
+    let usage = tokio::task::spawn_blocking(move || app.engine.usage());
+    let Usage { memory, metrics } = usage.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
+    let metrics = metrics.into_iter().map(|MetricUse { metric, series }| Metric { metric, series });
     let of = |(kind, bytes)| Use { kind, bytes, bytes_per_series: bytes / series.max(1) };
     let mut kinds: Vec<_> = memory.iter().map(of).collect();
     kinds.sort_by_key(|kind| std::cmp::Reverse(kind.bytes));
     let (memory_bytes, resident_bytes) = (memory.total(), process::resident());
-    Ok(Json(Profile { series, memory: kinds, memory_bytes, resident_bytes }))
+    let metrics = metrics.collect();
+    Ok(Json(Profile { series, metrics, memory: kinds, memory_bytes, resident_bytes }))
 }
 
 fn stopping() -> ApiError {

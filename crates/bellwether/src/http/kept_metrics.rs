@@ -69,6 +69,11 @@ pub(super) fn metrics(families: &mut Families<'_>, stats: &Stats) -> fmt::Result
             journal.segments_removed,
         ),
         (
+            "journal_segments_given_up",
+            "Files of the journal kept for replay only that were removed before their time, because the disk was full",
+            journal.segments_given_up,
+        ),
+        (
             "cold_segments_removed",
             "Files of series out of memory removed because no checkpoint needs them",
             cold.segments_removed,

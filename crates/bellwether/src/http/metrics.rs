@@ -351,7 +351,11 @@ fn budget(families: &mut Families<'_>, app: &App, decided: &Decided) -> fmt::Res
             "False alarms a day that the budget allows, all series together",
             settings.budget.per_day,
         ),
-        ("budget_cap_per_day", "Most alerts a day", f64::from(settings.budget.cap_per_day)),
+        (
+            "budget_cap_per_day",
+            "Most alerts a day, of each tenant where there are tenants",
+            f64::from(settings.budget.cap_per_day),
+        ),
         (
             "firing_threshold",
             "Surprise from which an alert fires on a series that has no higher threshold of its own",

@@ -202,7 +202,24 @@ gauges:
   match: [queue_depth]
   remote_write:
     - { url: 'http://127.0.0.1:9/w?token=canary7', bearer_token: canary8 }
+  kafka:
+    brokers: ['127.0.0.1:9']
+    topic: gauges
+    properties: { security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.username: u, sasl.password: canary13 }
+kafka:
+  brokers: ['127.0.0.1:9']
+  topics: [metrics]
+  properties: { security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.username: u, sasl.password: canary14 }
+gateway:
+  brokers: ['127.0.0.1:9']
+  topic: metrics
+  properties: { sasl.password: canary15 }
 sinks:
+  kafka:
+    brokers: ['127.0.0.1:9']
+    topic: events
+    properties: { security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.username: u }
+    properties_files: { sasl.password: secret }
   webhooks:
     - { url: 'http://127.0.0.1:9/canary9?canary', secret: canary10, severity: info }
     - url: 'https://127.0.0.1:9/canary11'

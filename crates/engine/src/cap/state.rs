@@ -7,14 +7,15 @@ use std::sync::Arc;
 use bellwether_series::{Fingerprint, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::AlertCap;
+use super::{AlertCap, Own};
 use crate::event::Event;
 use crate::settings::Settings;
 use crate::state::{Kind, Reader, StateError, Writer};
 
-/// The cap's own alert, as far as it differs from others of its kind.
+/// A tenant's alert about the cap, as far as it differs from others of its kind.
 #[derive(Serialize, Deserialize)]
-struct Own<'c> {
+struct SavedOwn<'c> {
+    tenant: Cow<'c, str>,
     at: Timestamp,
     cap: f64,
     episode_id: Fingerprint,
@@ -27,15 +28,17 @@ impl AlertCap {
     /// Appends its state to `out`. Equal states give equal bytes.
     pub fn save(&self, out: &mut Vec<u8>) {
         let mut writer = Writer::of(out, Kind::AlertCap, &self.settings);
-        writer.put(&(self.day, self.fired));
+        writer.put(&(self.day, &self.fired));
         writer.put(&self.held_back);
-        writer.put(&self.own.as_ref().map(|(event, fired_ms)| Own {
-            at: event.at_ms,
-            cap: event.expected,
-            episode_id: event.episode_id,
-            config_digest: Cow::Borrowed(&event.config_digest),
+        let own = self.own.iter().map(|(tenant, Own { firing, fired_ms })| SavedOwn {
+            tenant: Cow::Borrowed(tenant),
+            at: firing.at_ms,
+            cap: firing.expected,
+            episode_id: firing.episode_id,
+            config_digest: Cow::Borrowed(&firing.config_digest),
             fired_ms: *fired_ms,
-        }));
+        });
+        writer.put(&own.collect::<Vec<_>>());
     }
 
     /// The cap that was saved as `bytes` under these `settings`.
@@ -48,16 +51,17 @@ impl AlertCap {
         reader.part("alert cap");
         (cap.day, cap.fired) = reader.take()?;
         cap.held_back = reader.take::<BTreeSet<_>>()?;
-        let own: Option<Own<'_>> = reader.take()?;
-        cap.own = own.map(|own| {
-            let event = Event {
-                id: format!("{}-0", own.episode_id),
-                episode_id: own.episode_id,
-                config_digest: Arc::from(&*own.config_digest),
-                ..cap.cap_event(own.at, own.cap)
+        let own: Vec<SavedOwn<'_>> = reader.take()?;
+        let own = own.into_iter().map(|saved| {
+            let firing = Event {
+                id: format!("{}-0", saved.episode_id),
+                episode_id: saved.episode_id,
+                config_digest: Arc::from(&*saved.config_digest),
+                ..cap.cap_event(&saved.tenant, saved.at, saved.cap)
             };
-            (event, own.fired_ms)
+            (Box::from(&*saved.tenant), Own { firing, fired_ms: saved.fired_ms })
         });
+        cap.own = own.collect();
         reader.end()?;
         Ok(cap)
     }

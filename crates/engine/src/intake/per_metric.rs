@@ -1,12 +1,15 @@
-//! Series by metric name, for a limit on those of one name: an explosion of one metric takes no place from the others.
+//! Series by metric name, for a limit on those of one name: an explosion of one metric takes no place from the others. And for
+//! whoever asks which metrics have the most.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use bellwether_series::LabelSet;
 
 use super::tenants::qualified;
+use crate::memory::MetricUse;
 
-/// How many series each metric has, of each tenant by itself. Counts only while there is a limit.
+/// How many series each metric has, of each tenant by itself.
 #[derive(Debug, Default)]
 pub(super) struct PerMetric {
     /// 0 is no limit.
@@ -34,10 +37,21 @@ impl PerMetric {
 
     /// Counts a series in.
     pub(super) fn enter(&mut self, tenant: &str, labels: &LabelSet) {
-        if self.limit > 0 {
-            let name = qualified(tenant, labels.metric_name());
-            *self.counts.entry(name.into()).or_default() += 1;
+        let name = qualified(tenant, labels.metric_name());
+        match self.counts.get_mut(&*name) {
+            Some(count) => *count += 1,
+            None => _ = self.counts.insert(name.into(), 1),
         }
+    }
+
+    /// The `most` metrics with the most series, the largest first; of equal ones by name.
+    pub(super) fn largest(&self, most: usize) -> Vec<MetricUse> {
+        let metric = |(metric, &series)| MetricUse { metric: Box::clone(metric), series };
+        let mut all: Vec<_> = self.counts.iter().map(metric).collect();
+        // They are in order of their names, and stay so where they are equal.
+        all.sort_by_key(|metric| Reverse(metric.series));
+        all.truncate(most);
+        all
     }
 
     /// Counts a series out that was counted in.

@@ -126,6 +126,24 @@ fn at_the_limit_new_series_are_refused_and_known_ones_kept() {
 }
 
 #[test]
+fn the_metrics_with_the_most_series_are_known() {
+    let mut rig = Rig::new(Settings::default());
+    let all: Vec<_> = (0..3).map(|n| series("up", &n.to_string())).collect();
+    let others = ["down", "left"].map(|name| series(name, "a"));
+    rig.touch(&all.iter().chain(&others).collect::<Vec<_>>());
+    let largest = |rig: &Rig| {
+        let metrics = rig.intake.usage().metrics.into_iter();
+        metrics.map(|metric| (metric.metric.to_string(), metric.series)).collect::<Vec<_>>()
+    };
+    let known =
+        [("up", 3), ("down", 1), ("left", 1)].map(|(name, series)| (name.to_owned(), series));
+    assert_eq!(largest(&rig), known);
+    let saved = rig.intake.save().encode();
+    rig.intake = Intake::restore(Arc::default(), 4, &saved).unwrap();
+    assert_eq!(largest(&rig), known, "after a restart");
+}
+
+#[test]
 fn at_the_limit_of_a_metric_its_new_series_are_refused_and_those_of_others_taken() {
     let mut settings = Settings::default();
     settings.series.per_metric_max = 2;

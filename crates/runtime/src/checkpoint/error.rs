@@ -3,6 +3,7 @@
 use std::io;
 
 use super::layout::CHECKPOINT_VERSION;
+use crate::storage::is_full;
 
 /// Why checkpoints cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +77,6 @@ impl CheckpointError {
 
     /// Whether the disk is full: releasing the reserve may help.
     pub fn is_disk_full(&self) -> bool {
-        let Self::Storage { source, .. } = self else { return false };
-        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        matches!(self, Self::Storage { source, .. } if is_full(source))
     }
 }

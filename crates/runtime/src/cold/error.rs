@@ -3,6 +3,7 @@
 use std::io;
 
 use super::segment::COLD_VERSION;
+use crate::storage::is_full;
 
 /// Why states of silent series cannot be kept or had. Those series begin anew when they come back; nothing else stops.
 #[derive(Debug, thiserror::Error)]
@@ -46,4 +47,11 @@ pub enum ColdError {
         /// Bytes that may wait.
         limit_bytes: usize,
     },
+}
+
+impl ColdError {
+    /// Whether the disk is full.
+    pub(crate) fn is_disk_full(&self) -> bool {
+        matches!(self, Self::Storage { source, .. } if is_full(source))
+    }
 }

@@ -2,11 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::segment::{self, HEADER_BYTES, header};
 use super::{ColdError, ColdFigures, Key};
-use crate::storage::StorageFile;
+
+/// A segment in which less than one byte in so many lives is emptied.
+const MOSTLY_DEAD: u64 = 4;
 
 /// Where a state is that is durable.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) segment: u64,
     pub(super) offset: u64,
@@ -24,23 +27,38 @@ pub(super) struct Segment {
     pub(super) dead_since: Option<u64>,
 }
 
+/// A state that is not durable yet.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) state: Vec<u8>,
+    /// Which one it is of those that ever waited: a key may have another one by the time that this one is written.
+    turn: u64,
+}
+
+/// What is being written to a segment while everything else goes on.
+pub(super) struct Batch {
+    pub(super) bytes: Vec<u8>,
+    /// Where each state gets, and which one it is.
+    places: Vec<(Key, Place, u64)>,
+}
+
 /// What is where.
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) segments: BTreeMap<u64, Segment>,
     pub(super) places: BTreeMap<Key, Place>,
-    /// States that are not durable yet.
-    pub(super) waiting: BTreeMap<Key, Vec<u8>>,
+    /// States that are not durable yet, those that are being written among them.
+    pub(super) waiting: BTreeMap<Key, Waiting>,
     pub(super) waiting_bytes: usize,
+    next_turn: u64,
     /// Whether parts of a checkpoint are gathered: they may refer to what waits, even if it is forgotten meanwhile.
     pub(super) is_gathering: bool,
     /// Those that wait although they were forgotten.
     pub(super) ghosts: BTreeSet<Key>,
     /// Bytes that came since it was last tried to write what waits.
     pub(super) untried_bytes: usize,
-    /// The segment that is written to, and its number.
-    pub(super) current: Option<(u64, Box<dyn StorageFile>)>,
-    pub(super) next_segment: u64,
+    /// The number of the segment that is written to.
+    pub(super) current: Option<u64>,
     pub(super) figures: ColdFigures,
     /// Whether a checkpoint was begun since the error was new.
     pub(super) error_is_old: bool,
@@ -57,8 +75,8 @@ impl Inner {
 
     pub(super) fn stop_waiting(&mut self, key: Key) {
         self.ghosts.remove(&key);
-        if let Some(state) = self.waiting.remove(&key) {
-            self.waiting_bytes -= state.len();
+        if let Some(waiting) = self.waiting.remove(&key) {
+            self.waiting_bytes -= waiting.state.len();
         }
     }
 
@@ -66,7 +84,58 @@ impl Inner {
         self.stop_waiting(key);
         self.waiting_bytes += state.len();
         self.untried_bytes += state.len();
-        self.waiting.insert(key, state);
+        let turn = self.next_turn;
+        self.next_turn += 1;
+        self.waiting.insert(key, Waiting { state, turn });
+    }
+
+    /// All that waits, to be written to the end of segment `number`. It waits on until it is [`Self::written`].
+    pub(super) fn batch(&mut self, number: u64, is_new: bool) -> Batch {
+        self.current = Some(number);
+        let segment = self.segments.entry(number).or_default();
+        let mut bytes = Vec::with_capacity(self.waiting_bytes + HEADER_BYTES);
+        if is_new {
+            bytes.extend(header(number));
+        }
+        let mut places = Vec::with_capacity(self.waiting.len());
+        for (&key, Waiting { state, turn }) in &self.waiting {
+            let offset = segment.bytes + bytes.len() as u64;
+            segment::append(&mut bytes, number, key, state);
+            let place = Place { segment: number, offset, bytes: state.len() as u32 };
+            places.push((key, place, *turn));
+        }
+        // Some of it may be there even if it cannot be written.
+        segment.bytes += bytes.len() as u64;
+        Batch { bytes, places }
+    }
+
+    /// What was being written is durable.
+    pub(super) fn written(&mut self, batch: Batch) {
+        for (key, place, turn) in batch.places {
+            // What was forgotten meanwhile, or has another state by now, is dead where it was written.
+            if self.waiting.get(&key).is_some_and(|waiting| waiting.turn == turn) {
+                let is_ghost = self.ghosts.contains(&key);
+                self.stop_waiting(key);
+                if !is_ghost {
+                    self.enter(key, place);
+                }
+            }
+        }
+    }
+
+    /// What lives in segments that are mostly dead, up to `room_bytes` of it.
+    pub(super) fn in_mostly_dead(&self, mut room_bytes: u64) -> Vec<(Key, Place)> {
+        let mut dead = BTreeSet::new();
+        for (&number, segment) in &self.segments {
+            let is_mostly = segment.living_bytes.saturating_mul(MOSTLY_DEAD) < segment.bytes;
+            let is_left = self.current != Some(number);
+            if segment.living > 0 && is_mostly && is_left && segment.living_bytes <= room_bytes {
+                room_bytes -= segment.living_bytes;
+                dead.insert(number);
+            }
+        }
+        let places = self.places.iter().filter(|(_, place)| dead.contains(&place.segment));
+        places.map(|(&key, &place)| (key, place)).collect()
     }
 
     pub(super) fn forget(&mut self, key: Key) {

@@ -68,6 +68,35 @@ fn while_the_disk_refuses_states_wait_and_beyond_the_bound_they_are_lost() {
 }
 
 #[test]
+fn nobody_waits_for_the_disk_while_it_is_written_and_what_changes_meanwhile_counts() {
+    let storage = FaultyStorage::new(1);
+    let options = options(1 << 20, 1 << 20);
+    let cold = Arc::new(open(&storage, &options, &[]));
+    (0..4).for_each(|number| cold.put((0, number), state(number)));
+    storage.while_next_syncing({
+        let cold = Arc::clone(&cold);
+        move || {
+            assert!(cold.inner.try_lock().is_some(), "shards would wait for the disk");
+            assert_eq!(cold.get((0, 0)), Some(state(0)), "what is being written is there");
+            cold.forget((0, 1));
+            cold.put((0, 2), state(22));
+            cold.put((0, 4), state(4));
+        }
+    });
+    cold.sync().expect("a sync");
+    let now = [Some(state(0)), None, Some(state(22)), Some(state(3)), Some(state(4))];
+    assert!((0..).zip(&now).all(|(number, state)| cold.get((0, number)) == *state));
+    let waiting_bytes = (state(22).len() + state(4).len()) as u64;
+    assert_eq!(cold.figures().waiting_bytes, waiting_bytes, "what came meanwhile still waits");
+    cold.sync().expect("a sync");
+    assert_eq!(cold.figures().waiting_bytes, 0);
+    drop(cold);
+    storage.crash();
+    let cold = open(&storage, &options, &[(0, 0), (0, 2), (0, 3), (0, 4)]);
+    assert!((0..).zip(&now).all(|(number, state)| cold.get((0, number)) == *state));
+}
+
+#[test]
 fn what_is_damaged_or_missing_is_lost_and_said() {
     let storage = FaultyStorage::new(1);
     let cold = open(&storage, &options(1 << 20, 1 << 20), &[]);

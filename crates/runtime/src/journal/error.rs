@@ -3,6 +3,7 @@
 use std::io;
 
 use super::segment::JOURNAL_VERSION;
+use crate::storage::is_full;
 
 /// Why the journal cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +50,7 @@ impl JournalError {
 
     /// Whether the disk is full: releasing the reserve may help.
     pub fn is_disk_full(&self) -> bool {
-        let Self::Write { source, .. } = self else { return false };
-        matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+        matches!(self, Self::Write { source, .. } if is_full(source))
     }
 }
 

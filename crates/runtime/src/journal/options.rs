@@ -88,4 +88,6 @@ pub struct JournalFigures {
     pub groups_full: u64,
     /// Segments that retention removed.
     pub segments_removed: u64,
+    /// Segments kept for replay that were removed before their time, because the disk was full.
+    pub segments_given_up: u64,
 }

@@ -40,15 +40,36 @@ impl Journal {
     /// # Errors
     /// `Write`: the disk refused to remove one. The journal goes on.
     pub fn retain(&mut self, covered_below: u64, now: Timestamp) -> Result<u64, JournalError> {
+        self.covered_below = covered_below;
         self.remove_void()?;
         let mut removed = 0;
-        while let Some(oldest) = self.removable(covered_below, now) {
-            self.remove(oldest.number)?;
-            self.closed.pop_front();
+        while self.oldest_covered().is_some_and(|closed_at| self.is_beyond(closed_at, now)) {
+            self.remove_oldest()?;
             removed += 1;
             self.counts.segments_removed += 1;
         }
         Ok(removed)
+    }
+
+    /// Removes the oldest segment if it is kept for replay only, because there is no room for anything else. Says whether
+    /// there was one: of what [`Journal::retain`] was told last.
+    ///
+    /// # Errors
+    /// `Write`: the disk refused to remove it.
+    pub fn give_up_oldest(&mut self) -> Result<bool, JournalError> {
+        if self.oldest_covered().is_none() {
+            return Ok(false);
+        }
+        self.remove_oldest()?;
+        self.counts.segments_given_up += 1;
+        Ok(true)
+    }
+
+    fn remove_oldest(&mut self) -> Result<(), JournalError> {
+        let Some(oldest) = self.closed.front() else { return Ok(()) };
+        self.remove(oldest.number)?;
+        self.closed.pop_front();
+        Ok(())
     }
 
     /// Removes void segments, before any that says that they are void. The newest ones stay until there is one that
@@ -84,9 +105,9 @@ impl Journal {
         self.storage.sync_folder(folder).map_err(JournalError::write(folder))
     }
 
-    /// The oldest segment, if it may go.
-    fn removable(&self, covered_below: u64, now: Timestamp) -> Option<Closed> {
-        let oldest = *self.closed.front()?;
+    /// When the oldest segment was left, if all its records are covered.
+    fn oldest_covered(&self) -> Option<Timestamp> {
+        self.closed.front()?;
         let open = self.segment.file.is_some();
         // What begins behind it, and when: its records are older.
         let (end, closed_at) = match self.closed.get(1) {
@@ -94,8 +115,12 @@ impl Journal {
             None if open => (self.segment.first_sequence, self.segment.created_at),
             None => return None,
         };
-        let too_many = self.figures().bytes > self.options.retention_bytes_max;
-        let too_old = now.ms_since(closed_at) > self.options.retention_ms_max;
-        (end <= covered_below && (too_many || too_old)).then_some(oldest)
+        (end <= self.covered_below).then_some(closed_at)
+    }
+
+    /// Whether the oldest segment, left at `closed_at`, is beyond what is kept for replay.
+    fn is_beyond(&self, closed_at: Timestamp, now: Timestamp) -> bool {
+        self.figures().bytes > self.options.retention_bytes_max
+            || now.ms_since(closed_at) > self.options.retention_ms_max
     }
 }

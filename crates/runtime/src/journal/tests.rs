@@ -205,6 +205,27 @@ fn an_open_journal_is_read_up_to_what_is_committed() {
 }
 
 #[test]
+fn what_is_kept_for_replay_only_makes_room_on_a_full_disk_oldest_first() {
+    let storage = FaultyStorage::new(1);
+    let kept = JournalOptions { retention_bytes_max: 1 << 30, ..options() };
+    let (mut journal, _) = open(&storage, kept);
+    write(&mut journal, 30);
+    assert!(!journal.give_up_oldest().unwrap(), "nothing is covered");
+    let before = journal.figures();
+    journal.retain(21, at(30)).unwrap();
+    assert_eq!(journal.figures().segments, before.segments, "all of it is kept for replay");
+    let mut given_up = 0;
+    while journal.give_up_oldest().unwrap() {
+        given_up += 1;
+        assert_eq!(journal.figures().segments_given_up, given_up);
+    }
+    assert!(given_up > 1, "{given_up}");
+    let read = read(&storage);
+    assert!((21..=30).all(|sequence| read.records.contains_key(&sequence)), "{read:?}");
+    assert_eq!((read.gaps, read.torn_tail), (Vec::new(), None));
+}
+
+#[test]
 fn covered_segments_go_when_there_are_too_many_bytes_or_they_are_too_old() {
     let storage = FaultyStorage::new(1);
     let kept = JournalOptions { retention_bytes_max: 700, retention_ms_max: 1000, ..options() };

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_engine::{
-    ChangeKind, Engine, Event, Gauge, Intake, Outputs, Record, RecordBody, Settings,
+    ChangeKind, Engine, Event, Gauge, Intake, Outputs, Record, RecordBody, Settings, Usage,
 };
 use bellwether_runtime::{AlertFigures, Decided, Ingest};
 
@@ -49,14 +49,16 @@ fn figures_agree_with_what_was_sent() {
     for step in 0..STEPS {
         handle.submit(request(step), Box::new(|_| {})).expect("room for all");
     }
-    let memory = handle.memory().expect("it runs");
+    let Usage { memory, metrics } = handle.usage().expect("it runs");
     let bytes = |kind| memory.iter().find(|(name, _)| *name == kind).map_or(0, |(_, bytes)| bytes);
     for kind in ["labels", "look_up", "series", "calibration", "zscore", "seasonal"] {
         assert!(bytes(kind) > 0, "{kind}: {memory:?}");
     }
     assert_eq!(memory.total(), memory.iter().map(|(_, bytes)| bytes).sum::<usize>());
+    let series = metrics.iter().map(|metric| metric.series).sum::<usize>();
+    assert_eq!(series, crate::support::SERIES, "{metrics:?}");
     runtime.stop();
-    assert!(handle.memory().is_err());
+    assert!(handle.usage().is_err());
     let (stats, samples) = (handle.stats(), (STEPS * crate::support::SERIES) as u64);
     assert_eq!(stats.samples_accepted(), samples);
     assert_eq!((stats.series(), stats.watched()), (crate::support::SERIES, crate::support::SERIES));

@@ -55,7 +55,7 @@ pub(in crate::config) struct RawBudget {
     /// False alarms a day and series.
     #[schemars(range(min = 0.000_001, max = 1000.0))]
     pub per_series_per_day: f64,
-    /// Most alerts a day; what happens beyond it stays an event.
+    /// Most alerts a day, of each tenant where there are tenants; what happens beyond it stays an event.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub cap_per_day: u32,
 }
