@@ -21,6 +21,7 @@ mod routing;
 mod silent;
 mod state;
 mod sweep;
+mod table;
 mod tenants;
 mod trace;
 mod work;
@@ -33,7 +34,6 @@ use bellwether_signal::{FamilyKind, SeriesKind, series_kind};
 use bellwether_wire::remote_write::{RawSample, WriteRequest};
 use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
-use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 
 use crate::memory::{MemoryUse, Usage};
@@ -51,6 +51,7 @@ use self::clusters::Clusters;
 use self::cold::ColdSeries;
 use self::lookup::Recognised;
 use self::per_metric::PerMetric;
+use self::table::Table;
 use self::tenants::{Holdings, Stamp, StampPlace, qualified};
 
 pub use self::routing::{Routing, TenantRouting};
@@ -90,7 +91,7 @@ pub struct Intake {
     batch_series: usize,
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
-    table: HashTable<u32>,
+    table: Table,
     /// The entry that is expected to come next.
     guess: usize,
     slots: Vec<Slots>,
@@ -160,7 +161,7 @@ impl Intake {
             batch_series: sweep::BATCH_SERIES,
             entries: Vec::new(),
             free: Vec::new(),
-            table: HashTable::new(),
+            table: Table::default(),
             guess: 0,
             slots: vec![Slots::default(); PARTITIONS],
             families: Arc::default(),
@@ -198,7 +199,7 @@ impl Intake {
         let mut memory = MemoryUse::default();
         memory.add("labels", self.entries.iter().flatten().map(labels).sum());
         let entries = self.entries.capacity() * size_of::<Option<Entry>>();
-        memory.add("look_up", entries + self.table.allocation_size());
+        memory.add("look_up", entries + self.table.bytes());
         Usage { memory, metrics: self.per_metric.largest(METRICS_SHOWN) }
     }
 
@@ -353,13 +354,17 @@ impl Intake {
         &mut self,
         labels: LabelSet,
         stamped: StampPlace,
+        hash: u64,
         work: &mut [Work],
     ) -> Result<usize, Refusal> {
         self.check_tenant_limit(&labels)?;
         let limit = self.settings.series.active_max;
         // Those that come back are known: what is new must not keep them out.
-        let spare = if self.cold.knows(labels.fingerprint()) { limit / SPARE_PER } else { 0 };
-        if self.table.len() >= limit + spare {
+        let is_full = match self.table.len().checked_sub(limit) {
+            None => false,
+            Some(beyond) => beyond >= limit / SPARE_PER || !self.cold.knows(labels.fingerprint()),
+        };
+        if is_full {
             let message =
                 format!("limit on active series is reached: limit=`{limit}`, series=`{labels}`");
             return Err((RejectReason::SeriesLimit, message));
@@ -378,18 +383,14 @@ impl Intake {
         let entry = Some(Entry { labels, stamped, seen_ms: self.elapsed_ms, fate });
         let index = if let Some(index) = self.free.pop() {
             self.entries[index as usize] = entry;
-            index
+            index as usize
         } else {
             self.entries.push(entry);
-            (self.entries.len() - 1) as u32
+            self.entries.len() - 1
         };
-        let (entries, hasher) = (&self.entries, &self.hasher);
-        let hash = |&index: &u32| {
-            let entry = entries.get(index as usize).and_then(Option::as_ref);
-            entry.map_or(0, |entry| entry.hash(hasher))
-        };
-        self.table.insert_unique(hash(&index), index, hash);
-        Ok(index as usize)
+        // Whoever creates it has looked: none is the same.
+        self.table.enter(hash, index, |_| false);
+        Ok(index)
     }
 
     /// What the configuration and the metadata make of a series, before it has a slot.
@@ -453,9 +454,7 @@ impl Intake {
     fn take_out(&mut self, index: usize) -> Option<Entry> {
         let entry = self.entries[index].take()?;
         let hash = entry.hash(&self.hasher);
-        if let Ok(found) = self.table.find_entry(hash, |&other| other as usize == index) {
-            found.remove();
-        }
+        self.table.remove(hash, index);
         self.free.push(index as u32);
         let tenant = self.settings.tenant_of(&entry.labels);
         self.per_metric.withdraw(tenant, &entry.labels);

@@ -19,6 +19,9 @@ use crate::Fingerprint;
 /// The label that holds a series' metric name.
 pub const METRIC_NAME: &str = "__name__";
 
+/// Few series have more labels.
+const LABELS_USUAL: usize = 16;
+
 /// Bounds on what a label set may be; each is checked before anything is allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,7 +115,7 @@ impl LabelSet {
     /// # Errors
     /// Whatever [`LabelError`] lists.
     pub fn from_wire(bytes: &[u8], limits: &LabelLimits) -> Result<Self, LabelError> {
-        let mut pairs = Vec::new();
+        let mut pairs = Vec::with_capacity(LABELS_USUAL);
         let mut total_bytes = 0;
         for label in WireLabels::new(bytes) {
             let (name, value) = label?;
@@ -181,7 +184,12 @@ impl LabelSet {
 
     /// The value of the label called `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find_map(|(label, value)| (label == name).then_some(value))
+        // They are sorted, and valid UTF-8: only the value that is found has to be looked at again.
+        let mut from = WireLabels::new(&self.0)
+            .filter_map(Result::ok)
+            .skip_while(|(label, _)| *label < name.as_bytes());
+        let (_, value) = from.next().filter(|(label, _)| *label == name.as_bytes())?;
+        std::str::from_utf8(value).ok()
     }
 
     /// The metric name; never empty.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bellwether_engine::Counts;
+use bellwether_engine::{Counts, DropReason};
 
 use crate::simulation::Simulation;
 
@@ -81,7 +81,12 @@ impl Simulation {
     fn count(&mut self) {
         self.seen.records = self.truth.0.len() as u64;
         self.seen.events = self.model.events.len() as u64;
-        let Counts { cold_evicted, cold_reloaded, cold_forgotten, .. } = self.model.counts;
+        let counts = &self.model.counts;
+        let Counts { cold_evicted, cold_reloaded, cold_forgotten, failovers, .. } = *counts;
+        let dropped = |reason: DropReason| counts.dropped[reason.index()];
+        self.seen.late = dropped(DropReason::Late);
+        self.seen.unelected = dropped(DropReason::Replica);
+        self.seen.failovers = failovers;
         self.seen.cold_evicted = cold_evicted;
         self.seen.cold_reloaded = cold_reloaded;
         self.seen.cold_forgotten = cold_forgotten;

@@ -18,6 +18,8 @@ pub(crate) struct Plan {
     pub(crate) senders: usize,
     /// Whether the first two senders send the same series.
     pub(crate) pair: bool,
+    /// Whether they do so as replicas of a cluster, of which one is heard.
+    pub(crate) replicas: bool,
     pub(crate) cap_per_day: u32,
     pub(crate) queue_requests_max: usize,
     pub(crate) journal: JournalOptions,
@@ -71,6 +73,7 @@ impl Plan {
             lateness_ms: random.choose(&[0, 0, 100_000]),
             senders: random.between(1, 3) as usize,
             pair: random.one_in(3),
+            replicas: Random::new(seed, Purpose::Replicas).one_in(2),
             cap_per_day: random.choose(&[4, 15, 1000]),
             queue_requests_max: random.choose(&[2, 8, 64]),
             journal,

@@ -14,6 +14,7 @@ pub(crate) enum Purpose {
     Damage = 6,
     Deep = 7,
     Order = 8,
+    Replicas = 9,
 }
 
 /// A stream of random numbers.

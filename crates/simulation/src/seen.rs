@@ -42,6 +42,12 @@ seen! {
     full_disks,
     /// Requests that are in the journal more than once.
     duplicates,
+    /// Samples that were too late, in the model.
+    late,
+    /// Samples of replicas that are not heard, in the model.
+    unelected,
+    /// Times that another replica took the place of the one that was heard, in the model.
+    failovers,
     /// Ends of a process.
     kills,
     /// Crashes of the machine.

@@ -44,8 +44,11 @@ impl World {
                 (owner == sender, self.plan.pair && sender == 1 && owner == 0);
             if is_own || is_second {
                 let samples = self.samples(index, round, i64::from(is_second) * 700);
+                let is_replica = self.plan.pair && self.plan.replicas && owner == 0;
+                let labels = &self.series[index];
+                let labels = if is_replica { as_replica(labels, sender) } else { labels.clone() };
                 if !samples.is_empty() {
-                    builder.series(&self.series[index], &samples);
+                    builder.series(&labels, &samples);
                 }
             }
         }
@@ -107,6 +110,13 @@ fn every_series() -> Vec<LabelSet> {
     all.extend(["p", "q", "r", "s"].map(|instance| labels("peer", instance)));
     all.push(labels("latency_bucket", "a"));
     all
+}
+
+/// The labels under which the replica of that number sends a series.
+fn as_replica(labels: &LabelSet, number: usize) -> LabelSet {
+    labels
+        .with("__replica__", &number.to_string())
+        .unwrap_or_else(|_| unreachable!("no series has a replica of its own"))
 }
 
 fn matchers(name: &str, op: MatchOp, value: &str) -> Matchers {

@@ -19,7 +19,8 @@ const SENDERS: usize = 2;
 const SERIES: usize = 100;
 const VOLUME_BYTES: u64 = 128 << 20;
 /// The whole journal is kept, to be compared; it fits on the volume.
-const CONFIGURATION: &str = "checkpoints: { every: 1s }\njournal: { segment_bytes: 1MiB }";
+const CONFIGURATION: &str =
+    "checkpoints: { every: 1s }\njournal: { segment_bytes: 1MiB, keep_when_full: true }";
 /// Taken in each cycle while there is room, so that there is something to lose.
 const CYCLE_REQUESTS: u64 = 100;
 const FULL_FOR: Duration = seconds(2);
@@ -99,6 +100,49 @@ fn a_full_disk_loses_nothing_and_is_over_when_there_is_room() {
         slowest_return <= RESUMED_MAX,
         &format!("{slowest_return:?} until requests were taken again"),
     );
+}
+
+/// What is kept for replay makes room for what comes.
+#[test]
+fn a_journal_that_outgrows_its_disk_takes_what_comes_for_ever() {
+    const SMALL_VOLUME_BYTES: u64 = 24 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let volume = Volume::mount(&dir.path().join("volume"), SMALL_VOLUME_BYTES);
+    let folder = dir.path().join("outgrown");
+    fs::create_dir(&folder).unwrap();
+    symlink(volume.path(), folder.join("data")).unwrap();
+    let configuration = "checkpoints: { every: 1s }\njournal: { segment_bytes: 1MiB }";
+    let mut server = Server::new(&folder, configuration);
+    server.start();
+    let fleet = Fleet::new("sender", 10 * SERIES, LONG_AGO);
+    let sender = Sender::new(server.address());
+    let (mut sent_bytes, mut steps) = (0, 0);
+    while sent_bytes < setting::pick(3, 20) * SMALL_VOLUME_BYTES {
+        let body = fleet.body(steps);
+        sender.deliver(&body, RESUMED_MAX);
+        sent_bytes += body.len() as u64;
+        steps += 1;
+    }
+    server.until_judged();
+    let given_up = server.total("bellwether_journal_segments_given_up_total");
+    server.stop();
+    let mut undisturbed = Server::start_in(dir.path(), "not-outgrown", configuration);
+    send_steps(undisturbed.address(), &[fleet], &[steps]);
+    undisturbed.stop();
+    let (after, before) = (server.events(), undisturbed.events());
+    println!(
+        "reliability outgrown: a volume of {} bytes took {}, {given_up} files given up, events {}, doubled {}, hash {:016x}, \
+         undisturbed {:016x}",
+        grouped(SMALL_VOLUME_BYTES),
+        grouped(sent_bytes),
+        after.count(),
+        after.doubled,
+        after.hash(),
+        before.hash(),
+    );
+    assert!(given_up > 0.0);
+    assert_eq!(after.doubled, 0);
+    after.assert_same_as(&before);
 }
 
 /// Whoever sends more than fits does so again and again.

@@ -63,11 +63,11 @@ impl Intake {
     }
 
     fn find(&self, hash: u64, is_it: impl Fn(&Entry) -> bool) -> Option<usize> {
-        let is_same = |&index: &u32| {
-            let entry = self.entries.get(index as usize).and_then(Option::as_ref);
+        let is_same = |index: usize| {
+            let entry = self.entries.get(index).and_then(Option::as_ref);
             entry.is_some_and(&is_it)
         };
-        self.table.find(hash, is_same).map(|&index| index as usize)
+        self.table.find(hash, is_same)
     }
 
     /// As [`Intake::recognise`], by a look at the labels.
@@ -97,7 +97,7 @@ impl Intake {
         let hash = hash_of_known(&self.hasher, stamped, &labels);
         match self.find(hash, |entry| entry.labels == labels) {
             Some(index) => Ok(index),
-            None => self.create(labels, stamped, work),
+            None => self.create(labels, stamped, hash, work),
         }
     }
 }

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use bellwether_series::{LabelSet, prefetch};
 use bellwether_signal::FamilyKind;
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry as Place;
 
 use super::clusters::{Clusters, Elected};
 use super::silent::SilentSeries;
+use super::table::Table;
 use super::tenants::StampPlace;
 use super::{Entry, Fate, Intake, Slots};
 use crate::partition::{PARTITIONS, Partition};
@@ -145,22 +144,15 @@ impl Intake {
     }
 
     /// The table of `entries`; `None` if a label set is in two of them.
-    fn look_up(&self) -> Option<HashTable<u32>> {
-        let labels = |index: u32| {
-            let entry = self.entries.get(index as usize).and_then(Option::as_ref);
-            entry.map_or(&[][..], |entry| entry.labels.as_wire())
-        };
-        let mut table = HashTable::with_capacity(self.entries.len() - self.free.len());
-        for (index, entry) in (0..).zip(&self.entries) {
+    fn look_up(&self) -> Option<Table> {
+        let mut table = Table::with_capacity(self.entries.len() - self.free.len());
+        for (index, entry) in self.entries.iter().enumerate() {
             let Some(entry) = entry else { continue };
-            let wire = entry.labels.as_wire();
-            let hash_of = |&index: &u32| {
-                let entry = self.entries.get(index as usize).and_then(Option::as_ref);
-                entry.map_or(0, |entry| entry.hash(&self.hasher))
+            let is_same = |other: usize| {
+                self.entries[other].as_ref().is_some_and(|other| other.labels == entry.labels)
             };
-            match table.entry(entry.hash(&self.hasher), |&other| labels(other) == wire, hash_of) {
-                Place::Occupied(_) => return None,
-                Place::Vacant(vacant) => _ = vacant.insert(index),
+            if !table.enter(entry.hash(&self.hasher), index, is_same) {
+                return None;
             }
         }
         Some(table)

@@ -34,6 +34,8 @@ pub struct JournalOptions {
     pub retention_bytes_max: u64,
     /// How long covered segments are kept for replay, in milliseconds. Default 24 hours.
     pub retention_ms_max: i64,
+    /// Whether covered segments stay within that when the disk is full. Default no: they go for what comes.
+    pub keep_when_full: bool,
 }
 
 impl Default for JournalOptions {
@@ -46,6 +48,7 @@ impl Default for JournalOptions {
             group_bytes_max: 16 << 20,
             retention_bytes_max: 1 << 30,
             retention_ms_max: 24 * 60 * 60 * 1000,
+            keep_when_full: false,
         }
     }
 }

@@ -51,13 +51,13 @@ impl Journal {
         Ok(removed)
     }
 
-    /// Removes the oldest segment if it is kept for replay only, because there is no room for anything else. Says whether
-    /// there was one: of what [`Journal::retain`] was told last.
+    /// Removes the oldest segment if it is kept for replay only, because there is no room for anything else, unless the options
+    /// say that it stays. Says whether there was one: of what [`Journal::retain`] was told last.
     ///
     /// # Errors
     /// `Write`: the disk refused to remove it.
     pub fn give_up_oldest(&mut self) -> Result<bool, JournalError> {
-        if self.oldest_covered().is_none() {
+        if self.options.keep_when_full || self.oldest_covered().is_none() {
             return Ok(false);
         }
         self.remove_oldest()?;

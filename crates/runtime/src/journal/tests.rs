@@ -220,6 +220,9 @@ fn what_is_kept_for_replay_only_makes_room_on_a_full_disk_oldest_first() {
         assert_eq!(journal.figures().segments_given_up, given_up);
     }
     assert!(given_up > 1, "{given_up}");
+    journal.options.keep_when_full = true;
+    journal.retain(31, at(30)).unwrap();
+    assert!(!journal.give_up_oldest().unwrap(), "it is to stay");
     let read = read(&storage);
     assert!((21..=30).all(|sequence| read.records.contains_key(&sequence)), "{read:?}");
     assert_eq!((read.gaps, read.torn_tail), (Vec::new(), None));

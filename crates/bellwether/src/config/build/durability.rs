@@ -27,6 +27,7 @@ pub(super) fn durability(
             segment_bytes_max: journal.segment_bytes.bytes(),
             retention_bytes_max: journal.keep_bytes_max.bytes(),
             retention_ms_max: journal.keep_for.ms(),
+            keep_when_full: journal.keep_when_full,
             ..JournalOptions::default()
         },
         checkpoints: CheckpointOptions {

@@ -31,6 +31,9 @@ pub(in crate::config) struct RawJournal {
     /// How long what checkpoints cover is kept, for replay.
     #[schemars(extend("x-minimum" = "0s", "x-maximum" = "1y"))]
     pub keep_for: DurationText,
+    /// Whether what is kept for replay stays when the disk is full. If not, the oldest files of it go, and what comes is taken; if
+    /// it does, requests are refused until there is room.
+    pub keep_when_full: bool,
     /// Size of a file that is removed when the disk is full, so that a checkpoint can still be written; at most 5 % of
     /// the volume.
     #[schemars(extend("x-minimum" = "0", "x-maximum" = "16GiB"))]
@@ -57,6 +60,7 @@ impl Default for RawJournal {
             segment_bytes: BytesText::from_bytes(journal.segment_bytes_max),
             keep_bytes_max: BytesText::from_bytes(journal.retention_bytes_max),
             keep_for: DurationText::from_ms(journal.retention_ms_max),
+            keep_when_full: journal.keep_when_full,
             reserve_bytes: BytesText::from_bytes(reserve.bytes_max),
         }
     }
