@@ -6,6 +6,15 @@ use bellwether_runtime::journal::{JournalOptions, SyncPolicy};
 
 use crate::random::{Purpose, Random};
 
+/// Two senders of the same series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pair {
+    /// Nothing tells them apart: both are heard.
+    Unnamed,
+    /// They are replicas of a cluster, of which one is heard.
+    Replicas,
+}
+
 /// What a run is like.
 #[derive(Debug, Clone)]
 pub(crate) struct Plan {
@@ -16,10 +25,8 @@ pub(crate) struct Plan {
     pub(crate) round_ms: i64,
     pub(crate) lateness_ms: i64,
     pub(crate) senders: usize,
-    /// Whether the first two senders send the same series.
-    pub(crate) pair: bool,
-    /// Whether they do so as replicas of a cluster, of which one is heard.
-    pub(crate) replicas: bool,
+    /// How the first two senders send the same series, if they do.
+    pub(crate) pair: Option<Pair>,
     pub(crate) cap_per_day: u32,
     pub(crate) queue_requests_max: usize,
     pub(crate) journal: JournalOptions,
@@ -72,8 +79,10 @@ impl Plan {
             round_ms: random.choose(&[15_000, 60_000, 60_000]),
             lateness_ms: random.choose(&[0, 0, 100_000]),
             senders: random.between(1, 3) as usize,
-            pair: random.one_in(3),
-            replicas: Random::new(seed, Purpose::Replicas).one_in(2),
+            pair: random.one_in(3).then(|| {
+                let named = Random::new(seed, Purpose::Replicas).one_in(2);
+                if named { Pair::Replicas } else { Pair::Unnamed }
+            }),
             cap_per_day: random.choose(&[4, 15, 1000]),
             queue_requests_max: random.choose(&[2, 8, 64]),
             journal,

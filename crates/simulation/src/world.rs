@@ -8,7 +8,7 @@ use bellwether_engine::{AlertPolicy, GroupRule, Rule, Settings, TenantLimits, Te
 use bellwether_series::{LabelSet, MatchOp, Matcher, Matchers, STALE_NAN_BITS, Timestamp};
 use bellwether_wire::remote_write::{MetricType, RawSample, WriteRequestBuilder};
 
-use crate::plan::Plan;
+use crate::plan::{Pair, Plan};
 use crate::random::{Purpose, Random};
 use crate::sender::TENANTS;
 
@@ -39,12 +39,13 @@ impl World {
         for index in 0..self.series.len() {
             let owner = index % senders;
             // The second of a pair says what the first says, a little later.
-            let owner = if self.plan.pair && owner == 1 { 0 } else { owner };
+            let pair = self.plan.pair;
+            let owner = if pair.is_some() && owner == 1 { 0 } else { owner };
             let (is_own, is_second) =
-                (owner == sender, self.plan.pair && sender == 1 && owner == 0);
+                (owner == sender, pair.is_some() && sender == 1 && owner == 0);
             if is_own || is_second {
                 let samples = self.samples(index, round, i64::from(is_second) * 700);
-                let is_replica = self.plan.pair && self.plan.replicas && owner == 0;
+                let is_replica = pair == Some(Pair::Replicas) && owner == 0;
                 let labels = &self.series[index];
                 let labels = if is_replica { as_replica(labels, sender) } else { labels.clone() };
                 if !samples.is_empty() {
