@@ -105,7 +105,10 @@ fn a_full_disk_loses_nothing_and_is_over_when_there_is_room() {
 /// What is kept for replay makes room for what comes.
 #[test]
 fn a_journal_that_outgrows_its_disk_takes_what_comes_for_ever() {
-    const SMALL_VOLUME_BYTES: u64 = 24 << 20;
+    /// Sent from one checkpoint to the next.
+    const CHECKPOINT_BYTES: u64 = 4 << 20;
+    /// Three checkpoints fit, of some 10 MB, and a journal of twice that.
+    const SMALL_VOLUME_BYTES: u64 = 48 << 20;
     let dir = tempfile::tempdir().unwrap();
     let volume = Volume::mount(&dir.path().join("volume"), SMALL_VOLUME_BYTES);
     let folder = dir.path().join("outgrown");
@@ -116,12 +119,18 @@ fn a_journal_that_outgrows_its_disk_takes_what_comes_for_ever() {
     server.start();
     let fleet = Fleet::new("sender", 10 * SERIES, LONG_AGO);
     let sender = Sender::new(server.address());
-    let (mut sent_bytes, mut steps) = (0, 0);
-    while sent_bytes < setting::pick(3, 20) * SMALL_VOLUME_BYTES {
+    let (mut sent_bytes, mut covered_bytes, mut steps) = (0, 0, 0);
+    while sent_bytes < setting::pick(1, 10) * SMALL_VOLUME_BYTES {
         let body = fleet.body(steps);
         sender.deliver(&body, RESUMED_MAX);
         sent_bytes += body.len() as u64;
         steps += 1;
+        // A real sender is slower: what no checkpoint covers has to fit.
+        if sent_bytes - covered_bytes > CHECKPOINT_BYTES {
+            let generation = server.generation();
+            wait("a checkpoint", seconds(30), || server.generation() > generation);
+            covered_bytes = sent_bytes;
+        }
     }
     server.until_judged();
     let given_up = server.total("bellwether_journal_segments_given_up_total");
