@@ -64,15 +64,20 @@ mod with_kafka {
                 let clock = Arc::clone(&clock);
                 move || clock.now()
             };
+            let group = outlets.group();
             let source = match &self.workers {
                 None => {
-                    KafkaSource::start(options, tenants.clone(), taken, Arc::new(engine), reads_at)
+                    if let Some(group) = &group {
+                        group.follow(engine.shared_stats());
+                    }
+                    let (tenants, engine) = (tenants.clone(), Arc::new(engine));
+                    KafkaSource::start(options, tenants, taken, engine, group, reads_at)
                 }
                 Some(workers) => {
                     let stats = engine.shared_stats();
                     let cells = cells(workers, &options, settings, outlets, clock, stats)?;
                     _ = self.cells.set(Arc::clone(&cells));
-                    KafkaSource::start_worker(options, tenants.clone(), cells, reads_at)
+                    KafkaSource::start_worker(options, tenants.clone(), cells, group, reads_at)
                 }
             };
             let source = source.context("source cannot start: kafka")?;

@@ -9,6 +9,7 @@ mod gateway;
 mod journal;
 mod records;
 mod throughput;
+mod transactions;
 mod workers;
 
 use std::collections::BTreeSet;
@@ -27,6 +28,11 @@ const AWAY: Duration = seconds(20);
 
 fn configuration(broker: &Broker) -> String {
     include_str!("kafka/bellwether.yml").replace("BROKER", &broker.address())
+}
+
+/// Events that wait for the topic.
+fn pending(metrics: &str) -> f64 {
+    total(metrics, r#"bellwether_sink_events_pending{sink="kafka"}"#)
 }
 
 /// Waits until the engine has taken `records`.

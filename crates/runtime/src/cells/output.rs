@@ -1,9 +1,11 @@
 //! Whom cells tell what they find.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bellwether_engine::Event;
 
+use super::Tenure;
 use crate::collector::News;
 
 /// Whom the cells of a worker tell what they find: its sinks, as cells see them. Called on the threads of cells.
@@ -21,8 +23,8 @@ pub trait CellOutput: Send + Sync {
     /// When one of them does not say.
     fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String>;
 
-    /// Tells the sinks. Those that can be asked are not told of events in `taken`.
-    fn tell(&self, news: News, taken: &BTreeSet<String>);
+    /// Tells the sinks, in the name of `tenure`. Those that can be asked are not told of events in `taken`.
+    fn tell(&self, news: News, taken: &BTreeSet<String>, tenure: &Arc<Tenure>);
 
     /// Blocks until all who keep events, and all who can be asked, have those of the events `ids` that are for them. What of
     /// these the others have not delivered yet, for [`Self::resume`]: the ids and the bytes. `None` when it takes too long.

@@ -1,6 +1,7 @@
 //! Cells that change hands, against one that never does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use bellwether_engine::Event;
@@ -104,7 +105,7 @@ impl CellOutput for Sinks {
         Ok(self.topic.lock()[from..].iter().map(|event| event.id.clone()).collect())
     }
 
-    fn tell(&self, news: News, taken: &BTreeSet<String>) {
+    fn tell(&self, news: News, taken: &BTreeSet<String>, _: &Arc<Tenure>) {
         let mut told = self.told.lock();
         for event in news.events {
             told.push((news.told, event.id.clone()));

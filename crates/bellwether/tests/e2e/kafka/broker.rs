@@ -56,6 +56,11 @@ impl Broker {
         self.process = Some(process);
     }
 
+    /// Sends it the signal called `name`.
+    pub(super) fn signal(&self, name: &str) {
+        self.process.as_ref().unwrap().signal(name);
+    }
+
     /// Ends it at once.
     pub(super) fn kill(&mut self) {
         self.process = None;

@@ -8,8 +8,8 @@ mod feed;
 
 use std::time::{Duration, Instant};
 
-use super::Broker;
 use super::records::Clients;
+use super::{Broker, pending};
 use crate::exposition::total;
 use crate::poll::{seconds, until};
 use crew::{Crew, Pauses};
@@ -153,4 +153,48 @@ fn a_worker_that_was_stopped_past_its_session_tells_nobody_anything_and_keeps_no
     println!(
         "{cycles} stops past the session: {events} events, stale checkpoints accepted 0, events doubled 0"
     );
+}
+
+/// Records of each partition that come at once.
+const BURST: i64 = 8_000;
+/// Events that must wait when a worker is stopped in the middle of them.
+const EVENTS_WAITING: f64 = 20.0;
+
+#[test]
+fn a_worker_that_was_stopped_in_the_middle_of_its_events_commits_none_that_another_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, clients) = broker(dir.path());
+    let mut crew = Crew::new(dir.path(), &broker, "crew", "events").with_transactions();
+    crew.join();
+    crew.join();
+    crew.until_each_has(PARTITIONS / 2);
+    let feed = Feed::start(&broker, PARTITIONS, BURST, Duration::ZERO);
+    feed.finish();
+    // What it has read brings events, and the broker takes none of them: so they wait when it is stopped.
+    broker.signal("STOP");
+    until(seconds(60), "events that wait", || {
+        (pending(&crew.metrics_of(0)) >= EVENTS_WAITING).then_some(())
+    });
+    let had = total(&crew.metrics_of(0), "bellwether_worker_partitions") as i32;
+    crew.signal(0, "STOP");
+    broker.signal("CONT");
+    until(seconds(90), "the other worker to have everything", || {
+        let metrics = crew.metrics_of(1);
+        (total(&metrics, "bellwether_worker_partitions") as i32 == PARTITIONS).then_some(())
+    });
+    crew.until_all_is_taken(&clients, PARTITIONS, PATIENCE);
+    crew.signal(0, "CONT");
+    until(seconds(60), "the stopped worker to notice", || {
+        let metrics = crew.metrics_of(0);
+        let fenced = total(&metrics, "bellwether_worker_fenced_total") as i32;
+        (fenced >= had).then_some(())
+    });
+    crew.until_each_has(PARTITIONS / 2);
+    let withdrawn = || total(&crew.metrics_of(0), "bellwether_sink_events_withdrawn_total");
+    until(seconds(60), "events to be withdrawn", || (withdrawn() >= EVENTS_WAITING).then_some(()));
+    let withdrawn = withdrawn();
+    let aborted = total(&crew.metrics_of(0), "bellwether_sink_transactions_aborted_total");
+    crew.leave_all();
+    let events = holds(&crew, &broker, &clients);
+    println!("{events} events, {withdrawn} withdrawn, {aborted} transactions aborted, doubled 0");
 }

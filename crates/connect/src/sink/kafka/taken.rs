@@ -16,6 +16,8 @@ use crate::kafka::{Cluster, Role, describe};
 const ENDS_MAX: Duration = Duration::from_secs(2);
 /// Longest time without a record while some are to come.
 const SILENT_MAX: Duration = Duration::from_secs(30);
+/// As often it is looked whether transactions have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The end of each partition of a topic.
 pub(super) type Ends = BTreeMap<i32, i64>;
@@ -26,8 +28,22 @@ struct EventId {
     id: String,
 }
 
-fn consumer(cluster: &Cluster) -> Result<BaseConsumer, String> {
+/// Which records of a topic are meant.
+#[derive(Debug, Clone, Copy)]
+enum Records {
+    /// All of them.
+    All,
+    /// Those of which it is certain that they stay: no transaction that is under way has a record before them.
+    Committed,
+}
+
+fn consumer(cluster: &Cluster, records: Records) -> Result<BaseConsumer, String> {
+    let isolation = match records {
+        Records::All => "read_uncommitted",
+        Records::Committed => "read_committed",
+    };
     let own = [
+        ("isolation.level", isolation.to_owned()),
         // No group is joined, but librdkafka wants a name.
         ("group.id", "bellwether-events".to_owned()),
         ("enable.auto.commit", "false".to_owned()),
@@ -58,7 +74,7 @@ impl Asker {
         let mut held = self.consumer.lock();
         let asked = match held.take() {
             Some(consumer) => consumer,
-            None => consumer(&self.cluster)?,
+            None => consumer(&self.cluster, Records::Committed)?,
         };
         let ends = ends_by(&asked, &self.topic)?;
         // Of one that does not answer another connection is made the next time.
@@ -82,6 +98,22 @@ fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<Ends, String> {
     partitions.iter().map(|partition| end(partition.id()).map_err(failed)).collect()
 }
 
+/// Waits until all transactions that have a record below `ends` are committed or aborted, by brokers if need be.
+fn wait_until_committed(consumer: &BaseConsumer, topic: &str, ends: &Ends) -> Result<(), String> {
+    let deadline = Instant::now() + SILENT_MAX;
+    loop {
+        let committed = ends_by(consumer, topic)?;
+        let is_below = |(partition, end): (&i32, &i64)| committed.get(partition) < Some(end);
+        if !ends.iter().any(is_below) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("a transaction does not end: topic=`{topic}`"));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
 /// The ids of the events of `topic` behind `marks`. A partition that they do not know is read from its beginning.
 pub(super) fn ids_since(
     cluster: &Cluster,
@@ -89,8 +121,10 @@ pub(super) fn ids_since(
     marks: &Ends,
 ) -> Result<BTreeSet<String>, String> {
     let failed = |error| describe(&error);
-    let consumer = consumer(cluster)?;
-    let ends = ends_by(&consumer, topic)?;
+    // Where the topic ends now, whatever is under way: somebody may have committed behind that.
+    let ends = ends_by(&consumer(cluster, Records::All)?, topic)?;
+    let consumer = consumer(cluster, Records::Committed)?;
+    wait_until_committed(&consumer, topic, &ends)?;
     let mut list = TopicPartitionList::new();
     let mut open = BTreeMap::new();
     for (&partition, &end) in &ends {
@@ -114,6 +148,7 @@ pub(super) fn ids_since(
                 let event = message.payload().map(serde_json::from_slice::<EventId>);
                 ids.extend(event.and_then(Result::ok).map(|event| event.id));
             }
+            // Behind the last event there may be records of the brokers alone, about transactions.
             Some(Err(KafkaError::PartitionEOF(partition))) => _ = open.remove(&partition),
             Some(Err(error)) if heard.elapsed() > SILENT_MAX => return Err(describe(&error)),
             None if heard.elapsed() > SILENT_MAX => {

@@ -19,6 +19,7 @@ pub(in super::super) struct Crew<'b> {
     broker: &'b Broker,
     group: &'static str,
     events: &'static str,
+    transactions: bool,
     /// As the configuration has them.
     alertmanagers: String,
     workers: Vec<Bellwether>,
@@ -33,8 +34,21 @@ impl<'b> Crew<'b> {
         group: &'static str,
         events: &'static str,
     ) -> Self {
-        let (dir, alertmanagers) = (dir.to_owned(), String::new());
-        Self { dir, broker, group, events, alertmanagers, workers: Vec::new(), joined: 0 }
+        Self {
+            dir: dir.to_owned(),
+            broker,
+            group,
+            events,
+            transactions: false,
+            alertmanagers: String::new(),
+            workers: Vec::new(),
+            joined: 0,
+        }
+    }
+
+    /// The same, whose workers commit events together with offsets.
+    pub(super) fn with_transactions(self) -> Self {
+        Self { transactions: true, ..self }
     }
 
     /// The same, which tells the Alertmanager at `url` as well.
@@ -57,6 +71,7 @@ impl<'b> Crew<'b> {
             .replace("GROUP", self.group)
             .replace("STORE", &store)
             .replace("EVENTS", self.events)
+            .replace("TRANSACTIONS", &self.transactions.to_string())
             .replace("ALERTMANAGERS", &self.alertmanagers);
         self.workers.push(Bellwether::configured(&dir, &configuration));
     }

@@ -1,15 +1,19 @@
 //! Partitions whose state is in a cell: opened once they are assigned, read once they are open.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bellwether_runtime::TopicPartition;
+use rdkafka::error::KafkaResult;
 
 use super::{RETRY_AFTER, Worker};
 use crate::kafka::describe;
 use crate::source::kafka::StartAt;
 use crate::source::kafka::line::Line;
 use crate::source::kafka::reader::Reader;
+
+/// Longest wait for what the group has committed.
+const SETTLED_MAX: Duration = Duration::from_millis(500);
 
 /// Partitions that are ours and not read yet.
 #[derive(Default)]
@@ -46,7 +50,8 @@ impl Worker {
             return;
         }
         while let Some(at) = self.holding.unopened.pop_first() {
-            let opened = reader.partitions_of(&at.topic).map_err(|error| describe(&error));
+            let partitions = self.settled_partitions_of(reader, &at);
+            let opened = partitions.map_err(|error| describe(&error));
             let membership = self.shared.membership();
             let opened = opened.and_then(|partitions| {
                 cells.open(&at, partitions, &membership).map_err(|error| error.to_string())
@@ -68,6 +73,14 @@ impl Worker {
         }
     }
 
+    /// How many partitions the topic of `at` has, once no transaction of whoever had `at` before is under way.
+    fn settled_partitions_of(&self, reader: &Reader, at: &TopicPartition) -> KafkaResult<usize> {
+        if self.shared.group.is_some() {
+            reader.until_settled(at, SETTLED_MAX)?;
+        }
+        reader.partitions_of(&at.topic)
+    }
+
     /// Reads `at` from `next` on, or from where the topic is to be begun.
     fn begin(
         &mut self,
@@ -85,6 +98,9 @@ impl Worker {
         line.skip_to(from);
         self.lines.insert(at.clone(), line);
         self.shared.goes_on_at(at, from);
+        if let Some(group) = &self.shared.group {
+            group.begin(at, from);
+        }
         if let Some(cells) = &self.shared.cells {
             cells.begin(at, end);
         }
@@ -124,7 +140,7 @@ impl Worker {
     pub(super) fn hand_over_all(&mut self) {
         if let Some(cells) = &self.shared.cells {
             cells.hand_over(&cells.partitions());
-            self.hear(std::time::Duration::ZERO);
+            self.hear(Duration::ZERO);
         }
     }
 }
