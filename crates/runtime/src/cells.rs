@@ -6,7 +6,7 @@
 //! ids are the same.
 //!
 //! ```text
-//! assigned ─▶ claim ─▶ restore ─▶ ask sinks what they have ─▶ read on ─▶ apply, tell, checkpoint … ─▶ hand over or drop
+//! assigned ─▶ claim ─▶ outlast whoever had it ─▶ ask sinks what they have ─▶ restore ─▶ read on ─▶ apply, tell, checkpoint … ─▶ hand over or drop
 //! ```
 //!
 //! A worker that was stopped may believe that it owns a partition that somebody else has. It cannot tell anybody anything,
@@ -42,7 +42,7 @@ use crate::stats::Stats;
 pub use figures::{CellFigures, CellsFigures};
 pub use membership::Membership;
 pub use objects::{MemoryObjects, Objects, ObjectsError};
-pub use output::CellOutput;
+pub use output::{CellOutput, Predecessors};
 pub use tenure::Tenure;
 
 use keeper::{Answer, Keeper, ToCell};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bellwether_engine::Event;
 
-use crate::cells::Tenure;
+use crate::cells::{Predecessors, Tenure};
 
 /// Takes events to somebody outside. A sink has a queue and a worker of its own: whatever happens out there,
 /// nobody waits for it and its memory is bounded.
@@ -54,6 +54,15 @@ pub trait EventSink: Send + Sync {
     /// When it can be asked and does not answer.
     fn marks(&self) -> Result<Option<String>, String> {
         Ok(None)
+    }
+
+    /// Blocks until nothing will be delivered any more of what the same sinks of `before` were told. A sink that cannot call
+    /// anything back has nothing to wait for.
+    ///
+    /// # Errors
+    /// When that cannot be said yet.
+    fn supersede(&self, _before: &Predecessors) -> Result<(), String> {
+        Ok(())
     }
 
     /// The ids of the events that it has taken since it, or the same sink of another process, stood at `marks`. Blocks for as

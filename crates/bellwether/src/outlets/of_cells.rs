@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellwether_engine::Event;
-use bellwether_runtime::cells::{CellOutput, Tenure};
+use bellwether_runtime::cells::{CellOutput, Predecessors, Tenure};
 use bellwether_runtime::{Deliveries, News, Told};
 
 use super::{Outlets, SETTLE_MAX, Undelivered};
@@ -40,6 +40,12 @@ impl CellOutput for Outlets {
             all.extend(marks.map(|marks| (sink.name().to_owned(), marks)));
         }
         serde_json::to_string(&all).map_err(|error| error.to_string())
+    }
+
+    fn supersede(&self, before: &Predecessors) -> Result<(), String> {
+        self.sinks.iter().try_for_each(|sink| {
+            sink.supersede(before).map_err(|error| format!("{}: {error}", sink.name()))
+        })
     }
 
     fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String> {

@@ -5,6 +5,7 @@
 //! brokers refuse it, and nobody who reads what is committed ever sees what was in that transaction.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,7 @@ pub(crate) type Taken = BTreeMap<TopicPartition, i64>;
 /// What a source and a transactional producer share. `P` is the pass.
 pub struct Group<P = ConsumerGroupMetadata> {
     is_shared: bool,
+    member: String,
     /// Of an engine that takes a record before everybody was told what it brings; never of cells.
     engine: OnceLock<Arc<Stats>>,
     state: Mutex<State<P>>,
@@ -53,8 +55,10 @@ pub(crate) struct Standing<P> {
 impl<P> Group<P> {
     /// Nothing is taken yet. `is_shared` says whether other processes are members of the group, which get partitions of ours.
     pub(crate) fn new(is_shared: bool) -> Self {
+        let random = RandomState::new().build_hasher().finish();
         Self {
             is_shared,
+            member: format!("{}-{random:016x}", std::process::id()),
             engine: OnceLock::new(),
             state: Mutex::new(State::new()),
             committed: Condvar::new(),
@@ -69,6 +73,12 @@ impl<P> Group<P> {
     /// Whether other processes are members of the group.
     pub(crate) fn is_shared(&self) -> bool {
         self.is_shared
+    }
+
+    /// Who this process is: no other process says the same. Whoever goes on for it must know, so that it can end what this one
+    /// leaves under way.
+    pub fn member(&self) -> &str {
+        &self.member
     }
 
     /// What the consumer knows of the group, as it knew it when it was a member.

@@ -14,6 +14,8 @@
 
 mod book;
 mod brokers;
+mod place;
+mod predecessor;
 mod taken;
 mod transactional;
 
@@ -24,13 +26,15 @@ use std::time::{Duration, Instant};
 
 use bellwether_detect::Severity;
 use bellwether_engine::Event;
-use bellwether_runtime::cells::Tenure;
+use bellwether_runtime::cells::{Predecessors, Tenure};
 use bellwether_runtime::{EventSink, SinkStats};
 use parking_lot::Mutex;
 
 use crate::kafka::{ClientError, Cluster, Group, Letter, Producer, Undelivered};
 use book::{Book, Next, Origin};
 use brokers::Brokers;
+use place::Places;
+use predecessor::Fence;
 use taken::Asker;
 use transactional::Transactor;
 
@@ -61,7 +65,8 @@ pub struct KafkaEventsOptions {
 /// How transactions are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TransactionOptions {
-    /// `transactional.id`: who says the same fences the one before. Where processes share the group each adds something of its own.
+    /// `transactional.id`: who says the same fences the one before. Where processes share the group it is the group's, and each adds
+    /// [who it is](Group::member).
     pub id: String,
     /// Whether processes share the group of the source, as its [workers](crate::source::kafka::WorkerOptions).
     pub is_shared: bool,
@@ -86,19 +91,12 @@ pub struct KafkaEvents {
     book: Arc<Book>,
     /// What it shares with the source, if it makes transactions.
     group: Option<Arc<Group>>,
-    /// Where the topic ended when a checkpoint was made last: what is told behind the next one is behind that as well.
-    place: Arc<Mutex<Place>>,
+    /// From where the topic can be asked what it has.
+    places: Arc<Mutex<Places>>,
+    /// Of one of several that share the group.
+    fence: Option<Fence>,
     /// Disconnected once the thread has ended, however it did. Nothing is ever sent.
     ended: Mutex<Receiver<()>>,
-}
-
-/// Places in a topic, where it is one process that makes transactions.
-#[derive(Debug, Default)]
-struct Place {
-    /// Where the process before this one said that it could be asked from; `None`: from the beginning.
-    returned_to: Option<taken::Ends>,
-    /// When a checkpoint was made last, or when this process began.
-    of_checkpoint: Option<taken::Ends>,
 }
 
 /// Why there is no such sink.
@@ -111,6 +109,13 @@ pub enum KafkaEventsError {
     /// The system refuses a thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[from] std::io::Error),
+}
+
+impl TransactionOptions {
+    /// The `transactional.id` of the process that is called `member`.
+    fn id_of(&self, member: &str) -> String {
+        if self.is_shared { format!("{}-{member}", self.id) } else { self.id.clone() }
+    }
 }
 
 impl KafkaEventsOptions {
@@ -156,13 +161,17 @@ impl KafkaEvents {
         let book = Arc::new(Book::new(options.queue_events_max));
         let (name, severity) = (options.name.clone(), options.severity);
         let asker = Arc::new(Asker::new(options.cluster.clone(), options.topic.clone()));
-        let place = Arc::new(Mutex::new(Place::default()));
-        let group = options.transactions.as_ref().map(|of| Arc::new(Group::new(of.is_shared)));
+        let transactions = options.transactions.as_ref();
+        let shared = transactions.filter(|of| of.is_shared);
+        let places = if shared.is_some() { Places::of_worker() } else { Places::of_successor() };
+        let places = Arc::new(Mutex::new(places));
+        let group = transactions.map(|of| Arc::new(Group::new(of.is_shared)));
+        let fence = shared.map(|of| Fence::new(&options, of));
         let (running, ended) = sync_channel(0);
         let thread = std::thread::Builder::new().name("kafka-events".to_owned());
         if let (Some(transactions), Some(group)) = (options.transactions.clone(), &group) {
-            let shared = (Arc::clone(&book), Arc::clone(&asker), Arc::clone(&place));
-            let brokers = Brokers::new(options, transactions, shared);
+            let shared = (Arc::clone(&book), Arc::clone(&asker), Arc::clone(&places));
+            let brokers = Brokers::new(options, transactions.id_of(group.member()), shared);
             // Here, so that whoever starts it hears what is wrong.
             brokers.check()?;
             let transactor = Transactor::new(brokers, Arc::clone(&book), Arc::clone(group));
@@ -178,7 +187,7 @@ impl KafkaEvents {
                 drop(running);
             })?;
         }
-        Ok(Self { name, severity, asker, book, group, place, ended: Mutex::new(ended) })
+        Ok(Self { name, severity, asker, book, group, places, fence, ended: Mutex::new(ended) })
     }
 
     /// What its transactions share with the source; `None` when it makes none.
@@ -208,7 +217,12 @@ impl EventSink for KafkaEvents {
     }
 
     fn publish_again(&self, event: &Arc<Event>) {
-        self.push(event, Origin { is_doubtful: self.looks_up(), ..Origin::default() });
+        let is_doubtful = self.looks_up();
+        if is_doubtful {
+            // First: there may be a transaction with it as soon as it is in the book.
+            self.places.lock().told_again();
+        }
+        self.push(event, Origin { is_doubtful, ..Origin::default() });
     }
 
     fn publish_held(&self, event: &Arc<Event>, tenure: &Arc<Tenure>) {
@@ -235,22 +249,21 @@ impl EventSink for KafkaEvents {
         taken::ids_since(&self.asker.cluster, &self.asker.topic, &marks)
     }
 
-    /// Where the topic ended at the checkpoint before: it is not known when events behind this one began to be told, but that
-    /// was later.
+    fn supersede(&self, before: &Predecessors) -> Result<(), String> {
+        self.fence.as_ref().map_or(Ok(()), |fence| fence.supersede(before))
+    }
+
+    /// Ends of the topic, as JSON.
     fn bookmark(&self) -> Option<String> {
         if !self.looks_up() {
             return None;
         }
-        let now = self.asker.ends();
-        let mut place = self.place.lock();
-        let before = place.of_checkpoint.take().or_else(|| place.returned_to.clone());
-        place.of_checkpoint = now.ok().or_else(|| before.clone());
-        serde_json::to_string(&before?).ok()
+        serde_json::to_string(&self.places.lock().bookmark()?).ok()
     }
 
     fn return_to(&self, bookmark: &str) {
         match serde_json::from_str(bookmark) {
-            Ok(ends) => self.place.lock().returned_to = Some(ends),
+            Ok(ends) => self.places.lock().return_to(ends),
             Err(error) => tracing::warn!(%error, "the topic of events will be read as a whole"),
         }
     }

@@ -92,12 +92,18 @@ struct Sinks {
     topic: Mutex<Vec<Event>>,
     told: Mutex<Vec<(Told, String)>>,
     withdrawn: Mutex<Vec<Event>>,
+    superseded: Mutex<Vec<Predecessors>>,
     is_stuck: AtomicBool,
 }
 
 impl CellOutput for Sinks {
     fn marks(&self) -> Result<String, String> {
         Ok(self.topic.lock().len().to_string())
+    }
+
+    fn supersede(&self, before: &Predecessors) -> Result<(), String> {
+        self.superseded.lock().push(before.clone());
+        Ok(())
     }
 
     fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String> {
@@ -249,6 +255,8 @@ fn a_partition_whose_owner_was_killed_is_read_again_and_nothing_is_in_the_topic_
     let second = Worker::new(&objects, &sinks, "second", NEVER);
     let told_before = sinks.told.lock().len();
     assert_eq!(second.open(killed), Some(checkpoint));
+    let before = Predecessors { at: second.at.clone(), workers: vec!["first".to_owned()] };
+    assert_eq!(sinks.superseded.lock().last(), Some(&before));
     second.take_all(checkpoint..MINUTES, Some(checkpoint));
     assert_eq!(texts(&*sinks.topic.lock()), undisturbed());
     assert!(second.cells.figures().events_known > 0);

@@ -33,15 +33,27 @@ fn until_committed(clients: &Clients, minutes: i64) {
     });
 }
 
+fn with_transactions(address: &str) -> String {
+    configuration_of(address)
+        .replace("    topic: events", "    topic: events\n    transactions: true")
+}
+
+/// Holds what is committed to the topic of events to the journal of the engine that ran in `dir`.
+fn holds(clients: &Clients, dir: &std::path::Path) {
+    let told = clients.read_ids("events", EVENT_PARTITIONS);
+    let doubled: BTreeMap<_, _> = told.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(doubled.is_empty(), "in the topic twice: {doubled:?}");
+    assert!(told.len() > 4, "{told:?}");
+    assert_eq!(told.into_keys().collect::<BTreeSet<_>>(), replayed(dir));
+}
+
 #[test]
 fn whoever_reads_what_is_committed_sees_each_event_once_whenever_the_process_is_killed() {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(dir.path());
     let clients = Clients::new(&broker);
     clients.create_topics();
-    let configuration = configuration(&broker)
-        .replace("    topic: events", "    topic: events\n    transactions: true");
-    let mut bellwether = Bellwether::configured(dir.path(), &configuration);
+    let mut bellwether = Bellwether::configured(dir.path(), &with_transactions(&broker.address()));
     let events = || clients.read_ids("events", EVENT_PARTITIONS);
     produce(&clients, 0..FAULTY);
     // Killed when events are out of which no checkpoint may know, so that they are told again.
@@ -60,15 +72,49 @@ fn whoever_reads_what_is_committed_sees_each_event_once_whenever_the_process_is_
         (pending(&bellwether.metrics()) < 1.0).then_some(())
     });
     assert!(bellwether.terminate(seconds(15)).success());
-    let told = events();
-    let doubled: BTreeMap<_, _> = told.iter().filter(|(_, count)| **count > 1).collect();
-    assert!(doubled.is_empty(), "in the topic twice: {doubled:?}");
-    assert!(told.len() > 4, "{told:?}");
-    assert_eq!(told.into_keys().collect::<BTreeSet<_>>(), replayed(dir.path()));
+    holds(&clients, dir.path());
     until_committed(&clients, MINUTES);
     for (partition, offsets) in journal::offsets(dir.path()) {
         assert_eq!(offsets, (0..MINUTES).collect::<Vec<_>>(), "partition {partition}");
     }
+}
+
+#[test]
+fn what_arrives_after_its_process_was_killed_is_committed_once_or_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = Gate::new();
+    let broker = Broker::start_behind(dir.path(), &gate);
+    let clients = Clients::new(&broker);
+    clients.create_topics();
+    let configuration = with_transactions(&gate.address().to_string());
+    let mut bellwether = Bellwether::configured(dir.path(), &configuration);
+    let until_held = |bellwether: &Bellwether, requests: usize| {
+        until(seconds(90), "events that are on their way", || {
+            (gate.held() >= requests && pending(&bellwether.metrics()) > 0.0).then_some(())
+        });
+    };
+    // That a transaction is to be committed is said once the next process has begun one.
+    gate.close_for(Request::END_TRANSACTION);
+    produce(&clients, 0..FAULTY);
+    until_held(&bellwether, 1);
+    bellwether.kill();
+    bellwether = Bellwether::again(dir.path());
+    until_held(&bellwether, 2);
+    gate.open();
+    until_committed(&clients, FAULTY);
+    // Records arrive when nobody is there any more.
+    gate.close_for(Request::PRODUCE);
+    produce(&clients, FAULTY..MINUTES);
+    until_held(&bellwether, 1);
+    bellwether.kill();
+    gate.open();
+    let mut bellwether = Bellwether::again(dir.path());
+    until_committed(&clients, MINUTES);
+    until(seconds(90), "events to be committed", || {
+        (pending(&bellwether.metrics()) < 1.0).then_some(())
+    });
+    assert!(bellwether.terminate(seconds(15)).success());
+    holds(&clients, dir.path());
 }
 
 /// A producer with transactions, of somebody else.

@@ -63,7 +63,9 @@ pub(super) struct Book {
 struct State {
     next: u64,
     unconfirmed: BTreeMap<u64, Unconfirmed>,
-    /// Of these, which are not with the producer.
+    /// Of these, by id, those that are of no tenure.
+    numbers: BTreeMap<String, u64>,
+    /// Which of them are not with the producer.
     unsent: BTreeSet<u64>,
     /// Nothing is sent before.
     due: Option<Instant>,
@@ -84,6 +86,7 @@ impl Book {
             state: Mutex::new(State {
                 next: 0,
                 unconfirmed: BTreeMap::new(),
+                numbers: BTreeMap::new(),
                 unsent: BTreeSet::new(),
                 due: None,
                 closed: None,
@@ -93,15 +96,26 @@ impl Book {
         }
     }
 
-    /// Takes `event` over. What there is no room for is lost: what came before it may be on its way.
+    /// Takes `event` over. What there is no room for is lost: what came before it may be on its way. One that waits already does not
+    /// wait twice: a checkpoint may have it as undelivered, and the records behind that bring it again.
     pub(super) fn push(&self, event: &Arc<Event>, origin: Origin) {
         let mut state = self.state.lock();
+        let is_held = origin.tenure.is_some();
+        if let Some(&number) = state.numbers.get(&event.id).filter(|_| !is_held) {
+            if origin.is_doubtful {
+                state.doubt(number);
+            }
+            return;
+        }
         if state.closed.is_some() || state.unconfirmed.len() >= state.stats.queue_events_max {
             state.stats.dropped_events += 1;
             return;
         }
         let number = state.next;
         state.next += 1;
+        if !is_held {
+            state.numbers.insert(event.id.clone(), number);
+        }
         state.unconfirmed.insert(number, Unconfirmed { event: Arc::clone(event), origin });
         state.unsent.insert(number);
         self.changed.notify_one();
@@ -193,17 +207,14 @@ impl Book {
     pub(super) fn doubt(&self, numbers: impl IntoIterator<Item = u64>) {
         let mut state = self.state.lock();
         for number in numbers {
-            if let Some(unconfirmed) = state.unconfirmed.get_mut(&number) {
-                unconfirmed.origin.is_doubtful = true;
-            }
+            state.doubt(number);
         }
     }
 
     /// The topic has it: an earlier process, or a transaction of which nobody knew, has produced it.
     pub(super) fn known(&self, number: u64) {
         let mut state = self.state.lock();
-        state.unsent.remove(&number);
-        if state.unconfirmed.remove(&number).is_some() {
+        if state.remove(number) {
             self.changed.notify_one();
         }
     }
@@ -225,8 +236,7 @@ impl Book {
     /// The brokers have it, at wall-clock time `now_ms`.
     pub(super) fn confirmed(&self, number: u64, now_ms: i64) {
         let mut state = self.state.lock();
-        if state.unconfirmed.remove(&number).is_some() {
-            state.unsent.remove(&number);
+        if state.remove(number) {
             state.stats.delivered_events += 1;
             state.stats.failures_in_a_row = 0;
             state.stats.last_success_ms = Some(now_ms);
@@ -248,8 +258,7 @@ impl Book {
     /// It will never be taken.
     pub(super) fn lost(&self, number: u64, error: String) {
         let mut state = self.state.lock();
-        if state.unconfirmed.remove(&number).is_some() {
-            state.unsent.remove(&number);
+        if state.remove(number) {
             state.stats.dropped_events += 1;
             state.count_failure(error);
             self.changed.notify_one();
@@ -290,6 +299,7 @@ impl Book {
         let mut state = self.state.lock();
         let lost_events = state.unconfirmed.len();
         state.unconfirmed.clear();
+        state.numbers.clear();
         state.unsent.clear();
         state.stats.dropped_events += lost_events as u64;
         lost_events
@@ -297,6 +307,24 @@ impl Book {
 }
 
 impl State {
+    /// Whether it was there; now it is not.
+    fn remove(&mut self, number: u64) -> bool {
+        self.unsent.remove(&number);
+        let Some(Unconfirmed { event, origin }) = self.unconfirmed.remove(&number) else {
+            return false;
+        };
+        if origin.tenure.is_none() {
+            self.numbers.remove(&event.id);
+        }
+        true
+    }
+
+    fn doubt(&mut self, number: u64) {
+        if let Some(unconfirmed) = self.unconfirmed.get_mut(&number) {
+            unconfirmed.origin.is_doubtful = true;
+        }
+    }
+
     fn is_over(&self) -> bool {
         let is_late = |deadline| Instant::now() >= deadline;
         self.closed.is_some_and(|deadline| self.unconfirmed.is_empty() || is_late(deadline))
@@ -310,72 +338,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use bellwether_detect::Severity;
-    use bellwether_engine::ChangeKind;
-
-    use super::*;
-    use crate::sink::testing;
-
-    fn event(episode: u128) -> Arc<Event> {
-        Arc::new(testing::event(episode, ChangeKind::Firing, Severity::Warning, &[]))
-    }
-
-    fn next(book: &Book) -> Option<u64> {
-        match book.next(Duration::ZERO) {
-            Next::Event(number, _) => Some(number),
-            Next::Nothing | Next::Pause | Next::End => None,
-        }
-    }
-
-    #[test]
-    fn events_wait_until_they_are_confirmed_and_new_ones_find_no_room() {
-        let book = Book::new(2);
-        (0..3).for_each(|episode| book.push(&event(episode), Origin::default()));
-        assert_eq!((next(&book), next(&book), next(&book)), (Some(0), Some(1), None));
-        let episodes = |book: &Book| {
-            let events = book.unconfirmed().into_iter();
-            events.map(|event| event.episode_id.as_u128()).collect::<Vec<_>>()
-        };
-        assert_eq!(episodes(&book), [0, 1]);
-        book.confirmed(0, 5);
-        book.confirmed(0, 6);
-        assert_eq!(episodes(&book), [1]);
-        let stats = book.stats();
-        assert_eq!((stats.delivered_events, stats.dropped_events, stats.waiting_events), (1, 1, 1));
-        assert_eq!(stats.last_success_ms, Some(5));
-    }
-
-    #[test]
-    fn what_failed_is_due_after_a_pause_and_what_is_lost_never() {
-        let book = Book::new(9);
-        (0..3).for_each(|episode| book.push(&event(episode), Origin::default()));
-        assert_eq!((next(&book), next(&book)), (Some(0), Some(1)));
-        book.failed(0, "no such topic".to_owned());
-        book.lost(1, "too large".to_owned());
-        assert!(matches!(book.next(Duration::ZERO), Next::Pause));
-        assert_eq!(book.stats().failures_in_a_row, 2);
-        book.state.lock().due = None;
-        assert_eq!((next(&book), next(&book), next(&book)), (Some(0), Some(2), None));
-        book.begin_again("fenced");
-        book.state.lock().due = None;
-        assert_eq!((next(&book), next(&book), next(&book)), (Some(0), Some(2), None));
-    }
-
-    #[test]
-    fn it_is_over_when_all_is_confirmed_or_the_time_is_up() {
-        let book = Book::new(9);
-        book.push(&event(0), Origin::default());
-        book.close(Instant::now() + Duration::from_hours(1));
-        book.push(&event(1), Origin::default());
-        assert_eq!(next(&book), Some(0));
-        assert!(matches!(book.next(Duration::ZERO), Next::Nothing));
-        book.confirmed(0, 1);
-        assert!(matches!(book.next(Duration::ZERO), Next::End));
-        let late = Book::new(9);
-        late.push(&event(0), Origin::default());
-        late.close(Instant::now());
-        assert!(matches!(late.next(Duration::ZERO), Next::End));
-        assert_eq!((late.abandon(), late.stats().dropped_events), (1, 1));
-    }
-}
+mod tests;

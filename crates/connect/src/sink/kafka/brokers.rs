@@ -1,25 +1,33 @@
 //! Transactions as brokers make them.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bellwether_engine::Event;
 use parking_lot::Mutex;
 use rdkafka::consumer::ConsumerGroupMetadata;
 
+use super::KafkaEventsOptions;
 use super::book::Book;
-use super::taken::{self, Asker, Ends};
+use super::place::Places;
+use super::taken::{self, Asker};
 use super::transactional::{Origins, Transactions};
-use super::{KafkaEventsOptions, Place, TransactionOptions};
 use crate::kafka::{ClientError, Producer, Taken, Uncommitted, Undelivered};
 
 /// What a transaction may take until brokers abort it: until then nobody reads what is behind its first record. One that is under
-/// way when a process is killed lasts that long, and a little more.
+/// way when a process is killed lasts that long, and a little more, unless whoever goes on for it ends it.
 const TRANSACTION_MAX: Duration = Duration::from_secs(10);
-/// Where the topic ends is noted this often.
-const NOTE_EVERY: Duration = Duration::from_mins(1);
+
+/// What producers with transactions are told that are called `id`.
+pub(super) fn own_properties(id: &str) -> [(&'static str, String); 4] {
+    [
+        ("linger.ms", "5".to_owned()),
+        ("compression.codec", "zstd".to_owned()),
+        ("transactional.id", id.to_owned()),
+        ("transaction.timeout.ms", TRANSACTION_MAX.as_millis().to_string()),
+    ]
+}
 
 /// Makes producers of a cluster, and asks its topic.
 pub(super) struct Brokers {
@@ -27,10 +35,7 @@ pub(super) struct Brokers {
     id: String,
     book: Arc<Book>,
     asker: Arc<Asker>,
-    /// Of a process that has the group to itself.
-    place: Option<Arc<Mutex<Place>>>,
-    /// Of one of several: all that is in doubt is behind it.
-    noted: Mutex<Option<(Instant, Ends)>>,
+    places: Arc<Mutex<Places>>,
 }
 
 /// A producer with transactions.
@@ -42,17 +47,13 @@ pub(super) struct OfBrokers {
 }
 
 impl Brokers {
+    /// Producers are called `id`.
     pub(super) fn new(
         options: KafkaEventsOptions,
-        transactions: TransactionOptions,
-        (book, asker, place): (Arc<Book>, Arc<Asker>, Arc<Mutex<Place>>),
+        id: String,
+        (book, asker, places): (Arc<Book>, Arc<Asker>, Arc<Mutex<Places>>),
     ) -> Self {
-        let TransactionOptions { id, is_shared } = transactions;
-        // A process that shares the group is fenced by its membership; its name only must be nobody else's.
-        let random = RandomState::new().build_hasher().finish();
-        let id = if is_shared { format!("{id}-{}-{random:016x}", std::process::id()) } else { id };
-        let place = (!is_shared).then_some(place);
-        Self { options, id, book, asker, place, noted: Mutex::default() }
+        Self { options, id, book, asker, places }
     }
 
     /// Whether there can be a producer. Nothing is connected to.
@@ -62,16 +63,9 @@ impl Brokers {
 
     /// Notes where the topic ends before anything is produced.
     fn note_beginning(&self) -> Result<(), String> {
-        let Some(place) = &self.place else {
-            let mut noted = self.noted.lock();
-            if noted.is_none() {
-                *noted = Some((Instant::now(), self.asker.ends()?));
-            }
-            return Ok(());
-        };
-        if place.lock().of_checkpoint.is_none() {
+        if self.places.lock().lacks_beginning() {
             let ends = self.asker.ends()?;
-            place.lock().of_checkpoint.get_or_insert(ends);
+            self.places.lock().begin(ends);
         }
         Ok(())
     }
@@ -80,12 +74,7 @@ impl Brokers {
         &self,
         too_large: Arc<Mutex<Vec<(u64, String)>>>,
     ) -> Result<Producer<u64>, ClientError> {
-        let own = [
-            ("linger.ms", "5".to_owned()),
-            ("compression.codec", "zstd".to_owned()),
-            ("transactional.id", self.id.clone()),
-            ("transaction.timeout.ms", TRANSACTION_MAX.as_millis().to_string()),
-        ];
+        let own = own_properties(&self.id);
         // That the brokers have a record says nothing: it counts when its transaction is committed.
         let delivered = move |number, result: Result<(), Undelivered>| {
             if let Err(Undelivered { error, is_too_large: true, .. }) = result {
@@ -109,22 +98,15 @@ impl Origins for Brokers {
     }
 
     fn ids(&self) -> Result<BTreeSet<String>, String> {
-        let noted = self.noted.lock().as_ref().map(|(_, ends)| ends.clone());
-        let returned_to = || self.place.as_ref().and_then(|place| place.lock().returned_to.clone());
-        let marks = noted.or_else(returned_to).unwrap_or_default();
+        let marks = self.places.lock().of_doubts();
         taken::ids_since(&self.options.cluster, &self.options.topic, &marks)
     }
 
     fn note_place(&self) {
-        let mut noted = self.noted.lock();
-        if let Some((at, ends)) = &mut *noted
-            && at.elapsed() >= NOTE_EVERY
-        {
-            *at = Instant::now();
-            // When nobody answers, what is known is not wrong.
-            if let Ok(now) = self.asker.ends() {
-                *ends = now;
-            }
+        // In this order: what is told again is in the book before it is time for the first place.
+        if self.places.lock().wants_rest() && self.book.is_empty() {
+            let ends = self.asker.ends().ok();
+            self.places.lock().rest(ends);
         }
     }
 }

@@ -30,22 +30,29 @@ struct EventId {
 
 /// Which records of a topic are meant.
 #[derive(Debug, Clone, Copy)]
-enum Records {
+pub(super) enum Records {
     /// All of them.
     All,
     /// Those of which it is certain that they stay: no transaction that is under way has a record before them.
     Committed,
 }
 
-fn consumer(cluster: &Cluster, records: Records) -> Result<BaseConsumer, String> {
+/// The name of a group that is never joined, which librdkafka wants.
+const NO_GROUP: &str = "bellwether-events";
+
+/// A consumer that joins no group, but may ask how far `group` is.
+pub(super) fn consumer(
+    cluster: &Cluster,
+    records: Records,
+    group: &str,
+) -> Result<BaseConsumer, String> {
     let isolation = match records {
         Records::All => "read_uncommitted",
         Records::Committed => "read_committed",
     };
     let own = [
         ("isolation.level", isolation.to_owned()),
-        // No group is joined, but librdkafka wants a name.
-        ("group.id", "bellwether-events".to_owned()),
+        ("group.id", group.to_owned()),
         ("enable.auto.commit", "false".to_owned()),
         ("enable.auto.offset.store", "false".to_owned()),
         ("auto.offset.reset", "earliest".to_owned()),
@@ -74,7 +81,7 @@ impl Asker {
         let mut held = self.consumer.lock();
         let asked = match held.take() {
             Some(consumer) => consumer,
-            None => consumer(&self.cluster, Records::Committed)?,
+            None => consumer(&self.cluster, Records::Committed, NO_GROUP)?,
         };
         let ends = ends_by(&asked, &self.topic)?;
         // Of one that does not answer another connection is made the next time.
@@ -83,7 +90,8 @@ impl Asker {
     }
 }
 
-fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<Ends, String> {
+/// Where `topic` ends, for what `consumer` reads.
+pub(super) fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<Ends, String> {
     let failed = |error| describe(&error);
     let metadata = consumer.fetch_metadata(Some(topic), ENDS_MAX).map_err(failed)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
@@ -98,13 +106,16 @@ fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<Ends, String> {
     partitions.iter().map(|partition| end(partition.id()).map_err(failed)).collect()
 }
 
+/// Whether `ends` are nowhere below `others`.
+pub(super) fn reaches(ends: &Ends, others: &Ends) -> bool {
+    others.iter().all(|(partition, other)| ends.get(partition) >= Some(other))
+}
+
 /// Waits until all transactions that have a record below `ends` are committed or aborted, by brokers if need be.
 fn wait_until_committed(consumer: &BaseConsumer, topic: &str, ends: &Ends) -> Result<(), String> {
     let deadline = Instant::now() + SILENT_MAX;
     loop {
-        let committed = ends_by(consumer, topic)?;
-        let is_below = |(partition, end): (&i32, &i64)| committed.get(partition) < Some(end);
-        if !ends.iter().any(is_below) {
+        if reaches(&ends_by(consumer, topic)?, ends) {
             return Ok(());
         }
         if Instant::now() >= deadline {
@@ -122,8 +133,8 @@ pub(super) fn ids_since(
 ) -> Result<BTreeSet<String>, String> {
     let failed = |error| describe(&error);
     // Where the topic ends now, whatever is under way: somebody may have committed behind that.
-    let ends = ends_by(&consumer(cluster, Records::All)?, topic)?;
-    let consumer = consumer(cluster, Records::Committed)?;
+    let ends = ends_by(&consumer(cluster, Records::All, NO_GROUP)?, topic)?;
+    let consumer = consumer(cluster, Records::Committed, NO_GROUP)?;
     wait_until_committed(&consumer, topic, &ends)?;
     let mut list = TopicPartitionList::new();
     let mut open = BTreeMap::new();

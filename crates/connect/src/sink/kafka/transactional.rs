@@ -121,11 +121,20 @@ impl<O: Origins> Transactor<O> {
                 if may_commit {
                     self.group.committed(taken);
                 }
-                if batch.doubtful.is_empty() {
-                    self.ids = None;
-                }
+                self.has_now(&batch);
             }
             Err(uncommitted) => self.uncommitted(&batch, &uncommitted),
+        }
+    }
+
+    /// What is known of the topic is so no more: it has `batch` now.
+    fn has_now(&mut self, batch: &Batch) {
+        if batch.doubtful.is_empty() {
+            // Nothing has been asked for of late.
+            self.ids = None;
+        }
+        if let Some(ids) = &mut self.ids {
+            ids.extend(batch.events.iter().map(|(_, event)| event.id.clone()));
         }
     }
 

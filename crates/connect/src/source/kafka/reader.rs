@@ -7,7 +7,6 @@ use bellwether_runtime::TopicPartition;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
-use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::context::{Context, Shared, listed};
@@ -163,15 +162,6 @@ impl Reader {
     /// See [`Shared::renew_pass`].
     pub(super) fn renew_pass(&self) {
         self.0.context().0.renew_pass(&self.0);
-    }
-
-    /// Waits for `limit` at the most until no transaction is under way that commits an offset of `at`: whoever had it before has
-    /// said its last word then.
-    pub(super) fn until_settled(&self, at: &TopicPartition, limit: Duration) -> KafkaResult<()> {
-        let mut list = TopicPartitionList::new();
-        list.add_partition(&at.topic, at.partition);
-        let committed = self.0.committed_offsets(list, limit)?;
-        committed.elements().iter().try_for_each(TopicPartitionListElem::error)
     }
 
     /// Wants no more records.

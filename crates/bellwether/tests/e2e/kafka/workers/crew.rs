@@ -62,12 +62,17 @@ impl<'b> Crew<'b> {
 
     /// Another worker joins.
     pub(in super::super) fn join(&mut self) {
+        self.join_through(&self.broker.address());
+    }
+
+    /// Another worker joins, which reaches the broker at `address`.
+    pub(super) fn join_through(&mut self, address: &str) {
         let dir = self.dir.join(format!("{}-{}", self.group, self.joined));
         self.joined += 1;
         fs::create_dir(&dir).unwrap();
         let store = format!("file://{}", self.dir.join("store").display());
         let configuration = include_str!("../workers.yml")
-            .replace("BROKER", &self.broker.address())
+            .replace("BROKER", address)
             .replace("GROUP", self.group)
             .replace("STORE", &store)
             .replace("EVENTS", self.events)

@@ -284,3 +284,20 @@ fn one_process_commits_what_the_topic_lacks_of_what_is_told_again_with_a_group_o
     setting.turn();
     assert_eq!(*setting.world.offsets.lock(), [taken(&[(0, 5)])]);
 }
+
+#[test]
+fn what_this_process_has_committed_itself_is_known_when_it_is_told_again() {
+    let mut setting = Setting::new(false);
+    setting.world.topic.lock().extend(ids(&[1]));
+    let again = Origin { is_doubtful: true, ..Origin::default() };
+    // What the checkpoint had as undelivered, and then what the records behind it bring.
+    setting.push(1, again.clone());
+    setting.push(2, again.clone());
+    setting.turn();
+    for episode in 1..=3 {
+        setting.push(episode, again.clone());
+    }
+    setting.turn();
+    assert_eq!(setting.topic(), ids(&[1, 2, 3]));
+    assert!(setting.transactor.book.is_empty());
+}

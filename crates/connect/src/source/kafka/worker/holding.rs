@@ -4,16 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bellwether_runtime::TopicPartition;
-use rdkafka::error::KafkaResult;
 
 use super::{RETRY_AFTER, Worker};
 use crate::kafka::describe;
 use crate::source::kafka::StartAt;
 use crate::source::kafka::line::Line;
 use crate::source::kafka::reader::Reader;
-
-/// Longest wait for what the group has committed.
-const SETTLED_MAX: Duration = Duration::from_millis(500);
 
 /// Partitions that are ours and not read yet.
 #[derive(Default)]
@@ -50,7 +46,7 @@ impl Worker {
             return;
         }
         while let Some(at) = self.holding.unopened.pop_first() {
-            let partitions = self.settled_partitions_of(reader, &at);
+            let partitions = reader.partitions_of(&at.topic);
             let opened = partitions.map_err(|error| describe(&error));
             let membership = self.shared.membership();
             let opened = opened.and_then(|partitions| {
@@ -71,14 +67,6 @@ impl Worker {
             }
             self.shared.membership().beat();
         }
-    }
-
-    /// How many partitions the topic of `at` has, once no transaction of whoever had `at` before is under way.
-    fn settled_partitions_of(&self, reader: &Reader, at: &TopicPartition) -> KafkaResult<usize> {
-        if self.shared.group.is_some() {
-            reader.until_settled(at, SETTLED_MAX)?;
-        }
-        reader.partitions_of(&at.topic)
     }
 
     /// Reads `at` from `next` on, or from where the topic is to be begun.
