@@ -64,15 +64,20 @@ mod with_kafka {
                 let clock = Arc::clone(&clock);
                 move || clock.now()
             };
+            let group = outlets.group();
             let source = match &self.workers {
                 None => {
-                    KafkaSource::start(options, tenants.clone(), taken, Arc::new(engine), reads_at)
+                    if let Some(group) = &group {
+                        group.follow(engine.shared_stats());
+                    }
+                    let (tenants, engine) = (tenants.clone(), Arc::new(engine));
+                    KafkaSource::start(options, tenants, taken, engine, group, reads_at)
                 }
                 Some(workers) => {
                     let stats = engine.shared_stats();
                     let cells = cells(workers, &options, settings, outlets, clock, stats)?;
                     _ = self.cells.set(Arc::clone(&cells));
-                    KafkaSource::start_worker(options, tenants.clone(), cells, reads_at)
+                    KafkaSource::start_worker(options, tenants.clone(), cells, group, reads_at)
                 }
             };
             let source = source.context("source cannot start: kafka")?;
@@ -134,10 +139,12 @@ mod with_kafka {
         let objects = StoredObjects::open(&workers.objects, tokio::runtime::Handle::current());
         let objects = objects.context("checkpoints cannot be kept: kafka.workers.checkpoints")?;
         let random = || RandomState::new().build_hasher().finish();
+        // As transactions are called, so that whoever has our partitions next knows which of them are ours.
+        let worker = outlets.group().map(|group| group.member().to_owned());
         let hand_over_max = options.workers.map(|workers| workers.hand_over_max);
         let of_cells = CellsOptions {
             folder: options.group.clone(),
-            worker: format!("{}-{:016x}", std::process::id(), random()),
+            worker: worker.unwrap_or_else(|| format!("{}-{:016x}", std::process::id(), random())),
             checkpoint_every: Duration::from_millis(workers.checkpoint_every_ms.max(1) as u64),
             generations_kept: workers.generations_kept,
             hand_over_max: hand_over_max.unwrap_or_default(),

@@ -4,7 +4,9 @@
 //! of them is ever shown.
 
 mod client;
+mod group;
 mod letters;
+mod transactions;
 
 /// Whether this program has TLS and SASL with SCRAM for Kafka.
 pub const HAS_TLS: bool = cfg!(feature = "kafka-ssl");
@@ -14,4 +16,7 @@ pub const HEARTBEAT_HEADER: &str = "bellwether.heartbeat";
 
 pub use client::{ClientError, Cluster, RESERVED_PROPERTIES, is_topic};
 pub(crate) use client::{Role, describe};
+pub use group::Group;
+pub(crate) use group::Taken;
 pub(crate) use letters::{Letter, Producer, Undelivered, log};
+pub(crate) use transactions::Uncommitted;

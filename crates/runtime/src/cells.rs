@@ -6,7 +6,7 @@
 //! ids are the same.
 //!
 //! ```text
-//! assigned ─▶ claim ─▶ restore ─▶ ask sinks what they have ─▶ read on ─▶ apply, tell, checkpoint … ─▶ hand over or drop
+//! assigned ─▶ claim ─▶ outlast whoever had it ─▶ ask sinks what they have ─▶ restore ─▶ read on ─▶ apply, tell, checkpoint … ─▶ hand over or drop
 //! ```
 //!
 //! A worker that was stopped may believe that it owns a partition that somebody else has. It cannot tell anybody anything,
@@ -22,13 +22,13 @@ mod objects;
 mod output;
 mod share;
 mod snapshot;
+mod tenure;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bellwether_engine::Settings;
@@ -42,7 +42,8 @@ use crate::stats::Stats;
 pub use figures::{CellFigures, CellsFigures};
 pub use membership::Membership;
 pub use objects::{MemoryObjects, Objects, ObjectsError};
-pub use output::CellOutput;
+pub use output::{CellOutput, Predecessors};
+pub use tenure::Tenure;
 
 use keeper::{Answer, Keeper, ToCell};
 
@@ -86,8 +87,8 @@ struct Shared {
 /// A cell, as seen from outside its thread.
 struct Held {
     messages: Sender<ToCell>,
-    /// It must do nothing more.
-    is_dropped: Arc<AtomicBool>,
+    /// When it is over the cell must do nothing more.
+    tenure: Arc<Tenure>,
     /// Disconnected once its thread has ended.
     ended: Receiver<()>,
 }
@@ -121,23 +122,16 @@ impl Cells {
     ) -> io::Result<()> {
         let (messages, inbox) = unbounded();
         let (running, ended) = bounded(0);
-        let is_dropped = Arc::new(AtomicBool::new(false));
+        let tenure = Arc::new(Tenure::begin(at.clone(), Arc::clone(membership)));
         let settings = Arc::new(share::share_of(&self.shared.fleet, partitions));
-        let keeper = Keeper::new(
-            at.clone(),
-            settings,
-            Arc::clone(&self.shared),
-            Arc::clone(membership),
-            Arc::clone(&is_dropped),
-            inbox,
-        );
+        let keeper = Keeper::new(settings, Arc::clone(&self.shared), Arc::clone(&tenure), inbox);
         std::thread::Builder::new().name(format!("cell-{}", at.partition)).spawn(move || {
             keeper.run();
             drop(running);
         })?;
-        let held = Held { messages, is_dropped, ended };
+        let held = Held { messages, tenure, ended };
         if let Some(before) = self.held.lock().insert(at.clone(), held) {
-            before.is_dropped.store(true, Ordering::SeqCst);
+            before.tenure.end();
         }
         Ok(())
     }
@@ -169,14 +163,14 @@ impl Cells {
             if held.ended.recv_deadline(deadline) == Err(RecvTimeoutError::Timeout) {
                 self.shared.figures.lock().hand_overs_late += 1;
             }
-            held.is_dropped.store(true, Ordering::SeqCst);
+            held.tenure.end();
         }
     }
 
     /// The partitions `all` are somebody else's already: their cells end, and say and write nothing more.
     pub fn drop_lost(&self, all: &[TopicPartition]) {
         for held in self.take(all) {
-            held.is_dropped.store(true, Ordering::SeqCst);
+            held.tenure.end();
         }
     }
 

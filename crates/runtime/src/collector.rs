@@ -227,7 +227,11 @@ impl CollectorStage {
     /// Takes a message, for a record after waiting for what the shards make of it; false when they are gone.
     pub(crate) fn take(&mut self, message: ToCollector) -> bool {
         match message {
-            ToCollector::Record(header) => return self.record(&header),
+            ToCollector::Record(header) => {
+                let is_alive = self.record(&header);
+                self.stats.told();
+                return is_alive;
+            }
             // Whoever asked may have stopped waiting.
             ToCollector::Save { at, part } => {
                 _ = part.send(Part { at, content: self.collector.save() });

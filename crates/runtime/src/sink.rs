@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bellwether_engine::Event;
 
+use crate::cells::{Predecessors, Tenure};
+
 /// Takes events to somebody outside. A sink has a queue and a worker of its own: whatever happens out there,
 /// nobody waits for it and its memory is bounded.
 pub trait EventSink: Send + Sync {
@@ -20,6 +22,12 @@ pub trait EventSink: Send + Sync {
     /// Takes an event over that a process before this one may have published: see [`Told::Again`](crate::Told::Again). A sink
     /// that can look up what it has already leaves it out then.
     fn publish_again(&self, event: &Arc<Event>) {
+        self.publish(event);
+    }
+
+    /// Takes an event over in the name of `tenure`. A sink that can be asked may withdraw it when that is over: whoever has the
+    /// partition then publishes it.
+    fn publish_held(&self, event: &Arc<Event>, _tenure: &Arc<Tenure>) {
         self.publish(event);
     }
 
@@ -48,6 +56,15 @@ pub trait EventSink: Send + Sync {
         Ok(None)
     }
 
+    /// Blocks until nothing will be delivered any more of what the same sinks of `before` were told. A sink that cannot call
+    /// anything back has nothing to wait for.
+    ///
+    /// # Errors
+    /// When that cannot be said yet.
+    fn supersede(&self, _before: &Predecessors) -> Result<(), String> {
+        Ok(())
+    }
+
     /// The ids of the events that it has taken since it, or the same sink of another process, stood at `marks`. Blocks for as
     /// long as it takes to read them.
     ///
@@ -56,6 +73,15 @@ pub trait EventSink: Send + Sync {
     fn taken_since(&self, _marks: &str) -> Result<BTreeSet<String>, String> {
         Ok(BTreeSet::new())
     }
+
+    /// What a checkpoint that is being made is to keep, so that a later process can look up what this one was told behind it;
+    /// `None` when that is of no use. Asked once for each checkpoint. Blocks for some seconds at the most.
+    fn bookmark(&self) -> Option<String> {
+        None
+    }
+
+    /// What [`Self::bookmark`] gave to the checkpoint that this process goes on from. Told before anything is published.
+    fn return_to(&self, _bookmark: &str) {}
 
     /// How it is doing.
     fn stats(&self) -> SinkStats;
@@ -73,6 +99,12 @@ pub struct SinkStats {
     pub dropped_events: u64,
     /// Attempts at delivery that failed, tried again or not.
     pub failed_attempts: u64,
+    /// Events that were taken back, because whoever has their partition now publishes them; 0 but for a topic with transactions.
+    pub withdrawn_events: u64,
+    /// Transactions that were committed; 0 but for a topic with transactions.
+    pub committed_transactions: u64,
+    /// Transactions that were aborted, or whose producer failed; what was in them is tried again.
+    pub aborted_transactions: u64,
     /// Files removed because no more are kept; 0 for a sink without files.
     pub removed_files: u64,
     /// Events that wait.

@@ -28,6 +28,7 @@ pub struct Stats {
     tenant_requests_held: AtomicU64,
     aliases_refused: AtomicU64,
     records: AtomicU64,
+    told_records: AtomicU64,
     series: AtomicUsize,
     watched: AtomicUsize,
     tenants: Mutex<TenantSeries>,
@@ -113,6 +114,11 @@ impl Stats {
         }
         self.families_refused.fetch_add(outcome.refused_families, Ordering::Relaxed);
         self.observe_intake(intake);
+    }
+
+    /// Everybody was told of a record, oldest first.
+    pub(crate) fn told(&self) {
+        self.told_records.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn observe_intake(&self, intake: &Intake) {
@@ -245,6 +251,11 @@ impl Stats {
     /// Records sequenced.
     pub fn records(&self) -> u64 {
         self.records.load(Ordering::Relaxed)
+    }
+
+    /// Of these [`Self::records`], how many everybody was told of that there is to tell.
+    pub fn told_records(&self) -> u64 {
+        self.told_records.load(Ordering::Acquire)
     }
 
     /// Series known, watched or not.

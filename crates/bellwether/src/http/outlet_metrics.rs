@@ -81,10 +81,23 @@ fn alertmanagers(
 }
 
 fn sinks(families: &mut Families<'_>, stats: &[(String, SinkStats)]) -> fmt::Result {
-    const COUNTERS: [Figure<SinkStats, u64>; 4] = [
+    const COUNTERS: [Figure<SinkStats, u64>; 7] = [
         ("sink_events", "Events delivered", |sink| sink.delivered_events),
         ("sink_events_dropped", "Events lost to this sink", |sink| sink.dropped_events),
         ("sink_failures", "Attempts at delivery that failed", |sink| sink.failed_attempts),
+        (
+            "sink_events_withdrawn",
+            "Events taken back because whoever has their partition now publishes them",
+            |sink| sink.withdrawn_events,
+        ),
+        ("sink_transactions_committed", "Transactions committed", |sink| {
+            sink.committed_transactions
+        }),
+        (
+            "sink_transactions_aborted",
+            "Transactions aborted, or whose producer failed; what was in them is tried again",
+            |sink| sink.aborted_transactions,
+        ),
         ("sink_files_removed", "Files removed because no more are kept", |sink| sink.removed_files),
     ];
     const GAUGES: [Figure<SinkStats, f64>; 3] = [

@@ -1,11 +1,12 @@
 //! The same, as cells of a worker see it: what is told of one partition is told apart from what is told of the others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellwether_engine::Event;
-use bellwether_runtime::cells::CellOutput;
-use bellwether_runtime::{Deliveries, News};
+use bellwether_runtime::cells::{CellOutput, Predecessors, Tenure};
+use bellwether_runtime::{Deliveries, News, Told};
 
 use super::{Outlets, SETTLE_MAX, Undelivered};
 
@@ -41,6 +42,12 @@ impl CellOutput for Outlets {
         serde_json::to_string(&all).map_err(|error| error.to_string())
     }
 
+    fn supersede(&self, before: &Predecessors) -> Result<(), String> {
+        self.sinks.iter().try_for_each(|sink| {
+            sink.supersede(before).map_err(|error| format!("{}: {error}", sink.name()))
+        })
+    }
+
     fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String> {
         let all: Marks = serde_json::from_str(marks).map_err(|error| error.to_string())?;
         let mut taken = BTreeSet::new();
@@ -53,10 +60,17 @@ impl CellOutput for Outlets {
         Ok(taken)
     }
 
-    fn tell(&self, news: News, taken: &BTreeSet<String>) {
+    fn tell(&self, news: News, taken: &BTreeSet<String>, tenure: &Arc<Tenure>) {
+        let told = news.told;
         for event in news.events {
             let is_taken = taken.contains(&event.id);
-            self.publish_unless(news.told, event, is_taken);
+            self.tell_each(told, event, |sink, event| match (told, sink.can_be_asked()) {
+                (Told::Standing, _) => {}
+                (_, true) if is_taken => {}
+                (_, true) => sink.publish_held(event, tenure),
+                (Told::First, false) => sink.publish(event),
+                (Told::Again | Told::Overdue, false) => sink.publish_again(event),
+            });
         }
         if !news.gauges.is_empty() {
             self.publish_gauges(news.gauges);
@@ -75,6 +89,7 @@ impl CellOutput for Outlets {
             std::thread::sleep(LOOK_EVERY);
         }
         let undelivered = self.undelivered_of(ids, false);
+        // Of those that can be asked each checkpoint has marks of its own.
         let kept = serde_json::to_vec(&undelivered);
         let kept =
             kept.inspect_err(|error| tracing::error!(%error, "events cannot be kept")).ok()?;
@@ -98,10 +113,10 @@ impl CellOutput for Outlets {
 mod tests {
     use bellwether_detect::Severity;
     use bellwether_engine::ChangeKind;
-    use bellwether_runtime::{EventSink, SinkStats, Told};
+    use bellwether_runtime::cells::Membership;
+    use bellwether_runtime::{EventSink, SinkStats, TopicPartition};
     use parking_lot::Mutex;
     use std::path::Path;
-    use std::sync::Arc;
 
     use super::*;
     use crate::config::Config;
@@ -161,10 +176,15 @@ mod tests {
         News { told: Told::Again, events: names.iter().map(of).collect(), gauges: Vec::new() }
     }
 
+    fn tenure() -> Arc<Tenure> {
+        let at = TopicPartition { topic: "metrics".into(), partition: 0 };
+        Arc::new(Tenure::begin(at, Arc::new(Membership::begin(Duration::MAX))))
+    }
+
     #[tokio::test]
     async fn a_topic_is_not_told_what_it_has_and_the_others_are() {
         let (outlets, topic, webhook) = outlets();
-        outlets.tell(news(&["a", "b"]), &BTreeSet::from(["a-0".to_owned()]));
+        outlets.tell(news(&["a", "b"]), &BTreeSet::from(["a-0".to_owned()]), &tenure());
         let ids = |sink: &Stuck| {
             sink.told.lock().iter().map(|event| event.id.clone()).collect::<Vec<_>>()
         };
@@ -181,7 +201,7 @@ mod tests {
     #[tokio::test]
     async fn what_others_have_not_delivered_of_a_partition_is_kept_with_it() {
         let (outlets, topic, webhook) = outlets();
-        outlets.tell(news(&["a", "b"]), &BTreeSet::new());
+        outlets.tell(news(&["a", "b"]), &BTreeSet::new(), &tenure());
         topic.told.lock().clear();
         let ours = BTreeSet::from(["a-0".to_owned()]);
         let (waiting, kept) = CellOutput::settle(&outlets, &ours).unwrap();

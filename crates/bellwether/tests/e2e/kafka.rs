@@ -5,10 +5,12 @@
 
 mod broker;
 mod chain;
+mod gate;
 mod gateway;
 mod journal;
 mod records;
 mod throughput;
+mod transactions;
 mod workers;
 
 use std::collections::BTreeSet;
@@ -20,13 +22,24 @@ use crate::bellwether::Bellwether;
 use crate::exposition::total;
 use crate::poll::{seconds, until};
 use broker::Broker;
+use gate::{Gate, Request};
 use records::{Clients, MINUTES, PARTITIONS, garbage, record};
 
 /// How long the broker is away.
 const AWAY: Duration = seconds(20);
 
 fn configuration(broker: &Broker) -> String {
-    include_str!("kafka/bellwether.yml").replace("BROKER", &broker.address())
+    configuration_of(&broker.address())
+}
+
+/// Of a process that reaches the broker at `address`.
+fn configuration_of(address: &str) -> String {
+    include_str!("kafka/bellwether.yml").replace("BROKER", address)
+}
+
+/// Events that wait for the topic.
+fn pending(metrics: &str) -> f64 {
+    total(metrics, r#"bellwether_sink_events_pending{sink="kafka"}"#)
 }
 
 /// Waits until the engine has taken `records`.

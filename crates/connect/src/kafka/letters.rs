@@ -43,7 +43,7 @@ pub(crate) struct Undelivered {
 pub(crate) type Delivered<T> = Box<dyn Fn(T, Result<(), Undelivered>) + Send + Sync>;
 
 /// An idempotent producer. `T` is what each of its records is known by. Dropping it gives up what is not delivered.
-pub(crate) struct Producer<T: Send + Sync + 'static>(ThreadedProducer<Context<T>>);
+pub(crate) struct Producer<T: Send + Sync + 'static>(pub(super) ThreadedProducer<Context<T>>);
 
 impl<T: Send + Sync + 'static> Producer<T> {
     /// Starts it. Nothing waits for a connection.
@@ -114,7 +114,7 @@ impl Undelivered {
     }
 }
 
-struct Context<T> {
+pub(super) struct Context<T> {
     delivered: Delivered<T>,
 }
 

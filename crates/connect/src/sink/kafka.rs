@@ -8,9 +8,16 @@
 //!
 //! The producer is idempotent: what it repeats by itself is in the topic once. What is told again by a later process, because
 //! the one before was killed before its next checkpoint, comes with the same `id`. What is not confirmed is in the checkpoint.
+//!
+//! With [transactions](TransactionOptions) events are committed together with how far the source was taken, and whoever reads
+//! what is committed sees each once.
 
 mod book;
+mod brokers;
+mod place;
+mod predecessor;
 mod taken;
+mod transactional;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,12 +26,17 @@ use std::time::{Duration, Instant};
 
 use bellwether_detect::Severity;
 use bellwether_engine::Event;
+use bellwether_runtime::cells::{Predecessors, Tenure};
 use bellwether_runtime::{EventSink, SinkStats};
 use parking_lot::Mutex;
 
-use crate::kafka::{ClientError, Cluster, Letter, Producer, Undelivered};
-use book::{Book, Next};
+use crate::kafka::{ClientError, Cluster, Group, Letter, Producer, Undelivered};
+use book::{Book, Next, Origin};
+use brokers::Brokers;
+use place::Places;
+use predecessor::Fence;
 use taken::Asker;
+use transactional::Transactor;
 
 /// Pause after a failure that is not the brokers' being away: that one librdkafka waits for by itself.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -46,6 +58,18 @@ pub struct KafkaEventsOptions {
     pub severity: Severity,
     /// Events that may wait to be confirmed; beyond it new ones are lost. At least 1.
     pub queue_events_max: usize,
+    /// Events are committed together with how far a source of the same cluster is; `None`: each by itself.
+    pub transactions: Option<TransactionOptions>,
+}
+
+/// How transactions are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransactionOptions {
+    /// `transactional.id`: who says the same fences the one before. Where processes share the group it is the group's, and each adds
+    /// [who it is](Group::member).
+    pub id: String,
+    /// Whether processes share the group of the source, as its [workers](crate::source::kafka::WorkerOptions).
+    pub is_shared: bool,
 }
 
 /// What the key of a record is, and with it which partition it is in.
@@ -63,8 +87,14 @@ pub enum EventKey {
 pub struct KafkaEvents {
     name: String,
     severity: Severity,
-    asker: Asker,
+    asker: Arc<Asker>,
     book: Arc<Book>,
+    /// What it shares with the source, if it makes transactions.
+    group: Option<Arc<Group>>,
+    /// From where the topic can be asked what it has.
+    places: Arc<Mutex<Places>>,
+    /// Of one of several that share the group.
+    fence: Option<Fence>,
     /// Disconnected once the thread has ended, however it did. Nothing is ever sent.
     ended: Mutex<Receiver<()>>,
 }
@@ -81,6 +111,47 @@ pub enum KafkaEventsError {
     Thread(#[from] std::io::Error),
 }
 
+impl TransactionOptions {
+    /// The `transactional.id` of the process that is called `member`.
+    fn id_of(&self, member: &str) -> String {
+        if self.is_shared { format!("{}-{member}", self.id) } else { self.id.clone() }
+    }
+}
+
+impl KafkaEventsOptions {
+    /// Sends `event`, known by its `number`.
+    fn send(
+        &self,
+        producer: &Producer<u64>,
+        number: u64,
+        event: &Event,
+    ) -> Result<(), Undelivered> {
+        let fingerprint = event.fingerprint.to_string();
+        let episode = event.episode_id.to_string();
+        let key = match self.key {
+            EventKey::Series => &fingerprint,
+            EventKey::Episode => &episode,
+            EventKey::Event => &event.id,
+        };
+        // What cannot be written will never be taken either.
+        let value = serde_json::to_vec(event).map_err(|error| Undelivered {
+            error: error.to_string(),
+            is_too_large: true,
+            is_queue_full: false,
+            is_fatal: false,
+        })?;
+        let letter = Letter {
+            topic: &self.topic,
+            partition: None,
+            key: Some(key.as_bytes()),
+            value: Some(&value),
+            headers: None,
+            timestamp_ms: None,
+        };
+        producer.send(letter, number)
+    }
+}
+
 impl KafkaEvents {
     /// Starts the thread. Brokers need not be there yet.
     ///
@@ -89,16 +160,50 @@ impl KafkaEvents {
     pub fn start(options: KafkaEventsOptions) -> Result<Self, KafkaEventsError> {
         let book = Arc::new(Book::new(options.queue_events_max));
         let (name, severity) = (options.name.clone(), options.severity);
-        let asker = Asker::new(options.cluster.clone(), options.topic.clone());
-        let writer = Writer { book: Arc::clone(&book), options };
-        // Here, so that whoever starts it hears what is wrong.
-        let producer = writer.producer()?;
+        let asker = Arc::new(Asker::new(options.cluster.clone(), options.topic.clone()));
+        let transactions = options.transactions.as_ref();
+        let shared = transactions.filter(|of| of.is_shared);
+        let places = if shared.is_some() { Places::of_worker() } else { Places::of_successor() };
+        let places = Arc::new(Mutex::new(places));
+        let group = transactions.map(|of| Arc::new(Group::new(of.is_shared)));
+        let fence = shared.map(|of| Fence::new(&options, of));
         let (running, ended) = sync_channel(0);
-        std::thread::Builder::new().name("kafka-events".to_owned()).spawn(move || {
-            writer.run(producer);
-            drop(running);
-        })?;
-        Ok(Self { name, severity, asker, book, ended: Mutex::new(ended) })
+        let thread = std::thread::Builder::new().name("kafka-events".to_owned());
+        if let (Some(transactions), Some(group)) = (options.transactions.clone(), &group) {
+            let shared = (Arc::clone(&book), Arc::clone(&asker), Arc::clone(&places));
+            let brokers = Brokers::new(options, transactions.id_of(group.member()), shared);
+            // Here, so that whoever starts it hears what is wrong.
+            brokers.check()?;
+            let transactor = Transactor::new(brokers, Arc::clone(&book), Arc::clone(group));
+            thread.spawn(move || {
+                transactor.run();
+                drop(running);
+            })?;
+        } else {
+            let writer = Writer { book: Arc::clone(&book), options };
+            let producer = writer.producer()?;
+            thread.spawn(move || {
+                writer.run(producer);
+                drop(running);
+            })?;
+        }
+        Ok(Self { name, severity, asker, book, group, places, fence, ended: Mutex::new(ended) })
+    }
+
+    /// What its transactions share with the source; `None` when it makes none.
+    pub fn group(&self) -> Option<Arc<Group>> {
+        self.group.clone()
+    }
+
+    fn push(&self, event: &Arc<Event>, origin: Origin) {
+        if event.severity >= self.severity {
+            self.book.push(event, origin);
+        }
+    }
+
+    /// Whether it asks the topic itself what it has of what is told again.
+    fn looks_up(&self) -> bool {
+        self.group.as_ref().is_some_and(|group| !group.is_shared())
     }
 }
 
@@ -108,9 +213,21 @@ impl EventSink for KafkaEvents {
     }
 
     fn publish(&self, event: &Arc<Event>) {
-        if event.severity >= self.severity {
-            self.book.push(event);
+        self.push(event, Origin::default());
+    }
+
+    fn publish_again(&self, event: &Arc<Event>) {
+        let is_doubtful = self.looks_up();
+        if is_doubtful {
+            // First: there may be a transaction with it as soon as it is in the book.
+            self.places.lock().told_again();
         }
+        self.push(event, Origin { is_doubtful, ..Origin::default() });
+    }
+
+    fn publish_held(&self, event: &Arc<Event>, tenure: &Arc<Tenure>) {
+        let tenure = self.group.as_ref().map(|_| Arc::clone(tenure));
+        self.push(event, Origin { tenure, ..Origin::default() });
     }
 
     fn undelivered(&self) -> Vec<Arc<Event>> {
@@ -130,6 +247,25 @@ impl EventSink for KafkaEvents {
     fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String> {
         let marks = serde_json::from_str(marks).map_err(|error| error.to_string())?;
         taken::ids_since(&self.asker.cluster, &self.asker.topic, &marks)
+    }
+
+    fn supersede(&self, before: &Predecessors) -> Result<(), String> {
+        self.fence.as_ref().map_or(Ok(()), |fence| fence.supersede(before))
+    }
+
+    /// Ends of the topic, as JSON.
+    fn bookmark(&self) -> Option<String> {
+        if !self.looks_up() {
+            return None;
+        }
+        serde_json::to_string(&self.places.lock().bookmark()?).ok()
+    }
+
+    fn return_to(&self, bookmark: &str) {
+        match serde_json::from_str(bookmark) {
+            Ok(ends) => self.places.lock().return_to(ends),
+            Err(error) => tracing::warn!(%error, "the topic of events will be read as a whole"),
+        }
     }
 
     fn stats(&self) -> SinkStats {
@@ -176,7 +312,8 @@ impl Writer {
         loop {
             match self.book.next(WAIT_MAX) {
                 Next::Event(number, event) => {
-                    let Err(undelivered) = self.send(&producer, number, &event) else { continue };
+                    let sent = self.options.send(&producer, number, &event);
+                    let Err(undelivered) = sent else { continue };
                     if undelivered.is_fatal {
                         producer = self.another(producer, &undelivered.error);
                     } else if undelivered.is_too_large {
@@ -190,37 +327,6 @@ impl Writer {
                 Next::End => return,
             }
         }
-    }
-
-    fn send(
-        &self,
-        producer: &Producer<u64>,
-        number: u64,
-        event: &Event,
-    ) -> Result<(), Undelivered> {
-        let fingerprint = event.fingerprint.to_string();
-        let episode = event.episode_id.to_string();
-        let key = match self.options.key {
-            EventKey::Series => &fingerprint,
-            EventKey::Episode => &episode,
-            EventKey::Event => &event.id,
-        };
-        let value = match serde_json::to_vec(event) {
-            Ok(value) => value,
-            Err(error) => {
-                self.book.lost(number, error.to_string());
-                return Ok(());
-            }
-        };
-        let letter = Letter {
-            topic: &self.options.topic,
-            partition: None,
-            key: Some(key.as_bytes()),
-            value: Some(&value),
-            headers: None,
-            timestamp_ms: None,
-        };
-        producer.send(letter, number)
     }
 
     /// A producer in place of one that has failed for good. What it had not confirmed is produced again.

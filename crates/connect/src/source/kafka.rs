@@ -38,7 +38,7 @@ use bellwether_runtime::{Ingest, Offsets};
 use bellwether_series::Timestamp;
 use parking_lot::Mutex;
 
-use crate::kafka::ClientError;
+use crate::kafka::{ClientError, Group};
 use crate::source::receiver::TenantOptions;
 use context::Shared;
 pub use options::{KafkaOptions, KafkaOptionsError, StartAt, TenantFrom, WorkerOptions};
@@ -71,7 +71,8 @@ pub enum KafkaSourceError {
 
 impl KafkaSource {
     /// Starts to read what `options` say, from where `taken` says that the engine stands, and hands it to `ingest`. Brokers need
-    /// not be there yet. `clock` tells the wall-clock time of receipt.
+    /// not be there yet. `clock` tells the wall-clock time of receipt. What is taken is committed by itself, or with the events of
+    /// the sink that shares `group`.
     ///
     /// # Errors
     /// When an option is unusable.
@@ -80,13 +81,17 @@ impl KafkaSource {
         tenants: Option<TenantOptions>,
         taken: &Offsets,
         ingest: Arc<dyn Ingest>,
+        group: Option<Arc<Group>>,
         clock: impl Fn() -> Timestamp + Send + 'static,
     ) -> Result<Self, KafkaSourceError> {
-        Self::start_with(options, tenants, taken, ingest, None, clock)
+        options.check()?;
+        let shared = Arc::new(Shared::new(&options, tenants, taken, None, group));
+        Self::start_with(options, shared, taken, ingest, clock)
     }
 
     /// Starts to read the part of a topic that the group gives us: each record goes to the cell of its partition, which says
-    /// from where that is read. `options` say how the group is shared.
+    /// from where that is read. `options` say how the group is shared. What is taken is committed by itself, or with the events of
+    /// the sink that shares `group`.
     ///
     /// # Errors
     /// When an option is unusable.
@@ -94,22 +99,23 @@ impl KafkaSource {
         options: KafkaOptions,
         tenants: Option<TenantOptions>,
         cells: Arc<Cells>,
+        group: Option<Arc<Group>>,
         clock: impl Fn() -> Timestamp + Send + 'static,
     ) -> Result<Self, KafkaSourceError> {
+        options.check()?;
         let ingest = Arc::clone(&cells) as Arc<dyn Ingest>;
-        Self::start_with(options, tenants, &Offsets::default(), ingest, Some(cells), clock)
+        let taken = Offsets::default();
+        let shared = Arc::new(Shared::new(&options, tenants, &taken, Some(cells), group));
+        Self::start_with(options, shared, &taken, ingest, clock)
     }
 
     fn start_with(
         options: KafkaOptions,
-        tenants: Option<TenantOptions>,
+        shared: Arc<Shared>,
         taken: &Offsets,
         ingest: Arc<dyn Ingest>,
-        cells: Option<Arc<Cells>>,
         clock: impl Fn() -> Timestamp + Send + 'static,
     ) -> Result<Self, KafkaSourceError> {
-        options.check()?;
-        let shared = Arc::new(Shared::new(&options, tenants, taken, cells));
         let stop = Arc::new(AtomicBool::new(false));
         let (running, ended) = mpsc::sync_channel(0);
         let worker = Worker::new(

@@ -25,7 +25,7 @@ const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 
 fn start(options: KafkaOptions, taken: &Offsets, engine: &Arc<FakeEngine>) -> KafkaSource {
     let ingest = Arc::clone(engine) as _;
-    KafkaSource::start(options, None, taken, ingest, || NOW).unwrap()
+    KafkaSource::start(options, None, taken, ingest, None, || NOW).unwrap()
 }
 
 #[tokio::test]
@@ -192,7 +192,8 @@ async fn records_are_of_the_tenant_that_their_key_names_and_of_no_other() {
     let options = KafkaOptions { tenant_from: TenantFrom::Key, ..cluster.options() };
     let ingest = Arc::clone(&engine) as _;
     let source =
-        KafkaSource::start(options, Some(tenants), &Offsets::default(), ingest, || NOW).unwrap();
+        KafkaSource::start(options, Some(tenants), &Offsets::default(), ingest, None, || NOW)
+            .unwrap();
     until("all are taken", || engine.taken().len() == 60).await;
     assert_eq!(engine.taken_of(0), (0..60).collect::<Vec<_>>());
     for (offset, taken) in engine.taken().iter().enumerate() {

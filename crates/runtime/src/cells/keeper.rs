@@ -5,7 +5,6 @@ mod saving;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bellwether_engine::{Event, Gauge, Outcome, Settings};
@@ -14,7 +13,7 @@ use bellwether_wire::remote_write::WriteRequest;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::cell::{Applied, Cell, CellRecord};
-use super::{Membership, Shared};
+use super::{Shared, Tenure};
 use crate::alerts::AlertFigures;
 use crate::api::{Reply, SubmitError};
 use crate::collector::{News, Told};
@@ -77,8 +76,7 @@ pub(super) struct Keeper {
     at: TopicPartition,
     settings: Arc<Settings>,
     shared: Arc<Shared>,
-    membership: Arc<Membership>,
-    is_dropped: Arc<AtomicBool>,
+    tenure: Arc<Tenure>,
     inbox: Receiver<ToCell>,
 }
 
@@ -110,14 +108,12 @@ struct Open {
 
 impl Keeper {
     pub(super) fn new(
-        at: TopicPartition,
         settings: Arc<Settings>,
         shared: Arc<Shared>,
-        membership: Arc<Membership>,
-        is_dropped: Arc<AtomicBool>,
+        tenure: Arc<Tenure>,
         inbox: Receiver<ToCell>,
     ) -> Self {
-        Self { at, settings, shared, membership, is_dropped, inbox }
+        Self { at: tenure.at().clone(), settings, shared, tenure, inbox }
     }
 
     /// Keeps the cell until it is handed over, dropped or fenced.
@@ -143,7 +139,7 @@ impl Keeper {
 
     /// Whether anything may be done in the name of this cell.
     fn is_ours(&self) -> bool {
-        self.membership.is_alive() && !self.is_dropped.load(Ordering::SeqCst)
+        self.tenure.is_ours()
     }
 
     fn keep(&self, open: &mut Open) -> End {
@@ -240,7 +236,7 @@ impl Keeper {
         let known = events.iter().filter(|event| open.taken.contains(&event.id)).count();
         self.shared.figures.lock().events_known += known as u64;
         open.unsettled.extend(events.iter().map(|event| event.id.clone()));
-        self.shared.output.tell(News { told, events, gauges }, &open.taken);
+        self.shared.output.tell(News { told, events, gauges }, &open.taken, &self.tenure);
     }
 
     /// Once there is nothing more that somebody else may have told of, tells what fires.
@@ -254,7 +250,7 @@ impl Keeper {
         let events = open.cell.firing();
         if !events.is_empty() {
             let news = News { told: Told::Standing, events, gauges: Vec::new() };
-            self.shared.output.tell(news, &open.taken);
+            self.shared.output.tell(news, &open.taken, &self.tenure);
         }
     }
 }

@@ -22,6 +22,8 @@ use crate::source::TopicPartition;
 
 /// Times that a claim is tried when others claim at the same time.
 const CLAIMS_MAX: usize = 10;
+/// Claims that are read to say who may not have finished.
+const CLAIMANTS_MAX: usize = 32;
 /// Epochs and generations are below this, so that one number can say both.
 const NUMBER_MAX: u64 = 1 << 32;
 
@@ -116,6 +118,9 @@ pub(super) struct Base {
     pub(super) snapshot: Option<Snapshot>,
     /// Where the sinks stood: what was told since then may be told again.
     pub(super) marks: String,
+    /// Who may have told something since then and not have finished: whose checkpoint that is, and all who claimed the partition
+    /// later, oldest first.
+    pub(super) claimants: Vec<String>,
     /// Newer checkpoints that do not verify: paths and reasons.
     pub(super) rejected: Vec<(String, String)>,
 }
@@ -158,6 +163,7 @@ impl Ledger {
                 (None, Some(known)) => known,
                 (None, None) => marks().map_err(LedgerError::Output)?,
             };
+            let claimants = listing.claimants_since(&*objects, &folder, base);
             let epoch = listing.highest() + 1;
             let claim = Claim {
                 base,
@@ -170,7 +176,7 @@ impl Ledger {
                 let generations_kept = claimant.generations_kept.max(1);
                 let at = at.clone();
                 let ledger = Self { objects, at, folder, epoch, generation: 0, generations_kept };
-                return Ok((ledger, Base { snapshot, marks, rejected }));
+                return Ok((ledger, Base { snapshot, marks, claimants, rejected }));
             }
         }
         Err(LedgerError::Contended)
@@ -291,6 +297,23 @@ impl Listing {
             let reason = error.to_string();
             LedgerError::NotUnderstood { path, reason }
         })
+    }
+
+    /// Who made `base`, and all who have claimed since, oldest first; the newest [`CLAIMANTS_MAX`] of them.
+    ///
+    /// Nobody rests on it that all are there: whose claim cannot be read is waited for.
+    fn claimants_since(
+        &self,
+        objects: &dyn Objects,
+        folder: &str,
+        base: Option<CheckpointName>,
+    ) -> Vec<String> {
+        let since = base.map_or(0, |base| base.epoch);
+        let newest = self.claims.range(since..).rev().take(CLAIMANTS_MAX);
+        let claims = newest.filter_map(|&epoch| Self::claim(objects, folder, epoch).ok()?);
+        let mut claimants: Vec<_> = claims.map(|claim| claim.claimant).collect();
+        claimants.reverse();
+        claimants
     }
 
     /// The checkpoints that count and are here, newest first: those of the highest epoch, then those of its base's epoch up to

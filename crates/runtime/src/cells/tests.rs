@@ -1,6 +1,7 @@
 //! Cells that change hands, against one that never does.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
 use bellwether_engine::Event;
@@ -91,6 +92,7 @@ struct Sinks {
     topic: Mutex<Vec<Event>>,
     told: Mutex<Vec<(Told, String)>>,
     withdrawn: Mutex<Vec<Event>>,
+    superseded: Mutex<Vec<Predecessors>>,
     is_stuck: AtomicBool,
 }
 
@@ -99,12 +101,17 @@ impl CellOutput for Sinks {
         Ok(self.topic.lock().len().to_string())
     }
 
+    fn supersede(&self, before: &Predecessors) -> Result<(), String> {
+        self.superseded.lock().push(before.clone());
+        Ok(())
+    }
+
     fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String> {
         let from: usize = marks.parse().map_err(|_| "no marks".to_owned())?;
         Ok(self.topic.lock()[from..].iter().map(|event| event.id.clone()).collect())
     }
 
-    fn tell(&self, news: News, taken: &BTreeSet<String>) {
+    fn tell(&self, news: News, taken: &BTreeSet<String>, _: &Arc<Tenure>) {
         let mut told = self.told.lock();
         for event in news.events {
             told.push((news.told, event.id.clone()));
@@ -248,6 +255,8 @@ fn a_partition_whose_owner_was_killed_is_read_again_and_nothing_is_in_the_topic_
     let second = Worker::new(&objects, &sinks, "second", NEVER);
     let told_before = sinks.told.lock().len();
     assert_eq!(second.open(killed), Some(checkpoint));
+    let before = Predecessors { at: second.at.clone(), workers: vec!["first".to_owned()] };
+    assert_eq!(sinks.superseded.lock().last(), Some(&before));
     second.take_all(checkpoint..MINUTES, Some(checkpoint));
     assert_eq!(texts(&*sinks.topic.lock()), undisturbed());
     assert!(second.cells.figures().events_known > 0);

@@ -22,6 +22,7 @@ impl Builder<'_, '_> {
     pub(super) fn kafka_events(
         &mut self,
         raw: Option<&RawKafkaEvents>,
+        _: Option<&RawKafka>,
         _: usize,
     ) -> Option<KafkaEventsConfig> {
         self.no_kafka("sinks.kafka", raw.is_some());
@@ -39,13 +40,13 @@ impl Builder<'_, '_> {
 
 #[cfg(feature = "kafka")]
 mod with_kafka {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::time::Duration;
 
     use bellwether_connect::kafka::{ClientError, Cluster, is_topic};
     use bellwether_connect::objects::{ObjectStoreError, ObjectStoreOptions};
     use bellwether_connect::sink::gauges::TopicOptions;
-    use bellwether_connect::sink::kafka::{EventKey, KafkaEventsOptions};
+    use bellwether_connect::sink::kafka::{EventKey, KafkaEventsOptions, TransactionOptions};
     use bellwether_connect::source::kafka::{
         KafkaOptions, KafkaOptionsError, StartAt, TenantFrom, WorkerOptions,
     };
@@ -58,6 +59,9 @@ mod with_kafka {
     };
     use crate::config::fault::join;
     use crate::config::raw::{RawEventKey, RawKafkaGauges, RawMessage, RawStart, RawTenantFrom};
+
+    /// Whether a consumer sees records of transactions that are not committed.
+    const ISOLATION: &str = "isolation.level";
 
     impl Builder<'_, '_> {
         /// What is read, if anything is. `limits` bound what a record may hold.
@@ -172,12 +176,14 @@ mod with_kafka {
         pub(in super::super) fn kafka_events(
             &mut self,
             raw: Option<&RawKafkaEvents>,
+            source: Option<&RawKafka>,
             queue_events_max: usize,
         ) -> Option<KafkaEventsConfig> {
             let raw = raw?;
             let properties = (&raw.properties, &raw.properties_files);
             let cluster = self.cluster("sinks.kafka", &raw.brokers, properties);
             let topic = self.topic("sinks.kafka.topic", raw.topic.as_deref());
+            let transactions = self.transactions(raw, source);
             Some(KafkaEventsOptions {
                 name: "kafka".to_owned(),
                 cluster: cluster?,
@@ -189,7 +195,56 @@ mod with_kafka {
                 },
                 severity: raw.severity.into(),
                 queue_events_max,
+                transactions,
             })
+        }
+
+        /// How events are committed together with what is read; `None` when they are not, or cannot be.
+        fn transactions(
+            &mut self,
+            raw: &RawKafkaEvents,
+            source: Option<&RawKafka>,
+        ) -> Option<TransactionOptions> {
+            const KEY: &str = "sinks.kafka.transactions";
+            if !raw.transactions {
+                return None;
+            }
+            let Some(source) = source else {
+                let message =
+                    "there is no topic to be read whose offsets could be committed with events";
+                self.faults.value(KEY, message, "add `kafka`, or remove it");
+                return None;
+            };
+            let set = |brokers: &[String]| brokers.iter().cloned().collect::<BTreeSet<_>>();
+            if set(&raw.brokers) != set(&source.brokers) {
+                let message = "a transaction is of one cluster, and `kafka.brokers` are others";
+                let mend = "name the same brokers in both, or remove it";
+                self.faults.value(KEY, message, mend);
+                return None;
+            }
+            let clients = [
+                ("kafka", &source.properties, &source.properties_files),
+                ("sinks.kafka", &raw.properties, &raw.properties_files),
+            ];
+            for (client, properties, files) in clients {
+                for (key, is_set) in [
+                    ("properties", properties.contains_key(ISOLATION)),
+                    ("properties_files", files.contains_key(ISOLATION)),
+                ] {
+                    if is_set {
+                        let at = format!("{client}.{key}.{ISOLATION}");
+                        let message = "transactions rest on how this property is set";
+                        self.faults.value(&at, message, "remove it");
+                    }
+                }
+            }
+            let is_shared = source.workers.is_some();
+            let id = if is_shared {
+                source.group.clone()
+            } else {
+                format!("{}-{}", source.group, source.instance)
+            };
+            Some(TransactionOptions { id, is_shared })
         }
 
         /// The topic that gauges go to, if there is one.

@@ -199,7 +199,7 @@ impl Builder<'_, '_> {
         let engine = self.engine(raw, rules, presets.exclude, tenants);
         let mut alertmanagers = self.alertmanagers(&raw.alerting);
         let gauges = self.gauges(&raw.gauges);
-        let sinks = self.sinks(&raw.sinks);
+        let sinks = self.sinks(&raw.sinks, raw.kafka.as_ref());
         let remote_write = remote_write(&raw.remote_write);
         let kafka = self.kafka(raw.kafka.as_ref(), &remote_write.limits);
         let workers = self.workers(raw);

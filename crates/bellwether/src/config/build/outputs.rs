@@ -7,7 +7,7 @@ use bellwether_eventlog::{EventLogOptions, JsonLinesOptions};
 
 use super::Builder;
 use super::endpoint::Kind;
-use crate::config::raw::{RawEventLog, RawGauges, RawJsonLines, RawSinks, RawWebhook};
+use crate::config::raw::{RawEventLog, RawGauges, RawJsonLines, RawKafka, RawSinks, RawWebhook};
 use crate::config::{SinksConfig, url};
 
 const REMOTE_WRITE: Kind = Kind {
@@ -42,7 +42,7 @@ impl Builder<'_, '_> {
         }
     }
 
-    pub(super) fn sinks(&mut self, raw: &RawSinks) -> SinksConfig {
+    pub(super) fn sinks(&mut self, raw: &RawSinks, source: Option<&RawKafka>) -> SinksConfig {
         let queue_events_max = raw.queue_events_max;
         let json_lines = raw.json_lines.as_ref();
         if json_lines.is_some_and(|file| raw.event_log.enabled && file.path == raw.event_log.path) {
@@ -62,7 +62,7 @@ impl Builder<'_, '_> {
             event_log_folder: raw.event_log.path.clone().into(),
             event_log: self.event_log(&raw.event_log, queue_events_max),
             webhooks,
-            kafka: self.kafka_events(raw.kafka.as_ref(), queue_events_max),
+            kafka: self.kafka_events(raw.kafka.as_ref(), source, queue_events_max),
             queue_events_max,
         }
     }

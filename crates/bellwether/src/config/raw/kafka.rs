@@ -135,6 +135,9 @@ pub(in crate::config) struct RawKafkaEvents {
     pub key: RawEventKey,
     /// The least severity that is produced.
     pub severity: RawSeverity,
+    /// Whether events are committed in transactions, together with how far the topics of `kafka` have been taken: whoever reads
+    /// what is committed sees each event once. Needs topics of the same cluster to read, and brokers of version 2.5 or newer.
+    pub transactions: bool,
     /// Properties of librdkafka, which win over ours, but for those on which it rests that nothing is lost. No report shows
     /// their values.
     #[schemars(with = "BTreeMap<String, SecretText>")]
@@ -150,6 +153,7 @@ impl Default for RawKafkaEvents {
             topic: None,
             key: RawEventKey::Series,
             severity: RawSeverity::Info,
+            transactions: false,
             properties: BTreeMap::new(),
             properties_files: BTreeMap::new(),
         }

@@ -9,6 +9,7 @@ use std::process::Command;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 
+use super::gate::Gate;
 use crate::poll::seconds;
 use crate::process::Process;
 
@@ -25,10 +26,22 @@ pub(super) struct Broker {
 impl Broker {
     /// Starts it on a free port with its data in `dir`, and waits until it answers.
     pub(super) fn start(dir: &Path) -> Self {
+        let nobody = free_address();
+        Self::start_reached_by(dir, [nobody; 2])
+    }
+
+    /// The same, which is to be reached through `gate` as well.
+    pub(super) fn start_behind(dir: &Path, gate: &Gate) -> Self {
+        Self::start_reached_by(dir, [gate.address(), gate.behind()])
+    }
+
+    fn start_reached_by(dir: &Path, [gate, behind]: [SocketAddr; 2]) -> Self {
         let dir = dir.join("kafka");
         fs::create_dir(&dir).unwrap();
-        let [address, controller] = free_addresses();
+        let [address, controller] = [(); 2].map(|()| free_address());
         let properties = include_str!("server.properties")
+            .replace("BEHIND_GATE", &behind.to_string())
+            .replace("GATE", &gate.to_string())
             .replace("BROKER", &address.to_string())
             .replace("CONTROLLER_ADDRESS", &controller.to_string())
             .replace("DATA", &dir.join("data").display().to_string());
@@ -81,8 +94,7 @@ fn java(dir: &Path) -> Command {
     command
 }
 
-/// Two addresses that nobody listened on a moment ago.
-fn free_addresses() -> [SocketAddr; 2] {
-    let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
-    listeners.map(|listener| listener.local_addr().unwrap())
+/// An address that nobody listened on a moment ago.
+pub(super) fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

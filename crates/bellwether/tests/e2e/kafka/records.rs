@@ -1,6 +1,6 @@
 //! What is in the topics, and who writes and reads it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use bellwether_series::{LabelSet, Timestamp};
@@ -8,6 +8,7 @@ use bellwether_wire::remote_write::{RawSample, WriteRequestBuilder};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -180,14 +181,30 @@ impl Clients {
         (0..EVENT_PARTITIONS).flat_map(of).map(text).collect()
     }
 
-    /// The ids of all events of a topic of so many partitions, and how often each is there.
+    /// The ids of all events of a topic of so many partitions that are committed, and how often each is there.
     pub(super) fn read_ids(&self, topic: &str, partitions: i32) -> BTreeMap<String, usize> {
-        let mut ids = BTreeMap::new();
+        let consumer: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", &self.brokers)
+            .set("group.id", "test")
+            .set("isolation.level", "read_committed")
+            .set("enable.partition.eof", "true")
+            .create()
+            .unwrap();
+        let mut list = TopicPartitionList::new();
         for partition in 0..partitions {
-            let count = self.end_of(topic, partition) as usize;
-            for record in self.read_from(topic, partition, Offset::Beginning, count) {
-                let event: serde_json::Value = serde_json::from_slice(&record.value).unwrap();
-                *ids.entry(event["id"].as_str().unwrap().to_owned()).or_default() += 1;
+            list.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
+        }
+        consumer.assign(&list).unwrap();
+        let mut open: BTreeSet<i32> = (0..partitions).collect();
+        let mut ids = BTreeMap::new();
+        while !open.is_empty() {
+            match consumer.poll(PATIENCE).expect("another record, or the end") {
+                Err(KafkaError::PartitionEOF(partition)) => _ = open.remove(&partition),
+                other => {
+                    let record: ReadRecord = other.unwrap().into();
+                    let event: serde_json::Value = serde_json::from_slice(&record.value).unwrap();
+                    *ids.entry(event["id"].as_str().unwrap().to_owned()).or_default() += 1;
+                }
             }
         }
         ids

@@ -8,8 +8,8 @@ mod feed;
 
 use std::time::{Duration, Instant};
 
-use super::Broker;
 use super::records::Clients;
+use super::{Broker, Gate, Request, pending};
 use crate::exposition::total;
 use crate::poll::{seconds, until};
 use crew::{Crew, Pauses};
@@ -30,13 +30,17 @@ fn is_full() -> bool {
 fn broker(dir: &std::path::Path) -> (Broker, Clients) {
     let broker = Broker::start(dir);
     let clients = Clients::new(&broker);
+    create_topics(&clients);
+    (broker, clients)
+}
+
+fn create_topics(clients: &Clients) {
     clients.create_topics_of(&[
         ("metrics", PARTITIONS),
         ("metrics.dlq", 1),
         ("events", 2),
         ("events-of-one", 2),
     ]);
-    (broker, clients)
 }
 
 /// Holds what a crew has told of the whole topic to what one worker tells of it. How many events those are.
@@ -76,10 +80,20 @@ fn three_workers_tell_what_one_tells() {
 
 #[test]
 fn workers_that_come_go_and_are_killed_lose_nothing_and_double_nothing() {
+    come_and_go(false);
+}
+
+#[test]
+fn workers_with_transactions_that_come_go_and_are_killed_lose_nothing_and_double_nothing() {
+    come_and_go(true);
+}
+
+fn come_and_go(with_transactions: bool) {
     let dir = tempfile::tempdir().unwrap();
     let (broker, clients) = broker(dir.path());
     let changes = if is_full() { 30 } else { 5 };
-    let mut crew = Crew::new(dir.path(), &broker, "crew", "events");
+    let crew = Crew::new(dir.path(), &broker, "crew", "events");
+    let mut crew = if with_transactions { crew.with_transactions() } else { crew };
     for _ in 0..3 {
         crew.join();
     }
@@ -152,5 +166,66 @@ fn a_worker_that_was_stopped_past_its_session_tells_nobody_anything_and_keeps_no
     let events = holds(&crew, &broker, &clients);
     println!(
         "{cycles} stops past the session: {events} events, stale checkpoints accepted 0, events doubled 0"
+    );
+}
+
+/// Records of each partition that come at once.
+const BURST: i64 = 2_000;
+/// Events that must wait when a worker is stopped in the middle of them.
+const EVENTS_WAITING: f64 = 20.0;
+
+#[test]
+fn a_worker_that_was_stopped_in_the_middle_of_its_events_commits_none_that_another_has() {
+    stopped_at(Request::PRODUCE);
+}
+
+#[test]
+fn a_worker_that_was_stopped_at_the_end_of_a_transaction_commits_no_event_that_another_has() {
+    stopped_at(Request::END_TRANSACTION);
+}
+
+/// A worker is stopped while its requests of this kind are on their way, and they arrive when others have its partitions.
+fn stopped_at(request: Request) {
+    let dir = tempfile::tempdir().unwrap();
+    let gate = Gate::new();
+    let broker = Broker::start_behind(dir.path(), &gate);
+    let clients = Clients::new(&broker);
+    create_topics(&clients);
+    let mut crew = Crew::new(dir.path(), &broker, "crew", "events").with_transactions();
+    crew.join_through(&gate.address().to_string());
+    crew.join();
+    crew.until_each_has(PARTITIONS / 2);
+    gate.close_for(request);
+    let feed = Feed::start(&broker, PARTITIONS, BURST, Duration::ZERO);
+    feed.finish();
+    until(seconds(60), "events that wait", || {
+        let waiting = pending(&crew.metrics_of(0));
+        (gate.held() > 0 && waiting >= EVENTS_WAITING).then_some(())
+    });
+    let had = total(&crew.metrics_of(0), "bellwether_worker_partitions") as i32;
+    crew.signal(0, "STOP");
+    let began = Instant::now();
+    until(seconds(90), "the other worker to have everything", || {
+        let metrics = crew.metrics_of(1);
+        (total(&metrics, "bellwether_worker_partitions") as i32 == PARTITIONS).then_some(())
+    });
+    crew.until_all_is_taken(&clients, PARTITIONS, PATIENCE);
+    let took = began.elapsed();
+    gate.open();
+    crew.signal(0, "CONT");
+    until(seconds(60), "the stopped worker to notice", || {
+        let metrics = crew.metrics_of(0);
+        let fenced = total(&metrics, "bellwether_worker_fenced_total") as i32;
+        (fenced >= had).then_some(())
+    });
+    crew.until_each_has(PARTITIONS / 2);
+    let withdrawn = || total(&crew.metrics_of(0), "bellwether_sink_events_withdrawn_total");
+    until(seconds(60), "events to be withdrawn", || (withdrawn() >= EVENTS_WAITING).then_some(()));
+    let withdrawn = withdrawn();
+    let aborted = total(&crew.metrics_of(0), "bellwether_sink_transactions_aborted_total");
+    crew.leave_all();
+    let events = holds(&crew, &broker, &clients);
+    println!(
+        "{events} events, all taken {took:.1?} after the stop; {withdrawn} withdrawn, {aborted} transactions aborted, doubled 0"
     );
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bellwether_engine::Event;
-use bellwether_runtime::SinkStats;
+use bellwether_runtime::cells::Tenure;
+use bellwether_runtime::{SinkStats, TopicPartition};
 use parking_lot::{Condvar, Mutex};
 
 use super::RETRY_AFTER;
@@ -22,6 +23,37 @@ pub(super) enum Next {
     End,
 }
 
+/// What is known of an event besides what it says.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origin {
+    /// Of a partition that others get when this is over; then they find the event again.
+    pub(super) tenure: Option<Arc<Tenure>>,
+    /// The topic may have it already.
+    pub(super) is_doubtful: bool,
+}
+
+/// What is to be in the next transaction.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Oldest first.
+    pub(super) events: Vec<(u64, Arc<Event>)>,
+    /// Of these, which the topic may have.
+    pub(super) doubtful: BTreeSet<u64>,
+    /// Whether that is all that may be committed.
+    pub(super) is_all: bool,
+}
+
+/// Whether anything is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// Perhaps.
+    Now,
+    /// What has failed is not due yet.
+    Pause,
+    /// It is over.
+    End,
+}
+
 /// The events that are not confirmed, by number in the order in which they came.
 pub(super) struct Book {
     state: Mutex<State>,
@@ -30,14 +62,21 @@ pub(super) struct Book {
 
 struct State {
     next: u64,
-    unconfirmed: BTreeMap<u64, Arc<Event>>,
-    /// Of these, which are not with the producer.
+    unconfirmed: BTreeMap<u64, Unconfirmed>,
+    /// Of these, by id, those that are of no tenure.
+    numbers: BTreeMap<String, u64>,
+    /// Which of them are not with the producer.
     unsent: BTreeSet<u64>,
     /// Nothing is sent before.
     due: Option<Instant>,
     /// No more events are taken; what is not confirmed by then is given up.
     closed: Option<Instant>,
     stats: SinkStats,
+}
+
+struct Unconfirmed {
+    event: Arc<Event>,
+    origin: Origin,
 }
 
 impl Book {
@@ -47,6 +86,7 @@ impl Book {
             state: Mutex::new(State {
                 next: 0,
                 unconfirmed: BTreeMap::new(),
+                numbers: BTreeMap::new(),
                 unsent: BTreeSet::new(),
                 due: None,
                 closed: None,
@@ -56,16 +96,27 @@ impl Book {
         }
     }
 
-    /// Takes `event` over. What there is no room for is lost: what came before it may be on its way.
-    pub(super) fn push(&self, event: &Arc<Event>) {
+    /// Takes `event` over. What there is no room for is lost: what came before it may be on its way. One that waits already does not
+    /// wait twice: a checkpoint may have it as undelivered, and the records behind that bring it again.
+    pub(super) fn push(&self, event: &Arc<Event>, origin: Origin) {
         let mut state = self.state.lock();
+        let is_held = origin.tenure.is_some();
+        if let Some(&number) = state.numbers.get(&event.id).filter(|_| !is_held) {
+            if origin.is_doubtful {
+                state.doubt(number);
+            }
+            return;
+        }
         if state.closed.is_some() || state.unconfirmed.len() >= state.stats.queue_events_max {
             state.stats.dropped_events += 1;
             return;
         }
         let number = state.next;
         state.next += 1;
-        state.unconfirmed.insert(number, Arc::clone(event));
+        if !is_held {
+            state.numbers.insert(event.id.clone(), number);
+        }
+        state.unconfirmed.insert(number, Unconfirmed { event: Arc::clone(event), origin });
         state.unsent.insert(number);
         self.changed.notify_one();
     }
@@ -84,16 +135,108 @@ impl Book {
         }
         let Some(number) = state.unsent.pop_first() else { return Next::Nothing };
         match state.unconfirmed.get(&number) {
-            Some(event) => Next::Event(number, Arc::clone(event)),
+            Some(unconfirmed) => Next::Event(number, Arc::clone(&unconfirmed.event)),
             None => Next::Nothing,
         }
+    }
+
+    /// Whether anything is to be done; waits for `limit` at the most until an event comes.
+    pub(super) fn turn(&self, limit: Duration) -> Turn {
+        let mut state = self.state.lock();
+        let is_paused = |state: &State| state.due.is_some_and(|due| Instant::now() < due);
+        if (state.unsent.is_empty() || is_paused(&state)) && !state.is_over() {
+            self.changed.wait_for(&mut state, limit);
+        }
+        if state.is_over() {
+            Turn::End
+        } else if is_paused(&state) {
+            Turn::Pause
+        } else {
+            Turn::Now
+        }
+    }
+
+    /// Whether nothing is waited for any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.state.lock().is_over()
+    }
+
+    /// Whether all is confirmed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.state.lock().unconfirmed.is_empty()
+    }
+
+    /// Takes out what a transaction may have, `events_max` at the most; what is not [confirmed](Self::confirmed) then must be said
+    /// to have failed. Of partitions that are somebody else's events are withdrawn. Those of which `is_known` says that they are not to
+    /// be committed yet stay.
+    pub(super) fn take(
+        &self,
+        events_max: usize,
+        is_known: impl Fn(&TopicPartition) -> bool,
+    ) -> Batch {
+        let mut batch = Batch { events: Vec::new(), doubtful: BTreeSet::new(), is_all: true };
+        let mut state = self.state.lock();
+        let State { unconfirmed, unsent, stats, .. } = &mut *state;
+        unsent.retain(|&number| {
+            let Some(Unconfirmed { event, origin }) = unconfirmed.get(&number) else {
+                return false;
+            };
+            let tenure = origin.tenure.as_ref();
+            if tenure.is_some_and(|tenure| !tenure.is_ours()) {
+                unconfirmed.remove(&number);
+                stats.withdrawn_events += 1;
+                return false;
+            }
+            if tenure.is_some_and(|tenure| !is_known(tenure.at())) {
+                return true;
+            }
+            if batch.events.len() >= events_max {
+                batch.is_all = false;
+                return true;
+            }
+            if origin.is_doubtful {
+                batch.doubtful.insert(number);
+            }
+            batch.events.push((number, Arc::clone(event)));
+            false
+        });
+        batch
+    }
+
+    /// The topic may have these, though nobody has confirmed it.
+    pub(super) fn doubt(&self, numbers: impl IntoIterator<Item = u64>) {
+        let mut state = self.state.lock();
+        for number in numbers {
+            state.doubt(number);
+        }
+    }
+
+    /// The topic has it: an earlier process, or a transaction of which nobody knew, has produced it.
+    pub(super) fn known(&self, number: u64) {
+        let mut state = self.state.lock();
+        if state.remove(number) {
+            self.changed.notify_one();
+        }
+    }
+
+    /// A transaction was committed, or was not.
+    pub(super) fn count_transaction(&self, is_committed: bool) {
+        let stats = &mut self.state.lock().stats;
+        stats.committed_transactions += u64::from(is_committed);
+        stats.aborted_transactions += u64::from(!is_committed);
+    }
+
+    /// Something failed that concerns no event more than the others; nothing is tried for a while.
+    pub(super) fn pause(&self, error: &str, pause: Duration) {
+        let mut state = self.state.lock();
+        state.due = Some(Instant::now() + pause);
+        state.count_failure(error.to_owned());
     }
 
     /// The brokers have it, at wall-clock time `now_ms`.
     pub(super) fn confirmed(&self, number: u64, now_ms: i64) {
         let mut state = self.state.lock();
-        if state.unconfirmed.remove(&number).is_some() {
-            state.unsent.remove(&number);
+        if state.remove(number) {
             state.stats.delivered_events += 1;
             state.stats.failures_in_a_row = 0;
             state.stats.last_success_ms = Some(now_ms);
@@ -115,8 +258,7 @@ impl Book {
     /// It will never be taken.
     pub(super) fn lost(&self, number: u64, error: String) {
         let mut state = self.state.lock();
-        if state.unconfirmed.remove(&number).is_some() {
-            state.unsent.remove(&number);
+        if state.remove(number) {
             state.stats.dropped_events += 1;
             state.count_failure(error);
             self.changed.notify_one();
@@ -133,7 +275,12 @@ impl Book {
 
     /// What is not confirmed, oldest first.
     pub(super) fn unconfirmed(&self) -> Vec<Arc<Event>> {
-        self.state.lock().unconfirmed.values().cloned().collect()
+        self.state
+            .lock()
+            .unconfirmed
+            .values()
+            .map(|unconfirmed| Arc::clone(&unconfirmed.event))
+            .collect()
     }
 
     pub(super) fn stats(&self) -> SinkStats {
@@ -152,6 +299,7 @@ impl Book {
         let mut state = self.state.lock();
         let lost_events = state.unconfirmed.len();
         state.unconfirmed.clear();
+        state.numbers.clear();
         state.unsent.clear();
         state.stats.dropped_events += lost_events as u64;
         lost_events
@@ -159,6 +307,24 @@ impl Book {
 }
 
 impl State {
+    /// Whether it was there; now it is not.
+    fn remove(&mut self, number: u64) -> bool {
+        self.unsent.remove(&number);
+        let Some(Unconfirmed { event, origin }) = self.unconfirmed.remove(&number) else {
+            return false;
+        };
+        if origin.tenure.is_none() {
+            self.numbers.remove(&event.id);
+        }
+        true
+    }
+
+    fn doubt(&mut self, number: u64) {
+        if let Some(unconfirmed) = self.unconfirmed.get_mut(&number) {
+            unconfirmed.origin.is_doubtful = true;
+        }
+    }
+
     fn is_over(&self) -> bool {
         let is_late = |deadline| Instant::now() >= deadline;
         self.closed.is_some_and(|deadline| self.unconfirmed.is_empty() || is_late(deadline))
@@ -172,72 +338,4 @@ impl State {
 }
 
 #[cfg(test)]
-mod tests {
-    use bellwether_detect::Severity;
-    use bellwether_engine::ChangeKind;
-
-    use super::*;
-    use crate::sink::testing;
-
-    fn event(episode: u128) -> Arc<Event> {
-        Arc::new(testing::event(episode, ChangeKind::Firing, Severity::Warning, &[]))
-    }
-
-    fn next(book: &Book) -> Option<u64> {
-        match book.next(Duration::ZERO) {
-            Next::Event(number, _) => Some(number),
-            Next::Nothing | Next::Pause | Next::End => None,
-        }
-    }
-
-    #[test]
-    fn events_wait_until_they_are_confirmed_and_new_ones_find_no_room() {
-        let book = Book::new(2);
-        (0..3).for_each(|episode| book.push(&event(episode)));
-        assert_eq!((next(&book), next(&book), next(&book)), (Some(0), Some(1), None));
-        let episodes = |book: &Book| {
-            let events = book.unconfirmed().into_iter();
-            events.map(|event| event.episode_id.as_u128()).collect::<Vec<_>>()
-        };
-        assert_eq!(episodes(&book), [0, 1]);
-        book.confirmed(0, 5);
-        book.confirmed(0, 6);
-        assert_eq!(episodes(&book), [1]);
-        let stats = book.stats();
-        assert_eq!((stats.delivered_events, stats.dropped_events, stats.waiting_events), (1, 1, 1));
-        assert_eq!(stats.last_success_ms, Some(5));
-    }
-
-    #[test]
-    fn what_failed_is_due_after_a_pause_and_what_is_lost_never() {
-        let book = Book::new(9);
-        (0..3).for_each(|episode| book.push(&event(episode)));
-        assert_eq!((next(&book), next(&book)), (Some(0), Some(1)));
-        book.failed(0, "no such topic".to_owned());
-        book.lost(1, "too large".to_owned());
-        assert!(matches!(book.next(Duration::ZERO), Next::Pause));
-        assert_eq!(book.stats().failures_in_a_row, 2);
-        book.state.lock().due = None;
-        assert_eq!((next(&book), next(&book), next(&book)), (Some(0), Some(2), None));
-        book.begin_again("fenced");
-        book.state.lock().due = None;
-        assert_eq!((next(&book), next(&book), next(&book)), (Some(0), Some(2), None));
-    }
-
-    #[test]
-    fn it_is_over_when_all_is_confirmed_or_the_time_is_up() {
-        let book = Book::new(9);
-        book.push(&event(0));
-        book.close(Instant::now() + Duration::from_hours(1));
-        book.push(&event(1));
-        assert_eq!(next(&book), Some(0));
-        assert!(matches!(book.next(Duration::ZERO), Next::Nothing));
-        book.confirmed(0, 1);
-        assert!(matches!(book.next(Duration::ZERO), Next::End));
-        let late = Book::new(9);
-        late.push(&event(0));
-        late.close(Instant::now());
-        assert!(matches!(late.next(Duration::ZERO), Next::End));
-        assert_eq!((late.abandon(), late.stats().dropped_events), (1, 1));
-    }
-}
+mod tests;

@@ -16,6 +16,8 @@ use crate::kafka::{Cluster, Role, describe};
 const ENDS_MAX: Duration = Duration::from_secs(2);
 /// Longest time without a record while some are to come.
 const SILENT_MAX: Duration = Duration::from_secs(30);
+/// As often it is looked whether transactions have ended.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The end of each partition of a topic.
 pub(super) type Ends = BTreeMap<i32, i64>;
@@ -26,10 +28,31 @@ struct EventId {
     id: String,
 }
 
-fn consumer(cluster: &Cluster) -> Result<BaseConsumer, String> {
+/// Which records of a topic are meant.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Records {
+    /// All of them.
+    All,
+    /// Those of which it is certain that they stay: no transaction that is under way has a record before them.
+    Committed,
+}
+
+/// The name of a group that is never joined, which librdkafka wants.
+const NO_GROUP: &str = "bellwether-events";
+
+/// A consumer that joins no group, but may ask how far `group` is.
+pub(super) fn consumer(
+    cluster: &Cluster,
+    records: Records,
+    group: &str,
+) -> Result<BaseConsumer, String> {
+    let isolation = match records {
+        Records::All => "read_uncommitted",
+        Records::Committed => "read_committed",
+    };
     let own = [
-        // No group is joined, but librdkafka wants a name.
-        ("group.id", "bellwether-events".to_owned()),
+        ("isolation.level", isolation.to_owned()),
+        ("group.id", group.to_owned()),
         ("enable.auto.commit", "false".to_owned()),
         ("enable.auto.offset.store", "false".to_owned()),
         ("auto.offset.reset", "earliest".to_owned()),
@@ -58,7 +81,7 @@ impl Asker {
         let mut held = self.consumer.lock();
         let asked = match held.take() {
             Some(consumer) => consumer,
-            None => consumer(&self.cluster)?,
+            None => consumer(&self.cluster, Records::Committed, NO_GROUP)?,
         };
         let ends = ends_by(&asked, &self.topic)?;
         // Of one that does not answer another connection is made the next time.
@@ -67,7 +90,8 @@ impl Asker {
     }
 }
 
-fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<Ends, String> {
+/// Where `topic` ends, for what `consumer` reads.
+pub(super) fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<Ends, String> {
     let failed = |error| describe(&error);
     let metadata = consumer.fetch_metadata(Some(topic), ENDS_MAX).map_err(failed)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
@@ -82,6 +106,25 @@ fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<Ends, String> {
     partitions.iter().map(|partition| end(partition.id()).map_err(failed)).collect()
 }
 
+/// Whether `ends` are nowhere below `others`.
+pub(super) fn reaches(ends: &Ends, others: &Ends) -> bool {
+    others.iter().all(|(partition, other)| ends.get(partition) >= Some(other))
+}
+
+/// Waits until all transactions that have a record below `ends` are committed or aborted, by brokers if need be.
+fn wait_until_committed(consumer: &BaseConsumer, topic: &str, ends: &Ends) -> Result<(), String> {
+    let deadline = Instant::now() + SILENT_MAX;
+    loop {
+        if reaches(&ends_by(consumer, topic)?, ends) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            return Err(format!("a transaction does not end: topic=`{topic}`"));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
 /// The ids of the events of `topic` behind `marks`. A partition that they do not know is read from its beginning.
 pub(super) fn ids_since(
     cluster: &Cluster,
@@ -89,8 +132,10 @@ pub(super) fn ids_since(
     marks: &Ends,
 ) -> Result<BTreeSet<String>, String> {
     let failed = |error| describe(&error);
-    let consumer = consumer(cluster)?;
-    let ends = ends_by(&consumer, topic)?;
+    // Where the topic ends now, whatever is under way: somebody may have committed behind that.
+    let ends = ends_by(&consumer(cluster, Records::All, NO_GROUP)?, topic)?;
+    let consumer = consumer(cluster, Records::Committed, NO_GROUP)?;
+    wait_until_committed(&consumer, topic, &ends)?;
     let mut list = TopicPartitionList::new();
     let mut open = BTreeMap::new();
     for (&partition, &end) in &ends {
@@ -114,6 +159,7 @@ pub(super) fn ids_since(
                 let event = message.payload().map(serde_json::from_slice::<EventId>);
                 ids.extend(event.and_then(Result::ok).map(|event| event.id));
             }
+            // Behind the last event there may be records of the brokers alone, about transactions.
             Some(Err(KafkaError::PartitionEOF(partition))) => _ = open.remove(&partition),
             Some(Err(error)) if heard.elapsed() > SILENT_MAX => return Err(describe(&error)),
             None if heard.elapsed() > SILENT_MAX => {

@@ -17,7 +17,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use super::options::{KafkaOptions, StartAt};
 use super::stats::SourceStats;
-use crate::kafka::{describe, log};
+use crate::kafka::{Group, describe, log};
 use crate::source::receiver::TenantOptions;
 use crate::text::printable;
 
@@ -31,6 +31,8 @@ pub(super) struct Shared {
     pub(super) tenants: RwLock<Option<TenantOptions>>,
     /// Whoever has the state of each partition, where processes share the group.
     pub(super) cells: Option<Arc<Cells>>,
+    /// Where offsets go to be committed together with events; `None`: they are committed by themselves.
+    pub(super) group: Option<Arc<Group>>,
     /// Ours in the group, as of the consumer that reads now.
     membership: RwLock<Arc<Membership>>,
     session: Duration,
@@ -56,12 +58,14 @@ impl Shared {
         tenants: Option<TenantOptions>,
         taken: &Offsets,
         cells: Option<Arc<Cells>>,
+        group: Option<Arc<Group>>,
     ) -> Self {
         let session = options.workers.map_or(Duration::MAX, |workers| workers.session);
         Self {
             stats: SourceStats::default(),
             tenants: RwLock::new(tenants),
             cells,
+            group,
             membership: RwLock::new(Arc::new(Membership::begin(session))),
             session,
             start: options.start,
@@ -79,6 +83,20 @@ impl Shared {
     /// In whose name we read.
     pub(super) fn membership(&self) -> Arc<Membership> {
         Arc::clone(&self.membership.read())
+    }
+
+    /// Transactions are in the name of what `consumer` knows of the group from now on, if it is certainly a member.
+    pub(super) fn renew_pass(&self, consumer: &BaseConsumer<Context>) {
+        let Some(group) = &self.group else { return };
+        let pass = consumer.group_metadata();
+        // After it: what was known before was known to a member. A consumer that the group has thrown out joins it again under
+        // another name, but not before it was told that its partitions are lost.
+        if !consumer.assignment_lost()
+            && self.membership().beat()
+            && let Some(pass) = pass
+        {
+            group.renew(pass);
+        }
     }
 
     /// When `at` is assigned again, it is to be read from `next`.
@@ -151,11 +169,20 @@ impl Context {
         if let Some(cells) = &self.0.cells {
             if consumer.assignment_lost() {
                 cells.drop_lost(&all);
+                // What is under way must not be committed in the name of what this consumer becomes.
+                if self.0.group.is_some() {
+                    self.0.membership().end();
+                }
             } else {
+                // What cells tell now is committed in the name of what the group was told last.
+                self.0.renew_pass(consumer);
                 // Nobody else gets them before we say so below.
                 cells.hand_over(&all);
                 self.0.membership().beat();
             }
+        }
+        if let Some(group) = &self.0.group {
+            group.revoke(&all);
         }
         // First: whatever goes wrong below, they are not ours.
         self.0.changed(Change::Revoked(all));

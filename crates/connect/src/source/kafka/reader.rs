@@ -159,6 +159,11 @@ impl Reader {
         if list.count() == 0 { Ok(()) } else { self.0.commit(&list, CommitMode::Async) }
     }
 
+    /// See [`Shared::renew_pass`].
+    pub(super) fn renew_pass(&self) {
+        self.0.context().0.renew_pass(&self.0);
+    }
+
     /// Wants no more records.
     pub(super) fn leave(&self) {
         self.0.unsubscribe();

@@ -1,6 +1,7 @@
 //! The thread of a source: it reads, decodes, submits, and hears what became of it.
 
 mod holding;
+mod offering;
 mod positions;
 mod submit;
 
@@ -20,7 +21,6 @@ use super::letter::DeadLetters;
 use super::line::{Line, Read};
 use super::options::KafkaOptions;
 use super::reader::{Polled, Reader, record};
-use super::stats::PartitionFigures;
 use crate::kafka::{ClientError, Undelivered, describe};
 use holding::Holding;
 
@@ -67,6 +67,7 @@ pub(super) struct Worker {
     without_position: BTreeSet<TopicPartition>,
     positions_due: Instant,
     commit_due: Instant,
+    offer_due: Instant,
     /// Since when nothing could be read because nothing was taken.
     stalled_since: Option<Instant>,
     is_paused: bool,
@@ -106,6 +107,7 @@ impl Worker {
             without_position: BTreeSet::new(),
             positions_due: now,
             commit_due: now,
+            offer_due: now,
             stalled_since: None,
             is_paused: false,
             poison_logged: (None, 0),
@@ -121,6 +123,10 @@ impl Worker {
                 Ok(reader) => self.read_all(&reader),
                 Err(error) => Err(error.to_string()),
             };
+            // The consumer is gone, and with it what it knew of the group.
+            if let Some(group) = &self.shared.group {
+                group.leave();
+            }
             let Err(error) = ended else { return };
             tracing::error!(error, "Kafka cannot be read any more, trying again");
             self.shared.stats.failed(&error);
@@ -145,7 +151,10 @@ impl Worker {
         (self.stalled_since, self.is_paused) = (None, false);
         while !self.is_stopped() {
             if !self.shared.membership().beat() {
-                return Err("stopped for longer than a session of the group".to_owned());
+                return Err(
+                    "no member of the group any more: stopped for a session, or thrown out"
+                        .to_owned(),
+                );
             }
             self.hear(Duration::ZERO);
             self.notice_changes();
@@ -170,6 +179,7 @@ impl Worker {
         self.hand_over_all();
         self.commit_due = Instant::now();
         self.commit(reader);
+        self.commit_last(reader);
         reader.leave();
         Ok(())
     }
@@ -334,27 +344,6 @@ impl Worker {
         let is_paused = self.is_paused;
         self.shared.stats.count(|figures| figures.is_paused = is_paused);
         Ok(())
-    }
-
-    /// Tells the group how far we are, and whoever asks for our figures.
-    fn commit(&mut self, reader: &Reader) {
-        if Instant::now() < self.commit_due {
-            return;
-        }
-        self.commit_due = Instant::now() + self.options.commit_every;
-        let ours = || self.lines.iter().filter(|(_, line)| line.is_assigned());
-        let taken = ours().filter_map(|(at, line)| Some((at, line.taken_next()?)));
-        if let Err(error) = reader.commit(taken) {
-            tracing::debug!(error = describe(&error), "offsets were not committed");
-            self.shared.stats.count(|figures| figures.commit_failures += 1);
-        }
-        let figures_of = |(at, line): (&TopicPartition, &Line)| PartitionFigures {
-            at: at.clone(),
-            next: line.taken_next(),
-            end: self.shared.end_of(at),
-        };
-        let partitions: Vec<_> = ours().map(figures_of).collect();
-        self.shared.stats.count(|figures| figures.partitions = partitions);
     }
 }
 

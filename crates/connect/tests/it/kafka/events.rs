@@ -21,6 +21,7 @@ fn options(cluster: &Cluster) -> KafkaEventsOptions {
         topic: TOPIC.to_owned(),
         key: EventKey::Series,
         severity: Severity::Warning,
+        transactions: None,
         queue_events_max: 100,
     }
 }

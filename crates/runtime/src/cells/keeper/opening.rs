@@ -14,6 +14,7 @@ use crate::api::SubmitError;
 use crate::cells::cell::Cell;
 use crate::cells::figures::CellFigures;
 use crate::cells::ledger::{Base, Claimant, Ledger, LedgerError};
+use crate::cells::output::Predecessors;
 
 /// Pause after an attempt that failed.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -62,8 +63,9 @@ impl Keeper {
 
     fn try_open(&self) -> Result<Open, String> {
         let (ledger, base) = self.claim().map_err(|error| error.to_string())?;
-        let Base { snapshot, marks, rejected } = base;
-        // What the owner before has told behind its checkpoint. It tells nothing more.
+        let Base { snapshot, marks, claimants, rejected } = base;
+        self.shared.output.supersede(&self.predecessors(&claimants))?;
+        // What those before us have told behind the checkpoint. They tell nothing more.
         let taken = self.shared.output.taken_since(&marks)?;
         let hash_seed = self.shared.options.hash_seed;
         let (mut cell, mut undelivered, mut made_at) = (None, Vec::new(), None);
@@ -98,6 +100,14 @@ impl Keeper {
             counted: AlertFigures::default(),
             has_told_standing: false,
         })
+    }
+
+    /// The workers of `claimants`, without this one.
+    fn predecessors(&self, claimants: &[String]) -> Predecessors {
+        let mut known = BTreeSet::from([self.shared.options.worker.as_str()]);
+        let names = claimants.iter().filter_map(|claimant| Some(claimant.rsplit_once('/')?.0));
+        let workers = names.filter(|name| known.insert(name)).map(str::to_owned).collect();
+        Predecessors { at: self.at.clone(), workers }
     }
 
     fn claim(&self) -> Result<(Ledger, Base), LedgerError> {

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use super::{Keeper, Open};
 use crate::cells::ledger::{Ledger, LedgerError};
 use crate::cells::snapshot::Snapshot;
-use crate::cells::{CellsOptions, Shared};
+use crate::cells::{CellsOptions, Shared, Tenure};
 
 /// Pause after an attempt that failed.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
@@ -38,6 +38,8 @@ struct Written {
 enum WriteError {
     #[error("sinks did not take events in time")]
     Unsettled,
+    #[error("the partition is not ours any more")]
+    Over,
     #[error(transparent)]
     Ledger(#[from] LedgerError),
 }
@@ -108,13 +110,13 @@ impl Keeper {
         // It is given its work when it is there: what a thread owns that the system refuses is lost.
         let (give, work) = bounded(1);
         let (done, under_way) = bounded(1);
-        let shared = Arc::clone(&self.shared);
+        let (shared, tenure) = (Arc::clone(&self.shared), Arc::clone(&self.tenure));
         let started = std::thread::Builder::new()
             .name(format!("save-{}", self.at.partition))
             .spawn(move || {
                 if let Ok((ledger, snapshot, unsettled)) = work.recv() {
                     // Whoever asked may be gone.
-                    _ = done.send(write(&shared, ledger, snapshot, unsettled));
+                    _ = done.send(write(&shared, &tenure, ledger, snapshot, unsettled));
                 }
             });
         if let Err(error) = started {
@@ -144,7 +146,7 @@ impl Keeper {
                 }
                 Ok(())
             }
-            Err(WriteError::Ledger(LedgerError::Fenced { .. })) => Err(Fenced),
+            Err(WriteError::Over | WriteError::Ledger(LedgerError::Fenced { .. })) => Err(Fenced),
             Err(error) => {
                 self.save_failed(error.to_string());
                 Ok(())
@@ -162,6 +164,7 @@ impl Keeper {
 /// Writes `snapshot` once the sinks have what they were told before it.
 fn write(
     shared: &Shared,
+    tenure: &Tenure,
     mut ledger: Ledger,
     mut snapshot: Snapshot,
     unsettled: BTreeSet<String>,
@@ -170,6 +173,10 @@ fn write(
     let Some((waiting, undelivered)) = shared.output.settle(&unsettled) else {
         return Written { ledger, next, unsettled, result: Err(WriteError::Unsettled) };
     };
+    // A sink may have withdrawn them: only as long as the partition is ours is what it does not have any more delivered.
+    if !tenure.is_ours() {
+        return Written { ledger, next, unsettled, result: Err(WriteError::Over) };
+    }
     snapshot.undelivered = undelivered;
     let result = ledger.write(&snapshot, shared.clock.now()).map_err(WriteError::from);
     // When it does not count, all of them stay so for the next one.

@@ -168,6 +168,26 @@ fn of_two_that_claim_at_once_each_has_an_epoch_and_the_later_begins_with_the_sam
 }
 
 #[test]
+fn who_may_not_have_finished_is_who_made_the_checkpoint_and_who_came_since() {
+    let objects: Arc<dyn Objects> = Arc::new(MemoryObjects::default());
+    let (mut first, base) = claim(&objects, "a");
+    assert!(base.claimants.is_empty(), "nobody was there before");
+    write(&mut first, 1).unwrap();
+    assert_eq!(claim(&objects, "b").1.claimants, ["a"]);
+    let (mut third, base) = claim(&objects, "c");
+    assert_eq!(base.claimants, ["a", "b"]);
+    write(&mut third, 2).unwrap();
+    assert_eq!(claim(&objects, "d").1.claimants, ["c"]);
+    for number in 0..CLAIMANTS_MAX {
+        claim(&objects, &number.to_string());
+    }
+    assert_eq!(
+        claim(&objects, "e").1.claimants,
+        (0..CLAIMANTS_MAX).map(|n| n.to_string()).collect::<Vec<_>>()
+    );
+}
+
+#[test]
 fn a_damaged_checkpoint_is_passed_over_and_told_of() {
     let objects: Arc<dyn Objects> = Arc::new(MemoryObjects::default());
     let (mut first, _) = claim(&objects, "a");

@@ -19,6 +19,7 @@ pub(in super::super) struct Crew<'b> {
     broker: &'b Broker,
     group: &'static str,
     events: &'static str,
+    transactions: bool,
     /// As the configuration has them.
     alertmanagers: String,
     workers: Vec<Bellwether>,
@@ -33,8 +34,21 @@ impl<'b> Crew<'b> {
         group: &'static str,
         events: &'static str,
     ) -> Self {
-        let (dir, alertmanagers) = (dir.to_owned(), String::new());
-        Self { dir, broker, group, events, alertmanagers, workers: Vec::new(), joined: 0 }
+        Self {
+            dir: dir.to_owned(),
+            broker,
+            group,
+            events,
+            transactions: false,
+            alertmanagers: String::new(),
+            workers: Vec::new(),
+            joined: 0,
+        }
+    }
+
+    /// The same, whose workers commit events together with offsets.
+    pub(super) fn with_transactions(self) -> Self {
+        Self { transactions: true, ..self }
     }
 
     /// The same, which tells the Alertmanager at `url` as well.
@@ -48,15 +62,21 @@ impl<'b> Crew<'b> {
 
     /// Another worker joins.
     pub(in super::super) fn join(&mut self) {
+        self.join_through(&self.broker.address());
+    }
+
+    /// Another worker joins, which reaches the broker at `address`.
+    pub(super) fn join_through(&mut self, address: &str) {
         let dir = self.dir.join(format!("{}-{}", self.group, self.joined));
         self.joined += 1;
         fs::create_dir(&dir).unwrap();
         let store = format!("file://{}", self.dir.join("store").display());
         let configuration = include_str!("../workers.yml")
-            .replace("BROKER", &self.broker.address())
+            .replace("BROKER", address)
             .replace("GROUP", self.group)
             .replace("STORE", &store)
             .replace("EVENTS", self.events)
+            .replace("TRANSACTIONS", &self.transactions.to_string())
             .replace("ALERTMANAGERS", &self.alertmanagers);
         self.workers.push(Bellwether::configured(&dir, &configuration));
     }

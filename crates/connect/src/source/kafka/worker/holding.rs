@@ -1,7 +1,7 @@
 //! Partitions whose state is in a cell: opened once they are assigned, read once they are open.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bellwether_runtime::TopicPartition;
 
@@ -46,7 +46,8 @@ impl Worker {
             return;
         }
         while let Some(at) = self.holding.unopened.pop_first() {
-            let opened = reader.partitions_of(&at.topic).map_err(|error| describe(&error));
+            let partitions = reader.partitions_of(&at.topic);
+            let opened = partitions.map_err(|error| describe(&error));
             let membership = self.shared.membership();
             let opened = opened.and_then(|partitions| {
                 cells.open(&at, partitions, &membership).map_err(|error| error.to_string())
@@ -85,6 +86,9 @@ impl Worker {
         line.skip_to(from);
         self.lines.insert(at.clone(), line);
         self.shared.goes_on_at(at, from);
+        if let Some(group) = &self.shared.group {
+            group.begin(at, from);
+        }
         if let Some(cells) = &self.shared.cells {
             cells.begin(at, end);
         }
@@ -124,7 +128,7 @@ impl Worker {
     pub(super) fn hand_over_all(&mut self) {
         if let Some(cells) = &self.shared.cells {
             cells.hand_over(&cells.partitions());
-            self.hear(std::time::Duration::ZERO);
+            self.hear(Duration::ZERO);
         }
     }
 }
