@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -12,7 +13,8 @@ use bellwether_engine::{Event, MetricUse, SeriesView, SignalKind, Usage};
 use bellwether_series::{LabelSet, Matchers, Timestamp};
 use bellwether_signal::parse_selector;
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
 
 use super::{ApiError, process};
 use crate::events::{Summary, Wanted};
@@ -23,6 +25,8 @@ const LIMIT_MAX: usize = 10_000;
 
 /// Looking at series, or at what memory is used for, makes the engine wait: one at a time.
 static VIEWS: Semaphore = Semaphore::const_new(1);
+/// Whoever has waited so long for a turn is told to come back.
+const VIEW_WAIT_MAX: Duration = Duration::from_secs(10);
 
 type Answer<T> = Result<Json<T>, ApiError>;
 type Asked<T> = Result<Query<T>, QueryRejection>;
@@ -141,7 +145,7 @@ pub(super) async fn series(
     let wanted = Arc::new(move |labels: &LabelSet| {
         matchers.as_ref().is_none_or(|matchers| matchers.matches(labels))
     });
-    let _turn = VIEWS.acquire().await.map_err(|_| stopping())?;
+    let _turn = turn(VIEW_WAIT_MAX).await?;
     let views = tokio::task::spawn_blocking(move || app.engine.view(wanted, limit));
     let views = views.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
     Ok(Json(AllSeries { series: views.into_iter().map(OneSeries::from).collect() }))
@@ -180,7 +184,7 @@ struct Use {
 }
 
 pub(super) async fn profile(State(app): State<Arc<App>>) -> Answer<Profile> {
-    let _turn = VIEWS.acquire().await.map_err(|_| stopping())?;
+    let _turn = turn(VIEW_WAIT_MAX).await?;
     let series = app.engine.stats().series();
     let usage = tokio::task::spawn_blocking(move || app.engine.usage());
     let Usage { memory, metrics } = usage.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
@@ -191,6 +195,17 @@ pub(super) async fn profile(State(app): State<Arc<App>>) -> Answer<Profile> {
     let (memory_bytes, resident_bytes) = (memory.total(), process::resident());
     let metrics = metrics.collect();
     Ok(Json(Profile { series, metrics, memory: kinds, memory_bytes, resident_bytes }))
+}
+
+/// A turn to look at all series, if there is one within `wait_max`.
+async fn turn(wait_max: Duration) -> Result<SemaphorePermit<'static>, ApiError> {
+    match timeout(wait_max, VIEWS.acquire()).await {
+        Ok(turn) => turn.map_err(|_| stopping()),
+        Err(_) => {
+            let text = "others are looking at all series: ask again later".to_owned();
+            Err(ApiError(StatusCode::SERVICE_UNAVAILABLE, text))
+        }
+    }
 }
 
 fn stopping() -> ApiError {
@@ -260,6 +275,15 @@ mod tests {
         assert_eq!(takes_query("match=rate(up[5m])"), (false, false));
         assert_eq!(takes_query("limit=0"), (false, false));
         assert_eq!(takes_query("\u{1}"), (false, false));
+    }
+
+    #[tokio::test]
+    async fn whoever_has_waited_long_for_a_turn_is_told_to_come_back() {
+        let first = turn(VIEW_WAIT_MAX).await.unwrap();
+        let refused = turn(Duration::ZERO).await.map(drop).unwrap_err();
+        assert_eq!(refused.0, StatusCode::SERVICE_UNAVAILABLE);
+        drop(first);
+        turn(Duration::ZERO).await.map(drop).unwrap();
     }
 
     #[test]
