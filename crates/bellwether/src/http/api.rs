@@ -199,13 +199,11 @@ pub(super) async fn profile(State(app): State<Arc<App>>) -> Answer<Profile> {
 
 /// A turn to look at all series, if there is one within `wait_max`.
 async fn turn(wait_max: Duration) -> Result<SemaphorePermit<'static>, ApiError> {
-    match timeout(wait_max, VIEWS.acquire()).await {
-        Ok(turn) => turn.map_err(|_| stopping()),
-        Err(_) => {
-            let text = "others are looking at all series: ask again later".to_owned();
-            Err(ApiError(StatusCode::SERVICE_UNAVAILABLE, text))
-        }
-    }
+    let Ok(turn) = timeout(wait_max, VIEWS.acquire()).await else {
+        let text = "others are looking at all series: ask again later".to_owned();
+        return Err(ApiError(StatusCode::SERVICE_UNAVAILABLE, text));
+    };
+    turn.map_err(|_| stopping())
 }
 
 fn stopping() -> ApiError {
