@@ -107,7 +107,9 @@ impl AlertCap {
             if self.own.contains_key(tenant) {
                 return None;
             }
-            let firing = self.cap_event(tenant, event.at_ms, f64::from(cap));
+            let tenants = self.settings.tenants.as_ref();
+            let whose = tenants.map(|tenants| (&*tenants.label, tenant));
+            let firing = self.cap_event(whose, event.at_ms, f64::from(cap));
             self.own.insert(tenant.into(), Own { firing: firing.clone(), fired_ms: elapsed_ms });
             return Some(firing);
         }
@@ -120,10 +122,9 @@ impl AlertCap {
         None
     }
 
-    fn cap_event(&self, tenant: &str, at: Timestamp, cap: f64) -> Event {
+    /// The cap's own alert begins; `whose` is the label of a tenant and its value.
+    fn cap_event(&self, whose: Option<(&str, &str)>, at: Timestamp, cap: f64) -> Event {
         let name = (METRIC_NAME, "bellwether_alerts_per_day");
-        let tenants = self.settings.tenants.as_ref();
-        let whose = tenants.map(|tenants| (&*tenants.label, tenant));
         let labels = LabelSet::from_pairs(iter::once(name).chain(whose));
         // The label of tenants is no metric name, so these are a valid label set and the error side is never taken.
         let labels = labels.unwrap_or_else(|_| unreachable!("a constant label set"));
@@ -171,7 +172,7 @@ mod tests {
     fn event(number: u128, change: ChangeKind, at_ms: i64) -> Event {
         let at_ms = Timestamp::from_ms(at_ms);
         let episode_id = Fingerprint::from_u128(number);
-        Event { episode_id, change, at_ms, ..cap().cap_event("", at_ms, 0.0) }
+        Event { episode_id, change, at_ms, ..cap().cap_event(None, at_ms, 0.0) }
     }
 
     fn told(events: &[Event]) -> Vec<(&str, u128, ChangeKind, bool)> {
@@ -214,7 +215,8 @@ mod tests {
         let mut settings = Settings::default();
         settings.budget.cap_per_day = CAP;
         settings.tenants = Some(Tenants::default());
-        let mut cap = AlertCap::new(Arc::new(settings));
+        let settings = Arc::new(settings);
+        let mut cap = AlertCap::new(Arc::clone(&settings));
         let of = |tenant: &str, number| {
             let labels = LabelSet::from_pairs([(METRIC_NAME, "m"), ("tenant", tenant)]).unwrap();
             Event { labels, rule: Arc::from("rule"), ..event(number, ChangeKind::Firing, 5) }
@@ -230,6 +232,16 @@ mod tests {
             passed.iter().filter(is_sent).filter(|e| e.labels.get("tenant") == Some(of)).count()
         };
         assert_eq!((sent("loud"), sent("calm")), (3, 3));
+        // Neither does a configuration change under which labels an alert is over, nor a restart.
+        let renamed = Tenants { label: Arc::from("org"), ..Tenants::default() };
+        let renamed = Arc::new(Settings { tenants: Some(renamed), ..Settings::default() });
+        let mut saved = Vec::new();
+        cap.configure(&renamed);
+        cap.save(&mut saved);
+        let mut back = AlertCap::restore(renamed, &saved).unwrap();
+        let over = back.apply(vec![event(30, ChangeKind::Firing, DAY)], 0);
+        assert_eq!(over[0].labels.get("tenant"), Some("loud"));
+        cap.configure(&settings);
         // A restart changes nothing of it.
         let mut saved = Vec::new();
         cap.save(&mut saved);

@@ -113,7 +113,15 @@ impl ColdFiles {
             pen.next_segment = number.saturating_add(1);
             // What was written last counts.
             segment::scan(&*storage, &options.folder, number, |key, offset, bytes| {
-                found.insert(key, Place { segment: number, offset, bytes });
+                // Of a copy that was being written when the machine stopped there may be a part: then the other one counts.
+                let is_whole = || {
+                    let read =
+                        segment::read(&*storage, &options.folder, number, offset, (key, bytes));
+                    read.is_ok()
+                };
+                if !found.contains_key(&key) || is_whole() {
+                    found.insert(key, Place { segment: number, offset, bytes });
+                }
             })?;
         }
         let mut missing = 0;
@@ -160,6 +168,11 @@ impl ColdFiles {
             // If that fails it is counted, and everything waits on.
             _ = self.write();
         }
+        if self.inner.lock().waiting_bytes <= self.options.waiting_bytes_max {
+            return;
+        }
+        // Whoever is writing may be done with most of it in a moment: nothing that is on its way to the disk is lost.
+        let _pen = self.pen.lock();
         let inner = &mut *self.inner.lock();
         while inner.waiting_bytes > self.options.waiting_bytes_max {
             let Some((&key, _)) = inner.waiting.first_key_value() else { break };
@@ -250,7 +263,7 @@ impl ColdFiles {
 
     /// Lets what lives in segments that are mostly dead wait to be written again.
     fn empty_dead(&self) {
-        let living = self.inner.lock().in_mostly_dead(self.options.waiting_bytes_max as u64 / 2);
+        let living = self.inner.lock().in_mostly_dead(self.options.waiting_bytes_max / 2);
         for (key, place) in living {
             // What cannot be read is lost when somebody asks for it.
             let Ok(state) = self.read(key, place) else { continue };

@@ -145,8 +145,12 @@ pub(super) async fn series(
     let wanted = Arc::new(move |labels: &LabelSet| {
         matchers.as_ref().is_none_or(|matchers| matchers.matches(labels))
     });
-    let _turn = turn(VIEW_WAIT_MAX).await?;
-    let views = tokio::task::spawn_blocking(move || app.engine.view(wanted, limit));
+    let turn = turn(VIEW_WAIT_MAX).await?;
+    let views = tokio::task::spawn_blocking(move || {
+        // Over when the engine is done, whether anybody still wants to hear of it or not.
+        let _turn = turn;
+        app.engine.view(wanted, limit)
+    });
     let views = views.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
     Ok(Json(AllSeries { series: views.into_iter().map(OneSeries::from).collect() }))
 }
@@ -184,9 +188,12 @@ struct Use {
 }
 
 pub(super) async fn profile(State(app): State<Arc<App>>) -> Answer<Profile> {
-    let _turn = turn(VIEW_WAIT_MAX).await?;
+    let turn = turn(VIEW_WAIT_MAX).await?;
     let series = app.engine.stats().series();
-    let usage = tokio::task::spawn_blocking(move || app.engine.usage());
+    let usage = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        app.engine.usage()
+    });
     let Usage { memory, metrics } = usage.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
     let metrics = metrics.into_iter().map(|MetricUse { metric, series }| Metric { metric, series });
     let of = |(kind, bytes)| Use { kind, bytes, bytes_per_series: bytes / series.max(1) };

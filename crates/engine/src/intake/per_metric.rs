@@ -46,12 +46,17 @@ impl PerMetric {
 
     /// The `most` metrics with the most series, the largest first; of equal ones by name.
     pub(super) fn largest(&self, most: usize) -> Vec<MetricUse> {
-        let metric = |(metric, &series)| MetricUse { metric: Box::clone(metric), series };
-        let mut all: Vec<_> = self.counts.iter().map(metric).collect();
-        // They are in order of their names, and stay so where they are equal.
-        all.sort_by_key(|metric| Reverse(metric.series));
-        all.truncate(most);
-        all
+        let counts = self.counts.iter().map(|(metric, &series)| (Reverse(series), &**metric));
+        let mut all: Vec<(Reverse<usize>, &str)> = counts.collect();
+        if all.len() > most {
+            // There may be as many metrics as series.
+            all.select_nth_unstable(most);
+            all.truncate(most);
+        }
+        all.sort_unstable();
+        let metric =
+            |(Reverse(series), metric): (_, &str)| MetricUse { metric: metric.into(), series };
+        all.into_iter().map(metric).collect()
     }
 
     /// Counts a series out that was counted in.

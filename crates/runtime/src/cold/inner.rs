@@ -123,8 +123,10 @@ impl Inner {
         }
     }
 
-    /// What lives in segments that are mostly dead, up to `room_bytes` of it.
-    pub(super) fn in_mostly_dead(&self, mut room_bytes: u64) -> Vec<(Key, Place)> {
+    /// What lives in segments that are mostly dead, as much of it as may wait if `waiting_bytes_max` may.
+    pub(super) fn in_mostly_dead(&self, waiting_bytes_max: usize) -> Vec<(Key, Place)> {
+        // While the disk refuses it waits on: more of it each time would push out what waits already.
+        let mut room_bytes = waiting_bytes_max.saturating_sub(self.waiting_bytes) as u64;
         let mut dead = BTreeSet::new();
         for (&number, segment) in &self.segments {
             let is_mostly = segment.living_bytes.saturating_mul(MOSTLY_DEAD) < segment.bytes;

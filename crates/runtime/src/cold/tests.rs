@@ -120,6 +120,22 @@ fn what_is_damaged_or_missing_is_lost_and_said() {
 }
 
 #[test]
+fn of_two_copies_the_one_that_is_whole_counts() {
+    let storage = FaultyStorage::new(1);
+    // Each write begins a file.
+    let cold = open(&storage, &options(1, 1), &[]);
+    cold.put((0, 1), state(1));
+    cold.put((0, 1), state(1));
+    let copy = path(FOLDER, 2);
+    let mut bytes = storage.content(&copy).expect("a file");
+    let last = bytes.len() - 6;
+    bytes[last] ^= 1;
+    storage.put(&copy, bytes);
+    let cold = open(&storage, &options(1, 1), &[(0, 1)]);
+    assert_eq!((cold.get((0, 1)), cold.figures().lost), (Some(state(1)), 0));
+}
+
+#[test]
 fn a_file_of_a_later_version_is_refused_by_name() {
     let storage = FaultyStorage::new(1);
     let bytes = crate::format::stamp(*b"BWCOLDST", COLD_VERSION + 1).to_vec();

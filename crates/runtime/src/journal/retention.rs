@@ -60,6 +60,7 @@ impl Journal {
         if self.options.keep_when_full || self.oldest_covered().is_none() {
             return Ok(false);
         }
+        self.remove_void()?;
         self.remove_oldest()?;
         self.counts.segments_given_up += 1;
         Ok(true)
