@@ -10,6 +10,9 @@ use bellwether_runtime::testing::FaultyStorage;
 use bellwether_series::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
+#[path = "shared/damage.rs"]
+mod damage;
+
 const FILE: &str = "checkpoint/00000000000000000001.checkpoint";
 
 fuzz_target!(|bytes: &[u8]| {
@@ -23,7 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let good = whole();
     let mut bad = good.clone();
-    damage(&mut bad, bytes);
+    damage::damage(&mut bad, bytes);
     assert_eq!(load(bad.clone()).is_some(), bad == good, "a damaged checkpoint was accepted");
 });
 
@@ -55,15 +58,4 @@ fn whole() -> Vec<u8> {
         storage.content(FILE).expect("it was committed")
     };
     WHOLE.get_or_init(make).clone()
-}
-
-/// Each three bytes of `orders` change one byte; what is left over cuts the end off.
-fn damage(file: &mut Vec<u8>, orders: &[u8]) {
-    let (orders, rest) = orders.as_chunks::<3>();
-    for [low, high, mask] in orders {
-        let place = usize::from(u16::from_le_bytes([*low, *high])) % file.len();
-        file[place] ^= mask;
-    }
-    let cut = rest.iter().fold(0, |cut, byte| cut * 256 + usize::from(*byte));
-    file.truncate(file.len().saturating_sub(cut));
 }

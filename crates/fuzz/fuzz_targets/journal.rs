@@ -10,6 +10,9 @@ use bellwether_runtime::testing::FaultyStorage;
 use bellwether_series::Timestamp;
 use libfuzzer_sys::fuzz_target;
 
+#[path = "shared/damage.rs"]
+mod damage;
+
 const SEGMENT: &str = "journal/00000000000000000001.journal";
 
 fuzz_target!(|bytes: &[u8]| {
@@ -19,7 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
     go_on(&storage);
     let storage = FaultyStorage::new(1);
     let mut whole = whole();
-    damage(&mut whole, bytes);
+    damage::damage(&mut whole, bytes);
     storage.put(SEGMENT, whole);
     for record in go_on(&storage) {
         assert_eq!(record.payload, payload(record.sequence), "a damaged record was accepted");
@@ -78,15 +81,4 @@ fn whole() -> Vec<u8> {
 
 fn payload(sequence: u64) -> Vec<u8> {
     vec![sequence as u8; 7 * sequence as usize]
-}
-
-/// Each three bytes of `orders` change one byte; what is left over cuts the end off.
-fn damage(file: &mut Vec<u8>, orders: &[u8]) {
-    let (orders, rest) = orders.as_chunks::<3>();
-    for [low, high, mask] in orders {
-        let place = usize::from(u16::from_le_bytes([*low, *high])) % file.len();
-        file[place] ^= mask;
-    }
-    let cut = rest.iter().fold(0, |cut, byte| cut * 256 + usize::from(*byte));
-    file.truncate(file.len().saturating_sub(cut));
 }

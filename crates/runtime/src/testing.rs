@@ -2,6 +2,7 @@
 //! tears what was half written, fills up, and fails when it is told to. Equal seeds and calls give equal faults.
 //! And [`Stepped`], a runtime without threads.
 
+mod cold;
 mod crash;
 mod stepped;
 
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 use crate::storage::{FileEntry, Space, Storage, StorageFile, StorageRead};
 use crash::{Inode, NameChange};
 
+pub use cold::{ColdKey, read_cold, write_cold};
 pub use stepped::{Line, SavedParts, Stepped};
 
 /// A storage in memory with faults. Clones are the same storage.

@@ -58,6 +58,7 @@ impl Plan {
             group_bytes_max: random.choose(&[1_000, 4_000, 1 << 20]),
             retention_bytes_max: random.choose(&[0, 20_000, 1 << 30]),
             retention_ms_max: random.choose(&[600_000, 86_400_000]),
+            keep_when_full: Random::new(seed, Purpose::Full).one_in(3),
             ..JournalOptions::default()
         };
         // From a stream of its own, so that everything else is as it was before there were silent series.

@@ -15,6 +15,7 @@ pub(crate) enum Purpose {
     Deep = 7,
     Order = 8,
     Replicas = 9,
+    Full = 10,
 }
 
 /// A stream of random numbers.

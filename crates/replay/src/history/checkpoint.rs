@@ -14,18 +14,19 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use bellwether_engine::{Counts, STATE_VERSION};
-use bellwether_series::Timestamp;
+use bellwether_series::{Fingerprint, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Cause, HistoryError};
 use super::records::Told;
+use super::scores::remove_parts;
 use crate::journal::EventCounts;
 use crate::report::Observer;
 
 const FILE: &str = "replay.checkpoint";
 const MAGIC: &[u8; 8] = b"BWREPLAY";
 /// Version of what is in the file, beside [`STATE_VERSION`].
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// What a replay is about, as names and values: only one that is about the same goes on with its state.
 pub(super) type Identity = Vec<(String, String)>;
@@ -78,7 +79,20 @@ pub(super) struct MergedHead {
 pub(super) struct ResultsHead {
     /// Bytes of `events.jsonl`.
     pub(super) lines_bytes: u64,
+    /// What of it is of the file of scores, if there is one.
+    pub(super) scores: Option<ScoresHead>,
     pub(super) observer: Observer,
+}
+
+/// What of it is of the file of scores.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct ScoresHead {
+    /// Parts of the file that are complete.
+    pub(super) parts: u32,
+    /// Rows in all of them.
+    pub(super) rows: u64,
+    /// Alerts that fire, by series and episode.
+    pub(super) firing: Vec<(Fingerprint, Fingerprint)>,
 }
 
 /// The state of a partition.
@@ -104,8 +118,9 @@ pub(super) fn path_in(folder: &Path) -> PathBuf {
     folder.join(FILE)
 }
 
-/// Removes it from a folder for results, if it is there.
+/// Removes it from a folder for results, with what belongs to it, if it is there.
 pub(super) fn remove(folder: &Path) -> Result<(), HistoryError> {
+    remove_parts(folder, 0)?;
     let path = path_in(folder);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -255,7 +270,7 @@ mod tests {
                     events: EventCounts::default(),
                     received: None,
                 },
-                results: ResultsHead { lines_bytes: 7, observer: Observer::new(0) },
+                results: ResultsHead { lines_bytes: 7, scores: None, observer: Observer::new(0) },
             },
             intake: vec![1, 2],
             cap: vec![3],

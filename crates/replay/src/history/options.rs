@@ -20,7 +20,7 @@ pub struct HistoryOptions {
     pub exclusions: Exclusions,
     /// The part of the series that is judged.
     pub part: Part,
-    /// Threads that judge; with more than one there are others that read and write. 0 counts as 1.
+    /// Threads that judge; with more than one there are others that write, and as many that read a file each. 0 counts as 1.
     pub threads: usize,
     /// Most memory for rows that wait to be in order, in bytes.
     pub memory_bytes: usize,
@@ -30,8 +30,7 @@ pub struct HistoryOptions {
     pub scores: bool,
     /// Most memory for the newest judgements, of which the report shows those before an alert, in bytes.
     pub report_bytes: usize,
-    /// Whether the state is written down now and then, so that somebody may go on with it; without effect where there are
-    /// `scores`.
+    /// Whether the state is written down now and then, so that somebody may go on with it.
     pub checkpoints: Option<Checkpoints>,
 }
 

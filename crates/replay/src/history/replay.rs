@@ -17,7 +17,7 @@ use super::catalog::Catalog;
 use super::checkpoint::{self, Checkpoint, ResultsHead};
 use super::error::HistoryError;
 use super::events::{Heard, Listener, Tap};
-use super::feed::{Feed, Readings};
+use super::feed::{Feed, Reading, Readings};
 use super::input::Input;
 use super::judge::Judges;
 use super::manifest::Manifest;
@@ -78,8 +78,7 @@ pub fn replay_history(
         options.arguments(),
         inputs.iter().map(Input::identity).collect(),
     );
-    // A file of judgements cannot be gone on with.
-    let checkpoints = options.checkpoints.filter(|_| !options.scores);
+    let checkpoints = options.checkpoints;
     let run = Run { inputs, folder: output, settings, options, checkpoints, tap: None, watch };
     let resumed = match checkpoints.filter(|checkpoints| checkpoints.resume) {
         Some(_) => Checkpoint::read(output, &identity)?,
@@ -221,11 +220,13 @@ impl Run<'_> {
             });
         };
         let told = thread::scope(|scope| -> Result<_, HistoryError> {
-            let mut feed =
-                Feed::new(inputs, &options.mapping, &catalog, &readings, watch.stop, note);
+            let (catalog, readings) = (&catalog, &readings);
+            let reading =
+                Reading { mapping: &options.mapping, catalog, readings, stop: watch.stop };
+            let mut feed = Feed::new(inputs, reading, note);
             let mut rows_of: Box<super::order::Source<'_>> = if is_parallel {
-                let mut reading = feed.on_thread(scope);
-                Box::new(move |rows| reading.read(rows))
+                let mut hands = feed.on_threads(scope, options.threads);
+                Box::new(move |rows| hands.read(rows))
             } else {
                 Box::new(move |rows| feed.read(rows))
             };
@@ -243,7 +244,7 @@ impl Run<'_> {
             let exclusions = &options.exclusions;
             let tap = tap.as_deref_mut().map(|tap| tap as &mut dyn Tap);
             let mut recorder =
-                Recorder::new(settings, &catalog, exclusions, tap, (numbers, count), judges);
+                Recorder::new(settings, catalog, exclusions, tap, (numbers, count), judges);
             if let Some((records, intake)) = records {
                 recorder.resume(records, intake);
             }

@@ -51,13 +51,13 @@ impl Results {
     ) -> Result<Self, HistoryError> {
         let About { settings, scores_of, report_bytes, identity } = about;
         let lines_path = folder.join("events.jsonl");
-        let scores = scores_of
-            .map(|catalog| Scores::create(&folder.join("scores.parquet"), Arc::clone(catalog)))
-            .transpose()?;
-        let ResultsHead { lines_bytes, observer } = resumed.unwrap_or_else(|| ResultsHead {
-            lines_bytes: 0,
-            observer: Observer::new(report_bytes),
+        let ResultsHead { lines_bytes, scores, observer } = resumed.unwrap_or_else(|| {
+            ResultsHead { lines_bytes: 0, scores: None, observer: Observer::new(report_bytes) }
         });
+        let path = folder.join("scores.parquet");
+        let scores = scores_of
+            .map(|catalog| Scores::create(&path, Arc::clone(catalog), scores))
+            .transpose()?;
         let lines = OpenOptions::new().create(true).write(true).truncate(false).open(&lines_path);
         let lines = lines.map_err(HistoryError::output(&lines_path))?;
         Ok(Self {
@@ -79,7 +79,7 @@ impl Results {
         write_table(&self.lines_path, &path).map_err(HistoryError::output(&path))?;
         if let Some(scores) = self.scores.take() {
             summary.scores = scores.rows();
-            scores.finish()?;
+            scores.finish(self.identity.is_some() && !summary.complete)?;
         }
         let path = self.folder.join("summary.json");
         let write = || -> Result<(), Cause> {
@@ -138,6 +138,7 @@ impl Sink for Results {
             state;
         let results = ResultsHead {
             lines_bytes: self.lines_bytes,
+            scores: self.scores.as_mut().map(Scores::save).transpose()?,
             observer: std::mem::replace(&mut self.observer, Observer::new(0)),
         };
         let head = Head { identity: identity.clone(), sorts: *sorts, records, merged, results };

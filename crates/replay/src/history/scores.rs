@@ -1,8 +1,9 @@
 //! Every judgement of a sample, as a Parquet file: what was expected, how surprising the value was, and whether an alert
 //! fired.
 
+mod parts;
+
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,26 +16,24 @@ use bellwether_detect::tail::Tail;
 use bellwether_engine::{ChangeKind, Event, Score};
 use bellwether_series::{Fingerprint, LabelSet};
 use foldhash::fast::RandomState;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 
+use self::parts::Parts;
 use super::catalog::Catalog;
+use super::checkpoint::ScoresHead;
 use super::error::{Cause, HistoryError};
+
+pub(super) use parts::remove as remove_parts;
 
 /// Surprise at which a score is one half, as in the results of a corpus.
 const SCORE_HALF: f64 = 4.0;
 /// Rows that are handed to the Parquet writer at a time.
 const BATCH_ROWS: usize = 1 << 16;
-/// Rows of a row group.
-const GROUP_ROWS: usize = 1 << 20;
 const COLUMNS: [&str; 6] = ["value", "surprise", "score", "expected", "lower", "upper"];
 
 /// Writes scores. The file gets its name when it is complete.
 pub(super) struct Scores {
     path: PathBuf,
-    unfinished: PathBuf,
-    writer: ArrowWriter<File>,
+    parts: Parts,
     schema: SchemaRef,
     catalog: Arc<Catalog>,
     series: Vec<LabelSet>,
@@ -54,7 +53,12 @@ pub(super) struct Scores {
 }
 
 impl Scores {
-    pub(super) fn create(path: &Path, catalog: Arc<Catalog>) -> Result<Self, HistoryError> {
+    /// Goes on behind what was written when `head` was saved, if it was.
+    pub(super) fn create(
+        path: &Path,
+        catalog: Arc<Catalog>,
+        head: Option<ScoresHead>,
+    ) -> Result<Self, HistoryError> {
         let time = DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()));
         let text = DataType::Dictionary(DataType::UInt32.into(), DataType::Utf8.into());
         let mut fields =
@@ -63,33 +67,23 @@ impl Scores {
         let flag = |name| Field::new(name, DataType::Boolean, false);
         fields.extend([flag("is_alert"), flag("is_firing")]);
         let schema = Arc::new(Schema::new(fields));
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let unfinished = path.with_file_name(format!(".{name}.unfinished"));
-        let begin = || -> Result<ArrowWriter<File>, Cause> {
-            let properties = WriterProperties::builder()
-                .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-                .set_max_row_group_row_count(Some(GROUP_ROWS))
-                .build();
-            let file = File::create(&unfinished)?;
-            Ok(ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties))?)
-        };
+        let ScoresHead { parts, rows, firing } = head.unwrap_or_default();
         Ok(Self {
-            writer: begin().map_err(HistoryError::output(path))?,
+            parts: Parts::create(path, Arc::clone(&schema), parts)?,
             path: path.to_owned(),
-            unfinished,
             schema,
             catalog,
             series: Vec::new(),
             numbers: HashMap::default(),
             names: Vec::new(),
             places: HashMap::default(),
-            firing: BTreeSet::new(),
+            firing: firing.into_iter().collect(),
             keys: Vec::new(),
             times: TimestampMillisecondBuilder::new().with_timezone("UTC"),
             columns: std::array::from_fn(|_| Float64Builder::new()),
             alerts: BooleanBuilder::new(),
             firings: BooleanBuilder::new(),
-            rows: 0,
+            rows,
             tail: Tail::new(),
         })
     }
@@ -180,8 +174,11 @@ impl Scores {
     }
 
     fn flush(&mut self) -> Result<(), HistoryError> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
         let batch = self.batch().map_err(HistoryError::output::<Cause>(&self.path))?;
-        self.writer.write(&batch).map_err(HistoryError::output(&self.path))
+        self.parts.write(&batch).map_err(HistoryError::output(&self.path))
     }
 
     fn batch(&mut self) -> Result<RecordBatch, Cause> {
@@ -196,12 +193,17 @@ impl Scores {
         Ok(RecordBatch::try_new(Arc::clone(&self.schema), arrays)?)
     }
 
-    /// Ends the file and gives it its name.
-    pub(super) fn finish(mut self) -> Result<(), HistoryError> {
+    /// Makes durable what there is: where somebody may go on.
+    pub(super) fn save(&mut self) -> Result<ScoresHead, HistoryError> {
         self.flush()?;
-        let refused = || HistoryError::output(&self.path);
-        self.writer.close().map_err(|source| refused()(Cause::from(source)))?;
-        std::fs::rename(&self.unfinished, &self.path)
-            .map_err(|source| refused()(Cause::from(source)))
+        let parts = self.parts.end_part().map_err(HistoryError::output(&self.path))?;
+        let firing = self.firing.iter().copied().collect();
+        Ok(ScoresHead { parts, rows: self.rows, firing })
+    }
+
+    /// Ends the file and gives it its name. With `keeps` somebody may go on with what was saved.
+    pub(super) fn finish(mut self, keeps: bool) -> Result<(), HistoryError> {
+        self.flush()?;
+        self.parts.finish(keeps).map_err(HistoryError::output(&self.path))
     }
 }

@@ -8,7 +8,7 @@ use bellwether_series::{LabelSet, Timestamp};
 
 use super::catalog::Catalog;
 use super::error::HistoryError;
-use super::feed::{Feed, Readings};
+use super::feed::{Feed, Reading, Readings};
 use super::input::Input;
 use super::options::HistoryOptions;
 use super::order::{Next, OrderOptions, Ordered};
@@ -64,7 +64,13 @@ pub fn with_history_records<T>(
 ) -> T {
     let (catalog, readings) = (Arc::new(Catalog::new(options.series_max)), Readings::default());
     let total_bytes = inputs.iter().map(|input| input.size_bytes).sum();
-    let mut feed = Feed::new(inputs, &options.mapping, &catalog, &readings, watch.stop, watch.note);
+    let reading = Reading {
+        mapping: &options.mapping,
+        catalog: &catalog,
+        readings: &readings,
+        stop: watch.stop,
+    };
+    let mut feed = Feed::new(inputs, reading, watch.note);
     let source = Box::new(|rows: &mut Vec<NumberedSample>| {
         (watch.progress)(HistoryProgress {
             read_bytes: readings.done_bytes(),

@@ -13,8 +13,8 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use bellwether_detect::{DetectorSpec, WarmUp, iqr, seasonal, zscore};
 use bellwether_engine::{Event, Settings};
@@ -132,6 +132,44 @@ fn threads_memory_and_the_number_of_files_change_nothing() {
     }
 }
 
+#[test]
+fn files_that_are_read_at_a_time_count_one_after_the_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let samples = story::samples();
+    // Each file has some of the samples of the one before, with other values, so that it matters whose come first.
+    let paths: Vec<_> = (0..7)
+        .map(|number| {
+            let other = |sample: &Sample| Sample {
+                value: sample.value.map(|value| value + f64::from(number)),
+                ..sample.clone()
+            };
+            let begin = samples.len() * number as usize / 8;
+            let part = &samples[begin..samples.len() * (number as usize + 2) / 8];
+            let path = folder.path().join(format!("{number}.csv"));
+            write(Format::LongCsv, &part.iter().map(other).collect::<Vec<_>>(), &path);
+            path
+        })
+        .collect();
+    let of = |threads| replay(&paths, &options(threads));
+    let (alone, events, scores) = of(1);
+    assert!(alone.samples > samples.len() as u64 && !events.is_empty());
+    for threads in [2, 5, 16] {
+        let (summary, told, judgements) = of(threads);
+        assert!(told == events && judgements == scores, "{threads}");
+        assert_eq!(summary, alone, "{threads}");
+    }
+    fs::write(&paths[3], "time,value\nnever,1\n").expect("a file");
+    let inputs = Input::find(&paths).expect("files");
+    let (stop, noted) = (AtomicBool::new(false), Mutex::new(Vec::new()));
+    let note = |input: &Input, _: &str| noted.lock().expect("a list").push(input.path.clone());
+    let watch = Watch { note: &note, progress: &|_| {}, stop: &stop };
+    let output = tempfile::tempdir().expect("a folder");
+    let refused = replay_history(&inputs, output.path(), &settings(), &options(5), &watch);
+    let message = refused.expect_err("an error").to_string();
+    assert!(message.contains("3.csv"), "{message}");
+    assert_eq!(noted.into_inner().expect("a list"), paths[..4], "in the order of the files");
+}
+
 /// Keeps events as the lines of their log.
 #[derive(Default)]
 struct Lines(String);
@@ -152,8 +190,7 @@ fn events_alone_are_those_of_the_results_even_if_all_is_read_again() {
     write(Format::LongCsv, one, &early);
     let inputs = Input::find(&[late, early]).expect("files");
     let (summary, events, _) = replay(&[fixture(Format::LongCsv)], &options(1));
-    // Several threads get both files at once, and see at once that these are not in order.
-    for (threads, memory_bytes, attempts) in [(1, 1 << 28, 1), (1, 0, 2), (3, 0, 1)] {
+    for (threads, memory_bytes, attempts) in [(1, 1 << 28, 1), (1, 0, 2), (3, 0, 2)] {
         let options = HistoryOptions { memory_bytes, ..options(threads) };
         let (stop, begun) = (AtomicBool::new(false), Cell::new(0));
         let watch = Watch { note: &|_, _| {}, progress: &|_| {}, stop: &stop };

@@ -204,7 +204,7 @@ fn whatever_is_cut_or_changed_is_refused_or_taken_and_never_panics() {
 #[test]
 fn streams_of_pyarrow_are_read() {
     let seed = |name: &str| {
-        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/seeds/arrow");
+        let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/fuzz/arrow");
         std::fs::read(format!("{seeds}/{name}")).unwrap()
     };
     let named = |name: &str| wire(&[("__name__", name)]);

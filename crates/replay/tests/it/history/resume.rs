@@ -13,6 +13,7 @@ use bellwether_replay::history::{
 };
 use bellwether_replay::{Exclusion, Exclusions};
 use bellwether_series::{Matchers, Timestamp};
+use parquet::file::reader::SerializedFileReader;
 use proptest::prelude::*;
 
 use super::formats::{Format, write};
@@ -179,6 +180,37 @@ fn whoever_was_killed_goes_on_from_the_newest_state() {
             assert!(summary.complete);
             assert_same(&results(copy.path()), &expected, &format!("{threads} {killed_after}"));
         }
+    }
+}
+
+/// The judgements in `folder`, as text.
+fn judgements(folder: &Path) -> Vec<String> {
+    let file = fs::File::open(folder.join("scores.parquet")).expect("it is there");
+    let rows = SerializedFileReader::new(file).expect("Parquet").into_iter();
+    rows.map(|row| row.expect("a row").to_string()).collect()
+}
+
+#[test]
+fn judgements_go_on_row_by_row() {
+    let input = fixture(Format::LongCsv);
+    for (threads, every) in [(1, NEVER), (3, NEVER), (1, Duration::ZERO)] {
+        let of = |resume| HistoryOptions { scores: true, ..options(threads, every, resume) };
+        let whole = tempfile::tempdir().expect("it works");
+        replay(&input, whole.path(), &of(false), &|_| false).expect("it works");
+        let expected = judgements(whole.path());
+        let output = tempfile::tempdir().expect("it works");
+        for (samples, resume) in [(0, false), (400, true), (1300, true)] {
+            let enough = |progress: HistoryProgress| progress.replayed_samples >= samples;
+            let summary = replay(&input, output.path(), &of(resume), &enough).expect("it works");
+            let found = judgements(output.path());
+            assert_eq!((summary.complete, summary.scores), (false, found.len() as u64));
+            assert_eq!(found, expected[..found.len()], "{samples}");
+            assert!(found.len() < expected.len() && (found.is_empty() == (samples == 0)));
+        }
+        replay(&input, output.path(), &of(true), &|_| false).expect("it works");
+        assert_eq!(judgements(output.path()), expected, "{threads} {every:?}");
+        assert_eq!(files(output.path()), files(whole.path()), "nothing else is left");
+        assert_eq!(files(whole.path()).len(), RESULTS.len() + 1);
     }
 }
 

@@ -45,6 +45,7 @@ fn the_newest_segment_cut_at_any_byte_gives_the_records_that_are_whole() {
         assert_eq!((read.gaps, read.torn_tail), (Vec::new(), None), "{bytes}");
         storage.remove(&segment_path(newest + 1)).unwrap();
     }
+    println!("reliability torn tail: cut at {} places of a segment, wrong 0", whole.len() + 1);
 }
 
 #[test]
@@ -66,6 +67,8 @@ fn a_large_record_cut_at_any_byte_is_a_torn_tail() {
         assert_eq!((torn.offset, torn.bytes), (start as u64, (bytes - start) as u64));
         assert!(!torn.is_damaged, "{bytes}");
     }
+    let cuts = whole.len() - start - 1;
+    println!("reliability torn tail: cut at {cuts} places of the last record, wrong 0");
 }
 
 #[test]
@@ -78,11 +81,13 @@ fn no_flipped_byte_of_any_segment_goes_unnoticed_or_gives_anything_wrong() {
     let segments = journal.figures().segments;
     assert!(segments >= 3);
     drop(journal);
+    let mut flips = 0;
     for number in 1..=segments {
         let whole = storage.content(&segment_path(number)).unwrap();
         for (byte, mask) in (0..whole.len()).flat_map(|b| [(b, 0xff), (b, 1), (b, 0x80)]) {
             let mut bad = whole.clone();
             bad[byte] ^= mask;
+            flips += 1;
             storage.put(&segment_path(number), bad);
             let context = format!("segment {number}, byte {byte}, mask {mask}");
             let (_, recovery) = open(&storage, options());
@@ -107,6 +112,7 @@ fn no_flipped_byte_of_any_segment_goes_unnoticed_or_gives_anything_wrong() {
         }
         storage.put(&segment_path(number), whole);
     }
+    println!("reliability damage: {flips} flips in {segments} segments, unnoticed 0, wrong 0");
 }
 
 #[test]
