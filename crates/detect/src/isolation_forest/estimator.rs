@@ -2,10 +2,16 @@
 
 use linfa::traits::{Fit, PredictInplace};
 use linfa::{DatasetBase, Float, ParamGuard};
-use ndarray::{Array1, ArrayBase, ArrayView1, Data, Ix2};
+use ndarray::{Array1, ArrayBase, Axis, Data, Ix2};
 
+use super::perfect::{PerfectTree, Records};
 use super::random::Random;
-use super::tree::{Choice, FEATURES_MAX, POINTS_MAX, Soil, Tree, average_path};
+use super::tree::{Choice, FEATURES_MAX, POINTS_MAX, Soil, Tree, average_path, height_max};
+
+/// Most values of a sample that are copied, so that a tree finds them close together.
+const SAMPLE_VALUES_MAX: usize = 1 << 16;
+/// Records that are scored at a time: with a tree they fit into the nearest cache as long as columns are few.
+const BLOCK: usize = 512;
 
 /// Parameters whose ranges were not checked yet; [`Fit`] checks them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -133,7 +139,7 @@ impl ParamGuard for ForestParams {
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forest<F> {
-    trees: Vec<Tree<F>>,
+    trees: Vec<PerfectTree<F>>,
     columns: usize,
     /// Average path among as many points as a tree was built from; positive.
     usual_path: f64,
@@ -151,13 +157,6 @@ impl<F: Float> Forest<F> {
     pub const fn columns(&self) -> usize {
         self.columns
     }
-
-    /// Average number of cuts until `record` is alone.
-    fn path(&self, record: ArrayView1<'_, F>) -> f64 {
-        let value = |feature: u16| bounded(record[usize::from(feature)]);
-        let sum: F = self.trees.iter().map(|tree| tree.path(value)).sum();
-        sum.to_f64().unwrap_or(0.0) / self.trees.len() as f64
-    }
 }
 
 impl<F: Float, D: Data<Elem = F>, T> Fit<ArrayBase<D, Ix2>, T, ForestError> for ForestValidParams {
@@ -173,15 +172,28 @@ impl<F: Float, D: Data<Elem = F>, T> Fit<ArrayBase<D, Ix2>, T, ForestError> for 
         let mut random = Random::new(self.seed);
         let mut indices: Vec<u32> = (0..rows as u32).collect();
         let mut features: Vec<u16> = (0..=u16::MAX).take(columns).collect();
+        let mut grown = Tree::with_capacity(sample);
+        let (mut points, mut copied) = (Vec::new(), Vec::new());
+        let is_small = sample.saturating_mul(columns) <= SAMPLE_VALUES_MAX;
         let mut tree = || {
             random.choose(&mut indices, sample);
-            let value =
-                |row: u32, column: u16| bounded(records[(row as usize, usize::from(column))]);
+            let chosen = &indices[..sample];
+            copied.clear();
+            if is_small {
+                let rows = chosen.iter().map(|&row| records.row(row as usize));
+                rows.for_each(|row| copied.extend(row.iter().map(|&value| bounded(value))));
+            }
+            let value = |point: u32, column: u16| {
+                let (point, column) = (point as usize, usize::from(column));
+                let far = || bounded(records[(chosen[point] as usize, column)]);
+                copied.get(point * columns + column).copied().unwrap_or_else(far)
+            };
             let mut soil =
                 Soil { value, features: &mut features, choice: Choice::Even, random: &mut random };
-            let mut tree = Tree::with_capacity(sample);
-            tree.grow(&mut indices[..sample], &mut soil);
-            tree
+            points.clear();
+            points.extend(0..sample as u32);
+            grown.grow(&mut points, &mut soil);
+            PerfectTree::new(&grown, height_max(sample))
         };
         let trees = (0..self.trees).map(|_| tree()).collect();
         // A forest over a single record knows no path; one cut stands for none.
@@ -196,8 +208,23 @@ impl<F: Float, D: Data<Elem = F>> PredictInplace<ArrayBase<D, Ix2>, Array1<F>> f
     fn predict_inplace<'a>(&'a self, records: &'a ArrayBase<D, Ix2>, scores: &mut Array1<F>) {
         assert_eq!(records.ncols(), self.columns, "records must have the columns of the fit");
         assert_eq!(records.nrows(), scores.len(), "there must be one score per record");
-        for (score, record) in scores.iter_mut().zip(records.rows()) {
-            *score = F::cast(libm::exp2(-self.path(record) / self.usual_path));
+        let trees = self.trees.len() as f64;
+        let (mut block, mut sums) = (Records::of(self.columns), Vec::new());
+        let blocks = records.axis_chunks_iter(Axis(0), BLOCK);
+        for (records, mut scores) in blocks.zip(scores.axis_chunks_iter_mut(Axis(0), BLOCK)) {
+            block.clear();
+            for record in records.rows() {
+                block.push(record.iter().map(|&value| bounded(value)));
+            }
+            sums.clear();
+            sums.resize(records.nrows(), F::zero());
+            for tree in &self.trees {
+                tree.add_paths(&block, &mut sums);
+            }
+            for (score, sum) in scores.iter_mut().zip(&sums) {
+                let path = sum.to_f64().unwrap_or(0.0) / trees;
+                *score = F::cast(libm::exp2(-path / self.usual_path));
+            }
         }
     }
 

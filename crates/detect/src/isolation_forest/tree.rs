@@ -104,6 +104,22 @@ impl<F: Float> Tree<F> {
         F::zero()
     }
 
+    /// Shows `see` each node with the turns that lead there, the first one in the highest bit and 1 for a turn to the right, how
+    /// many these are, and its feature and cut; of a leaf, the length of the path.
+    pub(super) fn walk(&self, mut see: impl FnMut(usize, u32, Result<(u16, F), F>)) {
+        let mut waiting = vec![(0, 0, 0)];
+        while let Some((index, turns, depth)) = waiting.pop() {
+            let Some(&Node { cut, feature, right }) = self.nodes.get(index) else { continue };
+            if right == LEAF {
+                see(turns, depth, Err(cut));
+            } else {
+                see(turns, depth, Ok((feature, cut)));
+                waiting.push((index + 1, 2 * turns, depth + 1));
+                waiting.push((usize::from(right), 2 * turns + 1, depth + 1));
+            }
+        }
+    }
+
     /// The tree with room for `points` points; `None` if some path through it would not end, or a cut is in no feature
     /// of `width`.
     pub(super) fn completed(self, points: usize, width: usize) -> Option<Self> {
@@ -183,7 +199,11 @@ impl<V> Soil<'_, V> {
     {
         let mut values = points.iter().map(|&point| (self.value)(point, feature));
         let first = values.next()?;
-        Some(values.fold((first, first), |(low, high), value| (low.min(value), high.max(value))))
+        // What is not NaN is compared at once.
+        let widened = |(low, high), value| {
+            (if value < low { value } else { low }, if value > high { value } else { high })
+        };
+        Some(values.fold((first, first), widened))
     }
 
     /// Puts the points that are not above `cut` first and says how many they are.
@@ -193,10 +213,10 @@ impl<V> Soil<'_, V> {
     {
         let mut left = 0;
         for index in 0..points.len() {
-            if (self.value)(points[index], feature) <= cut {
-                points.swap(left, index);
-                left += 1;
-            }
+            // Nobody can foresee the side, so it decides a place and not what is done: what is above the cut stays.
+            let is_left = (self.value)(points[index], feature) <= cut;
+            points.swap(if is_left { left } else { index }, index);
+            left += usize::from(is_left);
         }
         left
     }
@@ -208,7 +228,7 @@ const fn nodes_max(points: usize) -> usize {
 }
 
 /// Cuts after which the rest of a path is estimated: the logarithm of two of the points, rounded up.
-const fn height_max(points: usize) -> u32 {
+pub(super) const fn height_max(points: usize) -> u32 {
     points.next_power_of_two().trailing_zeros()
 }
 
