@@ -57,6 +57,8 @@ pub struct Fleet {
     /// Number of the first one.
     first: usize,
     labels: Vec<LabelSet>,
+    /// Whether each step has its series in an order of its own.
+    is_shuffled: bool,
 }
 
 impl Fleet {
@@ -67,7 +69,7 @@ impl Fleet {
 
     /// The part of a larger fleet with these numbers.
     pub fn of(series: Range<usize>) -> Self {
-        Self { first: series.start, labels: series.map(labels).collect() }
+        Self { first: series.start, labels: series.map(labels).collect(), is_shuffled: false }
     }
 
     /// The same fleet as the replica `name` of a pair writes it.
@@ -77,7 +79,13 @@ impl Fleet {
             let pairs = labels.iter().chain([("__replica__", name)]);
             LabelSet::from_pairs(pairs).unwrap_or_else(|error| unreachable!("{error}"))
         };
-        Self { first: self.first, labels: self.labels.iter().map(written).collect() }
+        Self { labels: self.labels.iter().map(written).collect(), ..*self }
+    }
+
+    /// The same fleet, with the series of each step in a random order of its own.
+    #[must_use]
+    pub fn shuffled(self) -> Self {
+        Self { is_shuffled: true, ..self }
     }
 
     /// Number of series.
@@ -93,11 +101,16 @@ impl Fleet {
     /// The compressed requests of step `step`, one at a time.
     pub fn bodies(&self, step: usize) -> impl Iterator<Item = Vec<u8>> {
         let timestamp = Self::at(step);
-        self.labels.chunks(BATCH).enumerate().map(move |(batch, all)| {
+        let mut order: Vec<usize> = (0..self.labels.len()).collect();
+        if self.is_shuffled {
+            order.sort_by_cached_key(|&series| mix((step as u64) << 32 | series as u64));
+        }
+        let batches = order.len().div_ceil(BATCH);
+        (0..batches).map(move |batch| {
             let mut builder = WriteRequestBuilder::default();
-            for (offset, labels) in all.iter().enumerate() {
-                let value = value(self.first + batch * BATCH + offset, step);
-                builder.series(labels, &[RawSample { timestamp, value }]);
+            for &series in &order[batch * BATCH..order.len().min((batch + 1) * BATCH)] {
+                let value = value(self.first + series, step);
+                builder.series(&self.labels[series], &[RawSample { timestamp, value }]);
             }
             let mut body = compress(&builder.encode());
             body.shrink_to_fit();

@@ -54,7 +54,9 @@ fn main() -> anyhow::Result<()> {
     let [mut fits, mut scores, mut other_fits, mut other_scores] = [const { Vec::new() }; 4];
     for round in 0..ROUNDS {
         let params = Forest::params().trees(TREES).sample(SAMPLE).seed(round as u64);
-        fits.push(cost(|| (0..FITS).map(|_| params.fit(&dataset).is_ok()).count()) / FITS as f64);
+        fits.push(
+            cost(|| (0..FITS).filter(|_| params.fit(&dataset).is_ok()).count()) / FITS as f64,
+        );
         let forest = params.fit(&dataset)?;
         let score = cost(|| {
             let scores: Array1<f64> = forest.predict(&records);
@@ -62,7 +64,7 @@ fn main() -> anyhow::Result<()> {
         });
         scores.push(score / RECORDS as f64);
         let fit = || extended::Forest::from_slice(&rows, &options).is_ok();
-        other_fits.push(cost(|| (0..FITS).map(|_| fit()).count()) / FITS as f64);
+        other_fits.push(cost(|| (0..FITS).filter(|_| fit()).count()) / FITS as f64);
         let other = extended::Forest::from_slice(&rows, &options)
             .map_err(|error| anyhow::anyhow!("{error:?}"))?;
         let score = cost(|| rows[..OTHERS].iter().map(|row| other.score(row)).sum::<f64>());

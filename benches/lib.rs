@@ -16,4 +16,4 @@ pub use nulls::{Noise, Null};
 pub use process::{cpu_ns, resident_bytes};
 pub use shares::Shares;
 pub use trial::{Outcome, Trial};
-pub use warm::{WarmEngine, base_tier, three_detectors};
+pub use warm::{WarmEngine, base_tier, forest_for_one_in_sixteen, full_base_tier, three_detectors};

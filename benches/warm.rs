@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use bellwether_detect::DetectorName;
+use bellwether_detect::{DetectorName, DetectorSpec, absent, changepoint, flatline};
 use bellwether_engine::{DeepTier, Engine, Outputs, Record, RecordBody, Settings};
+use bellwether_series::{MatchOp, Matcher, Matchers};
 use bellwether_wire::remote_write::{Limits, WriteRequest, decompress};
 
 use crate::{Fleet, WARM_STEPS};
@@ -23,6 +24,34 @@ pub fn three_detectors() -> Settings {
     settings
 }
 
+/// The full base tier as it was designed: these and `changepoint`, `flatline` and `absent`.
+pub fn full_base_tier() -> Settings {
+    let mut settings = three_detectors();
+    for rule in &mut settings.rules {
+        rule.detectors.extend([
+            DetectorSpec::Changepoint(changepoint::Params::default()),
+            DetectorSpec::Flatline(flatline::Params::default()),
+            DetectorSpec::Absent(absent::Params::default()),
+        ]);
+    }
+    settings
+}
+
+/// The three detectors for all series, and the isolation forest for one in sixteen.
+pub fn forest_for_one_in_sixteen() -> Settings {
+    let mut settings = Settings { deep: DeepTier::default(), ..three_detectors() };
+    let mut rule = settings.rules[0].clone();
+    rule.name = "forest".into();
+    // Of instances, whose hosts are any, those that end in one of sixteen numbers: 0, 16, 32 and so on.
+    let numbers = (0..16).map(|number| (16 * number).to_string()).collect::<Vec<_>>().join("|");
+    let matcher = Matcher::new("instance", MatchOp::Regex, format!(r".*\.({numbers}):9100"));
+    rule.matchers = Matchers::new(vec![matcher.unwrap_or_else(|error| unreachable!("{error}"))]);
+    rule.detectors.push(DetectorSpec::IsolationForest);
+    settings.rules.insert(0, rule);
+    settings.deep.memory_bytes = 4 << 30;
+    settings
+}
+
 /// An engine with what it has seen.
 #[derive(Debug)]
 pub struct WarmEngine {
@@ -34,7 +63,12 @@ pub struct WarmEngine {
 impl WarmEngine {
     /// An engine of [`three_detectors`] that has seen [`WARM_STEPS`] steps of `fleet`.
     pub fn new(fleet: &Fleet) -> Self {
-        let engine = Engine::new(&Arc::new(three_detectors()), 7);
+        Self::of(fleet, three_detectors())
+    }
+
+    /// The same under other settings.
+    pub fn of(fleet: &Fleet, settings: Settings) -> Self {
+        let engine = Engine::new(&Arc::new(settings), 7);
         let mut warm = Self { engine, outputs: Outputs::default(), next_step: 0 };
         for step in 0..WARM_STEPS {
             for body in fleet.bodies(step) {
