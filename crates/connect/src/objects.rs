@@ -234,24 +234,6 @@ mod tests {
         assert_eq!(open().get("x/y").unwrap().as_deref(), Some(&b"kept"[..]));
     }
 
-    /// Against a server that speaks S3's protocol: such as `moto_server`, with a bucket called `bellwether`.
-    #[test]
-    #[ignore = "needs a server: set BELLWETHER_S3 to its URL"]
-    fn a_bucket_keeps_objects_and_creates_none_twice() {
-        _ = rustls::crypto::ring::default_provider().install_default();
-        let endpoint = std::env::var("BELLWETHER_S3").unwrap();
-        let properties = [
-            ("aws_endpoint", endpoint.as_str()),
-            ("aws_region", "us-east-1"),
-            ("aws_access_key_id", "a"),
-            ("aws_secret_access_key", "b"),
-            ("allow_http", "true"),
-        ];
-        let options = options("s3://bellwether/some/prefix", &properties);
-        let runtime = runtime();
-        behaves(&StoredObjects::open(&options, runtime.handle().clone()).unwrap());
-    }
-
     #[test]
     fn what_is_wrong_is_named_and_no_value_is_shown() {
         for (options, message) in [

@@ -6,7 +6,8 @@
 //! `cargo test --workspace` needs no server, this test is built with the feature `e2e` only:
 //!
 //! ```text
-//! BELLWETHER_PEERS="$(.ci/peers)" BELLWETHER_KAFKA="$(.ci/kafka)" cargo test --release -p bellwether --features e2e --test e2e
+//! BELLWETHER_PEERS="$(.ci/peers)" BELLWETHER_KAFKA="$(.ci/kafka)" BELLWETHER_MOTO="$(.ci/moto)" \
+//!     cargo test --release -p bellwether --features e2e --test e2e -- --test-threads=1
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]

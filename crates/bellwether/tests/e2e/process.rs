@@ -13,6 +13,10 @@ use crate::poll::{seconds, until};
 /// Lines of its log that a failing test shows of each process.
 const LOG_LINES: usize = 40;
 
+/// In which Linux counts CPU time, whatever the machine.
+#[cfg(feature = "kafka")]
+const TICKS_PER_SECOND: f64 = 100.0;
+
 /// A running child process, with its output in a file.
 pub(crate) struct Process {
     name: &'static str,
@@ -77,6 +81,12 @@ impl Process {
         assert!(Command::new("sh").args(["-c", &kill]).status().unwrap().success());
     }
 
+    /// CPU time that it has used, in seconds.
+    #[cfg(feature = "kafka")]
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        cpu_seconds(&self.child.id().to_string())
+    }
+
     /// Asks the process to end and waits for it, at most for `limit`.
     pub(crate) fn terminate(&mut self, limit: Duration) -> ExitStatus {
         self.signal("TERM");
@@ -98,4 +108,14 @@ impl Drop for Process {
             eprintln!("--- last lines of {}\n{}", self.name, tail.join("\n"));
         }
     }
+}
+
+/// CPU time that the process with this number, or `self`, has used, in seconds.
+#[cfg(feature = "kafka")]
+pub(crate) fn cpu_seconds(process: &str) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    // The name, in parentheses, may hold anything.
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    let ticks = rest.split_whitespace().skip(11).take(2);
+    ticks.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / TICKS_PER_SECOND
 }

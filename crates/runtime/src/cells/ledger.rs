@@ -3,6 +3,7 @@
 //! ```text
 //! FOLDER/claim-EPOCH                   JSON: which checkpoint this epoch begins with, or that it begins with none
 //! FOLDER/checkpoint-EPOCH-GENERATION   a checkpoint that the owner of that epoch made
+//! FOLDER/created-once                  empty: whoever claims tries to create it again, and must not succeed
 //! ```
 //!
 //! Whoever takes a partition over claims the next epoch. Whoever comes after that begins with the newest checkpoint of the
@@ -20,6 +21,8 @@ use super::snapshot::{Snapshot, SnapshotError};
 use crate::checkpoint::CheckpointError;
 use crate::source::TopicPartition;
 
+/// Name of the object on which it is tried whether the store creates what is there already.
+const CREATED_ONCE: &str = "created-once";
 /// Times that a claim is tried when others claim at the same time.
 const CLAIMS_MAX: usize = 10;
 /// Claims that are read to say who may not have finished.
@@ -92,6 +95,14 @@ pub(super) enum LedgerError {
         /// Theirs.
         highest: u64,
     },
+    /// Two workers could claim the same epoch there. Another store is to be configured.
+    #[error(
+        "store creates objects where there are some, so it does not keep workers apart: path=`{path}`"
+    )]
+    Overwrites {
+        /// The object.
+        path: String,
+    },
     /// Others claim at the same time, again and again. To be tried again.
     #[error("others claim the partition at the same time")]
     Contended,
@@ -154,6 +165,7 @@ impl Ledger {
         claimant: &Claimant,
         marks: impl Fn() -> Result<String, String>,
     ) -> Result<(Self, Base), LedgerError> {
+        must_create_once(&*objects, &folder)?;
         for _ in 0..CLAIMS_MAX {
             let listing = Listing::read(&*objects, &folder)?;
             let Found { base, snapshot, marks: known, rejected } =
@@ -237,6 +249,18 @@ impl Ledger {
         }
         Ok(())
     }
+}
+
+/// Whether the store creates nothing where there is something. Some that speak S3's protocol pass over the condition.
+fn must_create_once(objects: &dyn Objects, folder: &str) -> Result<(), LedgerError> {
+    let path = path(folder, CREATED_ONCE);
+    // Where nobody has claimed yet the first attempt is to succeed.
+    for _ in 0..2 {
+        if !objects.create(&path, b"")? {
+            return Ok(());
+        }
+    }
+    Err(LedgerError::Overwrites { path })
 }
 
 /// Creates an object; false when another one has its name. One that is there although its creation failed is ours.

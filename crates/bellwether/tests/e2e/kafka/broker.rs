@@ -74,6 +74,11 @@ impl Broker {
         self.process = None;
     }
 
+    /// CPU time that it has used since it was started, in seconds; 0 when it is not running.
+    pub(super) fn cpu_seconds(&self) -> f64 {
+        self.process.as_ref().map_or(0.0, Process::cpu_seconds)
+    }
+
     /// `host:port`.
     pub(super) fn address(&self) -> String {
         self.address.to_string()

@@ -4,30 +4,26 @@
 //! In CI there are a few changes of hands; with `BELLWETHER_E2E=full`, for .ci/accept, as many as are promised.
 
 pub(super) mod crew;
-mod feed;
+pub(super) mod feed;
 
 use std::time::{Duration, Instant};
 
 use super::records::Clients;
-use super::{Broker, Gate, Request, pending};
+use super::{Broker, Gate, Request, is_full, pending};
 use crate::exposition::total;
 use crate::poll::{seconds, until};
 use crew::{Crew, Pauses};
 use feed::Feed;
 
 /// Partitions of the topic.
-const PARTITIONS: i32 = 8;
+pub(super) const PARTITIONS: i32 = 8;
 /// Longest that a partition may not get on.
 const PAUSE_MAX: Duration = seconds(10);
 /// Longest wait for whatever is to happen.
 const PATIENCE: Duration = seconds(240);
 
-fn is_full() -> bool {
-    std::env::var("BELLWETHER_E2E").is_ok_and(|value| value == "full")
-}
-
 /// A broker with the topics.
-fn broker(dir: &std::path::Path) -> (Broker, Clients) {
+pub(super) fn broker(dir: &std::path::Path) -> (Broker, Clients) {
     let broker = Broker::start(dir);
     let clients = Clients::new(&broker);
     create_topics(&clients);
@@ -44,7 +40,7 @@ fn create_topics(clients: &Clients) {
 }
 
 /// Holds what a crew has told of the whole topic to what one worker tells of it. How many events those are.
-fn holds(crew: &Crew<'_>, broker: &Broker, clients: &Clients) -> usize {
+pub(super) fn holds(crew: &Crew<'_>, broker: &Broker, clients: &Clients) -> usize {
     let told = clients.read_ids("events", 2);
     let mut one = Crew::new(crew.dir(), broker, "one", "events-of-one");
     one.join();

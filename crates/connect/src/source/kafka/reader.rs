@@ -18,6 +18,9 @@ use crate::kafka::{ClientError, Role, describe};
 const WATERMARKS_MAX: Duration = Duration::from_secs(2);
 /// Bytes that are asked of a partition at a time.
 const FETCH_PARTITION_BYTES: usize = 4 << 20;
+/// When as much waits within librdkafka as may, it looks again after this time whether there is room. Its own second is longer than
+/// what may wait lasts.
+const ROOM_LOOKED_FOR_EVERY: Duration = Duration::from_millis(5);
 
 /// What a poll brings.
 pub(super) enum Polled<'a> {
@@ -37,35 +40,7 @@ pub(super) struct Reader(BaseConsumer<Context>);
 impl Reader {
     /// Joins the group.
     pub(super) fn start(options: &KafkaOptions, shared: &Arc<Shared>) -> Result<Self, ClientError> {
-        let text = |value: &str| value.to_owned();
-        let mut own = vec![
-            ("group.id", options.group.clone()),
-            ("enable.auto.commit", text("false")),
-            ("enable.auto.offset.store", text("false")),
-            // A position that is lost is not jumped over in silence.
-            ("auto.offset.reset", text("error")),
-            ("check.crcs", text("true")),
-            ("partition.assignment.strategy", text("cooperative-sticky")),
-            ("allow.auto.create.topics", text("false")),
-            ("topic.metadata.refresh.interval.ms", text("30000")),
-            ("statistics.interval.ms", text("2000")),
-            ("fetch.wait.max.ms", text("100")),
-            ("fetch.message.max.bytes", FETCH_PARTITION_BYTES.to_string()),
-            (
-                "queued.max.messages.kbytes",
-                (options.buffer_bytes_max >> 10).clamp(1, 2_097_151).to_string(),
-            ),
-        ];
-        match &options.workers {
-            // A restart gets its partitions back at once, and of two processes the one that came last has them all.
-            None => own.push(("group.instance.id", options.instance.clone())),
-            Some(workers) => {
-                let session_ms = workers.session.as_millis();
-                own.push(("session.timeout.ms", session_ms.to_string()));
-                own.push(("heartbeat.interval.ms", (session_ms / 10).max(1).to_string()));
-            }
-        }
-        let config = options.cluster.config(Role::Consumer, &own)?;
+        let config = options.cluster.config(Role::Consumer, &own_properties(options))?;
         let consumer: BaseConsumer<Context> =
             config.create_with_context(Context(Arc::clone(shared))).map_err(ClientError::from)?;
         let topics: Vec<&str> = options.topics.iter().map(String::as_str).collect();
@@ -170,6 +145,40 @@ impl Reader {
     }
 }
 
+/// What a consumer is told besides what the configuration says.
+fn own_properties(options: &KafkaOptions) -> Vec<(&'static str, String)> {
+    let text = |value: &str| value.to_owned();
+    let mut own = vec![
+        ("group.id", options.group.clone()),
+        ("enable.auto.commit", text("false")),
+        ("enable.auto.offset.store", text("false")),
+        // A position that is lost is not jumped over in silence.
+        ("auto.offset.reset", text("error")),
+        ("check.crcs", text("true")),
+        ("partition.assignment.strategy", text("cooperative-sticky")),
+        ("allow.auto.create.topics", text("false")),
+        ("topic.metadata.refresh.interval.ms", text("30000")),
+        ("statistics.interval.ms", text("2000")),
+        ("fetch.wait.max.ms", text("100")),
+        ("fetch.queue.backoff.ms", ROOM_LOOKED_FOR_EVERY.as_millis().to_string()),
+        ("fetch.message.max.bytes", FETCH_PARTITION_BYTES.to_string()),
+        (
+            "queued.max.messages.kbytes",
+            (options.buffer_bytes_max >> 10).clamp(1, 2_097_151).to_string(),
+        ),
+    ];
+    match &options.workers {
+        // A restart gets its partitions back at once, and of two processes the one that came last has them all.
+        None => own.push(("group.instance.id", options.instance.clone())),
+        Some(workers) => {
+            let session_ms = workers.session.as_millis();
+            own.push(("session.timeout.ms", session_ms.to_string()));
+            own.push(("heartbeat.interval.ms", (session_ms / 10).max(1).to_string()));
+        }
+    }
+    own
+}
+
 /// What is kept of `message`.
 pub(super) fn record(message: &BorrowedMessage<'_>) -> Record {
     Record {
@@ -178,5 +187,37 @@ pub(super) fn record(message: &BorrowedMessage<'_>) -> Record {
         value: message.payload().map(<[u8]>::to_vec),
         headers: message.headers().map(rdkafka::message::BorrowedHeaders::detach),
         timestamp_ms: message.timestamp().to_millis(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::config::FromClientConfig;
+
+    use super::*;
+    use crate::kafka::Cluster;
+    use bellwether_wire::Format;
+
+    fn of(properties: &[(&str, &str)]) -> Vec<(String, String)> {
+        let secret = |&(name, value): &(&str, &str)| (name.to_owned(), value.to_owned().into());
+        let properties = properties.iter().map(secret).collect();
+        let cluster = Cluster { brokers: vec!["127.0.0.1:9".to_owned()], properties };
+        let options =
+            KafkaOptions::new(cluster, vec!["metrics".to_owned()], Format::REMOTE_WRITE_1);
+        let config = options.cluster.config(Role::Consumer, &own_properties(&options)).unwrap();
+        BaseConsumer::from_config(&config).unwrap();
+        let all = config.config_map().iter();
+        all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_full_queue_is_not_waited_out_longer_than_it_lasts() {
+        let backoff_ms = |all: Vec<(String, String)>| {
+            let found = all.into_iter().find(|(name, _)| name == "fetch.queue.backoff.ms");
+            found.unwrap().1.parse::<u64>().unwrap()
+        };
+        // At a million samples a second of 180 bytes the smallest buffer lasts that long.
+        assert!(backoff_ms(of(&[])) <= 1_000 * (1 << 20) / 180_000_000);
+        assert_eq!(backoff_ms(of(&[("fetch.queue.backoff.ms", "700")])), 700);
     }
 }

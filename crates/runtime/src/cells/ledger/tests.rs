@@ -50,6 +50,7 @@ fn begins_with(base: &Base, next: Option<i64>) {
 
 fn names(objects: &Arc<dyn Objects>) -> Vec<String> {
     let mut names = objects.list(FOLDER).unwrap();
+    names.retain(|name| name != CREATED_ONCE);
     names.sort();
     names
 }
@@ -226,6 +227,39 @@ fn a_checkpoint_of_another_partition_or_version_is_not_passed_over() {
     let refused = claim_at(&objects, "b").map(|_| ()).unwrap_err();
     assert!(matches!(refused, LedgerError::NotUnderstood { .. }), "{refused}");
     assert_eq!(names(&objects).len(), 2, "and nothing was claimed");
+}
+
+/// A store that passes over the condition: whoever creates an object has it.
+#[derive(Default)]
+struct Overwriting(MemoryObjects);
+
+impl Objects for Overwriting {
+    fn list(&self, folder: &str) -> Result<Vec<String>, ObjectsError> {
+        self.0.list(folder)
+    }
+
+    fn get(&self, path: &str) -> Result<Option<Vec<u8>>, ObjectsError> {
+        self.0.get(path)
+    }
+
+    fn create(&self, path: &str, content: &[u8]) -> Result<bool, ObjectsError> {
+        self.0.remove(path)?;
+        self.0.create(path, content)
+    }
+
+    fn remove(&self, path: &str) -> Result<(), ObjectsError> {
+        self.0.remove(path)
+    }
+}
+
+#[test]
+fn nothing_is_claimed_in_a_store_that_creates_what_is_there() {
+    let objects: Arc<dyn Objects> = Arc::new(Overwriting::default());
+    for _ in 0..2 {
+        let error = claim_at(&objects, "a").map(drop).unwrap_err();
+        assert!(matches!(error, LedgerError::Overwrites { .. }), "{error}");
+        assert_eq!(names(&objects), Vec::<String>::new());
+    }
 }
 
 #[test]

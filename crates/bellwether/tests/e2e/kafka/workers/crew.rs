@@ -22,6 +22,8 @@ pub(in super::super) struct Crew<'b> {
     transactions: bool,
     /// As the configuration has them.
     alertmanagers: String,
+    /// As the configuration has it.
+    store: String,
     workers: Vec<Bellwether>,
     joined: usize,
 }
@@ -41,6 +43,7 @@ impl<'b> Crew<'b> {
             events,
             transactions: false,
             alertmanagers: String::new(),
+            store: format!("\"file://{}\"", dir.join("store").display()),
             workers: Vec::new(),
             joined: 0,
         }
@@ -54,6 +57,11 @@ impl<'b> Crew<'b> {
     /// The same, which tells the Alertmanager at `url` as well.
     pub(in super::super) fn with_alertmanager(self, url: &str) -> Self {
         Self { alertmanagers: format!("{{ url: \"{url}\" }}"), ..self }
+    }
+
+    /// The same, whose checkpoints are in `store`, as the configuration has it.
+    pub(in super::super) fn with_store(self, store: &str) -> Self {
+        Self { store: store.to_owned(), ..self }
     }
 
     pub(super) fn dir(&self) -> &Path {
@@ -70,11 +78,10 @@ impl<'b> Crew<'b> {
         let dir = self.dir.join(format!("{}-{}", self.group, self.joined));
         self.joined += 1;
         fs::create_dir(&dir).unwrap();
-        let store = format!("file://{}", self.dir.join("store").display());
         let configuration = include_str!("../workers.yml")
             .replace("BROKER", address)
             .replace("GROUP", self.group)
-            .replace("STORE", &store)
+            .replace("STORE", &self.store)
             .replace("EVENTS", self.events)
             .replace("TRANSACTIONS", &self.transactions.to_string())
             .replace("ALERTMANAGERS", &self.alertmanagers);

@@ -18,11 +18,16 @@ const FAULT_MINUTES: i64 = 8;
 const START_MS: i64 = 1_760_000_000_000;
 
 /// A thread that produces.
-pub(super) struct Feed(JoinHandle<()>);
+pub(in super::super) struct Feed(JoinHandle<()>);
 
 impl Feed {
     /// Produces so many records to each of the partitions, evenly within `time`.
-    pub(super) fn start(broker: &Broker, partitions: i32, records: i64, time: Duration) -> Self {
+    pub(in super::super) fn start(
+        broker: &Broker,
+        partitions: i32,
+        records: i64,
+        time: Duration,
+    ) -> Self {
         let clients = Clients::new(broker);
         Self(std::thread::spawn(move || {
             let began = Instant::now();
@@ -41,7 +46,7 @@ impl Feed {
     }
 
     /// Waits until all is with the broker.
-    pub(super) fn finish(self) {
+    pub(in super::super) fn finish(self) {
         self.0.join().unwrap();
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_runtime::{KafkaRecord, Received, Request, Source, TopicPartition};
 use bellwether_series::Timestamp;
-use bellwether_wire::remote_write::{Limits, WriteRequest};
+use bellwether_wire::remote_write::{Limits, WriteRequest, compress};
 use bellwether_wire::{Compression, Format, Message};
 
 use super::{News, Worker};
@@ -176,6 +176,9 @@ impl Worker {
             submission;
         let record = KafkaRecord { at: at.clone(), offset };
         let source = Source::Kafka { record, expected };
+        // A worker keeps no body: the topic does.
+        let (format, body) =
+            if self.shared.cells.is_none() { packed(format, body) } else { (format, body) };
         let received = Some(Received { source, format, body });
         // Whoever owns a partition must see the same time; our clock is for the one order of one process.
         let received_at = match self.shared.cells {
@@ -195,6 +198,37 @@ impl Worker {
             }
             // Somebody else took the last place.
             Err(_) => line.answered(offset, false),
+        }
+    }
+}
+
+/// `body` as the journal keeps it. Kafka has unpacked it, and plain it would be some ten times as much as a disk has to take.
+fn packed(format: Format, body: Vec<u8>) -> (Format, Vec<u8>) {
+    if format.compression != Compression::None {
+        return (format, body);
+    }
+    let compressed = compress(&body);
+    if compressed.len() >= body.len() {
+        return (format, body);
+    }
+    (Format { compression: Compression::Snappy, ..format }, compressed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_plain_is_compressed_if_that_makes_it_less() {
+        let plain = Format::new(Message::Json, Compression::None);
+        let labels = r#"{"labels":{"__name__":"up","job":"shop"},"samples":[]}"#.repeat(20);
+        let (format, body) = packed(plain, labels.clone().into_bytes());
+        assert_eq!(format, Format::new(Message::Json, Compression::Snappy));
+        assert!(body.len() < labels.len() / 5);
+        let unpacked = format.compression.decompress(&body, &Limits::default()).unwrap();
+        assert_eq!(&*unpacked, labels.as_bytes());
+        for (format, body) in [(plain, &b"[]"[..]), (plain, b""), (format, &body)] {
+            assert_eq!(packed(format, body.to_vec()), (format, body.to_vec()));
         }
     }
 }
