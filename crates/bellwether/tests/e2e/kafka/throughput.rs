@@ -109,7 +109,7 @@ impl Mark {
     }
 }
 
-/// Fills the topic with so many rounds, and in between with `garbage_records` that cannot be read.
+/// Fills the topic with so many rounds, and in between with `garbage_records` that cannot be read, all in one partition.
 fn fill(clients: &Clients, rounds: u64, garbage_records: u64) {
     let every = (rounds * ROUND_RECORDS).checked_div(garbage_records);
     let (mut records, mut bytes) = (0, 0);
