@@ -27,6 +27,10 @@ mod peers;
 #[path = "../e2e/poll.rs"]
 mod poll;
 #[path = "../e2e/process.rs"]
+#[cfg_attr(
+    feature = "kafka",
+    expect(dead_code, reason = "shared with a test that needs more of it")
+)]
 mod process;
 
 mod events;

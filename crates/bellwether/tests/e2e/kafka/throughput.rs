@@ -109,7 +109,7 @@ impl Mark {
     }
 }
 
-/// Fills the topic with so many rounds, and in between with `garbage_records` that cannot be read.
+/// Fills the topic with so many rounds, and in between with `garbage_records` that cannot be read, all in one partition.
 fn fill(clients: &Clients, rounds: u64, garbage_records: u64) {
     let every = (rounds * ROUND_RECORDS).checked_div(garbage_records);
     let (mut records, mut bytes) = (0, 0);
@@ -119,7 +119,7 @@ fn fill(clients: &Clients, rounds: u64, garbage_records: u64) {
                 let record = record(partition, number, round);
                 (records, bytes) = (records + 1, bytes + record.len());
                 clients.produce(partition, &record);
-                if every.is_some_and(|every| records as u64 % every == 0) {
+                if every.is_some_and(|every| (records as u64).is_multiple_of(every)) {
                     clients.produce(partition, &garbage(records as i64));
                 }
             }
