@@ -178,7 +178,7 @@ impl Bank {
         let is_deep = self.is_deep(slot);
         let common = self.common.at(slot);
         let scale_floor = common.granularity.floor();
-        let observation = &Observation { timestamp, local, value, interval_ms, scale_floor };
+        let observation = Observation { timestamp, local, value, interval_ms, scale_floor };
         let before = common.profile.class();
         let base = Panel {
             predictors: &mut self.predictors,
@@ -196,7 +196,7 @@ impl Bank {
             is_deep,
             has_one: self.has_one,
         }
-        .judge(slot, observation);
+        .judge(slot, &observation);
         let base_departs = base.departs;
         common.granularity.learn(value, base.surprise < EXCURSION_SURPRISE);
         let has_changed = common.profile.observe(value) && common.profile.class() != before;
@@ -246,7 +246,7 @@ impl Bank {
     /// Asks for what is known of the series in `slot`, of which a sample comes soon.
     #[inline]
     pub fn prefetch(&self, slot: usize) {
-        self.common.prefetch(slot);
+        self.common.prefetch(slot, usize::MAX);
         self.predictors.prefetch(slot);
     }
 
@@ -297,13 +297,13 @@ impl Bank {
     fn look_deeper(
         &mut self,
         slot: usize,
-        observation: &Observation,
+        observation: Observation,
         base: &Base,
     ) -> Option<Oddity> {
         let is_ordinary = base.surprise < EXCURSION_SURPRISE;
         let weight = if is_ordinary { 1.0 } else { EXCURSION_WEIGHT };
         for column in &mut self.deep {
-            self.oddities.push(column.observe(slot, observation, weight));
+            self.oddities.push(column.observe(slot, &observation, weight));
         }
         if !base.is_warm {
             return None;

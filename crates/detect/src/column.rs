@@ -2,7 +2,7 @@
 
 use std::mem::size_of;
 
-use bellwether_series::prefetch;
+use bellwether_series::prefetch_first;
 use serde::Serialize;
 use serde::de::SeqAccess;
 use serde::ser::SerializeTuple;
@@ -49,13 +49,13 @@ impl<T: Copy + Default> States<T> {
         &mut self.0[chunk][place]
     }
 
-    /// Asks for the state in `slot`, which will be needed soon.
+    /// Asks for the first `bytes` of the state in `slot`, which will be needed soon.
     #[inline]
-    pub(crate) fn prefetch(&self, slot: usize) {
+    pub(crate) fn prefetch(&self, slot: usize, bytes: usize) {
         let (slot, length) = (slot as u32, Self::CHUNK as u32);
         let (chunk, place) = ((slot / length) as usize, (slot % length) as usize);
         if let Some(state) = self.0.get(chunk).and_then(|chunk| chunk.get(place)) {
-            prefetch(state);
+            prefetch_first(state, bytes);
         }
     }
 

@@ -14,6 +14,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::{larger, smaller};
+
 /// Half of an ordinary move is the smallest scale.
 const FLOOR_SHARE: f64 = 0.5;
 /// After so many moves the floor has reached half of its height.
@@ -57,9 +59,9 @@ impl Granularity {
             return;
         }
         let mean = f64::from(self.mean_move);
-        let moved = if self.mean_move > 0.0 { moved.min(MOVE_MAX * mean) } else { moved };
-        self.moves = (self.moves + 1.0).min(MOVES_MAX);
-        self.mean_move += ((moved - mean) / f64::from(self.moves).max(1.0)) as f32;
+        let moved = if self.mean_move > 0.0 { smaller(moved, MOVE_MAX * mean) } else { moved };
+        self.moves = smaller(self.moves + 1.0, MOVES_MAX);
+        self.mean_move += ((moved - mean) / larger(f64::from(self.moves), 1.0)) as f32;
     }
 }
 

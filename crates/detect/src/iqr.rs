@@ -6,10 +6,13 @@
 //! quartiles come from 128 linear buckets of a power-of-two width. Of an excursion one sample
 //! in four enters the window, so an incident does not drag the fences along.
 //! Adoption: a new level is normal after 720 samples, two windows.
-//! State: 432 bytes.
+//! State: 464 bytes.
 //!
 //! Blind spot: a series whose quartiles coincide (mostly constant, mostly zero) has no fences; the
 //! verdict is then "not applicable" and `zscore` speaks for it.
+
+use std::fmt;
+use std::mem::offset_of;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,16 +42,46 @@ pub struct Params {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Iqr(pub(crate) Params);
 
-/// What it remembers of a series.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+/// What it remembers of a series. In this order: first what each sample needs.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+#[serde(from = "Saved", into = "Saved")]
+#[repr(C)]
 pub(crate) struct State {
+    samples: u32,
+    window: QuantileWindow,
+}
+
+/// The same in a saved state.
+#[derive(Serialize, Deserialize)]
+struct Saved {
     window: QuantileWindow,
     samples: u32,
+}
+
+/// As it was always written: digests of states follow from the text.
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { samples, window } = self;
+        f.debug_struct("State").field("window", window).field("samples", samples).finish()
+    }
+}
+
+impl From<Saved> for State {
+    fn from(Saved { window, samples }: Saved) -> Self {
+        Self { samples, window }
+    }
+}
+
+impl From<State> for Saved {
+    fn from(State { samples, window }: State) -> Self {
+        Self { window, samples }
+    }
 }
 
 impl Predictor for Iqr {
     type State = State;
     type Draft = ();
+    const HOT_BYTES: usize = offset_of!(State, window) + QuantileWindow::HOT_BYTES;
 
     #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]

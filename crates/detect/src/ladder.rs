@@ -74,7 +74,7 @@ impl Ladder {
         if value.is_nan() {
             return 0.0;
         }
-        let value = value.clamp(0.0, SURPRISE_MAX);
+        let value = smaller(larger(value, 0.0), SURPRISE_MAX);
         let surprise = self.surprise(value);
         if self.excursion.counts(surprise) && weight > 0.0 {
             self.learn(value, weight.min(1.0), prior);
@@ -131,7 +131,7 @@ impl Ladder {
     #[inline]
     fn learn(&mut self, value: f64, weight: f64, prior: &Prior) {
         let gain = weight * self.slope() / (LN_10 * (f64::from(self.rows) / GAIN + prior.rows));
-        self.rows = (self.rows + weight as f32).min(MEMORY);
+        self.rows = smaller(self.rows + weight as f32, MEMORY);
         let lowest = f64::from(self.rungs[0]);
         if value <= lowest && prior.steadiness <= 0.0 && lowest - gain > SLOPE_MIN {
             // As nine in ten: all rungs come down alike, and are as far apart as before.

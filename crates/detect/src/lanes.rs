@@ -57,36 +57,40 @@ impl Tails {
     }
 }
 
-/// What the detectors were faced with.
+/// What the detectors were faced with: a value that is judged and forgotten, so that it need not be in memory.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Faced {
     /// All ones where the lane's detector judges, else 0.
     pub(crate) judges: Lanes<u32>,
-    /// What was expected, and what was observed less that, in the unit of the signal.
-    pub(crate) center: Lanes<f32>,
-    pub(crate) difference: Lanes<f32>,
-    /// The scale that the detector believes in, on the side of the value.
-    pub(crate) width: Lanes<f32>,
-    /// How long an excursion lasts before it is the new normal, in samples.
-    pub(crate) memory_samples: Lanes<u32>,
+    /// What was observed, and what was expected, in the unit of the signal.
+    value: f64,
+    center: Lanes<f64>,
+    /// The scales that the detector believes in, below and above.
+    below: Lanes<f64>,
+    above: Lanes<f64>,
 }
 
 impl Faced {
-    /// One detector is faced with `value`, where it had this `outlook`.
+    /// Nobody judges `value` yet.
     #[inline(always)]
-    pub(crate) fn set<const LANE: usize>(&mut self, outlook: &Outlook, value: f64) {
+    pub(crate) fn with(value: f64) -> Self {
+        Self { value, ..Self::default() }
+    }
+
+    /// One detector is faced with it, and had this `outlook`.
+    #[inline(always)]
+    pub(crate) fn set<const LANE: usize>(&mut self, outlook: &Outlook) {
         self.judges[LANE] = u32::MAX;
-        self.center[LANE] = outlook.center as f32;
-        self.difference[LANE] = (value - outlook.center) as f32;
-        self.width[LANE] = outlook.width(value) as f32;
-        self.memory_samples[LANE] = outlook.memory_samples;
+        self.center[LANE] = outlook.center;
+        (self.below[LANE], self.above[LANE]) = (outlook.below, outlook.above);
     }
 }
 
 /// Departures and how they were judged. Means nothing in lanes that do not judge.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Departures {
-    /// In standard deviations.
+    /// What was observed less what was expected, in the unit of the signal and in standard deviations.
+    pub(crate) difference: Lanes<f32>,
     pub(crate) departure: Lanes<f32>,
     /// The scale that was used, and what makes it the standard deviation of departures.
     pub(crate) width: Lanes<f32>,
@@ -105,8 +109,8 @@ impl Departures {
     /// Works out the surprises, which need not be ordinary.
     #[cold]
     #[inline(never)]
-    pub(crate) fn judge_odd(&mut self, faced: &Faced, tail: &Tail) {
-        for lane in (0..LANES).filter(|&lane| faced.judges[lane] != 0) {
+    pub(crate) fn judge_odd(&mut self, judges: Lanes<u32>, tail: &Tail) {
+        for lane in (0..LANES).filter(|&lane| judges[lane] != 0) {
             let departure = f64::from(self.departure[lane]);
             self.surprises[lane] = tail.surprise(departure, self.tails.shape(lane));
         }
@@ -176,15 +180,15 @@ impl Default for Residuals {
     }
 }
 
-/// `new` where the mask has ones, else `old`.
+/// `new` where the mask is all ones, `old` where it is 0.
 #[inline(always)]
 fn chosen(mask: u32, new: f32, old: f32) -> f32 {
-    if mask != 0 { new } else { old }
+    f32::from_bits((new.to_bits() & mask) | (old.to_bits() & !mask))
 }
 
 impl Residuals {
     /// Judges what the detectors were `faced` with against the past. No scale is narrower than `floor`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn judge(
         &self,
         faced: &Faced,
@@ -193,8 +197,13 @@ impl Residuals {
         departures: &mut Departures,
     ) {
         let Self { second, tails, excursion_samples, excursion_peak, .. } = *self;
-        let Faced { judges, center, difference, width, .. } = *faced;
-        let size = each(|lane| center[lane].abs());
+        let Faced { judges, value, center, below, above, .. } = *faced;
+        let difference = each(|lane| (value - center[lane]) as f32);
+        let width = each(|lane| {
+            let width = if value < center[lane] { below[lane] } else { above[lane] };
+            width as f32
+        });
+        let size = each(|lane| (center[lane] as f32).abs());
         let count_from = each(|lane| least.at_size(size[lane]));
         let scale =
             each(|lane| NarrowScale::at_least(width[lane], floor, count_from[lane], size[lane]));
@@ -213,15 +222,22 @@ impl Residuals {
         });
         let are_ordinary = odd.iter().fold(0, |all, one| all | one) == 0;
         let surprises = departures.surprises;
-        *departures =
-            Departures { departure, width, widening, tails, counts, are_ordinary, surprises };
+        *departures = Departures {
+            difference,
+            departure,
+            width,
+            widening,
+            tails,
+            counts,
+            are_ordinary,
+            surprises,
+        };
     }
 
     /// Learns departures that are ordinary in all lanes that judge.
-    #[inline]
-    pub(crate) fn learn_ordinary(&mut self, faced: &Faced, departures: &Departures) {
+    #[inline(always)]
+    pub(crate) fn learn_ordinary(&mut self, judges: Lanes<u32>, departures: &Departures) {
         let Departures { departure, widening, .. } = *departures;
-        let judges = faced.judges;
         let samples = each(|lane| self.samples[lane].saturating_add(judges[lane] & 1));
         self.samples = samples;
         self.second = each(|lane| {
@@ -237,17 +253,16 @@ impl Residuals {
             excursions: each(|lane| excursions[lane] * kept[lane]),
             log_peaks: each(|lane| log_peaks[lane] * kept[lane]),
         };
-        self.excursion_samples =
-            each(|lane| if judges[lane] != 0 { 0 } else { self.excursion_samples[lane] });
+        self.excursion_samples = each(|lane| self.excursion_samples[lane] & !judges[lane]);
     }
 
-    /// Learns the departure of a lane that judges, whatever it is.
+    /// Learns the departure of a lane that judges, whatever it is. An excursion that lasts for `memory_samples` is the new normal.
     #[cold]
     #[inline(never)]
     pub(crate) fn learn_any(
         &mut self,
         lane: usize,
-        faced: &Faced,
+        memory_samples: u32,
         departures: &Departures,
     ) -> Lesson {
         let mut residual = self.lane(lane);
@@ -255,8 +270,7 @@ impl Residuals {
         let (widening, shape) = (departures.widening[lane], departures.tails.shape(lane));
         let surprise = departures.surprises[lane];
         let judged = Judged { surprise, shape, widening, departure };
-        let (width, memory_samples) = (departures.width[lane], faced.memory_samples[lane]);
-        let lesson = Lesson::of(&mut residual, &judged, width, memory_samples);
+        let lesson = Lesson::of(&mut residual, &judged, departures.width[lane], memory_samples);
         self.set_lane(lane, residual);
         lesson
     }
@@ -297,8 +311,9 @@ mod tests {
     use super::*;
 
     const MEMORY_SAMPLES: u32 = 12;
+    const VALUE: f64 = 100.0;
 
-    /// What one detector is faced with, if it judges: departure from 100 and scale.
+    /// What one detector is faced with, if it judges: departure of [`VALUE`] and scale.
     fn faced() -> impl Strategy<Value = Option<(f64, f64)>> {
         let difference = prop_oneof![
             20 => -1.9..1.9_f64,
@@ -313,17 +328,17 @@ mod tests {
     /// The same lane by lane.
     fn one_by_one(
         residuals: &mut [Residual],
-        outlooks: &[Option<(Outlook, f64)>],
+        outlooks: &[Option<Outlook>],
         floor: f32,
         least: MinDeviation,
         tail: &Tail,
     ) -> Vec<(f32, Lesson)> {
-        let judged = |(residual, faced): (&mut Residual, &Option<(Outlook, f64)>)| {
-            let Some((outlook, value)) = faced else { return (0.0, Lesson::UNJUDGED) };
+        let judged = |(residual, outlook): (&mut Residual, &Option<Outlook>)| {
+            let Some(outlook) = outlook else { return (0.0, Lesson::UNJUDGED) };
             let size = (outlook.center as f32).abs();
-            let width = outlook.width(*value) as f32;
+            let width = outlook.width(VALUE) as f32;
             let scale = NarrowScale::at_least(width, floor, least.at_size(size), size);
-            let judged = residual.judge(tail, (value - outlook.center) as f32, scale);
+            let judged = residual.judge(tail, (VALUE - outlook.center) as f32, scale);
             let lesson = Lesson::of(residual, &judged, scale.width, outlook.memory_samples);
             (judged.departure, lesson)
         };
@@ -341,21 +356,20 @@ mod tests {
             let (mut ours, mut theirs) = (Residuals::default(), [Residual::default(); LANES]);
             for (a, b, c, d) in rows {
                 let outlooks = [a, b, c, d].map(|faced| faced.map(|(difference, width)| {
-                    let (center, memory_samples) = (100.0, MEMORY_SAMPLES);
-                    let outlook = Outlook { center, below: width, above: width, memory_samples };
-                    (outlook, center + difference)
+                    let (center, memory_samples) = (VALUE - difference, MEMORY_SAMPLES);
+                    Outlook { center, below: width, above: 1.5 * width, memory_samples }
                 }));
-                let mut faced = Faced::default();
-                if let Some((outlook, value)) = &outlooks[0] { faced.set::<0>(outlook, *value); }
-                if let Some((outlook, value)) = &outlooks[1] { faced.set::<1>(outlook, *value); }
-                if let Some((outlook, value)) = &outlooks[2] { faced.set::<2>(outlook, *value); }
-                if let Some((outlook, value)) = &outlooks[3] { faced.set::<3>(outlook, *value); }
+                let mut faced = Faced::with(VALUE);
+                if let Some(outlook) = &outlooks[0] { faced.set::<0>(outlook); }
+                if let Some(outlook) = &outlooks[1] { faced.set::<1>(outlook); }
+                if let Some(outlook) = &outlooks[2] { faced.set::<2>(outlook); }
+                if let Some(outlook) = &outlooks[3] { faced.set::<3>(outlook); }
                 let mut departures = Departures::default();
                 ours.judge(&faced, floor, least, &mut departures);
                 if departures.are_ordinary {
-                    ours.learn_ordinary(&faced, &departures);
+                    ours.learn_ordinary(faced.judges, &departures);
                 } else {
-                    departures.judge_odd(&faced, &tail);
+                    departures.judge_odd(faced.judges, &tail);
                 }
                 let expected = one_by_one(&mut theirs, &outlooks, floor, least, &tail);
                 for (lane, (departure, lesson)) in expected.into_iter().enumerate() {
@@ -366,7 +380,7 @@ mod tests {
                     let learned = if departures.are_ordinary {
                         Lesson::ordinary(departures.width[lane])
                     } else {
-                        ours.learn_any(lane, &faced, &departures)
+                        ours.learn_any(lane, MEMORY_SAMPLES, &departures)
                     };
                     prop_assert_eq!(format!("{:?}", learned), format!("{:?}", lesson));
                 }

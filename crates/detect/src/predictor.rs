@@ -2,11 +2,6 @@
 //! judged. What a departure means is the same for all of them: [`crate::residual`] for one by itself, as [`Alone`] runs it,
 //! [`crate::lanes`] for those of a bank.
 
-#![expect(
-    clippy::inline_always,
-    reason = "one way through all of it, in registers; what is called saves and loads them"
-)]
-
 use std::fmt::Debug;
 
 use serde::de::DeserializeOwned;
@@ -49,6 +44,9 @@ pub trait Predictor {
     /// What was worked out for the outlook and is needed again to learn.
     type Draft: Copy;
 
+    /// So many bytes at the beginning of a state are needed with each sample, the rest with few of them.
+    const HOT_BYTES: usize = size_of::<Self::State>();
+
     /// What is expected of `observation` from what came before it.
     fn look_ahead(
         &self,
@@ -68,7 +66,6 @@ pub trait Predictor {
 
 impl Outlook {
     /// The scale on the side of `value`.
-    #[inline(always)]
     pub(crate) fn width(&self, value: f64) -> f64 {
         if value < self.center { self.below } else { self.above }
     }

@@ -146,8 +146,8 @@ impl SignalProfile {
             self.count_distinct(value);
         }
         if self.per_deviation > 0.0 {
-            let z =
-                ((value - self.center) * self.per_deviation).clamp(-SKEW_CLIP, SKEW_CLIP) as f32;
+            let z = (value - self.center) * self.per_deviation;
+            let z = smaller(larger(z, -SKEW_CLIP), SKEW_CLIP) as f32;
             self.sums[0] += z;
             self.sums[1] += z * z;
             self.sums[2] += z * z * z;
@@ -195,6 +195,7 @@ impl SignalProfile {
     }
 
     #[cold]
+    #[inline(never)]
     fn begin_block(&mut self, value: f64) {
         (self.min, self.max) = (value, value);
     }

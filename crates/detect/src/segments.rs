@@ -7,6 +7,9 @@ pub(crate) struct Segments<const N: usize> {
     all: [Segment; N],
 }
 
+/// From here on numbers of single precision are whole, up to twice as many on either side.
+const WHOLE: f32 = 1.5 * (1 << 23) as f32;
+
 /// From one point to the next. Both numbers together, since both are always needed.
 #[derive(Clone, Copy)]
 struct Segment {
@@ -30,10 +33,10 @@ impl<const N: usize> Segments<N> {
     pub(crate) fn at(&self, x: f32) -> f32 {
         const { assert!(N.is_power_of_two()) };
         let place = x * self.per_unit;
-        // In 32 bits with a sign, of which a conversion is a single instruction.
-        let point = place as i32;
-        let Segment { from, rise } = self.all[point as usize % N];
-        from + (place - point as f32) * rise
+        // Numbers of this size have no fraction, and what is added to one is in its last bits: rounding without a conversion.
+        let rounded = (place - 0.5) + WHOLE;
+        let Segment { from, rise } = self.all[rounded.to_bits() as usize % N];
+        from + (place - (rounded - WHOLE)) * rise
     }
 }
 

@@ -1,8 +1,9 @@
-//! A sliding window that answers for its quantiles, in 430 bytes whatever its length.
+//! A sliding window that answers for its quantiles, in 460 bytes whatever its length.
 //!
 //! Values are coded into 128 linear buckets whose width is a power of two; a ring remembers the code of each
-//! sample so that it leaves exactly when it should. How many are in a bucket is counted when a quartile is read: quartiles move
-//! little, so two or three buckets are counted, sixteen codes at a time. The first and the last bucket are open-ended:
+//! sample so that it leaves exactly when it should. How many codes are in the bucket of each quartile and below is followed
+//! as samples come and go; quartiles move little, so only now and then is the bucket next to one of them counted, sixteen codes at a
+//! time. The first and the last bucket are open-ended:
 //! an outlier of any size costs no resolution, since quantiles depend on ranks only. When the
 //! quartiles run out of the buckets' range, or are too close together to tell apart, the buckets are
 //! laid anew around them. Buckets are linear because an error must be small against the spread of the
@@ -13,16 +14,24 @@
 
 mod saved;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// Samples that the ring holds.
 const RING: usize = 360;
 /// Buckets.
 const BUCKETS: usize = 128;
-/// Codes that are counted in eight bits.
-const COUNTED: usize = 240;
+/// Places of codes: a multiple of sixteen, which are compared at once.
+const PLACES: usize = 368;
+/// Those of them that are counted in eight bits.
+const COUNTED: usize = 192;
+/// What is in a place that no sample has yet, or none ever. As a number with a sign it is below all codes.
+const EMPTY: u8 = 0x80;
 /// Buckets that are tried for a quartile, from where it was, before all of them are counted.
 const TRIES: usize = 4;
+/// Edges of buckets that are watched.
+const EDGES: usize = 8;
 /// Values kept exactly before the buckets are laid.
 const SETTLED: usize = 48;
 /// Quartiles are read anew every so many insertions.
@@ -44,8 +53,9 @@ pub(crate) struct Quartiles {
     pub(crate) third: f64,
 }
 
-/// The window: a flat record.
-#[derive(Debug, Clone, Copy)]
+/// The window: a flat record. In this order: first what each sample needs.
+#[derive(Clone, Copy)]
+#[repr(C)]
 pub(crate) struct QuantileWindow {
     quartiles: Quartiles,
     head: u16,
@@ -53,7 +63,48 @@ pub(crate) struct QuantileWindow {
     /// Samples to pass over until the next one enters.
     skip: u16,
     since_relay: u16,
+    watched: Watched,
     content: Content,
+}
+
+/// The buckets in which quartiles were when they were read last, and how many codes are below and within each of them at
+/// present. That follows from the codes; where quartiles are looked for first decides nothing.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+struct Watched {
+    /// First and last buckets begin with these codes: of each quartile its bucket, then of each the next one. There is room for a
+    /// fourth, since eight are one register.
+    edges: [i16; EDGES],
+    /// Codes below.
+    below: [i16; EDGES],
+}
+
+/// As it was always written, since digests of states follow from the text: without what follows from the codes, and with 0 where
+/// no sample is yet.
+#[expect(clippy::missing_fields_in_debug, reason = "what is watched follows from the codes")]
+impl fmt::Debug for QuantileWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuantileWindow")
+            .field("quartiles", &self.quartiles)
+            .field("head", &self.head)
+            .field("len", &self.len)
+            .field("skip", &self.skip)
+            .field("since_relay", &self.since_relay)
+            .field("content", &self.content)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Coded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let codes: [u8; RING] =
+            std::array::from_fn(|place| self.codes[place]).map(|code| code % EMPTY);
+        f.debug_struct("Coded")
+            .field("base", &self.base)
+            .field("width", &self.width)
+            .field("codes", &codes)
+            .finish()
+    }
 }
 
 /// The first values exactly, then codes in the same memory.
@@ -63,13 +114,14 @@ enum Content {
     Coded(Coded),
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
+#[repr(C)]
 struct Coded {
     /// Lower edge of bucket 0, in the unit of the signal.
     base: f64,
     /// Width of a bucket, in the unit of the signal; positive.
     width: f64,
-    codes: [u8; RING],
+    codes: [u8; PLACES],
 }
 
 /// The codes of a window in one bucket and below.
@@ -77,6 +129,65 @@ struct Coded {
 struct Bucket {
     below: u32,
     within: u32,
+}
+
+impl Bucket {
+    /// Whether it is the first one with which at least `rank` quarters of a sample are reached.
+    fn holds(self, rank: u32) -> bool {
+        4 * self.below < rank && rank <= 4 * (self.below + self.within)
+    }
+}
+
+impl Watched {
+    /// The buckets of `len` samples in which the `quartiles` are, or about there.
+    #[cold]
+    fn of(coded: &Coded, quartiles: Quartiles, len: u16) -> Self {
+        let Quartiles { first, median, third } = quartiles;
+        let mut watched = Self::default();
+        for (quarter, value) in [first, median, third].into_iter().enumerate() {
+            let code = coded.code(value);
+            watched.set(quarter, code, coded.bucket(code, len));
+        }
+        watched
+    }
+
+    fn set(&mut self, quarter: usize, code: u8, Bucket { below, within }: Bucket) {
+        let (from, to) = (quarter, quarter + EDGES / 2);
+        (self.edges[from], self.edges[to]) = (i16::from(code), i16::from(code) + 1);
+        (self.below[from], self.below[to]) = (below as i16, (below + within) as i16);
+    }
+
+    /// The bucket of a quartile, and its code.
+    fn bucket(&self, quarter: usize) -> (u8, Bucket) {
+        let below = self.below[quarter];
+        let within = self.below[quarter + EDGES / 2] - below;
+        (self.edges[quarter] as u8, Bucket { below: below as u32, within: within as u32 })
+    }
+
+    /// A sample left the window, if there was one, and another came.
+    #[inline]
+    fn exchange(&mut self, left: u8, came: u8) {
+        let (left, came) = (i16::from(left), i16::from(came));
+        for (below, &edge) in self.below.iter_mut().zip(&self.edges) {
+            *below += i16::from(came < edge) - i16::from(left < edge);
+        }
+    }
+
+    /// Reads the quartiles of `len` samples, interpolating within buckets.
+    fn quartiles(&mut self, coded: &Coded, len: u16) -> Quartiles {
+        let mut read = |quarter: usize| {
+            // In quarters of a sample, so that ranks are whole numbers.
+            let rank = (quarter as u32 + 1) * u32::from(len);
+            let (mut code, mut bucket) = self.bucket(quarter);
+            if !bucket.holds(rank) {
+                (code, bucket) = coded.bucket_of(rank, code, bucket, len);
+                self.set(quarter, code, bucket);
+            }
+            let within = f64::from(rank - 4 * bucket.below) / f64::from(4 * bucket.within);
+            coded.base + (f64::from(code) + within) * coded.width
+        };
+        Quartiles { first: read(0), median: read(1), third: read(2) }
+    }
 }
 
 impl Default for QuantileWindow {
@@ -87,12 +198,16 @@ impl Default for QuantileWindow {
             len: 0,
             skip: 0,
             since_relay: 0,
+            watched: Watched::default(),
             content: Content::Exact([0.0; SETTLED]),
         }
     }
 }
 
 impl QuantileWindow {
+    /// Bytes before the codes.
+    pub(crate) const HOT_BYTES: usize = size_of::<Self>() - PLACES;
+
     /// The quartiles, if anything was inserted.
     pub(crate) fn quartiles(&self) -> Option<Quartiles> {
         (self.len > 0).then_some(self.quartiles)
@@ -143,21 +258,31 @@ impl QuantileWindow {
             self.skip -= 1;
             return;
         }
-        let thinning = if samples <= RING as u32 { 1 } else { samples.div_ceil(RING as u32) };
-        self.skip = (thinning - 1) as u16;
-        let len_max = if thinning == 1 { samples } else { samples / thinning };
-        let len_max = len_max.clamp(SETTLED as u32, RING as u32) as u16;
+        let len_max = if samples <= RING as u32 {
+            samples.max(SETTLED as u32) as u16
+        } else {
+            self.thin(samples)
+        };
         let Content::Coded(coded) = &mut self.content else {
             return self.insert_exactly(value, len_max);
         };
-        let head = usize::from(self.head);
+        let code = coded.code(value);
+        let left = std::mem::replace(&mut coded.codes[usize::from(self.head)], code);
+        self.watched.exchange(left, code);
         self.len = (self.len + 1).min(len_max);
-        coded.codes[head] = coded.code(value);
         self.head = if self.head + 1 >= len_max { 0 } else { self.head + 1 };
         self.since_relay = self.since_relay.saturating_add(1);
         if self.head.is_multiple_of(READ_EVERY) {
             self.read(value);
         }
+    }
+
+    /// Passes over samples so that a window of more than the ring holds gets thinner: of how many it then is.
+    #[cold]
+    fn thin(&mut self, samples: u32) -> u16 {
+        let thinning = samples.div_ceil(RING as u32);
+        self.skip = (thinning - 1) as u16;
+        (samples / thinning).clamp(SETTLED as u32, RING as u32) as u16
     }
 
     /// The same while values are kept exactly.
@@ -174,6 +299,7 @@ impl QuantileWindow {
         self.quartiles = Quartiles { first: at(0.25), median: at(0.5), third: at(0.75) };
         if usize::from(self.len) == SETTLED {
             let coded = Coded::of(values, self.quartiles);
+            self.watched = Watched::of(&coded, self.quartiles, self.len);
             self.head = if self.len == len_max { 0 } else { self.len };
             self.content = Content::Coded(coded);
         }
@@ -183,12 +309,13 @@ impl QuantileWindow {
     #[inline(never)]
     fn read(&mut self, value: f64) {
         let Content::Coded(coded) = &mut self.content else { return };
-        self.quartiles = coded.quartiles(self.len, self.quartiles);
+        self.quartiles = self.watched.quartiles(coded, self.len);
         if self.since_relay >= RELAY_EVERY
             && coded.relay_if_needed(self.quartiles, value, usize::from(self.len))
         {
             self.since_relay = 0;
-            self.quartiles = coded.quartiles(self.len, self.quartiles);
+            self.watched = Watched::of(coded, self.quartiles, self.len);
+            self.quartiles = self.watched.quartiles(coded, self.len);
         }
     }
 }
@@ -198,7 +325,7 @@ impl Coded {
     fn of(values: &[f64], quartiles: Quartiles) -> Self {
         let spread = quartiles.third - quartiles.first;
         let width = power_of_two_at_most((spread / SPREAD_AIM).max(width_min(quartiles.median)));
-        let mut coded = Self { base: 0.0, width, codes: [0; RING] };
+        let mut coded = Self { base: 0.0, width, codes: [EMPTY; PLACES] };
         coded.base = quartiles.median - 0.5 * BUCKETS as f64 * width;
         for (index, &value) in values.iter().enumerate() {
             coded.codes[index] = coded.code(value);
@@ -211,56 +338,45 @@ impl Coded {
         (((value - self.base) / self.width) as u8).min(BUCKETS as u8 - 1)
     }
 
-    /// Reads the quartiles of `len` samples, interpolating within buckets. `before`: about where they are.
-    fn quartiles(&self, len: u16, before: Quartiles) -> Quartiles {
-        let read = |quarters: u32, before: f64| {
-            // In quarters of a sample, so that ranks are whole numbers.
-            let rank = quarters * u32::from(len);
-            let (code, Bucket { below, within }) = self.bucket_of(rank, self.code(before), len);
-            let within = f64::from(rank - 4 * below) / f64::from(4 * within);
-            self.base + (f64::from(code) + within) * self.width
-        };
-        let Quartiles { first, median, third } = before;
-        Quartiles { first: read(1, first), median: read(2, median), third: read(3, third) }
-    }
-
     /// The first bucket with which at least `rank` quarters of a sample are reached, above 0 and at most all of `len`
-    /// samples; `code`: about where it is.
-    fn bucket_of(&self, rank: u32, code: u8, len: u16) -> (u8, Bucket) {
-        let mut code = code;
+    /// samples; it is not that of `code`, which is near.
+    #[inline(never)]
+    fn bucket_of(&self, rank: u32, code: u8, bucket: Bucket, len: u16) -> (u8, Bucket) {
+        let (mut code, mut bucket) = (code, bucket);
         for _ in 0..TRIES {
-            let bucket = self.bucket(code, len);
-            if 4 * bucket.below >= rank {
-                code = code.saturating_sub(1);
-            } else if 4 * (bucket.below + bucket.within) < rank {
-                code += 1;
-            } else {
+            code = if 4 * bucket.below >= rank { code.saturating_sub(1) } else { code + 1 };
+            bucket = self.bucket(code, len);
+            if bucket.holds(rank) {
                 return (code, bucket);
             }
         }
-        let mut bucket = Bucket { below: 0, within: 0 };
+        bucket = Bucket { below: 0, within: 0 };
         for (code, within) in (0..).zip(self.counts(len)) {
             bucket.below += bucket.within;
             bucket.within = u32::from(within);
-            if 4 * (bucket.below + bucket.within) >= rank {
+            if bucket.holds(rank) {
                 return (code, bucket);
             }
         }
         (BUCKETS as u8 - 1, bucket)
     }
 
+    /// Counted in two parts of a length that the compiler knows, each in eight bits.
     fn bucket(&self, code: u8, len: u16) -> Bucket {
-        let mut bucket = Bucket { below: 0, within: 0 };
-        for codes in self.codes[..usize::from(len)].chunks(COUNTED) {
+        let count = |codes: &[u8]| {
             let (mut below, mut within) = (0_u8, 0_u8);
             for &other in codes {
-                below += u8::from(other < code);
+                // With a sign: a comparison of sixteen is one instruction then.
+                below += u8::from((other as i8) < code as i8);
                 within += u8::from(other == code);
             }
-            bucket.below += u32::from(below);
-            bucket.within += u32::from(within);
-        }
-        bucket
+            Bucket { below: below.into(), within: within.into() }
+        };
+        let (early, late) = self.codes.split_at(COUNTED);
+        let (early, late) = (count(early), count(late));
+        // Where no sample is yet is below all codes.
+        let empty = PLACES as u32 - u32::from(len);
+        Bucket { below: early.below + late.below - empty, within: early.within + late.within }
     }
 
     /// How many of `len` samples are in each bucket.
@@ -323,6 +439,9 @@ fn power_of_two_at_most(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::testing::Noise;
 
@@ -415,6 +534,41 @@ mod tests {
         }
         let deviation = window.median_absolute_deviation() / 0.6745;
         assert!((deviation - 3.0).abs() < 0.5, "{deviation}");
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_watched_is_what_is_counted(
+            levels in vec((-1e3..1e3_f64, prop_oneof![Just(0.0), 1e-3..1e2_f64]), 1..6),
+            samples in prop_oneof![Just(48_u32), Just(60), Just(360), Just(1440)], seed in any::<u64>(), saved_at in 0..2000_usize,
+        ) {
+            let (mut window, mut noise) = (QuantileWindow::default(), Noise::new(seed));
+            for index in 0..2000 {
+                let (level, deviation) = levels[index / 400 % levels.len()];
+                window.insert(level + deviation * noise.normal(), samples);
+                if index == saved_at {
+                    let saved = postcard::to_allocvec(&window).expect("it can be written");
+                    window = postcard::from_bytes(&saved).expect("it can be read");
+                }
+                let QuantileWindow { watched, content: Content::Coded(coded), len, .. } = &window else {
+                    continue;
+                };
+                let codes = &coded.codes[..usize::from(*len)];
+                for quarter in 0..3 {
+                    let (code, bucket) = watched.bucket(quarter);
+                    let count = |holds: fn(&u8, &u8) -> bool| codes.iter().filter(|other| holds(other, &code)).count();
+                    prop_assert_eq!(bucket.below as usize, count(|other, code| other < code));
+                    prop_assert_eq!(bucket.within as usize, count(|other, code| other == code));
+                }
+                let from_anew = |start: f64| {
+                    let about = Quartiles { first: start, median: start, third: start };
+                    Watched::of(coded, about, *len).quartiles(coded, *len)
+                };
+                let read = { *watched }.quartiles(coded, *len);
+                prop_assert_eq!(read, from_anew(level));
+                prop_assert_eq!(read, from_anew(-1e9));
+            }
+        }
     }
 
     #[test]

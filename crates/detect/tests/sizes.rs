@@ -83,8 +83,8 @@ fn states_of_the_base_tier_hold_their_bytes() {
     // The size of ordinary moves, the profile, the ladder and what is known of departures, together.
     holds("bank of none", own, 273);
     holds("zscore", of(zscore(false)), 25);
-    holds("robust zscore", of(zscore(true)), 442);
-    holds("iqr", of(DetectorSpec::Iqr(iqr::Params::default())), 442);
+    holds("robust zscore", of(zscore(true)), 468);
+    holds("iqr", of(DetectorSpec::Iqr(iqr::Params::default())), 468);
     holds("seasonal", of(DetectorSpec::Seasonal(seasonal::Params::default())), 577);
     holds("changepoint", size_of::<changepoint::State>(), 96);
     holds("flatline", size_of::<flatline::State>(), 40);

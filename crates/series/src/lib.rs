@@ -15,5 +15,5 @@ pub use labels::{
     LabelError, LabelLimits, LabelSet, METRIC_NAME, label_field, put_varint, take_varint,
 };
 pub use matcher::{MatchOp, Matcher, MatcherError, Matchers};
-pub use prefetch::prefetch;
+pub use prefetch::{prefetch, prefetch_first};
 pub use sample::{STALE_NAN_BITS, Sample, Timestamp, Value};

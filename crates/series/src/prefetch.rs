@@ -8,21 +8,27 @@ const LINE_BYTES: usize = 64;
 
 /// Has the processor fetch `value` into its caches, without waiting for it. A hint, which changes no result; elsewhere than
 /// on x86-64 it does nothing.
+#[inline]
+pub fn prefetch<T: ?Sized>(value: &T) {
+    prefetch_first(value, size_of_val(value));
+}
+
+/// The same with no more than the first `bytes` of `value`, where the rest is seldom needed.
 #[expect(
     unsafe_code,
     reason = "a prefetch accesses nothing, and there is no safe way to ask for one"
 )]
 #[inline]
-pub fn prefetch<T: ?Sized>(value: &T) {
+pub fn prefetch_first<T: ?Sized>(value: &T, bytes: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         let first = std::ptr::from_ref(value).cast::<i8>();
-        for offset in (0..size_of_val(value)).step_by(LINE_BYTES) {
+        for offset in (0..size_of_val(value).min(bytes)).step_by(LINE_BYTES) {
             // SAFETY: a prefetch neither reads nor writes, and does not fault, whatever the address is.
             unsafe { _mm_prefetch(first.wrapping_add(offset), _MM_HINT_T0) };
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = value;
+    let _ = (value, bytes);
 }

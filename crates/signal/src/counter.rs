@@ -31,6 +31,9 @@ impl Interval {
     pub fn learn(&mut self, earlier: Timestamp, later: Timestamp) {
         let distance_ms = later.ms_since(earlier).clamp(1, i64::from(u32::MAX)) as u32;
         let estimate_ms = self.estimate_ms;
+        if distance_ms == estimate_ms {
+            return;
+        }
         let step_ms = estimate_ms / 16 + 1;
         self.estimate_ms = if estimate_ms == 0 || distance_ms.abs_diff(estimate_ms) <= step_ms {
             distance_ms

@@ -110,18 +110,18 @@ impl Bank {
     fn prediction(&self, lane: usize, name: DetectorName) -> Opinion {
         let silent =
             |standing| Opinion { name, standing, surprise: 0.0, muted: None, expected: None };
-        let Reading { said, faced, departures, floor } = &self.reading;
+        let Reading { said, outlooks, departures, floor } = &self.reading;
         match said[lane] {
             Said::Unasked | Said::Silent(Silence::NotApplicable) => silent(Standing::NotApplicable),
             Said::Silent(Silence::WarmingUp) => silent(Standing::WarmingUp),
-            Said::Outlook(outlook) => {
+            Said::Outlook => {
                 let shape = departures.tails.shape(lane);
                 let surprise = self.tail.surprise(f64::from(departures.departure[lane]), shape);
                 let widening = departures.widening[lane];
-                let expected = outlook.expected(*floor, self.min_deviation, widening, shape);
+                let expected = outlooks[lane].expected(*floor, self.min_deviation, widening, shape);
                 let muted = match self.direction {
-                    Direction::Up if faced.difference[lane] <= 0.0 => Some(Muted::Direction),
-                    Direction::Down if faced.difference[lane] >= 0.0 => Some(Muted::Direction),
+                    Direction::Up if departures.difference[lane] <= 0.0 => Some(Muted::Direction),
+                    Direction::Down if departures.difference[lane] >= 0.0 => Some(Muted::Direction),
                     _ => (departures.counts[lane] == 0).then_some(Muted::MinDeviation),
                 };
                 let standing = Standing::Scored;

@@ -50,7 +50,8 @@ pub(super) struct Predictors {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Reading {
     pub(super) said: Lanes<Said>,
-    pub(super) faced: Faced,
+    /// What was expected by those who said that.
+    pub(super) outlooks: Lanes<Outlook>,
     pub(super) departures: Departures,
     /// The smallest scale that moves of the series justified.
     pub(super) floor: f64,
@@ -63,7 +64,8 @@ pub(super) enum Said {
     #[default]
     Unasked,
     Silent(Silence),
-    Outlook(Outlook),
+    /// What is in [`Reading::outlooks`].
+    Outlook,
 }
 
 /// The lanes whose predictors are to be asked, a bit each.
@@ -103,17 +105,24 @@ impl<P: Predictor> Seat<P> {
         Self { predictor, states: States::default() }
     }
 
+    /// Asks for the part of the state in `slot` that any sample needs.
+    #[inline]
+    fn prefetch(&self, slot: usize) {
+        self.states.prefetch(slot, P::HOT_BYTES);
+    }
+
     fn forget(&mut self, slot: usize) {
         *self.states.at(slot) = P::State::default();
     }
 
-    /// Asks what is expected of `observation`. What it says is put into `said`, what it faces into its lane of `faced`.
+    /// Asks what is expected of `observation`. What it says is put into its lane of `said` and `outlooks`, what it faces into
+    /// that of `faced`.
     #[inline(always)]
     fn ask<const LANE: usize>(
         &mut self,
         slot: usize,
         observation: &Observation,
-        said: &mut Lanes<Said>,
+        (said, outlooks): (&mut Lanes<Said>, &mut Lanes<Outlook>),
         faced: &mut Faced,
     ) -> Asked<'_, P> {
         let Self { predictor, states } = self;
@@ -121,8 +130,8 @@ impl<P: Predictor> Seat<P> {
         let (outlook, draft) = predictor.look_ahead(state, observation);
         match outlook {
             Ok(outlook) => {
-                said[LANE] = Said::Outlook(outlook);
-                faced.set::<LANE>(&outlook, observation.value);
+                (said[LANE], outlooks[LANE]) = (Said::Outlook, outlook);
+                faced.set::<LANE>(&outlook);
             }
             Err(silence) => said[LANE] = Said::Silent(silence),
         }
@@ -161,7 +170,7 @@ impl Predictors {
     /// Asks for the states of the series in `slot`, which will be needed soon.
     #[inline]
     pub(super) fn prefetch(&self, slot: usize) {
-        for_each_seat!(self, _lane, seat => seat.states.prefetch(slot));
+        for_each_seat!(self, _lane, seat => seat.prefetch(slot));
     }
 
     /// How many there are.
@@ -184,7 +193,7 @@ impl Predictors {
     }
 
     /// Asks those of `lanes` about an observation of the series in `slot`, judges how far off they were and has them learn
-    /// it. What they said is left in `reading`.
+    /// it. What they said is left in `reading`; returned are all ones for the lanes that judge.
     #[inline(always)]
     pub(super) fn judge(
         &mut self,
@@ -193,16 +202,16 @@ impl Predictors {
         (lanes, least, tail): (LaneSet, MinDeviation, &Tail),
         residuals: &mut Residuals,
         reading: &mut Reading,
-    ) {
-        let Reading { said, .. } = reading;
+    ) -> Lanes<u32> {
+        let Reading { said, outlooks, departures, floor } = reading;
         *said = [Said::Unasked; LANES];
         // Not where it is kept: what was stored number by number cannot be loaded four at a time at once.
-        let mut faced = Faced::default();
+        let mut faced = Faced::with(observation.value);
         macro_rules! ask {
             ($seat:expr, $lane:expr) => {
                 match &mut $seat {
                     Some(seat) if lanes & (1 << $lane) != 0 => {
-                        Some(seat.ask::<{ $lane }>(slot, observation, said, &mut faced))
+                        Some(seat.ask::<{ $lane }>(slot, observation, (said, outlooks), &mut faced))
                     }
                     _ => None,
                 }
@@ -213,16 +222,15 @@ impl Predictors {
         let iqr = ask!(self.iqr, IQR);
         let seasonal = ask!(self.seasonal, SEASONAL);
         let forecast = ask!(self.forecast, FORECAST);
-        (reading.faced, reading.floor) = (faced, observation.scale_floor);
-        let departures = &mut reading.departures;
+        *floor = observation.scale_floor;
+        let judges = faced.judges;
         residuals.judge(&faced, observation.scale_floor as f32, least, departures);
         if departures.are_ordinary {
-            residuals.learn_ordinary(&faced, departures);
+            residuals.learn_ordinary(judges, departures);
         } else {
-            departures.judge_odd(&faced, tail);
+            departures.judge_odd(judges, tail);
         }
-        let (judges, widths, are_ordinary) =
-            (faced.judges, departures.width, departures.are_ordinary);
+        let (widths, are_ordinary) = (departures.width, departures.are_ordinary);
         macro_rules! learn {
             ($asked:expr, $lane:expr) => {
                 if let Some(asked) = $asked {
@@ -231,7 +239,7 @@ impl Predictors {
                     } else if are_ordinary {
                         Lesson::ordinary(widths[$lane])
                     } else {
-                        residuals.learn_any($lane, &faced, departures)
+                        residuals.learn_any($lane, outlooks[$lane].memory_samples, departures)
                     };
                     asked.learn(observation, &lesson);
                 }
@@ -242,6 +250,7 @@ impl Predictors {
         learn!(iqr, IQR);
         learn!(seasonal, SEASONAL);
         learn!(forecast, FORECAST);
+        judges
     }
 
     /// Forgets the series in `slot`, but what `keeps` of its lanes, whose residuals are in `residuals`.

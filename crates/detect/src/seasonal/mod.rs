@@ -28,6 +28,8 @@
 
 mod profile;
 
+use std::mem::offset_of;
+
 use serde::{Deserialize, Serialize};
 
 use self::profile::{DailyProfile, Open, WeeklyProfile, Weights};
@@ -95,8 +97,9 @@ impl Default for Params {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seasonal(pub(crate) Params);
 
-/// What it remembers of a series. Profiles hold offsets from the first value.
+/// What it remembers of a series. Profiles hold offsets from the first value. In this order: first what each sample needs.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+#[repr(C)]
 pub(crate) struct State {
     first_value: f64,
     last_ms: i64,
@@ -104,7 +107,7 @@ pub(crate) struct State {
     age_ms: i64,
     /// Mean of the error that the profiles leave, in the unit of the signal.
     drift: f64,
-    /// Mean squared error of the final forecast, of the daily and of the weekly profile, and of the mean of the former.
+    /// Mean squared errors of the final forecast, of the daily and of the weekly profile, and of the mean of the former.
     squared_error: f64,
     daily_squared_error: f64,
     weekly_squared_error: f64,
@@ -237,18 +240,17 @@ impl State {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Draft {
     weights: Weights,
-    /// What the profiles leave of the value.
+    /// What neither the profiles nor the drift explain, what either profile leaves of the value, and what their mean leaves of it.
+    error: f64,
     daily_error: f64,
     weekly_error: f64,
-    /// What their mean leaves of it.
     level_error: f64,
-    /// What neither of them explains, nor the drift.
-    error: f64,
 }
 
 impl Predictor for Seasonal {
     type State = State;
     type Draft = Draft;
+    const HOT_BYTES: usize = offset_of!(State, daily);
 
     #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
@@ -288,7 +290,7 @@ impl Predictor for Seasonal {
         let error = if above_low.abs() < above_high.abs() { above_low } else { above_high };
         let (daily_error, weekly_error) = (offset - daily, offset - weekly);
         let level_error = offset - f64::from(pace.level);
-        let draft = Draft { weights, daily_error, weekly_error, level_error, error };
+        let draft = Draft { weights, error, daily_error, weekly_error, level_error };
         if !pace.is_warm {
             return (Err(Silence::WarmingUp), draft);
         }
@@ -301,7 +303,7 @@ impl Predictor for Seasonal {
     #[expect(clippy::inline_always, reason = "a bank is the only caller, and goes on in registers")]
     #[inline(always)]
     fn learn(&self, state: &mut State, _: &Observation, draft: Draft, lesson: &Lesson) {
-        let Draft { weights, daily_error, weekly_error, level_error, error } = draft;
+        let Draft { weights, error, daily_error, weekly_error, level_error } = draft;
         let State { pace, drift, open, .. } = state;
         let huber = if lesson.is_new_normal { HUBER_NEW_NORMAL } else { HUBER };
         // Errors are learned as at most this.
@@ -320,22 +322,33 @@ impl Predictor for Seasonal {
         };
         open.learn(weights, [daily_step, weekly_step]);
 
-        let error = within(error, bound);
-        state.squared_error +=
-            f64::from(weight * pace.error) * (squared(error) - state.squared_error);
         // Both profiles bear the same incidents, so the comparison needs no protection from them.
         let most = bound * (COMPARED_ERROR_MAX / HUBER);
-        let compared = |error: f64| squared(within(error, most));
         let slow = f64::from(pace.profile_error);
-        state.daily_squared_error += slow * (compared(daily_error) - state.daily_squared_error);
-        state.level_squared_error += slow * (compared(level_error) - state.level_squared_error);
+        // All four in one go: two are one instruction.
+        let bounds = [bound, most, most, most];
+        let gains = [f64::from(weight * pace.error), slow, slow, slow];
+        let mut means = [
+            state.squared_error,
+            state.daily_squared_error,
+            state.weekly_squared_error,
+            state.level_squared_error,
+        ];
+        let errors = [error, daily_error, weekly_error, level_error];
+        for (forecast, mean) in means.iter_mut().enumerate() {
+            let error = within(errors[forecast], bounds[forecast]);
+            *mean += gains[forecast] * (squared(error) - *mean);
+        }
+        [
+            state.squared_error,
+            state.daily_squared_error,
+            state.weekly_squared_error,
+            state.level_squared_error,
+        ] = means;
         if pace.belief == Belief::First {
             state.weekly_squared_error = state.daily_squared_error;
-        } else {
-            state.weekly_squared_error +=
-                slow * (compared(weekly_error) - state.weekly_squared_error);
         }
-        state.drift += f64::from(weight * pace.drift) * error;
+        *drift += f64::from(weight * pace.drift) * within(error, bound);
     }
 }
 

@@ -146,7 +146,8 @@ impl Open {
     #[inline(always)]
     pub(super) fn weights(&self, local: LocalTime) -> Option<Weights> {
         let since_ms = local.ms.wrapping_sub(self.from_ms);
-        if !(0..HOUR_MS).contains(&since_ms) || local.is_holiday != self.is_holiday {
+        // Before it is as if it were long after.
+        if since_ms as u64 >= HOUR_MS as u64 || local.is_holiday != self.is_holiday {
             return None;
         }
         let late = since_ms as i32 as f32 * (1.0 / HOUR_MS as f32);

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{BUCKETS, Coded, Content, QuantileWindow, Quartiles, RING, SETTLED};
+use super::{
+    BUCKETS, Coded, Content, EMPTY, PLACES, QuantileWindow, Quartiles, RING, SETTLED, Watched,
+};
 use crate::saved::bytes;
 
 #[derive(Serialize, Deserialize)]
@@ -60,8 +62,11 @@ impl Saved<'_> {
                 (read.len(), Content::Exact(values))
             }
             SavedContent::Coded { base, width, codes: read } => {
-                let mut codes = [0; RING];
-                codes.get_mut(..read.len())?.copy_from_slice(&read);
+                let mut codes = [EMPTY; PLACES];
+                codes
+                    .get_mut(..read.len())
+                    .filter(|codes| codes.len() <= RING)?
+                    .copy_from_slice(&read);
                 if read.iter().any(|&code| usize::from(code) >= BUCKETS) {
                     return None;
                 }
@@ -71,8 +76,12 @@ impl Saved<'_> {
         let is_exact = matches!(content, Content::Exact(_));
         let has_place = if is_exact { len < SETTLED } else { usize::from(self.head) <= len };
         let Self { quartiles, head, skip, since_relay, .. } = self;
-        let window =
-            QuantileWindow { quartiles, head, len: len as u16, skip, since_relay, content };
+        let len = len as u16;
+        let watched = match &content {
+            Content::Exact(_) => Watched::default(),
+            Content::Coded(coded) => Watched::of(coded, quartiles, len),
+        };
+        let window = QuantileWindow { quartiles, head, len, skip, since_relay, watched, content };
         (has_place && usize::from(head) < RING).then_some(window)
     }
 }
