@@ -206,8 +206,8 @@ mod tests {
             KafkaOptions::new(cluster, vec!["metrics".to_owned()], Format::REMOTE_WRITE_1);
         let config = options.cluster.config(Role::Consumer, &own_properties(&options)).unwrap();
         BaseConsumer::from_config(&config).unwrap();
-        let all = config.config_map().iter();
-        all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        let all = config.config_map().into_iter();
+        all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     #[test]
