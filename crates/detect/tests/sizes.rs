@@ -85,7 +85,7 @@ fn states_of_the_base_tier_hold_their_bytes() {
     holds("zscore", of(zscore(false)), 25);
     holds("robust zscore", of(zscore(true)), 468);
     holds("iqr", of(DetectorSpec::Iqr(iqr::Params::default())), 468);
-    holds("seasonal", of(DetectorSpec::Seasonal(seasonal::Params::default())), 577);
+    holds("seasonal", of(DetectorSpec::Seasonal(seasonal::Params::default())), 585);
     holds("changepoint", size_of::<changepoint::State>(), 96);
     holds("flatline", size_of::<flatline::State>(), 40);
     holds("absent", size_of::<absent::State>(), 48);
