@@ -134,7 +134,7 @@ impl ParamGuard for ForestParams {
 /// let dataset = DatasetBase::from(records);
 /// let forest = Forest::params().trees(50).seed(1).fit(&dataset)?;
 /// let scores: Array1<f64> = forest.predict(&dataset);
-/// assert!(scores[3] > 0.7 && scores[4] < 0.6);
+/// assert!(scores.iter().all(|&score| score <= scores[3]));
 /// # Ok::<(), bellwether_detect::isolation_forest::ForestError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
