@@ -71,6 +71,23 @@ impl Ladder {
     /// a number is no surprise and teaches nothing.
     #[inline]
     pub fn observe(&mut self, value: f64, weight: f64, prior: &Prior) -> f64 {
+        let lowest = f64::from(self.rungs[0]);
+        let is_plain = value >= 0.0 && value < lowest && weight >= 1.0 && prior.steadiness <= 0.0;
+        if is_plain && self.excursion.is_none() {
+            // Nearly all are so: as nine in ten they bring all rungs down alike, which are as far apart as before.
+            let gain = self.gain(1.0, prior);
+            if lowest - gain > SLOPE_MIN {
+                self.rows = smaller(self.rows + 1.0, MEMORY);
+                self.rungs = self.rungs.map(|rung| rung - gain as f32);
+                return value / lowest;
+            }
+        }
+        self.observe_any(value, weight, prior)
+    }
+
+    /// The same, whatever it is.
+    #[inline(never)]
+    fn observe_any(&mut self, value: f64, weight: f64, prior: &Prior) -> f64 {
         if value.is_nan() {
             return 0.0;
         }
@@ -124,21 +141,21 @@ impl Ladder {
     /// Rise of the value per decade beyond the ladder.
     #[inline]
     fn slope(&self) -> f64 {
-        f64::from(self.rungs[RUNGS - 1] - self.rungs[0]) / (RUNGS - 1) as f64
+        f64::from(self.rungs[RUNGS - 1] - self.rungs[0]) * (1.0 / (RUNGS - 1) as f64)
     }
 
     /// One step of stochastic approximation of every rung.
-    #[inline]
+    #[inline(never)]
     fn learn(&mut self, value: f64, weight: f64, prior: &Prior) {
-        let gain = weight * self.slope() / (LN_10 * (f64::from(self.rows) / GAIN + prior.rows));
+        let gain = self.gain(weight, prior);
         self.rows = smaller(self.rows + weight as f32, MEMORY);
-        let lowest = f64::from(self.rungs[0]);
-        if value <= lowest && prior.steadiness <= 0.0 && lowest - gain > SLOPE_MIN {
-            // As nine in ten: all rungs come down alike, and are as far apart as before.
-            self.rungs = self.rungs.map(|rung| rung - gain as f32);
-        } else {
-            self.climb(value, gain, prior);
-        }
+        self.climb(value, gain, prior);
+    }
+
+    /// By how much a row of this `weight` brings down the rungs above it.
+    #[inline]
+    fn gain(&self, weight: f64, prior: &Prior) -> f64 {
+        weight * self.slope() / (LN_10 * (f64::from(self.rows) * (1.0 / GAIN) + prior.rows))
     }
 
     /// Moves each rung, in ascending order.

@@ -35,6 +35,12 @@ impl Default for Excursion {
 }
 
 impl Excursion {
+    /// Whether there is none at present.
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.odd == 0
+    }
+
     /// Follows the excursion; whether the present row may be learned.
     #[inline]
     pub(crate) fn counts(&mut self, surprise: f64) -> bool {
