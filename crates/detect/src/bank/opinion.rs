@@ -69,6 +69,12 @@ pub struct Steps {
     pub base: f64,
 }
 
+/// Who was surprised most so far, and what that one expected unless it is to be worked out.
+enum Loudest {
+    Lane(usize),
+    Column(Expected),
+}
+
 impl Bank {
     /// What each detector that scored said about the newest observation, as far as it counts: its name, its surprise, and
     /// what those of the base tier expected.
@@ -97,37 +103,58 @@ impl Bank {
     /// What the most surprised detector of the base tier expected of the newest observation, as far as what they said counts;
     /// `None` while all of them warm up.
     pub fn expected(&self) -> Option<Expected> {
-        let louder = |one: (f64, Option<Expected>), other: (f64, Option<Expected>)| {
+        let louder = |one: (f64, Loudest), other: (f64, Loudest)| {
             if other.0 > one.0 { other } else { one }
         };
-        let said = self.evidence().filter(|(.., expected)| expected.is_some());
-        said.map(|(_, surprise, expected)| (surprise, expected))
-            .fold((f64::NEG_INFINITY, None), louder)
-            .1
+        let predictors = self.predictors.names().filter_map(|(lane, _)| {
+            let (surprise, muted) = self.departure(lane)?;
+            Some((if muted.is_some() { 0.0 } else { surprise }, Loudest::Lane(lane)))
+        });
+        let columns = self.columns.iter().zip(&self.verdicts).filter_map(|(column, verdict)| {
+            let Opinion { surprise, muted, expected, .. } = self.opinion(column, verdict);
+            Some((if muted.is_some() { 0.0 } else { surprise }, Loudest::Column(expected?)))
+        });
+        // Only of the loudest is the band worked out.
+        match predictors.chain(columns).reduce(louder)?.1 {
+            Loudest::Lane(lane) => Some(self.outlook(lane)),
+            Loudest::Column(expected) => Some(expected),
+        }
     }
 
     /// What the predictor of a lane said.
     fn prediction(&self, lane: usize, name: DetectorName) -> Opinion {
         let silent =
             |standing| Opinion { name, standing, surprise: 0.0, muted: None, expected: None };
-        let Reading { said, outlooks, departures, floor } = &self.reading;
-        match said[lane] {
+        match self.reading.said[lane] {
             Said::Unasked | Said::Silent(Silence::NotApplicable) => silent(Standing::NotApplicable),
             Said::Silent(Silence::WarmingUp) => silent(Standing::WarmingUp),
             Said::Outlook => {
-                let shape = departures.tails.shape(lane);
-                let surprise = self.tail.surprise(f64::from(departures.departure[lane]), shape);
-                let widening = departures.widening[lane];
-                let expected = outlooks[lane].expected(*floor, self.min_deviation, widening, shape);
-                let muted = match self.direction {
-                    Direction::Up if departures.difference[lane] <= 0.0 => Some(Muted::Direction),
-                    Direction::Down if departures.difference[lane] >= 0.0 => Some(Muted::Direction),
-                    _ => (departures.counts[lane] == 0).then_some(Muted::MinDeviation),
-                };
-                let standing = Standing::Scored;
-                Opinion { name, standing, surprise, muted, expected: Some(expected) }
+                let (surprise, muted) = self.departure(lane).unwrap_or_default();
+                let (standing, expected) = (Standing::Scored, Some(self.outlook(lane)));
+                Opinion { name, standing, surprise, muted, expected }
             }
         }
+    }
+
+    /// How surprising a departure is by itself to the predictor of a lane, and why that counts as 0; `None` if it said nothing.
+    fn departure(&self, lane: usize) -> Option<(f64, Option<Muted>)> {
+        let Reading { said, departures, .. } = &self.reading;
+        let Said::Outlook = said[lane] else { return None };
+        let shape = departures.tails.shape(lane);
+        let surprise = self.tail.surprise(f64::from(departures.departure[lane]), shape);
+        let muted = match self.direction {
+            Direction::Up if departures.difference[lane] <= 0.0 => Some(Muted::Direction),
+            Direction::Down if departures.difference[lane] >= 0.0 => Some(Muted::Direction),
+            _ => (departures.counts[lane] == 0).then_some(Muted::MinDeviation),
+        };
+        Some((surprise, muted))
+    }
+
+    /// What the predictor of a lane expected, which said so.
+    fn outlook(&self, lane: usize) -> Expected {
+        let Reading { outlooks, departures, floor, .. } = &self.reading;
+        let (widening, shape) = (departures.widening[lane], departures.tails.shape(lane));
+        outlooks[lane].expected(*floor, self.min_deviation, widening, shape)
     }
 
     fn opinion(&self, column: &AnyColumn, verdict: &Verdict) -> Opinion {
@@ -233,6 +260,24 @@ mod tests {
             assert!(loudest > 3.0, "{loudest}");
             let counted = bank.evidence().map(|(_, surprise, _)| surprise).fold(0.0, f64::max);
             assert_eq!(counted > 3.0, why.is_none(), "{counted}");
+        }
+    }
+
+    #[test]
+    fn what_is_expected_is_what_the_first_of_the_loudest_expected() {
+        for direction in [Direction::Both, Direction::Up, Direction::Down] {
+            for last in [99.9, 100.0, 100.3, 101.5, 103.0, 150.0, -5.0] {
+                let (bank, _) = judged(direction, last);
+                let mut loudest: Option<(f64, Expected)> = None;
+                for (_, surprise, expected) in bank.evidence() {
+                    let Some(expected) = expected else { continue };
+                    if loudest.is_none_or(|(least, _)| surprise > least) {
+                        loudest = Some((surprise, expected));
+                    }
+                }
+                assert_eq!(bank.expected(), loudest.map(|(_, expected)| expected), "{last}");
+                assert!(bank.expected().is_some(), "{last}");
+            }
         }
     }
 
