@@ -93,7 +93,7 @@ impl<'a> RecordBody<'a> {
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct RecordClock {
     elapsed_ms: i64,
-    first: Option<Timestamp>,
+    latest: Option<Timestamp>,
     last: Option<Timestamp>,
 }
 
@@ -103,9 +103,11 @@ impl RecordClock {
     /// Takes a record in and returns the milliseconds that have passed since the first.
     pub(crate) fn advance(&mut self, received_at: Timestamp) -> i64 {
         let step_ms = self.last.map_or(0, |last| received_at.ms_since(last));
-        self.first.get_or_insert(received_at);
+        let step_ms = step_ms.clamp(0, Self::STEP_MS_MAX);
+        let running = self.latest.map(|latest| latest.plus_ms(step_ms));
+        self.latest = running.max(Some(received_at));
         self.last = Some(received_at);
-        self.elapsed_ms += step_ms.clamp(0, Self::STEP_MS_MAX);
+        self.elapsed_ms += step_ms;
         self.elapsed_ms
     }
 
@@ -114,11 +116,10 @@ impl RecordClock {
         self.elapsed_ms
     }
 
-    /// The latest time that it may be now: what the newest record says, or what the first one said plus the
-    /// time since. A wall clock that is set back does not turn the present into the future.
+    /// The latest time that it may be now: what the newest record says, or what an earlier one said plus the time since. A wall
+    /// clock that is set back does not turn the present into the future, after however long a pause.
     pub(crate) fn latest_now(&self) -> Timestamp {
-        let running = self.first.map(|first| first.plus_ms(self.elapsed_ms));
-        self.last.max(running).unwrap_or(Timestamp::MIN)
+        self.latest.unwrap_or(Timestamp::MIN)
     }
 }
 
@@ -149,5 +150,8 @@ mod tests {
         assert_eq!(latest(6_410_000), 10_010_000);
         assert_eq!(latest(6_420_000), 10_020_000);
         assert_eq!(latest(99_000_000), 99_000_000);
+        // After that pause it is set back again.
+        assert_eq!(latest(95_400_000), 99_000_000);
+        assert_eq!(latest(95_410_000), 99_010_000);
     }
 }

@@ -12,7 +12,7 @@ pub fn walk(message: Message, body: &[u8]) {
 }
 
 fn check(request: &WriteRequest, limits: &Limits) {
-    assert!(request.held_bytes() <= limits.decoded_bytes_max);
+    assert!(request.text_bytes() <= limits.decoded_bytes_max);
     assert!(request.invalid_points().messages().len() <= request.invalid_points().count());
     let mut samples = 0;
     for series in request.series() {
@@ -23,5 +23,5 @@ fn check(request: &WriteRequest, limits: &Limits) {
     }
     assert_eq!(samples, request.sample_count());
     assert_eq!(request.series().count(), request.series_count());
-    assert!(request.metadata().all(|metadata| metadata.family.len() <= request.held_bytes()));
+    assert!(request.metadata().all(|metadata| metadata.family.len() <= request.text_bytes()));
 }

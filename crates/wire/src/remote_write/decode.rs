@@ -241,6 +241,16 @@ mod tests {
     }
 
     #[test]
+    fn what_a_request_holds_counts_whatever_its_body_took_to_say_it() {
+        let (samples, families) = (b"\x0a\x02\x12\x00".repeat(10_000), b"\x1a\x00".repeat(10_000));
+        for (body, each_bytes) in [(samples, 16 + 16), (families, 12)] {
+            let request = decode(&body).unwrap();
+            let least = request.text_bytes() + 10_000 * each_bytes;
+            assert!(request.held_bytes() >= least, "{request:?} {}", request.held_bytes());
+        }
+    }
+
+    #[test]
     fn a_request_of_prometheus_decodes() {
         let request = decode(UP).unwrap();
         let all: Vec<_> = request.series().collect();

@@ -151,9 +151,18 @@ impl WriteRequest {
         &self.invalid_points
     }
 
-    /// Bytes that the request holds besides its samples: of the body, or of labels where these did not lie in the body as they are.
-    pub fn held_bytes(&self) -> usize {
+    /// Bytes of text that the request holds: of the body, or of labels where these did not lie in the body as they are.
+    pub fn text_bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// Bytes of memory that the request takes: text, series, samples and metadata. A few bytes of a body may be a series or a family,
+    /// so that this may be many times its size.
+    pub fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+            + self.series.capacity() * size_of::<SeriesSpan>()
+            + self.samples.capacity() * size_of::<RawSample>()
+            + self.metadata.capacity() * size_of::<MetadataSpan>()
     }
 
     /// Size of the decompressed body in bytes.

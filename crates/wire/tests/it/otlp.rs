@@ -241,7 +241,7 @@ proptest! {
         let decoded =
             [OTLP.decode(&request.encode_to_vec(), &limits), JSON.decode(body.as_bytes(), &limits)];
         for decoded in decoded.into_iter().flatten() {
-            prop_assert!(decoded.held_bytes() <= bytes_max);
+            prop_assert!(decoded.text_bytes() <= bytes_max);
             prop_assert!(decoded.series_count() <= 9 && decoded.sample_count() <= 9);
         }
     }

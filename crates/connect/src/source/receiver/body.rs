@@ -32,12 +32,13 @@ impl BodyBudget {
         self.bytes_max
     }
 
-    /// Makes a share of `from` bytes one of `to` bytes. Whether there is room for that, here and in the whole.
+    /// Makes a share of `from` bytes one of `to` bytes. Whether there is room for that, here and in the whole. There is for
+    /// whoever is alone: a request that never fitted would be sent again for ever.
     fn resize(&self, from: usize, to: usize) -> bool {
         let before = self.bytes.fetch_add(to, Ordering::Relaxed);
         let others = before.saturating_sub(from);
         self.bytes.fetch_sub(from, Ordering::Relaxed);
-        let fits = to <= from || others.saturating_add(to) <= self.bytes_max;
+        let fits = to <= from || others == 0 || others.saturating_add(to) <= self.bytes_max;
         // Both are told, whatever the one says.
         self.whole.as_ref().is_none_or(|whole| whole.resize(from, to)) && fits
     }
@@ -169,8 +170,11 @@ mod tests {
         let (_, mut share) = first.into_parts();
         assert!(matches!(read(Body::from("45"), 4, &budget).await, Err(ReadError::NoMemory)));
         share.resize(3).unwrap();
-        assert!(read(Body::from("45"), 4, &budget).await.is_ok());
-        assert!(matches!(share.resize(6), Err(ReadError::NoMemory)));
+        let second = read(Body::from("45"), 4, &budget).await.unwrap();
+        assert!(matches!(share.resize(4), Err(ReadError::NoMemory)));
+        drop(second);
+        share.resize(6).expect("it is alone");
+        assert!(matches!(read(Body::from("4"), 4, &budget).await, Err(ReadError::NoMemory)));
         drop(share);
         assert!(read(Body::from("45"), 4, &budget).await.is_ok());
         assert_eq!(budget.bytes.load(Ordering::Relaxed), 0);
