@@ -10,6 +10,7 @@
 
 mod connection;
 mod guard;
+mod network;
 mod options;
 mod pool;
 mod stats;
@@ -151,7 +152,7 @@ async fn accept(
 ) {
     loop {
         match listener.accept().await {
-            Ok((stream, client)) if pool.allows(client.ip().to_canonical()) => {
+            Ok((stream, client)) if pool.allows(client.ip()) => {
                 let slot = pool.slot().await;
                 start(stream, client, slot);
             }

@@ -52,6 +52,7 @@ pub(super) struct Connection {
 #[derive(Clone, Copy)]
 struct State {
     phase: Phase,
+    since: Instant,
     /// `None` when the phase has no deadline or one so far away that it cannot be expressed.
     deadline: Option<Instant>,
 }
@@ -67,7 +68,8 @@ impl State {
             Phase::Handling => None,
             Phase::Expired => Some(Duration::ZERO),
         };
-        Self { phase, deadline: allowed.and_then(|time| Instant::now().checked_add(time)) }
+        let since = Instant::now();
+        Self { phase, since, deadline: allowed.and_then(|time| since.checked_add(time)) }
     }
 }
 
@@ -85,6 +87,12 @@ impl Connection {
         self.state.borrow().phase
     }
 
+    /// For how long the client has been sending a body or reading an answer; `None` if it does neither.
+    pub(super) fn client_takes(&self) -> Option<Duration> {
+        let State { phase, since, .. } = *self.state.borrow();
+        matches!(phase, Phase::Body | Phase::Response).then(|| since.elapsed())
+    }
+
     /// Lets [`Self::expired`] return now.
     pub(super) fn expire(&self) {
         self.state.send_replace(State::enter(Phase::Expired, &self.limits));
@@ -92,7 +100,8 @@ impl Connection {
 
     /// Lets [`Self::expired`] return now, for want of time in `phase`.
     pub(super) fn expire_in(&self, phase: Phase) {
-        self.state.send_replace(State { phase, deadline: Some(Instant::now()) });
+        let since = Instant::now();
+        self.state.send_replace(State { phase, since, deadline: Some(since) });
     }
 
     /// One of several requests on this connection, as if it were a connection of its own.

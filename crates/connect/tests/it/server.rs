@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::routing::{get, post};
 use bellwether_connect::http::{REFUSALS, ServerLimits};
+use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -147,6 +148,32 @@ async fn many_silent_clients_do_not_keep_a_healthy_one_out() {
     }
     let answer = timeout(PATIENCE, client().get(server.url("/")).send()).await.unwrap().unwrap();
     assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn clients_that_drip_bodies_do_not_keep_a_healthy_one_out() {
+    let entered = Arc::new(Notify::new());
+    let handler = {
+        let entered = Arc::clone(&entered);
+        move |body: Body| async move {
+            entered.notify_one();
+            _ = body.collect().await;
+        }
+    };
+    let app = app().route("/drip", post(handler));
+    let server = Server::start(app, ServerLimits { connections_max: 3, ..generous() }).await;
+    let mut slow = Vec::new();
+    for _ in 0..3 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = b"POST /drip HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n1234";
+        stream.write_all(head).await.unwrap();
+        timeout(PATIENCE, entered.notified()).await.expect("its body is awaited");
+        slow.push(stream);
+    }
+    let answer = timeout(PATIENCE, client().get(server.url("/")).send()).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200);
+    let closed = timeout(PATIENCE, slow[0].read(&mut [0; 1])).await.expect("never closed");
+    assert!(matches!(closed, Ok(0) | Err(_)), "the slowest made room");
 }
 
 #[tokio::test]

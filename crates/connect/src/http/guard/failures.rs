@@ -1,15 +1,16 @@
 //! Who failed to log in, and how often lately.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::bucket::Bucket;
+use crate::http::network::network;
 use crate::http::options::Rate;
 
-/// Failed attempts by address. An IPv6 client is its network of 64 bits: it has all addresses of that.
+/// Failed attempts by address, as [`network`] has it.
 #[derive(Debug, Default)]
 pub(super) struct Failures(Mutex<HashMap<IpAddr, Bucket>>);
 
@@ -51,16 +52,6 @@ impl Failures {
         }
         buckets.entry(client).or_default().take(rate, now);
         forgotten
-    }
-}
-
-fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
