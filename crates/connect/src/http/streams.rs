@@ -4,7 +4,6 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::Router;
 use axum::response::Response;
@@ -12,6 +11,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use parking_lot::Mutex;
 
 use super::ServerLimits;
 use super::connection::{Connection, Phase};
@@ -35,7 +35,8 @@ pub(super) fn builder(limits: &ServerLimits) -> http2::Builder<TokioExecutor> {
 /// A connection and the requests on it. The connection is idle while there are none.
 pub(super) struct Streams {
     connection: Arc<Connection>,
-    active: AtomicUsize,
+    /// How many there are. It is locked while the connection moves on because of them, so that it is never idle beside one.
+    active: Mutex<usize>,
     active_max: usize,
     head_bytes_max: usize,
 }
@@ -44,7 +45,7 @@ impl Streams {
     pub(super) fn new(connection: Arc<Connection>, limits: &ServerLimits) -> Arc<Self> {
         let active_max = limits.requests_per_connection_max.max(1) as usize;
         let head_bytes_max = limits.head_bytes_max;
-        Arc::new(Self { connection, active: AtomicUsize::new(0), active_max, head_bytes_max })
+        Arc::new(Self { connection, active: Mutex::new(0), active_max, head_bytes_max })
     }
 
     /// Answers one request.
@@ -67,19 +68,30 @@ impl Streams {
 
     /// Keeps the time of a request.
     async fn watch(self: Arc<Self>, stream: Arc<Connection>, guard: Arc<Guard>) {
-        let others = self.active.fetch_add(1, Ordering::Relaxed);
-        if others + 1 == self.active_max {
-            guard.stats().count_full();
-        }
-        if others == 0 {
-            self.connection.step(Phase::Head, Phase::Handling);
-            self.connection.step(Phase::Idle, Phase::Handling);
-        }
+        self.begin(&guard);
         tokio::select! {
             () = stream.expired() => self.connection.expire_in(stream.phase()),
             () = stream.ended() => {}
         }
-        if self.active.fetch_sub(1, Ordering::Relaxed) == 1 {
+        self.end();
+    }
+
+    fn begin(&self, guard: &Guard) {
+        let mut active = self.active.lock();
+        if *active == 0 {
+            self.connection.step(Phase::Head, Phase::Handling);
+            self.connection.step(Phase::Idle, Phase::Handling);
+        }
+        *active += 1;
+        if *active == self.active_max {
+            guard.stats().count_full();
+        }
+    }
+
+    fn end(&self) {
+        let mut active = self.active.lock();
+        *active -= 1;
+        if *active == 0 {
             self.connection.step(Phase::Handling, Phase::Idle);
         }
     }
