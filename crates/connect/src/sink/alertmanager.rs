@@ -18,6 +18,7 @@ mod alert;
 mod annotations;
 mod book;
 mod client;
+mod clock;
 mod deliver;
 mod options;
 mod target;
@@ -35,15 +36,13 @@ use tokio_util::sync::CancellationToken;
 use alert::{Change, Naming};
 use book::AlertBook;
 use client::AlertmanagerClient;
+use clock::Clock;
 pub use options::{AlertmanagerOptions, OptionsError};
 use target::TargetTask;
 
-/// The wall clock, in milliseconds since the Unix epoch.
-type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
-
 /// The connection to all configured Alertmanagers. Dropping it stops sending at once.
 pub struct Alertmanagers {
-    clock: Clock,
+    clock: Arc<Clock>,
     runtime: Handle,
     stop: CancellationToken,
     state: Mutex<State>,
@@ -71,17 +70,6 @@ impl Alertmanagers {
     /// When an option is invalid, no runtime is running, or the TLS root certificates of the system
     /// cannot be loaded (for `https` targets only).
     pub fn start(options: AlertmanagerOptions) -> Result<Self, OptionsError> {
-        Self::start_with_clock(options, wall_clock_ms)
-    }
-
-    /// Like [`Self::start`], with another wall clock, in milliseconds since the Unix epoch.
-    ///
-    /// # Errors
-    /// As [`Self::start`].
-    pub fn start_with_clock(
-        options: AlertmanagerOptions,
-        clock: impl Fn() -> i64 + Send + Sync + 'static,
-    ) -> Result<Self, OptionsError> {
         let runtime = Handle::try_current().map_err(|_| OptionsError::NoRuntime)?;
         let state = State {
             naming: Naming::new(None, false),
@@ -89,7 +77,7 @@ impl Alertmanagers {
             targets: Vec::new(),
             tasks: JoinSet::new(),
         };
-        let (clock, stop) = (Arc::new(clock), CancellationToken::new());
+        let (clock, stop) = (Arc::new(Clock::start()), CancellationToken::new());
         let alertmanagers = Self { clock, runtime, stop, state: Mutex::new(state) };
         alertmanagers.reconfigure(options)?;
         Ok(alertmanagers)
@@ -138,7 +126,7 @@ impl Alertmanagers {
     pub fn publish(&self, event: &Event) {
         let mut state = self.state.lock();
         if let Some(change) = Change::of(event, &state.naming) {
-            let now_ms = (self.clock)();
+            let now_ms = self.clock.now().steady_ms;
             state.firing.note(&change, now_ms);
             state.firing.prune(now_ms);
             for running in &state.targets {
@@ -202,8 +190,4 @@ pub struct TargetStats {
     pub last_success_ms: Option<i64>,
     /// What went wrong last, if it was after the last success.
     pub last_error: Option<String>,
-}
-
-fn wall_clock_ms() -> i64 {
-    jiff::Timestamp::now().as_millisecond()
 }

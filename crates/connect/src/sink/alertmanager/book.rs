@@ -1,6 +1,6 @@
 //! What one target should know, what it was told, and so what to send now.
 //!
-//! A pure state machine: time comes in as wall-clock milliseconds, what to send comes out of
+//! A pure state machine: time comes in as milliseconds of a steady clock, what to send comes out of
 //! [`AlertBook::next`], and what became of it goes back in. One batch is on its way at a time.
 //!
 //! An alert is *known* when the target may hold it as firing: a firing post was taken, or failed in a
@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bellwether_series::Fingerprint;
 
 use super::alert::{Alert, Change, Labels, PostableAlert};
+use super::clock::Now;
 use super::options::AlertmanagerOptions;
 
 /// A firing alert expires at the target after this many intervals without a repetition.
@@ -66,7 +67,7 @@ struct Entry {
 #[derive(Debug, Clone, Copy)]
 struct Ended {
     ends_at_ms: i64,
-    /// Wall-clock time at which it was heard of.
+    /// Steady time at which it was heard of.
     noted_ms: i64,
 }
 
@@ -232,10 +233,12 @@ impl AlertBook {
         }
     }
 
-    /// What to send at `now_ms`: changes first, then repetitions.
-    pub(super) fn next(&mut self, now_ms: i64) -> Next {
+    /// What to send `now`: changes first, then repetitions.
+    pub(super) fn next(&mut self, now: impl Into<Now>) -> Next {
+        let now = now.into();
+        let now_ms = now.steady_ms;
         self.prune(now_ms);
-        let items = self.batch(now_ms, |entry, resend_ms| entry.due_in_ms(now_ms, resend_ms) == 0);
+        let items = self.batch(now, |entry, resend_ms| entry.due_in_ms(now_ms, resend_ms) == 0);
         if !items.is_empty() {
             return Next::Send(items);
         }
@@ -244,9 +247,10 @@ impl AlertBook {
     }
 
     /// What the target has yet to hear of, at most a batch of it.
-    pub(super) fn changes(&mut self, now_ms: i64) -> Vec<Item> {
-        self.prune(now_ms);
-        self.batch(now_ms, |entry, _| entry.changed())
+    pub(super) fn changes(&mut self, now: impl Into<Now>) -> Vec<Item> {
+        let now = now.into();
+        self.prune(now.steady_ms);
+        self.batch(now, |entry, _| entry.changed())
     }
 
     /// Forgets what ended unknown, and what ended so long ago that nobody needs to hear of it any more.
@@ -261,7 +265,7 @@ impl AlertBook {
         self.dropped += dropped;
     }
 
-    fn batch(&self, now_ms: i64, due: impl Fn(&Entry, i64) -> bool) -> Vec<Item> {
+    fn batch(&self, now: Now, due: impl Fn(&Entry, i64) -> bool) -> Vec<Item> {
         let is_due = |entry: &&Entry| due(entry, self.resend_ms);
         let mut candidates: Vec<&Entry> = self.entries.values().filter(is_due).collect();
         candidates.sort_unstable_by_key(|entry| {
@@ -281,16 +285,17 @@ impl AlertBook {
             }
             for entry in group {
                 taken.insert(&entry.alert.labels);
-                items.push(self.item(entry, now_ms));
+                items.push(self.item(entry, now));
             }
         }
         items
     }
 
-    fn item(&self, entry: &Entry, now_ms: i64) -> Item {
+    fn item(&self, entry: &Entry, now: Now) -> Item {
         let ends_at_ms = match entry.ended {
             Some(ended) => ended.ends_at_ms,
-            None => now_ms
+            None => now
+                .latest_ms()
                 .max(entry.alert.starts_at_ms)
                 .saturating_add(EXPIRES_AFTER_RESENDS * self.resend_ms),
         };

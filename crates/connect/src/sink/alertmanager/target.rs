@@ -22,7 +22,7 @@ const BACKOFF_MAX_MS: u64 = 30_000;
 pub(super) struct TargetTask {
     url: String,
     client: Mutex<Arc<AlertmanagerClient>>,
-    clock: Clock,
+    clock: Arc<Clock>,
     changed: Notify,
     /// Ends a pause after failures, which may have had to do with how the target was configured.
     reconfigured: Notify,
@@ -35,7 +35,7 @@ struct State {
 }
 
 impl TargetTask {
-    pub(super) fn new(client: AlertmanagerClient, book: AlertBook, clock: Clock) -> Self {
+    pub(super) fn new(client: AlertmanagerClient, book: AlertBook, clock: Arc<Clock>) -> Self {
         let url = client.base_url().to_owned();
         let stats = TargetStats { url: url.clone(), ..TargetStats::default() };
         Self {
@@ -94,7 +94,7 @@ impl TargetTask {
     /// Keeps the target informed until `stop`, then sends what changed, once.
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            let next = self.state.lock().book.next((self.clock)());
+            let next = self.state.lock().book.next(self.clock.now());
             let delivered = match next {
                 Next::Send(items) => self.deliver(items).await,
                 Next::WaitMs(wait_ms) => {
@@ -117,7 +117,7 @@ impl TargetTask {
             }
         }
         loop {
-            let items = self.state.lock().book.changes((self.clock)());
+            let items = self.state.lock().book.changes(self.clock.now());
             if items.is_empty() || !self.deliver(items).await {
                 return;
             }
@@ -126,7 +126,7 @@ impl TargetTask {
 
     /// Delivers `items`; whether the target answered.
     async fn deliver(&self, items: Vec<Item>) -> bool {
-        let now_ms = (self.clock)();
+        let now_ms = self.clock.now().steady_ms;
         let mut answered = true;
         let client = Arc::clone(&self.client.lock());
         deliver(&*client, items, &mut |report| {
@@ -143,7 +143,7 @@ impl TargetTask {
             Report::Taken(items) => {
                 book.taken(&items, now_ms);
                 stats.sent_alerts += items.len() as u64;
-                stats.last_success_ms = Some((self.clock)());
+                stats.last_success_ms = Some(self.clock.now().wall_ms);
                 stats.last_error = None;
                 if std::mem::take(&mut stats.failures_in_a_row) > 0 {
                     tracing::info!(url = self.url, "Alertmanager takes alerts again");

@@ -9,7 +9,7 @@ use super::*;
 use crate::sink::testing::event;
 
 const MINUTE: i64 = 60_000;
-/// Wall-clock time at which the tests begin: long after the event times of [`event`].
+/// Time at which the tests begin: long after the event times of [`event`].
 const T0: i64 = 1_000_000_000;
 const FOUR_MINUTES_ON: &str = "1970-01-12T13:50:40.000Z";
 
@@ -314,6 +314,18 @@ fn a_clock_that_is_set_back_stops_no_repetition() {
     fire(&mut book, 1, T0);
     send(&mut book, T0);
     assert_eq!(send(&mut book, T0 - 60 * MINUTE).len(), 1);
+}
+
+#[test]
+fn what_fires_never_expires_at_once_whichever_clock_is_wrong() {
+    for wall_ms in [T0 - 60 * MINUTE, T0, T0 + 60 * MINUTE] {
+        let mut book = book();
+        fire(&mut book, 1, T0);
+        let Next::Send(items) = book.next(Now { steady_ms: T0, wall_ms }) else { panic!() };
+        let alert = change(1, Firing, Severity::Warning).alert;
+        let expires = PostableAlert::new(&alert, T0.max(wall_ms) + 4 * MINUTE).ends_at;
+        assert_eq!(items[0].post.ends_at, expires);
+    }
 }
 
 #[test]
