@@ -17,6 +17,7 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
 
 use crate::day::{Day, OurFile, days_in, files_of, part_name, unfinished_name};
+use crate::folder;
 use crate::guard::hold_panic;
 use crate::known::Known;
 use crate::table;
@@ -112,7 +113,7 @@ struct Part {
 impl Write for Log {
     fn write(&mut self, waiting: &mut Vec<Arc<Event>>) -> io::Result<()> {
         if !self.is_swept {
-            std::fs::create_dir_all(&self.options.folder)?;
+            folder::create(&self.options.folder)?;
             self.newest = days_in(&self.options.folder)?.last().copied();
             self.remove_unfinished();
         }
@@ -153,10 +154,7 @@ impl Log {
     /// Adds the events of `day` to its parts and takes them out of `waiting`.
     fn write_day(&mut self, day: Day, waiting: &mut Vec<Arc<Event>>) -> io::Result<()> {
         let folder = self.day_folder(day);
-        if !folder.is_dir() {
-            std::fs::create_dir_all(&folder)?;
-            sync_folder(&self.options.folder)?;
-        }
+        folder::create(&folder)?;
         loop {
             let part = match self.parts.get(&day) {
                 Some(part) if part.rows < self.part_rows_max => *part,
@@ -252,7 +250,7 @@ fn write_part(day_folder: &Path, part: Part, events: &[Arc<Event>]) -> io::Resul
             .map_err(io::Error::other)?;
         file.sync_all()?;
         std::fs::rename(&unfinished, &path)?;
-        sync_folder(day_folder)
+        folder::sync(day_folder)
     });
     if written.is_err() {
         _ = std::fs::remove_file(&unfinished);
@@ -271,10 +269,6 @@ fn write_rows(file: File, old: Option<File>, events: &[Arc<Event>]) -> Result<Fi
         writer.write(&table::encode(chunk)?)?;
     }
     writer.into_inner()
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 fn warn_of(result: io::Result<()>, path: &Path) {

@@ -9,6 +9,7 @@
 mod day;
 mod event_log;
 mod event_table;
+mod folder;
 mod guard;
 mod json_lines;
 mod known;
