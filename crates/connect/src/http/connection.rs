@@ -1,8 +1,10 @@
 //! One connection: what it is waiting for and until when.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,7 +13,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use hyper::Request;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
@@ -169,7 +172,7 @@ impl Connection {
                 if let Some(user) = user {
                     parts.extensions.insert(user);
                 }
-                app.clone().oneshot(Request::from_parts(parts, body)).await?
+                answered(app.clone().oneshot(Request::from_parts(parts, body))).await?
             }
             Err(refusal) => refusal,
         };
@@ -179,6 +182,21 @@ impl Connection {
         Ok(response
             .map(|body| Body::new(TrackedBody::new(body, self, Phase::Response, Phase::Idle))))
     }
+}
+
+/// The answer of a handler; 500 if it panics, so that nobody else is concerned and the client hears of it.
+async fn answered(
+    answering: impl Future<Output = Result<Response, Infallible>>,
+) -> Result<Response, Infallible> {
+    let mut answering = std::pin::pin!(answering);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| answering.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| {
+            let text = "a fault of Bellwether: its log says more\n";
+            Poll::Ready(Ok((StatusCode::INTERNAL_SERVER_ERROR, text).into_response()))
+        })
+    })
+    .await
 }
 
 /// A body at whose end the connection moves on from one phase to the next.

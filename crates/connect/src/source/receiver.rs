@@ -11,6 +11,7 @@ mod tenants;
 mod unavailable;
 
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -239,6 +240,7 @@ impl Receiver {
         let refuse = |error| match error {
             ReadError::Undecodable(error) => self.undecodable(&error),
             ReadError::Broken => Answer::broken(),
+            ReadError::Fault => Answer::fault(),
             ReadError::NoMemory => {
                 origin.count_refused();
                 unavailable(Unavailable::Memory)
@@ -348,10 +350,15 @@ struct Decoded {
 }
 
 fn decode(body: HeldBody, format: Format, limits: &Limits) -> Result<Decoded, ReadError> {
-    let write = format.decode(&body, limits).map_err(ReadError::Undecodable)?;
+    let write = held(|| format.decode(&body, limits))?.map_err(ReadError::Undecodable)?;
     let (body, mut share) = body.into_parts();
     share.resize(body.len() + write.held_bytes())?;
     Ok(Decoded { write, body, share })
+}
+
+/// What `decode` gives. A panic is a fault of ours, and no reason to be sent the same again for ever.
+fn held<T>(decode: impl FnOnce() -> T) -> Result<T, ReadError> {
+    catch_unwind(AssertUnwindSafe(decode)).map_err(|_| ReadError::Fault)
 }
 
 fn inline_bytes_max(format: Format) -> usize {
@@ -426,6 +433,14 @@ mod tests {
         drop(others);
         assert_eq!(post().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(counted(), [("decodes", 1), ("stopping", 1)]);
+    }
+
+    #[test]
+    fn a_decoder_that_panics_has_found_a_body_that_is_not_sent_again() {
+        let held = held(|| -> () { panic!("on purpose") });
+        assert!(matches!(held, Err(ReadError::Fault)));
+        let Answer::Undecodable { text, .. } = Answer::fault() else { panic!() };
+        assert!(text.contains("fault of Bellwether"), "{text}");
     }
 
     #[test]

@@ -151,6 +151,17 @@ async fn many_silent_clients_do_not_keep_a_healthy_one_out() {
 }
 
 #[tokio::test]
+async fn a_handler_that_panics_answers_500_and_the_connection_goes_on() {
+    let app = app().route("/panics", get(|| async { panic!("on purpose") as &'static str }));
+    let server = Server::start(app, generous()).await;
+    let client = client();
+    let answer = client.get(server.url("/panics")).send().await.unwrap();
+    assert_eq!(answer.status(), 500);
+    assert!(answer.text().await.unwrap().contains("fault of Bellwether"));
+    assert_eq!(client.get(server.url("/")).send().await.unwrap().text().await.unwrap(), "hello");
+}
+
+#[tokio::test]
 async fn clients_that_drip_bodies_do_not_keep_a_healthy_one_out() {
     let entered = Arc::new(Notify::new());
     let handler = {

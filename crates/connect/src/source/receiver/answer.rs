@@ -87,6 +87,12 @@ impl Answer {
         Self::Undecodable { text: whole_request("body was cut short"), is_too_large: false }
     }
 
+    /// As the same bytes would do the same again.
+    pub(super) fn fault() -> Self {
+        let text = whole_request("decoding it is a fault of Bellwether: its log says more");
+        Self::Undecodable { text, is_too_large: false }
+    }
+
     pub(super) fn unavailable(why: impl Into<Unavailable>, retry_attempt: u32) -> Self {
         let spread = RandomState::new().hash_one(retry_attempt);
         let retry_after_seconds = retry_after_seconds(retry_attempt, spread);

@@ -51,6 +51,8 @@ pub(super) enum ReadError {
     Undecodable(DecodeError),
     /// The sender broke off, or its framing is invalid.
     Broken,
+    /// Decoding it has panicked.
+    Fault,
     /// The bodies being read, decoded and judged take too much memory already.
     NoMemory,
 }
