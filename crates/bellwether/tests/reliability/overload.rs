@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::figures::{grouped, p99};
 use crate::fleet::{Fleet, LONG_AGO};
+use crate::journal::lost;
 use crate::load::introduce;
 use crate::offer::offer;
 use crate::poll::seconds;
@@ -64,6 +65,7 @@ fn overload_is_refused_and_passes() {
     }
     let recovered = ended.elapsed();
     server.stop();
+    let lost = lost(&server.data(), &fleets, &next);
 
     let [taken, refused, wrong] =
         [counted.taken, counted.refused, counted.wrong].map(AtomicU64::into_inner);
@@ -73,7 +75,7 @@ fn overload_is_refused_and_passes() {
     let (most_mib, allowed_mib) = (most_bytes >> 20, allowed >> 20);
     println!(
         "reliability overload: {CONNECTIONS} connections for {took:.0?}, peak {} samples/s, meant to offer {FACTOR} and got round to {:.1} peaks, goodput {:.0} % of \
-         the peak, refused {} requests, wrongly {wrong}, resident {most_mib} of {allowed_mib} MiB, p99 {calm:.1?} before and \
+         the peak, refused {} requests, wrongly {wrong}, lost {lost}, resident {most_mib} of {allowed_mib} MiB, p99 {calm:.1?} before and \
          {after:.1?} {recovered:.1?} after",
         grouped((peak * SERIES as f64) as u64),
         offered / peak,
@@ -81,6 +83,7 @@ fn overload_is_refused_and_passes() {
         grouped(refused),
     );
     assert_eq!(wrong, 0, "answers other than 204 and 503 with Retry-After");
+    assert_eq!(lost, 0, "acknowledged, and not in the journal");
     assert!(refused > 0, "it was no overload");
     setting::demand(goodput >= 0.8 * peak, &format!("goodput {goodput} of {peak} requests/s"));
     assert!(most_mib <= allowed_mib, "resident {most_mib} of {allowed_mib} MiB");
