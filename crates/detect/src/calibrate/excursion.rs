@@ -37,7 +37,7 @@ impl Default for Excursion {
 impl Excursion {
     /// Whether there is none at present.
     #[inline]
-    pub(crate) fn is_none(&self) -> bool {
+    pub(crate) fn is_none(self) -> bool {
         self.odd == 0
     }
 
