@@ -28,6 +28,11 @@ pub(super) fn metrics(families: &mut Families<'_>, app: &App) -> fmt::Result {
     let paused = u8::from(figures.is_paused);
     for (name, help, value) in [
         ("paused", "Whether partitions are paused because the engine takes nothing", paused.into()),
+        (
+            "dead_letters_under_way",
+            "Records that cannot be taken, were read, and are not in the dead-letter topic yet",
+            figures.letters_under_way as f64,
+        ),
         ("brokers_up", "Brokers to which there is a connection", figures.brokers_up as f64),
         ("partitions", "Partitions that are read", figures.partitions.len() as f64),
     ] {

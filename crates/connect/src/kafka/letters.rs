@@ -30,6 +30,10 @@ pub(crate) struct Letter<'a> {
 
 /// What became of a record: the error, and whether it is that the record is too large.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "whoever asks for one does not ask for the others"
+)]
 pub(crate) struct Undelivered {
     pub(crate) error: String,
     pub(crate) is_too_large: bool,
@@ -37,6 +41,8 @@ pub(crate) struct Undelivered {
     pub(crate) is_queue_full: bool,
     /// The producer takes nothing any more.
     pub(crate) is_fatal: bool,
+    /// It was not confirmed in time. The broker may have it all the same.
+    pub(crate) is_in_doubt: bool,
 }
 
 /// Told on a thread of the producer once the broker has confirmed a record, or it never will.
@@ -110,6 +116,7 @@ impl Undelivered {
             is_too_large: code == Some(RDKafkaErrorCode::MessageSizeTooLarge),
             is_fatal: code == Some(RDKafkaErrorCode::Fatal),
             is_queue_full: code == Some(RDKafkaErrorCode::QueueFull),
+            is_in_doubt: code == Some(RDKafkaErrorCode::MessageTimedOut),
         }
     }
 }

@@ -9,6 +9,11 @@
 //! The producer is idempotent: what it repeats by itself is in the topic once. What is told again by a later process, because
 //! the one before was killed before its next checkpoint, comes with the same `id`. What is not confirmed is in the checkpoint.
 //!
+//! An event of a [cell](bellwether_runtime::cells) is produced only as long as its partition is ours. The client looks at its own clock
+//! before it sends anything, and gives up what has waited for too long ([`KafkaEventsOptions::produced_within`]): so a process that
+//! was stopped sends nothing that it had queued before. What was given up is in doubt, for the broker may have it, and before it is
+//! produced again the topic is asked.
+//!
 //! With [transactions](TransactionOptions) events are committed together with how far the source was taken, and whoever reads
 //! what is committed sees each once.
 
@@ -60,6 +65,11 @@ pub struct KafkaEventsOptions {
     pub queue_events_max: usize,
     /// Events are committed together with how far a source of the same cluster is; `None`: each by itself.
     pub transactions: Option<TransactionOptions>,
+    /// What the brokers have not confirmed within this time is given up, and produced again if its partition is still ours and the topic
+    /// does not have it. Of a worker it is [what it may be silent](crate::source::kafka::WorkerOptions::silence_max), so that what waits
+    /// within the client when it is stopped does not come after the events of whoever has its partitions then. `None`: nothing is
+    /// given up. Transactions have a time of their own.
+    pub produced_within: Option<Duration>,
 }
 
 /// How transactions are made.
@@ -139,6 +149,7 @@ impl KafkaEventsOptions {
             is_too_large: true,
             is_queue_full: false,
             is_fatal: false,
+            is_in_doubt: false,
         })?;
         let letter = Letter {
             topic: &self.topic,
@@ -163,7 +174,8 @@ impl KafkaEvents {
         let asker = Arc::new(Asker::new(options.cluster.clone(), options.topic.clone()));
         let transactions = options.transactions.as_ref();
         let shared = transactions.filter(|of| of.is_shared);
-        let places = if shared.is_some() { Places::of_worker() } else { Places::of_successor() };
+        let is_successor = transactions.is_some_and(|of| !of.is_shared);
+        let places = if is_successor { Places::of_successor() } else { Places::of_worker() };
         let places = Arc::new(Mutex::new(places));
         let group = transactions.map(|of| Arc::new(Group::new(of.is_shared)));
         let fence = shared.map(|of| Fence::new(&options, of));
@@ -180,7 +192,8 @@ impl KafkaEvents {
                 drop(running);
             })?;
         } else {
-            let writer = Writer { book: Arc::clone(&book), options };
+            let (asker, places) = (Arc::clone(&asker), Arc::clone(&places));
+            let writer = Writer { book: Arc::clone(&book), options, asker, places };
             let producer = writer.producer()?;
             thread.spawn(move || {
                 writer.run(producer);
@@ -226,8 +239,8 @@ impl EventSink for KafkaEvents {
     }
 
     fn publish_held(&self, event: &Arc<Event>, tenure: &Arc<Tenure>) {
-        let tenure = self.group.as_ref().map(|_| Arc::clone(tenure));
-        self.push(event, Origin { tenure, ..Origin::default() });
+        let tenure = Arc::clone(tenure);
+        self.push(event, Origin { tenure: Some(tenure), ..Origin::default() });
     }
 
     fn undelivered(&self) -> Vec<Arc<Event>> {
@@ -287,22 +300,31 @@ impl EventSink for KafkaEvents {
 struct Writer {
     options: KafkaEventsOptions,
     book: Arc<Book>,
+    asker: Arc<Asker>,
+    places: Arc<Mutex<Places>>,
 }
 
 impl Writer {
     fn producer(&self) -> Result<Producer<u64>, ClientError> {
+        let within = self.options.produced_within;
+        let timeout_ms = within.map_or(0, |within| within.as_millis());
         let own = [
             ("linger.ms", "5".to_owned()),
             ("compression.codec", "zstd".to_owned()),
-            // As long as it takes: how much may wait is for the book to say.
-            ("message.timeout.ms", "0".to_owned()),
+            // 0: as long as it takes. How much may wait is for the book to say.
+            ("message.timeout.ms", timeout_ms.to_string()),
             ("queue.buffering.max.messages", "0".to_owned()),
         ];
         let book = Arc::clone(&self.book);
         let confirmed = move |number, result: Result<(), Undelivered>| match result {
             Ok(()) => book.confirmed(number, jiff::Timestamp::now().as_millisecond()),
             Err(undelivered) if undelivered.is_too_large => book.lost(number, undelivered.error),
-            Err(undelivered) => book.failed(number, undelivered.error),
+            Err(undelivered) => {
+                // First: once it has failed it is produced again.
+                let is_in_doubt = within.is_some() && undelivered.is_in_doubt;
+                book.doubt(is_in_doubt.then_some(number));
+                book.failed(number, undelivered.error);
+            }
         };
         Producer::start(&self.options.cluster, &own, Box::new(confirmed))
     }
@@ -322,10 +344,29 @@ impl Writer {
                         self.book.failed(number, undelivered.error);
                     }
                 }
-                Next::Nothing => {}
+                Next::Doubtful(numbers) => self.clear_up(&numbers),
+                Next::Nothing => self.note_place(),
                 Next::Pause => std::thread::sleep(RETRY_AFTER.min(WAIT_MAX)),
                 Next::End => return,
             }
+        }
+    }
+
+    /// Asks the topic whether it has the events `numbers`.
+    fn clear_up(&self, numbers: &BTreeSet<u64>) {
+        let marks = self.places.lock().of_doubts();
+        match taken::ids_since(&self.asker.cluster, &self.asker.topic, &marks) {
+            Ok(ids) => self.book.clear_up(numbers, &ids),
+            Err(error) => self.book.pause(&error, RETRY_AFTER),
+        }
+    }
+
+    /// Where the topic ends while nothing is under way: what comes to be in doubt later is behind that.
+    fn note_place(&self) {
+        let may_doubt = self.options.produced_within.is_some();
+        if may_doubt && self.places.lock().wants_rest() && self.book.is_empty() {
+            let ends = self.asker.ends().ok();
+            self.places.lock().rest(ends);
         }
     }
 

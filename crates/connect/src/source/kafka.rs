@@ -7,14 +7,15 @@
 //! record counts once.
 //!
 //! ```text
-//! broker ─▶ librdkafka ─▶ line of its partition ─▶ decode ─┬─▶ Ingest ─▶ taken
-//!                         (bounded; when it is full         └─▶ dead-letter topic ─▶ an empty request in its place
+//! broker ─▶ librdkafka ─▶ line of its partition, decoded ahead ──────────────────┬─▶ Ingest ─▶ taken
+//!                         (bounded; when it is full     └─▶ dead-letter topic ─▶ ┘ an empty request in its place
 //!                          partitions are paused)
 //! ```
 //!
 //! Within a partition records are submitted in order, many at a time. When one is refused, those behind it are as well, and
 //! reading begins again with it. Nothing is skipped but what is *poison*, which will never be a request: that goes to the
-//! dead-letter topic, and once the broker has confirmed it an empty request takes its place in the order.
+//! dead-letter topic while the records before it are with the engine, and once the broker has confirmed it an empty request takes its
+//! place in the order.
 //!
 //! As a *worker* ([`KafkaSource::start_worker`]) it shares the group with others, and the topic is the journal: a record goes to
 //! the [cell](bellwether_runtime::cells) of its partition, with its own timestamp as the time of receipt.

@@ -139,24 +139,54 @@ async fn a_heartbeat_is_no_poison_and_an_empty_request_takes_its_place() {
     assert_eq!(source.stats().figures().poison.iter().sum::<u64>(), 0);
 }
 
+fn with_letters(cluster: &Cluster) -> KafkaOptions {
+    KafkaOptions { dead_letter_topic: Some("dead".to_owned()), ..cluster.options() }
+}
+
 #[tokio::test]
-async fn a_record_whose_dead_letter_is_not_confirmed_is_not_left_out() {
+async fn dead_letters_are_sent_before_it_is_their_records_turn() {
     let cluster = Cluster::start(1);
+    for offset in 0..30 {
+        let good = body(offset);
+        cluster.produce(0, if offset % 3 == 1 { b"no protobuf" } else { &good });
+    }
+    let engine = FakeEngine::standing_at(&[]);
+    engine.set_full(true);
+    let source = start(with_letters(&cluster), &Offsets::default(), &engine);
+    until("letters are confirmed", || source.stats().figures().dead_letters == 10).await;
+    assert!(engine.taken().is_empty());
+    engine.set_full(false);
+    until("all are taken", || engine.taken().len() == 30).await;
+    assert_eq!(engine.taken_of(0), (0..30).collect::<Vec<_>>());
+    let letters = cluster.read_all("dead", 10);
+    let offsets: Vec<_> =
+        letters.iter().filter_map(|letter| letter.header("bellwether.error.offset")).collect();
+    assert_eq!(offsets, (0..10).map(|letter| (3 * letter + 1).to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_is_behind_a_dead_letter_that_is_not_confirmed_is_not_taken_and_other_partitions_are()
+{
+    let cluster = Cluster::start(2);
+    cluster.produce(0, &body(0));
     cluster.produce(0, b"no protobuf");
-    cluster.produce(0, &body(1));
+    cluster.produce(0, &body(2));
+    cluster.produce(0, b"no protobuf");
+    (0..5).for_each(|offset| cluster.produce(1, &body(offset)));
     cluster.refuse("dead", RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     let engine = FakeEngine::standing_at(&[]);
-    let dead_letter_topic = Some("dead".to_owned());
-    let source = start(
-        KafkaOptions { dead_letter_topic, ..cluster.options() },
-        &Offsets::default(),
-        &engine,
-    );
-    until("the letter was refused", || source.stats().figures().last_error.is_some()).await;
-    assert!(engine.taken().is_empty() && source.stats().figures().dead_letter_failures > 0);
+    let source = start(with_letters(&cluster), &Offsets::default(), &engine);
+    until("letters were refused twice", || source.stats().figures().dead_letter_failures > 2).await;
+    until("others are taken", || engine.taken().len() == 6).await;
+    assert_eq!((engine.taken_of(0), engine.taken_of(1)), (vec![0], (0..5).collect()));
+    until("that is said", || source.stats().figures().last_error.is_some()).await;
+    let figures = source.stats().figures();
+    assert_eq!((figures.dead_letters, figures.letters_under_way), (0, 2));
     cluster.refuse("dead", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
-    until("all are taken", || engine.taken_of(0) == [0, 1]).await;
-    assert_eq!(source.stats().figures().dead_letters, 1);
+    until("all are taken", || engine.taken_of(0) == [0, 1, 2, 3]).await;
+    assert_eq!(source.stats().figures().dead_letters, 2);
+    until("that is counted", || source.stats().figures().letters_under_way == 0).await;
+    assert_eq!(source.stats().figures().poison.iter().sum::<u64>(), 2);
 }
 
 #[tokio::test]

@@ -8,24 +8,25 @@ use rustix::time::{ClockId, clock_gettime};
 /// Whether a worker is still a member of its group, as far as it can know without asking.
 ///
 /// A member that is not heard of for the session's time is taken for dead, and others get its partitions. So whoever was
-/// stopped for that long must do nothing more in the name of that membership, whichever of its threads wakes up first. The
+/// stopped for about that long must do nothing more in the name of that membership, whichever of its threads wakes up first. The
 /// clock goes on while the machine sleeps.
 #[derive(Debug)]
 pub struct Membership {
-    session_ms: u64,
+    silence_max_ms: u64,
     last_beat_ms: AtomicU64,
     is_over: AtomicBool,
 }
 
 impl Membership {
-    /// A membership that begins now, in a group whose sessions take `session`.
-    pub fn begin(session: Duration) -> Self {
-        Self::begin_at(session, now_ms())
+    /// A membership that begins now, and is over after `silence_max` without a [beat](Self::beat). That must be less than the group's
+    /// session: the last thing that the group has heard is older than the last beat.
+    pub fn begin(silence_max: Duration) -> Self {
+        Self::begin_at(silence_max, now_ms())
     }
 
-    fn begin_at(session: Duration, now_ms: u64) -> Self {
+    fn begin_at(silence_max: Duration, now_ms: u64) -> Self {
         Self {
-            session_ms: u64::try_from(session.as_millis()).unwrap_or(u64::MAX),
+            silence_max_ms: u64::try_from(silence_max.as_millis()).unwrap_or(u64::MAX),
             last_beat_ms: AtomicU64::new(now_ms),
             is_over: AtomicBool::new(false),
         }
@@ -51,7 +52,7 @@ impl Membership {
 
     fn is_alive_at(&self, now_ms: u64) -> bool {
         let silent_ms = now_ms.saturating_sub(self.last_beat_ms.load(Ordering::SeqCst));
-        if silent_ms >= self.session_ms {
+        if silent_ms >= self.silence_max_ms {
             // For good: what is alive again a moment later is another membership.
             self.end();
         }
@@ -75,19 +76,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_was_silent_for_a_session_is_no_member_whoever_notices_first() {
-        let session = Duration::from_secs(6);
-        let membership = Membership::begin_at(session, 1_000);
+    fn whoever_was_silent_for_too_long_is_no_member_whoever_notices_first() {
+        let silence_max = Duration::from_secs(6);
+        let membership = Membership::begin_at(silence_max, 1_000);
         assert!(membership.beat_at(6_999));
         assert!(membership.is_alive_at(12_998));
         assert!(!membership.beat_at(12_999), "the thread that talks to the group wakes up first");
         assert!(!membership.is_alive_at(7_000), "for good");
 
-        let membership = Membership::begin_at(session, 1_000);
+        let membership = Membership::begin_at(silence_max, 1_000);
         assert!(!membership.is_alive_at(7_000), "another thread wakes up first");
         assert!(!membership.beat_at(7_001));
 
-        let membership = Membership::begin(session);
+        let membership = Membership::begin(silence_max);
         assert!(membership.is_alive());
         membership.end();
         assert!(!membership.is_alive() && !membership.beat());

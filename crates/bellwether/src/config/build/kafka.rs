@@ -58,10 +58,19 @@ mod with_kafka {
         WorkersConfig,
     };
     use crate::config::fault::join;
-    use crate::config::raw::{RawEventKey, RawKafkaGauges, RawMessage, RawStart, RawTenantFrom};
+    use crate::config::raw::{
+        RawEventKey, RawKafkaGauges, RawMessage, RawStart, RawTenantFrom, RawWorkers,
+    };
 
     /// Whether a consumer sees records of transactions that are not committed.
     const ISOLATION: &str = "isolation.level";
+
+    fn worker_options(raw: &RawWorkers) -> WorkerOptions {
+        WorkerOptions {
+            session: Duration::from_millis(raw.session_timeout.ms() as u64),
+            hand_over_max: Duration::from_millis(raw.hand_over_max.ms() as u64),
+        }
+    }
 
     impl Builder<'_, '_> {
         /// What is read, if anything is. `limits` bound what a record may hold.
@@ -93,10 +102,7 @@ mod with_kafka {
                 buffer_bytes_max: raw.buffer_bytes_max.bytes() as usize,
                 dead_letter_topic: raw.dead_letter_topic.clone(),
                 commit_every: Duration::from_millis(raw.commit_interval.ms() as u64),
-                workers: raw.workers.as_ref().map(|workers| WorkerOptions {
-                    session: Duration::from_millis(workers.session_timeout.ms() as u64),
-                    hand_over_max: Duration::from_millis(workers.hand_over_max.ms() as u64),
-                }),
+                workers: raw.workers.as_ref().map(worker_options),
                 cluster,
             };
             let Err(error) = options.check() else { return Some(options) };
@@ -109,7 +115,7 @@ mod with_kafka {
                 KafkaOptionsError::OutOfRange { option: option @ "workers.hand_over_max" } => (
                     option,
                     "whoever hands over for longer than a session is taken for dead".to_owned(),
-                    "make it less than `session_timeout`",
+                    "make it less than four fifths of `session_timeout`",
                 ),
                 KafkaOptionsError::OneTopic => (
                     "topics",
@@ -196,6 +202,9 @@ mod with_kafka {
                 severity: raw.severity.into(),
                 queue_events_max,
                 transactions,
+                produced_within: source
+                    .and_then(|source| source.workers.as_ref())
+                    .map(|workers| worker_options(workers).silence_max()),
             })
         }
 

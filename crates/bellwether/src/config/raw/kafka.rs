@@ -47,7 +47,7 @@ pub(in crate::config) struct RawKafka {
     #[schemars(range(min = 1, max = 65_536))]
     pub under_way_max: usize,
     /// Most bytes of records that were read and wait for the engine; beyond it nothing is read. As much again may wait in the
-    /// client.
+    /// client, and what is decoded ahead takes as much at the most.
     #[schemars(extend("x-minimum" = "1MiB", "x-maximum" = "2GiB"))]
     pub buffer_bytes_max: BytesText,
     /// Several processes share the group, each with the state of its partitions.
@@ -103,7 +103,7 @@ pub(in crate::config) struct RawWorkers {
     /// A worker that is not heard of for so long is taken for dead, and others get its partitions.
     #[schemars(extend("x-minimum" = "1s", "x-maximum" = "10m"))]
     pub session_timeout: DurationText,
-    /// Longest wait for the last checkpoints of partitions that go to another worker; below `session_timeout`.
+    /// Longest wait for the last checkpoints of partitions that go to another worker; below four fifths of `session_timeout`.
     #[schemars(extend("x-minimum" = "0s", "x-maximum" = "10m"))]
     pub hand_over_max: DurationText,
 }

@@ -40,7 +40,9 @@ pub(super) use gauges::RawGauges;
 pub(super) use ha::RawHa;
 pub(super) use health::{RawHealth, RawLog, RawLogFormat, RawLogLevel};
 #[cfg(feature = "kafka")]
-pub(super) use kafka::{RawCompression, RawEventKey, RawMessage, RawStart, RawTenantFrom};
+pub(super) use kafka::{
+    RawCompression, RawEventKey, RawMessage, RawStart, RawTenantFrom, RawWorkers,
+};
 pub(super) use kafka::{RawKafka, RawKafkaEvents, RawKafkaGauges};
 pub(super) use preset::{RawPreset, RawPresets};
 pub(super) use rules::{RawAlert, RawDefaultDeviation, RawDefaults, RawDeviation, RawRule};

@@ -148,6 +148,7 @@ fn a_topic_is_read_to_its_end_though_nothing_but_marks_of_transactions_is_there(
         severity: Severity::Info,
         queue_events_max: 1,
         transactions: None,
+        produced_within: None,
     });
     let sink = sink.unwrap();
     let ids = |marks: &str| sink.taken_since(marks).unwrap().into_iter().collect::<Vec<_>>();

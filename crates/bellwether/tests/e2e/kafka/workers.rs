@@ -120,6 +120,31 @@ fn come_and_go(with_transactions: bool) {
     assert!(p99 <= PAUSE_MAX, "a partition did not get on for {p99:?}");
 }
 
+fn partitions_of(crew: &Crew<'_>, worker: usize) -> i32 {
+    total(&crew.metrics_of(worker), "bellwether_worker_partitions") as i32
+}
+
+fn fenced_of(crew: &Crew<'_>, worker: usize) -> i32 {
+    total(&crew.metrics_of(worker), "bellwether_worker_fenced_total") as i32
+}
+
+fn until_it_has_all(crew: &Crew<'_>, worker: usize) {
+    until(seconds(90), "the other worker to have everything", || {
+        (partitions_of(crew, worker) == PARTITIONS).then_some(())
+    });
+}
+
+/// Waits until a worker knows of so many partitions that they were somebody else's.
+fn until_it_notices(crew: &Crew<'_>, worker: usize, fenced: i32) {
+    until(seconds(60), "the stopped worker to notice", || {
+        (fenced_of(crew, worker) >= fenced).then_some(())
+    });
+}
+
+fn withdrawn_of(crew: &Crew<'_>, worker: usize) -> f64 {
+    total(&crew.metrics_of(worker), "bellwether_sink_events_withdrawn_total")
+}
+
 #[test]
 fn a_worker_that_was_stopped_past_its_session_tells_nobody_anything_and_keeps_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -132,14 +157,10 @@ fn a_worker_that_was_stopped_past_its_session_tells_nobody_anything_and_keeps_no
     let feed = Feed::start(&broker, PARTITIONS, 2_500 * i64::from(cycles), seconds(25) * cycles);
     for cycle in 0..cycles {
         let stopped = cycle as usize % 2;
-        let fenced = total(&crew.metrics()[stopped], "bellwether_worker_fenced_total") as i32;
-        let had = total(&crew.metrics()[stopped], "bellwether_worker_partitions") as i32;
+        let fenced = fenced_of(&crew, stopped) + partitions_of(&crew, stopped);
         crew.signal(stopped, "STOP");
         let other = 1 - stopped;
-        until(seconds(60), "the other worker to have everything", || {
-            let metrics = crew.metrics_of(other);
-            (total(&metrics, "bellwether_worker_partitions") as i32 == PARTITIONS).then_some(())
-        });
+        until_it_has_all(&crew, other);
         // Until it has checkpoints of its own of everything.
         let made = |crew: &Crew<'_>| {
             total(&crew.metrics_of(other), "bellwether_worker_checkpoints_total") as i32
@@ -147,11 +168,7 @@ fn a_worker_that_was_stopped_past_its_session_tells_nobody_anything_and_keeps_no
         let before = made(&crew);
         until(seconds(60), "checkpoints", || (made(&crew) >= before + PARTITIONS).then_some(()));
         crew.signal(stopped, "CONT");
-        until(seconds(60), "the stopped worker to notice", || {
-            let metrics = crew.metrics_of(stopped);
-            let now = total(&metrics, "bellwether_worker_fenced_total") as i32;
-            (now >= fenced + had).then_some(())
-        });
+        until_it_notices(&crew, stopped, fenced);
         crew.until_each_has(PARTITIONS / 2);
     }
     let began = Instant::now();
@@ -169,6 +186,36 @@ fn a_worker_that_was_stopped_past_its_session_tells_nobody_anything_and_keeps_no
 const BURST: i64 = 2_000;
 /// Events that must wait when a worker is stopped in the middle of them.
 const EVENTS_WAITING: f64 = 20.0;
+
+#[test]
+fn a_worker_that_was_stopped_with_events_within_its_client_sends_none_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let (broker, clients) = broker(dir.path());
+    // So long each event is with the client before that sends it.
+    let crew = Crew::new(dir.path(), &broker, "crew", "events");
+    let mut crew = crew.with_properties("{ linger.ms: 2000 }");
+    crew.join();
+    crew.join();
+    crew.until_each_has(PARTITIONS / 2);
+    let feed = Feed::start(&broker, PARTITIONS, BURST, Duration::ZERO);
+    until(seconds(60), "events that wait", || {
+        (pending(&crew.metrics_of(0)) >= EVENTS_WAITING).then_some(())
+    });
+    let had = partitions_of(&crew, 0);
+    crew.signal(0, "STOP");
+    feed.finish();
+    until_it_has_all(&crew, 1);
+    crew.until_all_is_taken(&clients, PARTITIONS, PATIENCE);
+    crew.signal(0, "CONT");
+    until_it_notices(&crew, 0, had);
+    crew.until_each_has(PARTITIONS / 2);
+    let withdrawn = || withdrawn_of(&crew, 0);
+    until(seconds(60), "events to be withdrawn", || (withdrawn() >= EVENTS_WAITING).then_some(()));
+    let withdrawn = withdrawn();
+    crew.leave_all();
+    let events = holds(&crew, &broker, &clients);
+    println!("{events} events; {withdrawn} withdrawn, doubled 0");
+}
 
 #[test]
 fn a_worker_that_was_stopped_in_the_middle_of_its_events_commits_none_that_another_has() {
@@ -198,24 +245,17 @@ fn stopped_at(request: Request) {
         let waiting = pending(&crew.metrics_of(0));
         (gate.held() > 0 && waiting >= EVENTS_WAITING).then_some(())
     });
-    let had = total(&crew.metrics_of(0), "bellwether_worker_partitions") as i32;
+    let had = partitions_of(&crew, 0);
     crew.signal(0, "STOP");
     let began = Instant::now();
-    until(seconds(90), "the other worker to have everything", || {
-        let metrics = crew.metrics_of(1);
-        (total(&metrics, "bellwether_worker_partitions") as i32 == PARTITIONS).then_some(())
-    });
+    until_it_has_all(&crew, 1);
     crew.until_all_is_taken(&clients, PARTITIONS, PATIENCE);
     let took = began.elapsed();
     gate.open();
     crew.signal(0, "CONT");
-    until(seconds(60), "the stopped worker to notice", || {
-        let metrics = crew.metrics_of(0);
-        let fenced = total(&metrics, "bellwether_worker_fenced_total") as i32;
-        (fenced >= had).then_some(())
-    });
+    until_it_notices(&crew, 0, had);
     crew.until_each_has(PARTITIONS / 2);
-    let withdrawn = || total(&crew.metrics_of(0), "bellwether_sink_events_withdrawn_total");
+    let withdrawn = || withdrawn_of(&crew, 0);
     until(seconds(60), "events to be withdrawn", || (withdrawn() >= EVENTS_WAITING).then_some(()));
     let withdrawn = withdrawn();
     let aborted = total(&crew.metrics_of(0), "bellwether_sink_transactions_aborted_total");

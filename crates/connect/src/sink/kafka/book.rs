@@ -15,6 +15,8 @@ use super::RETRY_AFTER;
 pub(super) enum Next {
     /// Produce this.
     Event(u64, Arc<Event>),
+    /// The topic is to be asked whether it has these; then [`Book::clear_up`] is to be told.
+    Doubtful(BTreeSet<u64>),
     /// Nothing has come.
     Nothing,
     /// What has failed is not due yet.
@@ -121,7 +123,8 @@ impl Book {
         self.changed.notify_one();
     }
 
-    /// What to do next; waits for `limit` at the most until there is something.
+    /// What to do next; waits for `limit` at the most until there is something. Events of partitions that are somebody else's are
+    /// withdrawn.
     pub(super) fn next(&self, limit: Duration) -> Next {
         let mut state = self.state.lock();
         if state.unsent.is_empty() && !state.is_over() {
@@ -133,11 +136,20 @@ impl Book {
         if state.due.is_some_and(|due| Instant::now() < due) {
             return Next::Pause;
         }
-        let Some(number) = state.unsent.pop_first() else { return Next::Nothing };
-        match state.unconfirmed.get(&number) {
-            Some(unconfirmed) => Next::Event(number, Arc::clone(&unconfirmed.event)),
-            None => Next::Nothing,
+        while let Some(number) = state.unsent.pop_first() {
+            if state.withdraw(number) {
+                continue;
+            }
+            match state.unconfirmed.get(&number) {
+                Some(Unconfirmed { origin: Origin { is_doubtful: true, .. }, .. }) => {
+                    state.unsent.insert(number);
+                    return Next::Doubtful(state.doubtful());
+                }
+                Some(Unconfirmed { event, .. }) => return Next::Event(number, Arc::clone(event)),
+                None => {}
+            }
         }
+        Next::Nothing
     }
 
     /// Whether anything is to be done; waits for `limit` at the most until an event comes.
@@ -208,6 +220,21 @@ impl Book {
         let mut state = self.state.lock();
         for number in numbers {
             state.doubt(number);
+        }
+    }
+
+    /// The topic has those of `doubtful` whose ids are among `ids`, and not the others.
+    pub(super) fn clear_up(&self, doubtful: &BTreeSet<u64>, ids: &BTreeSet<String>) {
+        let mut state = self.state.lock();
+        for &number in doubtful {
+            let Some(Unconfirmed { event, origin }) = state.unconfirmed.get_mut(&number) else {
+                continue;
+            };
+            if ids.contains(&event.id) {
+                state.remove(number);
+            } else {
+                origin.is_doubtful = false;
+            }
         }
     }
 
@@ -317,6 +344,25 @@ impl State {
             self.numbers.remove(&event.id);
         }
         true
+    }
+
+    /// Withdraws it if it is of a partition that is somebody else's; whether it was.
+    fn withdraw(&mut self, number: u64) -> bool {
+        let tenure = self.unconfirmed.get(&number).and_then(|of| of.origin.tenure.as_ref());
+        let is_over = tenure.is_some_and(|tenure| !tenure.is_ours());
+        if is_over {
+            self.unconfirmed.remove(&number);
+            self.stats.withdrawn_events += 1;
+        }
+        is_over
+    }
+
+    /// Those that are not with the producer and in doubt.
+    fn doubtful(&self) -> BTreeSet<u64> {
+        let is_doubtful = |number: &&u64| {
+            self.unconfirmed.get(number).is_some_and(|unconfirmed| unconfirmed.origin.is_doubtful)
+        };
+        self.unsent.iter().filter(is_doubtful).copied().collect()
     }
 
     fn doubt(&mut self, number: u64) {

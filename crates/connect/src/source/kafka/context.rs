@@ -35,7 +35,8 @@ pub(super) struct Shared {
     pub(super) group: Option<Arc<Group>>,
     /// Ours in the group, as of the consumer that reads now.
     membership: RwLock<Arc<Membership>>,
-    session: Duration,
+    /// See [`super::WorkerOptions::silence_max`].
+    silence_max: Duration,
     start: StartAt,
     /// Where each partition is to be read from when it is assigned.
     next: Mutex<BTreeMap<TopicPartition, i64>>,
@@ -60,14 +61,14 @@ impl Shared {
         cells: Option<Arc<Cells>>,
         group: Option<Arc<Group>>,
     ) -> Self {
-        let session = options.workers.map_or(Duration::MAX, |workers| workers.session);
+        let silence_max = options.workers.map_or(Duration::MAX, |workers| workers.silence_max());
         Self {
             stats: SourceStats::default(),
             tenants: RwLock::new(tenants),
             cells,
             group,
-            membership: RwLock::new(Arc::new(Membership::begin(session))),
-            session,
+            membership: RwLock::new(Arc::new(Membership::begin(silence_max))),
+            silence_max,
             start: options.start,
             next: Mutex::new(taken.iter().map(|(at, next)| (at.clone(), next)).collect()),
             changes: Mutex::default(),
@@ -77,7 +78,7 @@ impl Shared {
 
     /// Another consumer joins the group.
     pub(super) fn begin_membership(&self) {
-        *self.membership.write() = Arc::new(Membership::begin(self.session));
+        *self.membership.write() = Arc::new(Membership::begin(self.silence_max));
     }
 
     /// In whose name we read.

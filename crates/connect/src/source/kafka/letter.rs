@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 use bellwether_runtime::TopicPartition;
 use rdkafka::message::{Header, OwnedHeaders};
 
-use super::line::Record;
+use super::line::{Due, Record};
 use super::options::KafkaOptions;
 use super::poison::Poison;
 use super::worker::News;
@@ -18,6 +18,9 @@ const MESSAGE_BYTES_MAX: usize = 1024;
 const OVERHEAD_BYTES: usize = 1 << 20;
 /// Largest record that librdkafka can be told of, in bytes.
 const RECORD_BYTES_MAX: usize = 1_000_000_000;
+
+/// Most kilobytes that librdkafka can be told to keep.
+const KBYTES_MAX: usize = i32::MAX as usize;
 
 /// Which record a dead letter is.
 pub(super) struct LetterOf {
@@ -39,9 +42,12 @@ impl DeadLetters {
     ) -> Result<Option<Self>, ClientError> {
         let Some(topic) = options.dead_letter_topic.clone() else { return Ok(None) };
         let bytes_max = options.record_bytes_max.saturating_add(OVERHEAD_BYTES);
+        let queued_kbytes = options.buffer_bytes_max.max(bytes_max).div_ceil(1024).min(KBYTES_MAX);
         let own = [
             ("linger.ms", "0".to_owned()),
             ("message.max.bytes", bytes_max.min(RECORD_BYTES_MAX).to_string()),
+            // As much as may wait to be submitted; any one of them has room.
+            ("queue.buffering.max.kbytes", queued_kbytes.to_string()),
             // As long as it takes: a record whose letter is not confirmed is not left out.
             ("message.timeout.ms", "0".to_owned()),
         ];
@@ -53,14 +59,9 @@ impl DeadLetters {
         Ok(Some(Self { topic, producer }))
     }
 
-    /// Sends `record` of `at` away. Without its value if that is too large for the topic.
-    pub(super) fn send(
-        &self,
-        at: &TopicPartition,
-        record: &Record,
-        poison: &Poison,
-        without_value: bool,
-    ) -> Result<(), Undelivered> {
+    /// Sends the letter that is `due` away, of a record of `at`.
+    pub(super) fn send(&self, at: &TopicPartition, due: &Due<'_>) -> Result<(), Undelivered> {
+        let &Due { record, poison, without_value } = due;
         let letter = Letter {
             topic: &self.topic,
             partition: None,

@@ -1,11 +1,25 @@
 //! One partition: what was read and is not submitted, what was submitted and is not answered, and where it goes on.
 //!
+//! What was read is judged before it is its turn, so that the dead letter of what is poison is sent, and confirmed, while the records
+//! before it are with the engine. It is left out only once its letter is confirmed, so nothing behind it is taken before.
+//!
+//! ```text
+//! read ─▶ waiting ─▶ judged: ahead ─▶ submitted: under way ─▶ taken
+//!                      └─▶ poison: letter due ─▶ sent ─▶ confirmed
+//! ```
+//!
 //! No Kafka and no engine here: who reads and who submits asks what is next and tells what happened.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use bellwether_wire::remote_write::{RawSample, WriteRequest};
 use rdkafka::message::OwnedHeaders;
+
+use super::poison::Poison;
+
+/// Dead letters of a partition that are under way at a time. When they are as many no more are sent until one is confirmed.
+const LETTERS_MAX: usize = 1000;
 
 /// A record as it was read.
 #[derive(Debug, Default)]
@@ -25,15 +39,45 @@ impl Record {
     }
 }
 
-/// What became of the dead letter of the record that is next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum DeadLetter {
-    /// None was sent.
-    None,
-    /// It is under way.
-    Sent,
-    /// It is confirmed: the record may be left out.
-    Confirmed,
+/// What a record is.
+#[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every record is a request")]
+pub(super) enum Kind {
+    /// A request, and whose it is.
+    Request { tenant: Option<Arc<str>>, write: WriteRequest },
+    /// It says no more than that time passes.
+    Heartbeat,
+    /// It will never be a request.
+    Poison(Poison),
+}
+
+/// A record of which it is known what it is.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) record: Record,
+    pub(super) kind: Kind,
+}
+
+impl Judged {
+    /// Bytes of memory that it takes, about.
+    fn bytes(&self) -> usize {
+        let decoded = match &self.kind {
+            Kind::Request { write, .. } => {
+                write.held_bytes() + write.sample_count() * size_of::<RawSample>()
+            }
+            Kind::Heartbeat | Kind::Poison(_) => 0,
+        };
+        self.record.bytes() + decoded
+    }
+}
+
+/// A dead letter that is to be sent.
+#[derive(Debug)]
+pub(super) struct Due<'a> {
+    pub(super) record: &'a Record,
+    pub(super) poison: &'a Poison,
+    /// With its value it was too large.
+    pub(super) without_value: bool,
 }
 
 /// What to do with a record that was read.
@@ -57,8 +101,18 @@ struct UnderWay {
 #[derive(Debug, Default)]
 pub(super) struct Line {
     is_assigned: bool,
+    /// Read and not judged.
     waiting: VecDeque<Record>,
+    /// Judged and not submitted.
+    ahead: VecDeque<Judged>,
+    /// Of both, without what is decoded.
     waiting_bytes: usize,
+    /// Of what is judged, with what is decoded.
+    ahead_bytes: usize,
+    /// Dead letters that are to be sent, by offset, and whether without a value.
+    letters_due: BTreeMap<i64, bool>,
+    /// Those under way, likewise.
+    letters_sent: BTreeMap<i64, bool>,
     under_way: VecDeque<UnderWay>,
     /// What is read next is not below this.
     read_next: Option<i64>,
@@ -68,12 +122,7 @@ pub(super) struct Line {
     taken_next: Option<i64>,
     /// The lowest offset that was refused, since it was last read from there.
     refused: Option<i64>,
-    dead_letter: DeadLetterOf,
 }
-
-/// The state of a dead letter, and of which offset it is.
-#[derive(Debug, Default)]
-struct DeadLetterOf(Option<(i64, bool)>);
 
 impl Line {
     /// A partition of which the engine has taken what is below `taken_next`.
@@ -101,8 +150,10 @@ impl Line {
     /// Forgets what waits.
     fn clear(&mut self) {
         self.waiting.clear();
-        self.waiting_bytes = 0;
-        self.dead_letter = DeadLetterOf(None);
+        self.ahead.clear();
+        (self.waiting_bytes, self.ahead_bytes) = (0, 0);
+        self.letters_due.clear();
+        self.letters_sent.clear();
     }
 
     /// Bytes that wait.
@@ -139,9 +190,34 @@ impl Line {
         Read::Waits
     }
 
-    /// The record that is next to be submitted, unless one before it was refused.
-    pub(super) fn head(&self) -> Option<&Record> {
-        self.waiting.front().filter(|_| self.refused.is_none())
+    /// Whether anything waits.
+    pub(super) fn has_next(&self) -> bool {
+        !self.ahead.is_empty() || !self.waiting.is_empty()
+    }
+
+    /// The record that is next to be judged: the head, or as many behind it as take `bytes_max`.
+    pub(super) fn unjudged(&self, bytes_max: usize) -> Option<&Record> {
+        let has_room = self.ahead.is_empty() || self.ahead_bytes < bytes_max;
+        self.waiting.front().filter(|_| has_room)
+    }
+
+    /// It is of this `kind`; if it is poison, whether it `needs_letter`.
+    pub(super) fn judged(&mut self, kind: Kind, needs_letter: bool) {
+        let Some(record) = self.waiting.pop_front() else { return };
+        if needs_letter && matches!(kind, Kind::Poison(_)) {
+            self.letters_due.insert(record.offset, false);
+        }
+        let judged = Judged { record, kind };
+        self.ahead_bytes += judged.bytes();
+        self.ahead.push_back(judged);
+    }
+
+    /// The record that is next to be submitted, if it is judged and not poison whose letter is not confirmed.
+    pub(super) fn head(&self) -> Option<&Judged> {
+        let has_letter = |offset| {
+            self.letters_due.contains_key(offset) || self.letters_sent.contains_key(offset)
+        };
+        self.ahead.front().filter(|head| !has_letter(&head.record.offset))
     }
 
     /// Whether a record of `tenant` may follow what is under way. Requests of different tenants overtake each other.
@@ -150,12 +226,12 @@ impl Line {
     }
 
     /// Takes the head out, to be submitted for `tenant`.
-    pub(super) fn submit(&mut self, tenant: Option<Arc<str>>) -> Option<Record> {
-        let record = self.waiting.pop_front()?;
-        self.waiting_bytes -= record.bytes();
-        self.dead_letter = DeadLetterOf(None);
-        self.note_submitted(record.offset, tenant);
-        Some(record)
+    pub(super) fn submit(&mut self, tenant: Option<Arc<str>>) -> Option<Judged> {
+        let head = self.ahead.pop_front()?;
+        self.ahead_bytes -= head.bytes();
+        self.waiting_bytes -= head.record.bytes();
+        self.note_submitted(head.record.offset, tenant);
+        Some(head)
     }
 
     /// An offset that nothing was read of is submitted for `tenant`.
@@ -197,146 +273,39 @@ impl Line {
         self.read_next = Some(offset);
     }
 
-    /// What became of the dead letter of the head.
-    pub(super) fn dead_letter(&self) -> DeadLetter {
-        match (self.dead_letter.0, self.waiting.front()) {
-            (Some((offset, is_confirmed)), Some(head)) if head.offset == offset => {
-                if is_confirmed {
-                    DeadLetter::Confirmed
-                } else {
-                    DeadLetter::Sent
-                }
-            }
-            _ => DeadLetter::None,
+    /// The dead letter that is to be sent next, unless too many are under way; it must then be told [`Self::letter_sent`].
+    pub(super) fn letter_due(&self) -> Option<Due<'_>> {
+        let (offset, &without_value) = self.letters_due.first_key_value()?;
+        if self.letters_sent.len() >= LETTERS_MAX {
+            return None;
         }
+        let place = self.ahead.binary_search_by_key(offset, |judged| judged.record.offset).ok()?;
+        let Judged { record, kind: Kind::Poison(poison) } = &self.ahead[place] else { return None };
+        Some(Due { record, poison, without_value })
     }
 
-    /// The dead letter of the head is under way.
+    /// The dead letter that was to be sent next is under way.
     pub(super) fn letter_sent(&mut self) {
-        self.dead_letter = DeadLetterOf(self.waiting.front().map(|head| (head.offset, false)));
+        self.letters_sent.extend(self.letters_due.pop_first());
     }
 
-    /// The dead letter of `offset` is confirmed, or must be sent again.
-    pub(super) fn letter_answered(&mut self, offset: i64, is_confirmed: bool) {
-        if self.dead_letter.0.is_some_and(|(of, _)| of == offset) {
-            self.dead_letter = DeadLetterOf(is_confirmed.then_some((offset, true)));
-        }
+    /// The dead letter of `offset` is confirmed.
+    pub(super) fn letter_confirmed(&mut self, offset: i64) {
+        self.letters_sent.remove(&offset);
+    }
+
+    /// The dead letter of `offset` must be sent again; without its value if that `is_too_large`. Whether that makes another of it.
+    pub(super) fn letter_failed(&mut self, offset: i64, is_too_large: bool) -> bool {
+        let Some(was_without) = self.letters_sent.remove(&offset) else { return false };
+        self.letters_due.insert(offset, was_without || is_too_large);
+        is_too_large && !was_without
+    }
+
+    /// Dead letters that are not confirmed.
+    pub(super) fn letters(&self) -> usize {
+        self.letters_due.len() + self.letters_sent.len()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn record(offset: i64) -> Record {
-        Record { offset, value: Some(vec![0; 36]), ..Record::default() }
-    }
-
-    fn line(taken_next: Option<i64>) -> Line {
-        let mut line = Line::new(taken_next);
-        line.assign();
-        line
-    }
-
-    fn offsets(line: &mut Line) -> Vec<i64> {
-        std::iter::from_fn(|| line.submit(None)).map(|record| record.offset).collect()
-    }
-
-    #[test]
-    fn records_are_submitted_in_order_and_what_was_taken_before_is_left_out() {
-        let mut line = line(Some(5));
-        let read: Vec<_> = [3, 4, 5, 6, 9].map(|offset| line.read(record(offset))).into();
-        assert_eq!(read, [Read::Known, Read::Known, Read::Waits, Read::Waits, Read::Waits]);
-        assert_eq!(line.read(record(6)), Read::Known);
-        assert_eq!(line.waiting_bytes(), 300);
-        assert_eq!(line.submit(None).unwrap().offset, 5);
-        assert_eq!((line.submit_next(), line.taken_next()), (Some(6), Some(5)));
-        assert_eq!(offsets(&mut line), [6, 9]);
-        assert_eq!(line.waiting_bytes(), 0);
-        for offset in [5, 6, 9] {
-            line.answered(offset, true);
-        }
-        assert_eq!((line.taken_next(), line.must_read_again()), (Some(10), None));
-    }
-
-    #[test]
-    fn when_one_is_refused_it_is_read_again_from_there_once_all_are_answered() {
-        let mut line = line(None);
-        for offset in 0..6 {
-            line.read(record(offset));
-        }
-        for _ in 0..4 {
-            line.submit(None).unwrap();
-        }
-        line.answered(0, true);
-        // Whoever is out of turn hears it before the one that has failed.
-        line.answered(2, false);
-        assert!(line.head().is_none() && line.waiting_bytes() == 0);
-        assert_eq!(line.read(record(6)), Read::NotNow);
-        line.answered(3, false);
-        assert_eq!(line.must_read_again(), None);
-        line.answered(1, false);
-        assert_eq!(line.must_read_again(), Some(1));
-        line.read_again(1);
-        assert_eq!((line.submit_next(), line.must_read_again()), (Some(1), None));
-        for offset in [0, 1, 2] {
-            line.read(record(offset));
-        }
-        assert_eq!(offsets(&mut line), [1, 2]);
-    }
-
-    #[test]
-    fn a_partition_that_comes_back_goes_on_behind_what_is_under_way() {
-        let mut line = line(Some(0));
-        for offset in 0..4 {
-            line.read(record(offset));
-        }
-        line.submit(None).unwrap();
-        line.revoke();
-        assert_eq!((line.read(record(4)), line.waiting_bytes()), (Read::NotNow, 0));
-        line.assign();
-        assert_eq!(line.read_next(), Some(1));
-        line.read(record(1));
-        line.answered(0, false);
-        assert_eq!(line.must_read_again(), Some(0));
-        line.revoke();
-        assert_eq!(line.must_read_again(), None);
-    }
-
-    #[test]
-    fn tenants_do_not_follow_each_other_while_one_is_under_way() {
-        let tenants = ["a", "b"].map(Arc::<str>::from);
-        let mut line = line(None);
-        line.read(record(0));
-        assert!(line.may_follow(Some(&tenants[0])));
-        line.submit(Some(Arc::clone(&tenants[0]))).unwrap();
-        assert!(line.may_follow(Some(&tenants[0])) && !line.may_follow(Some(&tenants[1])));
-        line.answered(0, true);
-        assert!(line.may_follow(Some(&tenants[1])));
-    }
-
-    #[test]
-    fn a_dead_letter_is_of_the_head_and_of_no_other() {
-        let mut line = line(None);
-        line.read(record(0));
-        line.read(record(1));
-        line.letter_sent();
-        assert_eq!(line.dead_letter(), DeadLetter::Sent);
-        line.letter_answered(7, true);
-        assert_eq!(line.dead_letter(), DeadLetter::Sent);
-        line.letter_answered(0, false);
-        assert_eq!(line.dead_letter(), DeadLetter::None);
-        line.letter_sent();
-        line.letter_answered(0, true);
-        assert_eq!(line.dead_letter(), DeadLetter::Confirmed);
-        line.submit(None).unwrap();
-        assert_eq!(line.dead_letter(), DeadLetter::None);
-        // What was under way before a partition went and came back confirms nothing.
-        line.letter_sent();
-        line.revoke();
-        line.assign();
-        line.read(record(1));
-        line.letter_answered(1, true);
-        assert_eq!(line.dead_letter(), DeadLetter::None);
-    }
-}
+mod tests;

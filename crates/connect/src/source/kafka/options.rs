@@ -31,7 +31,7 @@ pub struct KafkaOptions {
     /// Records of all partitions that are with the engine at a time; at least 1.
     pub under_way_max: usize,
     /// Bytes of records that were read and wait for the engine. When they are more, nothing is read. As much again may wait
-    /// within librdkafka.
+    /// within librdkafka, what is decoded ahead takes as much at the most, and so do dead letters under way.
     pub buffer_bytes_max: usize,
     /// Where poison goes; `None`: it is counted and left out.
     pub dead_letter_topic: Option<String>,
@@ -47,8 +47,21 @@ pub struct WorkerOptions {
     /// Whoever is not heard of for so long is taken for dead, and others get its partitions. What brokers allow, by default 6
     /// seconds or more.
     pub session: Duration,
-    /// Longest wait for the last checkpoints of partitions that go to somebody else; below `session`.
+    /// Longest wait for the last checkpoints of partitions that go to somebody else; below [`Self::silence_max`].
     pub hand_over_max: Duration,
+}
+
+impl WorkerOptions {
+    /// Heartbeats are sent this often.
+    pub(super) fn heartbeat(&self) -> Duration {
+        (self.session / 10).max(Duration::from_millis(1))
+    }
+
+    /// Whoever did nothing for so long is no member any more by its own clock. That is before the group's session is over, which began
+    /// with a heartbeat that may have been a while ago by then.
+    pub fn silence_max(&self) -> Duration {
+        self.session.saturating_sub(2 * self.heartbeat())
+    }
 }
 
 /// Properties that are ours to set where processes share a group.
@@ -173,7 +186,7 @@ impl KafkaOptions {
         if workers.session < Duration::from_secs(1) {
             return Err(KafkaOptionsError::OutOfRange { option: "workers.session_timeout" });
         }
-        if workers.hand_over_max >= workers.session {
+        if workers.hand_over_max >= workers.silence_max() {
             return Err(KafkaOptionsError::OutOfRange { option: "workers.hand_over_max" });
         }
         let set = |name: &&&str| self.cluster.properties.contains_key(**name);
@@ -207,7 +220,7 @@ mod tests {
             (KafkaOptions { topics: two, ..of(workers) }, "one topic"),
             (KafkaOptions { topics: vec!["^m".to_owned()], ..of(workers) }, "one topic"),
             (KafkaOptions { group: "a/b".to_owned(), ..of(workers) }, "group=`a/b`"),
-            (of(WorkerOptions { hand_over_max: seconds(6), ..workers }), "hand_over_max"),
+            (of(WorkerOptions { hand_over_max: seconds(5), ..workers }), "hand_over_max"),
             (of(WorkerOptions { session: seconds(0), ..workers }), "session_timeout"),
             (pinned, "property=`group.instance.id`"),
         ] {

@@ -171,9 +171,8 @@ fn own_properties(options: &KafkaOptions) -> Vec<(&'static str, String)> {
         // A restart gets its partitions back at once, and of two processes the one that came last has them all.
         None => own.push(("group.instance.id", options.instance.clone())),
         Some(workers) => {
-            let session_ms = workers.session.as_millis();
-            own.push(("session.timeout.ms", session_ms.to_string()));
-            own.push(("heartbeat.interval.ms", (session_ms / 10).max(1).to_string()));
+            own.push(("session.timeout.ms", workers.session.as_millis().to_string()));
+            own.push(("heartbeat.interval.ms", workers.heartbeat().as_millis().to_string()));
         }
     }
     own

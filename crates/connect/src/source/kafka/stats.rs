@@ -41,6 +41,8 @@ pub struct SourceFigures {
     pub dead_letters: u64,
     /// Dead letters that must be sent again.
     pub dead_letter_failures: u64,
+    /// Poison among what waits whose dead letter is not confirmed.
+    pub letters_under_way: usize,
     /// Times that partitions were paused because the engine took nothing for a while.
     pub pauses: u64,
     /// Whether they are paused.

@@ -59,8 +59,6 @@ pub(super) struct Worker {
     under_way: usize,
     news: (Sender<News>, Receiver<News>),
     letters: Option<DeadLetters>,
-    /// Records whose dead letter was too large with its value.
-    oversized: BTreeSet<(TopicPartition, i64)>,
     /// No dead letter is sent before.
     letters_due: Instant,
     /// Partitions that begin at their end, which is not known yet, and when to ask.
@@ -102,7 +100,6 @@ impl Worker {
             under_way: 0,
             news,
             letters,
-            oversized: BTreeSet::new(),
             letters_due: now,
             without_position: BTreeSet::new(),
             positions_due: now,
@@ -160,20 +157,21 @@ impl Worker {
             self.notice_changes();
             self.open_cells(reader);
             self.read_again(reader);
-            self.submit_all();
+            let is_judging = self.submit_all();
             self.settle_positions(reader);
             self.commit(reader);
             let waiting_bytes: usize = self.lines.values().map(Line::waiting_bytes).sum();
             self.pause_or_resume(reader, waiting_bytes)?;
+            let answer_max = if is_judging { Duration::ZERO } else { ANSWER_MAX };
             if waiting_bytes >= self.options.buffer_bytes_max && !self.is_paused {
-                self.hear(ANSWER_MAX);
+                self.hear(answer_max);
                 continue;
             }
-            // Whoever has something to submit must not wait for more.
-            let limit =
-                if waiting_bytes == 0 || self.is_paused { POLL_MAX } else { Duration::ZERO };
+            // Whoever has something to judge or to submit must not wait for more.
+            let is_idle = waiting_bytes == 0 || (self.is_paused && !is_judging);
+            let limit = if is_idle { POLL_MAX } else { Duration::ZERO };
             if !self.poll(reader, limit)? && waiting_bytes > 0 {
-                self.hear(ANSWER_MAX);
+                self.hear(answer_max);
             }
         }
         self.hand_over_all();
@@ -272,39 +270,43 @@ impl Worker {
                         Err(error) => tracing::debug!(offset, %error, "record was refused"),
                     }
                 }
-                News::Letter { at, offset, result } => self.letter_answered(at, offset, result),
+                News::Letter { at, offset, result } => self.letter_answered(&at, offset, result),
             }
         }
     }
 
     fn letter_answered(
         &mut self,
-        at: TopicPartition,
+        at: &TopicPartition,
         offset: i64,
         result: Result<(), Undelivered>,
     ) {
-        if let Some(line) = self.lines.get_mut(&at) {
-            line.letter_answered(offset, result.is_ok());
-        }
-        match result {
-            Ok(()) => {
-                self.oversized.remove(&(at, offset));
-                self.shared.stats.count(|figures| figures.dead_letters += 1);
+        let Err(undelivered) = result else {
+            self.shared.stats.count(|figures| figures.dead_letters += 1);
+            if let Some(line) = self.lines.get_mut(at) {
+                line.letter_confirmed(offset);
             }
-            Err(undelivered) => self.letter_failed(at, offset, &undelivered),
-        }
+            return;
+        };
+        let line = self.lines.get_mut(at);
+        let is_another =
+            line.is_some_and(|line| line.letter_failed(offset, undelivered.is_too_large));
+        self.letter_failed(is_another, &undelivered);
     }
 
-    fn letter_failed(&mut self, at: TopicPartition, offset: i64, why: &Undelivered) {
+    /// A letter was not taken, and must be sent again: after a pause, unless it `is_another` now.
+    fn letter_failed(&mut self, is_another: bool, why: &Undelivered) {
         self.shared.stats.count(|figures| figures.dead_letter_failures += 1);
-        if why.is_too_large && self.oversized.insert((at, offset)) {
+        if is_another {
             return;
         }
-        self.letters_due = Instant::now() + RETRY_AFTER;
-        if !why.is_queue_full {
+        let now = Instant::now();
+        // Those that are under way with it fail as well.
+        if now >= self.letters_due {
             tracing::warn!(error = why.error, "dead letter is not taken, trying again");
-            self.shared.stats.failed(&why.error);
         }
+        self.shared.stats.failed(&why.error);
+        self.letters_due = now + RETRY_AFTER;
     }
 
     /// Goes back to what was refused, once the engine takes something again.
@@ -341,8 +343,11 @@ impl Worker {
                 self.shared.stats.count(|figures| figures.pauses += 1);
             }
         }
-        let is_paused = self.is_paused;
-        self.shared.stats.count(|figures| figures.is_paused = is_paused);
+        let (is_paused, letters) = (self.is_paused, self.lines.values().map(Line::letters).sum());
+        self.shared.stats.count(|figures| {
+            figures.is_paused = is_paused;
+            figures.letters_under_way = letters;
+        });
         Ok(())
     }
 }

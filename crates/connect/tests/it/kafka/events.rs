@@ -6,7 +6,8 @@ use std::time::Duration;
 use bellwether_connect::sink::kafka::{EventKey, KafkaEvents, KafkaEventsOptions};
 use bellwether_detect::Severity;
 use bellwether_engine::{ChangeKind, Event};
-use bellwether_runtime::EventSink;
+use bellwether_runtime::cells::{Membership, Tenure};
+use bellwether_runtime::{EventSink, TopicPartition};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::topic::Cluster;
@@ -22,6 +23,7 @@ fn options(cluster: &Cluster) -> KafkaEventsOptions {
         key: EventKey::Series,
         severity: Severity::Warning,
         transactions: None,
+        produced_within: None,
         queue_events_max: 100,
     }
 }
@@ -99,4 +101,51 @@ async fn while_brokers_are_away_events_wait_and_the_end_gives_them_up() {
     sink.close(Duration::from_millis(50));
     let stats = sink.stats();
     assert_eq!((stats.delivered_events, stats.dropped_events, stats.waiting_events), (0, 3, 0));
+}
+
+/// A sink of a worker, and the tenure of a partition.
+fn of_worker(cluster: &Cluster) -> (KafkaEvents, Arc<Tenure>) {
+    let produced_within = Some(Duration::from_secs(1));
+    let sink = KafkaEvents::start(KafkaEventsOptions { produced_within, ..options(cluster) });
+    let at = TopicPartition { topic: "metrics".into(), partition: 0 };
+    let membership = Arc::new(Membership::begin(Duration::MAX));
+    (sink.unwrap(), Arc::new(Tenure::begin(at, membership)))
+}
+
+#[tokio::test]
+async fn what_waits_within_the_client_when_a_partition_goes_is_withdrawn() {
+    let cluster = Cluster::start(1);
+    let (sink, tenure) = of_worker(&cluster);
+    let all = events(3);
+    sink.publish_held(&all[0], &tenure);
+    until("the first is delivered", || sink.stats().delivered_events == 1).await;
+    cluster.down();
+    sink.publish_held(&all[1], &tenure);
+    // It is with the client until that gives it up.
+    until("it is given up", || sink.stats().failures_in_a_row > 0).await;
+    tenure.end();
+    sink.publish_held(&all[2], &tenure);
+    until("they are withdrawn", || sink.stats().withdrawn_events == 2).await;
+    cluster.up();
+    sink.close(PATIENCE);
+    assert_eq!(cluster.read_all(TOPIC, 1).len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_whose_confirmation_is_late_is_in_the_topic_once() {
+    let cluster = Cluster::start(1);
+    let (sink, tenure) = of_worker(&cluster);
+    let all = events(3);
+    sink.publish_held(&all[0], &tenure);
+    until("the first is delivered", || sink.stats().delivered_events == 1).await;
+    // The broker takes it, and says so when the client has given it up.
+    cluster.answer_after(Duration::from_secs(4));
+    sink.publish_held(&all[1], &tenure);
+    until("it is given up", || sink.stats().failures_in_a_row > 0).await;
+    cluster.answer_after(Duration::ZERO);
+    until("it is found", || sink.undelivered().is_empty()).await;
+    sink.publish_held(&all[2], &tenure);
+    until("the next is delivered", || sink.stats().delivered_events == 2).await;
+    sink.close(PATIENCE);
+    assert_eq!(cluster.read_all(TOPIC, 3).len(), 3);
 }

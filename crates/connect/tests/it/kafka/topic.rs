@@ -104,6 +104,11 @@ impl Cluster {
         self.mock.request_errors(RDKafkaApiKey::Produce, &[error]);
     }
 
+    /// Requests are answered so late.
+    pub(super) fn answer_after(&self, time: Duration) {
+        self.mock.broker_round_trip_time(1, time).unwrap();
+    }
+
     pub(super) fn down(&self) {
         self.mock.broker_down(1).unwrap();
     }

@@ -20,6 +20,8 @@ pub(in super::super) struct Crew<'b> {
     group: &'static str,
     events: &'static str,
     transactions: bool,
+    /// Of the sink of events, as the configuration has them.
+    properties: &'static str,
     /// As the configuration has them.
     alertmanagers: String,
     /// As the configuration has it.
@@ -42,6 +44,7 @@ impl<'b> Crew<'b> {
             group,
             events,
             transactions: false,
+            properties: "{}",
             alertmanagers: String::new(),
             store: format!("\"file://{}\"", dir.join("store").display()),
             workers: Vec::new(),
@@ -52,6 +55,11 @@ impl<'b> Crew<'b> {
     /// The same, whose workers commit events together with offsets.
     pub(super) fn with_transactions(self) -> Self {
         Self { transactions: true, ..self }
+    }
+
+    /// The same, whose sink of events has these `properties`.
+    pub(super) fn with_properties(self, properties: &'static str) -> Self {
+        Self { properties, ..self }
     }
 
     /// The same, which tells the Alertmanager at `url` as well.
@@ -84,6 +92,7 @@ impl<'b> Crew<'b> {
             .replace("STORE", &self.store)
             .replace("EVENTS", self.events)
             .replace("TRANSACTIONS", &self.transactions.to_string())
+            .replace("PROPERTIES", self.properties)
             .replace("ALERTMANAGERS", &self.alertmanagers);
         self.workers.push(Bellwether::configured(&dir, &configuration));
     }

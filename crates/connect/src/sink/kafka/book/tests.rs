@@ -14,7 +14,7 @@ fn event(episode: u128) -> Arc<Event> {
 fn next(book: &Book) -> Option<u64> {
     match book.next(Duration::ZERO) {
         Next::Event(number, _) => Some(number),
-        Next::Nothing | Next::Pause | Next::End => None,
+        Next::Doubtful(_) | Next::Nothing | Next::Pause | Next::End => None,
     }
 }
 
@@ -90,12 +90,49 @@ fn what_waits_and_is_told_again_does_not_wait_twice() {
 }
 
 #[test]
+fn what_is_in_doubt_is_produced_again_unless_the_topic_has_it() {
+    let book = Book::new(9);
+    (0..4).for_each(|episode| book.push(&event(episode), Origin::default()));
+    assert_eq!((next(&book), next(&book), next(&book)), (Some(0), Some(1), Some(2)));
+    book.doubt([0, 1]);
+    (0..3).for_each(|number| book.failed(number, "timed out".to_owned()));
+    book.state.lock().due = None;
+    let Next::Doubtful(numbers) = book.next(Duration::ZERO) else { panic!("no doubt") };
+    assert_eq!(numbers, BTreeSet::from([0, 1]));
+    book.clear_up(&numbers, &BTreeSet::from([event(0).id.clone(), event(2).id.clone()]));
+    let all: Vec<_> = std::iter::from_fn(|| next(&book)).collect();
+    assert_eq!(all, [1, 2, 3], "the topic was asked for what is in doubt only");
+    let stats = book.stats();
+    assert_eq!((stats.waiting_events, stats.delivered_events), (3, 0));
+}
+
+fn tenure() -> Arc<Tenure> {
+    let at = TopicPartition { topic: "metrics".into(), partition: 0 };
+    Arc::new(Tenure::begin(at, Arc::new(Membership::begin(Duration::MAX))))
+}
+
+#[test]
+fn what_is_of_a_partition_that_is_somebody_elses_is_not_produced_whether_it_was_before_or_not() {
+    let book = Book::new(9);
+    let tenure = tenure();
+    let held = || Origin { tenure: Some(Arc::clone(&tenure)), is_doubtful: false };
+    book.push(&event(0), held());
+    book.push(&event(1), Origin::default());
+    book.push(&event(2), held());
+    assert_eq!(next(&book), Some(0));
+    tenure.end();
+    book.doubt([0]);
+    book.failed(0, "timed out".to_owned());
+    book.state.lock().due = None;
+    assert_eq!((next(&book), next(&book)), (Some(1), None));
+    let stats = book.stats();
+    assert_eq!((stats.withdrawn_events, stats.waiting_events), (2, 1));
+}
+
+#[test]
 fn of_two_tenures_that_tell_the_same_the_one_that_is_ours_waits() {
     let book = Book::new(9);
-    let at = TopicPartition { topic: "metrics".into(), partition: 0 };
-    let membership = Arc::new(Membership::begin(Duration::MAX));
-    let [before, now] =
-        [(), ()].map(|()| Arc::new(Tenure::begin(at.clone(), Arc::clone(&membership))));
+    let [before, now] = [tenure(), tenure()];
     for tenure in [&before, &now] {
         let origin = Origin { tenure: Some(Arc::clone(tenure)), is_doubtful: false };
         book.push(&event(0), origin);

@@ -16,7 +16,7 @@ impl Worker {
         self.positions_due = Instant::now() + RETRY_AFTER;
         let Some(at) = self.without_position.pop_first() else { return };
         let mut line = self.lines.remove(&at).unwrap_or_default();
-        if line.submit_next().is_none() && line.head().is_none() && self.ingest.check().is_ok() {
+        if line.submit_next().is_none() && !line.has_next() && self.ingest.check().is_ok() {
             match reader.ends_of(&at) {
                 Ok((_, end)) => {
                     self.positions_due = Instant::now();
@@ -29,7 +29,7 @@ impl Worker {
                     self.without_position.insert(at.clone());
                 }
             }
-        } else if line.submit_next().is_none() && line.head().is_none() {
+        } else if line.submit_next().is_none() && !line.has_next() {
             self.without_position.insert(at.clone());
         }
         self.lines.insert(at, line);

@@ -1,5 +1,6 @@
 //! From a record to a request: decoded, put aside, or left out.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,14 @@ use bellwether_wire::remote_write::{Limits, WriteRequest, compress};
 use bellwether_wire::{Compression, Format, Message};
 
 use super::{News, Worker};
-use crate::source::kafka::line::{DeadLetter, Line, Record};
+use crate::source::kafka::line::{Judged, Kind, Line, Record};
 use crate::source::kafka::poison::Poison;
 use crate::source::kafka::tenancy::{anybody, is_heartbeat, tenant_of};
 
 /// Poison is logged at most this often.
 const POISON_LOGGED_EVERY: Duration = Duration::from_mins(1);
+/// Pause until there is room for another dead letter.
+const ROOM_AFTER: Duration = Duration::from_millis(10);
 /// How an empty request is written.
 const EMPTY: Format = Format::new(Message::RemoteWrite1, Compression::None);
 
@@ -31,8 +34,9 @@ struct Submission {
 }
 
 impl Worker {
-    /// Submits what waits, a record of each partition in turn, as far as the engine takes it.
-    pub(super) fn submit_all(&mut self) {
+    /// Submits what waits, a record of each partition in turn, as far as the engine takes it. Then judges another record of each,
+    /// and sends dead letters; whether more is to be judged.
+    pub(super) fn submit_all(&mut self) -> bool {
         let mut lines = std::mem::take(&mut self.lines);
         let mut again = true;
         while again {
@@ -41,56 +45,81 @@ impl Worker {
                 again |= self.submit_next(at, line);
             }
         }
+        // All of them together as many bytes as may wait.
+        let assigned = lines.values().filter(|line| line.is_assigned()).count();
+        let bytes_max = self.options.buffer_bytes_max / assigned.max(1);
+        let mut is_more = false;
+        for (at, line) in &mut lines {
+            self.judge_next(at, line, bytes_max);
+            is_more |= line.unjudged(bytes_max).is_some();
+        }
+        self.send_letters(&mut lines);
         self.lines = lines;
+        is_more
     }
 
     /// Submits the next record of `at`; false when it has to wait.
     fn submit_next(&mut self, at: &TopicPartition, line: &mut Line) -> bool {
-        if self.under_way >= self.options.under_way_max || line.dead_letter() == DeadLetter::Sent {
+        if self.under_way >= self.options.under_way_max || self.ingest.check().is_err() {
             return false;
         }
+        // The head, if it is not judged.
+        self.judge_next(at, line, 0);
         let Some(head) = line.head() else { return false };
-        if self.ingest.check().is_err() {
+        let tenant = match &head.kind {
+            Kind::Request { tenant, .. } => tenant.clone(),
+            Kind::Heartbeat | Kind::Poison(_) => anybody(self.shared.tenants.read().as_ref()),
+        };
+        if !line.may_follow(tenant.as_ref()) {
             return false;
         }
-        if line.dead_letter() == DeadLetter::Confirmed {
-            return self.leave_out(at, line);
-        }
-        if is_heartbeat(head) {
-            let has_turn = self.leave_out(at, line);
-            self.shared.stats.count(|figures| figures.heartbeats += u64::from(has_turn));
-            return has_turn;
-        }
-        let tenants = self.shared.tenants.read();
-        let tenant = match tenant_of(head, self.options.tenant_from, tenants.as_ref()) {
-            Ok(tenant) if !line.may_follow(tenant.as_ref()) => return false,
-            other => other,
-        };
-        drop(tenants);
-        let judged = tenant.and_then(|tenant| Ok((tenant, self.decode(head)?)));
-        let (tenant, write) = match judged {
-            Ok(good) => good,
-            Err(poison) => return self.put_aside(at, line, &poison),
+        let expected = line.submit_next();
+        let Some(Judged { record, kind }) = line.submit(tenant.clone()) else { return false };
+        let Record { offset, value, timestamp_ms: produced_at_ms, .. } = record;
+        let write = match kind {
+            Kind::Request { write, .. } => write,
+            // An empty request in its place: the engine knows then that it is behind it.
+            Kind::Poison(_) => {
+                self.submit_empty(at, line, tenant, (offset, produced_at_ms), expected);
+                return true;
+            }
+            Kind::Heartbeat => {
+                self.shared.stats.count(|figures| figures.heartbeats += 1);
+                self.submit_empty(at, line, tenant, (offset, produced_at_ms), expected);
+                return true;
+            }
         };
         self.shared.stats.decoded(&write);
-        let expected = line.submit_next();
-        let Some(record) = line.submit(tenant.clone()) else { return false };
-        let Record { offset, value, timestamp_ms: produced_at_ms, .. } = record;
-        let body = value.unwrap_or_default();
+        let (format, body) = (self.options.format, value.unwrap_or_default());
         self.submit(
             at,
             line,
-            Submission {
-                tenant,
-                offset,
-                expected,
-                produced_at_ms,
-                write,
-                format: self.options.format,
-                body,
-            },
+            Submission { tenant, offset, expected, produced_at_ms, write, format, body },
         );
         true
+    }
+
+    /// Judges the next record of `at`, if it is the head or there is room ahead.
+    fn judge_next(&mut self, at: &TopicPartition, line: &mut Line, bytes_max: usize) {
+        let Some(record) = line.unjudged(bytes_max) else { return };
+        let kind = self.kind_of(record);
+        if let Kind::Poison(poison) = &kind {
+            self.count_poison(at, record.offset, poison);
+        }
+        line.judged(kind, self.letters.is_some());
+    }
+
+    fn kind_of(&self, record: &Record) -> Kind {
+        if is_heartbeat(record) {
+            return Kind::Heartbeat;
+        }
+        let tenants = self.shared.tenants.read();
+        let tenant = tenant_of(record, self.options.tenant_from, tenants.as_ref());
+        drop(tenants);
+        match tenant.and_then(|tenant| Ok((tenant, self.decode(record)?))) {
+            Ok((tenant, write)) => Kind::Request { tenant, write },
+            Err(poison) => Kind::Poison(poison),
+        }
     }
 
     fn decode(&self, record: &Record) -> Result<WriteRequest, Poison> {
@@ -102,30 +131,38 @@ impl Worker {
         Ok(self.options.format.decode(value, &self.options.limits)?)
     }
 
-    /// Sends the head away as a dead letter, or leaves it out at once where there is no place for these; false when it has to
-    /// wait.
-    fn put_aside(&mut self, at: &TopicPartition, line: &mut Line, poison: &Poison) -> bool {
-        let Some(head) = line.head() else { return false };
-        let offset = head.offset;
-        let Some(letters) = &self.letters else {
-            let has_turn = self.leave_out(at, line);
-            if has_turn {
-                self.count_poison(at, offset, poison);
+    /// Sends dead letters that are due, one of each partition in turn, as far as the producer takes them.
+    fn send_letters(&mut self, lines: &mut BTreeMap<TopicPartition, Line>) {
+        let mut again = self.letters.is_some();
+        while again {
+            again = false;
+            for (at, line) in &mut *lines {
+                if Instant::now() < self.letters_due {
+                    return;
+                }
+                again |= self.send_letter(at, line);
             }
-            return has_turn;
-        };
-        if Instant::now() < self.letters_due {
-            return false;
         }
-        let place = (at.clone(), offset);
-        let without_value = self.oversized.contains(&place);
-        if let Err(undelivered) = letters.send(at, head, poison, without_value) {
-            self.letter_failed(place.0, offset, &undelivered);
-            return false;
+    }
+
+    /// Sends the next dead letter of `at`; false when there is none.
+    fn send_letter(&mut self, at: &TopicPartition, line: &mut Line) -> bool {
+        let (Some(letters), Some(due)) = (&self.letters, line.letter_due()) else { return false };
+        let (offset, sent) = (due.record.offset, letters.send(at, &due));
+        match sent {
+            Err(undelivered) if undelivered.is_queue_full => {
+                // There is room once some are confirmed.
+                self.letters_due = Instant::now() + ROOM_AFTER;
+            }
+            sent => {
+                line.letter_sent();
+                if let Err(undelivered) = sent {
+                    let is_another = line.letter_failed(offset, undelivered.is_too_large);
+                    self.letter_failed(is_another, &undelivered);
+                }
+            }
         }
-        line.letter_sent();
-        self.count_poison(at, offset, poison);
-        false
+        true
     }
 
     fn count_poison(&mut self, at: &TopicPartition, offset: i64, poison: &Poison) {
@@ -139,17 +176,6 @@ impl Worker {
         self.poison_logged = (Some(Instant::now()), 0);
     }
 
-    /// Submits an empty request in place of the head: the engine knows then that it is behind it.
-    fn leave_out(&mut self, at: &TopicPartition, line: &mut Line) -> bool {
-        let tenant = anybody(self.shared.tenants.read().as_ref());
-        if !line.may_follow(tenant.as_ref()) {
-            return false;
-        }
-        let expected = line.submit_next();
-        let Some(record) = line.submit(tenant.clone()) else { return false };
-        self.submit_empty(at, line, tenant, (record.offset, record.timestamp_ms), expected)
-    }
-
     pub(super) fn submit_empty(
         &mut self,
         at: &TopicPartition,
@@ -157,7 +183,7 @@ impl Worker {
         tenant: Option<Arc<str>>,
         (offset, produced_at_ms): (i64, Option<i64>),
         expected: Option<i64>,
-    ) -> bool {
+    ) {
         let body = Vec::new();
         let Ok(write) = EMPTY.decode(&body, &Limits::default()) else {
             unreachable!("what is empty is a request without series")
@@ -168,7 +194,6 @@ impl Worker {
             line,
             Submission { tenant, offset, expected, produced_at_ms, write, format, body },
         );
-        true
     }
 
     fn submit(&mut self, at: &TopicPartition, line: &mut Line, submission: Submission) {
