@@ -13,7 +13,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use bellwether_wire::remote_write::{RawSample, WriteRequest};
+use bellwether_wire::remote_write::WriteRequest;
 use rdkafka::message::OwnedHeaders;
 
 use super::poison::Poison;
@@ -62,9 +62,7 @@ impl Judged {
     /// Bytes of memory that it takes, about.
     fn bytes(&self) -> usize {
         let decoded = match &self.kind {
-            Kind::Request { write, .. } => {
-                write.held_bytes() + write.sample_count() * size_of::<RawSample>()
-            }
+            Kind::Request { write, .. } => write.held_bytes(),
             Kind::Heartbeat | Kind::Poison(_) => 0,
         };
         self.record.bytes() + decoded
