@@ -1,6 +1,7 @@
-//! An Alertmanager that was away has every firing alert soon after it is back, and nothing that is over.
+//! An Alertmanager that was away has every firing alert soon after it is back, and nothing that is over; one that stays has the same
+//! alerts whatever becomes of us.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::thread;
@@ -94,6 +95,68 @@ fn an_alertmanager_that_was_away_has_everything_soon_and_nothing_that_is_over() 
     assert!(lost.abs() < 0.5, "alerts were lost");
 }
 
+#[test]
+fn what_fires_goes_on_as_the_same_alerts_when_we_are_killed() {
+    let kills = setting::pick(3, 10);
+    let dir = tempfile::tempdir().unwrap();
+    let alertmanager = Alertmanager::start(dir.path());
+    let folder = dir.path().join("bellwether");
+    fs::create_dir(&folder).unwrap();
+    let url = alertmanager.url();
+    let mut server = Server::new(
+        &folder,
+        &format!(
+            "groups: {{ by: [] }}\ncheckpoints: {{ every: 1s }}\nalerting: {{ {BUDGET}, alertmanagers: [ {{ url: '{url}' }} ] }}"
+        ),
+    );
+    server.start();
+    let mut step = 0;
+    let mut send = |server: &Server, steps: usize, high: &dyn Fn(usize) -> bool| {
+        let sender = Sender::new(server.address());
+        for _ in 0..steps {
+            sender.deliver(&body(step, high), seconds(60));
+            step += 1;
+        }
+    };
+    let is_struck = |series: usize| series < STRUCK;
+    send(&server, LEARNING_STEPS, &|_| false);
+    send(&server, 6, &is_struck);
+    until(seconds(30), "the first alerts", || {
+        let there = episodes(&alertmanager);
+        (there.len() == STRUCK && there == firing(&server.data())).then_some(())
+    });
+    let before = begun(&alertmanager);
+    let mut others = BTreeSet::new();
+    for kill in 0..kills {
+        server.kill();
+        server.start();
+        send(&server, kill % 2, &is_struck);
+        // It is told of them again at once, so that they do not expire.
+        let started = Instant::now();
+        while started.elapsed() < seconds(3) {
+            let there = begun(&alertmanager);
+            if there != before {
+                others.insert(format!("{there:?}"));
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+    }
+    let events = server.events();
+    send(&server, 60, &|_| false);
+    until(seconds(60), "all of them to be over", || {
+        episodes(&alertmanager).is_empty().then_some(())
+    });
+    server.stop();
+    println!(
+        "reliability alerts: {} fire, kills {kills}, times that Alertmanager had others {}, events doubled {}",
+        before.len(),
+        others.len(),
+        events.doubled,
+    );
+    assert!(others.is_empty(), "{before:?} {others:?}");
+    assert_eq!(events.doubled, 0);
+}
+
 /// A request with one sample a series; those that are `high` are so for all to see.
 fn body(step: usize, high: &dyn Fn(usize) -> bool) -> Vec<u8> {
     let timestamp = LONG_AGO.plus_ms(step as i64 * STEP_MS);
@@ -106,6 +169,14 @@ fn body(step: usize, high: &dyn Fn(usize) -> bool) -> Vec<u8> {
         builder.series(&LabelSet::from_pairs(pairs).unwrap(), &[RawSample { timestamp, value }]);
     }
     compress(&builder.encode())
+}
+
+/// When the alerts began that Alertmanager shows as firing, by their episodes.
+fn begun(alertmanager: &Alertmanager) -> BTreeMap<String, String> {
+    let alerts = alertmanager.alerts(JOB).into_iter();
+    alerts
+        .map(|alert| (alert.annotations["episode_id"].clone(), alert.starts_at.to_string()))
+        .collect()
 }
 
 /// The episodes that Alertmanager shows as firing.
