@@ -17,7 +17,7 @@ use bellwether_wire::remote_write::{Limits, RawSample, WriteRequestBuilder, comp
 use parking_lot::Mutex;
 use reqwest::{Method, RequestBuilder, Response};
 
-use crate::support::{PATIENCE, Server, client, open_guard, until};
+use crate::support::{Server, client, open_guard, until};
 
 const REFUSAL_DELAY: Duration = Duration::from_millis(20);
 const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
