@@ -31,7 +31,7 @@ pub struct KafkaOptions {
     /// Records of all partitions that are with the engine at a time; at least 1.
     pub under_way_max: usize,
     /// Bytes of records that were read and wait for the engine. When they are more, nothing is read. As much again may wait
-    /// within librdkafka, what is decoded ahead takes as much at the most, and so do dead letters under way.
+    /// within librdkafka, what is decoded ahead takes 8 MiB at the most, and dead letters under way take as much as what may wait.
     pub buffer_bytes_max: usize,
     /// Where poison goes; `None`: it is counted and left out.
     pub dead_letter_topic: Option<String>,

@@ -16,6 +16,9 @@ use crate::source::kafka::tenancy::{anybody, is_heartbeat, tenant_of};
 
 /// Poison is logged at most this often.
 const POISON_LOGGED_EVERY: Duration = Duration::from_mins(1);
+/// What is judged ahead takes at most this, of all partitions together: some ten milliseconds of records, in which a letter is
+/// confirmed. More would leave the processor's caches before it is submitted.
+const AHEAD_BYTES_MAX: usize = 8 << 20;
 /// Pause until there is room for another dead letter.
 const ROOM_AFTER: Duration = Duration::from_millis(10);
 /// How an empty request is written.
@@ -47,7 +50,7 @@ impl Worker {
         }
         // All of them together as many bytes as may wait.
         let assigned = lines.values().filter(|line| line.is_assigned()).count();
-        let bytes_max = self.options.buffer_bytes_max / assigned.max(1);
+        let bytes_max = self.options.buffer_bytes_max.min(AHEAD_BYTES_MAX) / assigned.max(1);
         let mut is_more = false;
         for (at, line) in &mut lines {
             self.judge_next(at, line, bytes_max);
