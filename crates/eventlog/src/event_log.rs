@@ -12,12 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_engine::Event;
+use bellwether_runtime::storage::{create_folder, sync_folder};
 use bellwether_runtime::{EventSink, SinkStats};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
 
 use crate::day::{Day, OurFile, days_in, files_of, part_name, unfinished_name};
-use crate::folder;
 use crate::guard::hold_panic;
 use crate::known::Known;
 use crate::table;
@@ -113,7 +113,7 @@ struct Part {
 impl Write for Log {
     fn write(&mut self, waiting: &mut Vec<Arc<Event>>) -> io::Result<()> {
         if !self.is_swept {
-            folder::create(&self.options.folder)?;
+            create_folder(&self.options.folder)?;
             self.newest = days_in(&self.options.folder)?.last().copied();
             self.remove_unfinished();
         }
@@ -154,7 +154,7 @@ impl Log {
     /// Adds the events of `day` to its parts and takes them out of `waiting`.
     fn write_day(&mut self, day: Day, waiting: &mut Vec<Arc<Event>>) -> io::Result<()> {
         let folder = self.day_folder(day);
-        folder::create(&folder)?;
+        create_folder(&folder)?;
         loop {
             let part = match self.parts.get(&day) {
                 Some(part) if part.rows < self.part_rows_max => *part,
@@ -250,7 +250,7 @@ fn write_part(day_folder: &Path, part: Part, events: &[Arc<Event>]) -> io::Resul
             .map_err(io::Error::other)?;
         file.sync_all()?;
         std::fs::rename(&unfinished, &path)?;
-        folder::sync(day_folder)
+        sync_folder(day_folder)
     });
     if written.is_err() {
         _ = std::fs::remove_file(&unfinished);

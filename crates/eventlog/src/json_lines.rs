@@ -10,9 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_engine::Event;
+use bellwether_runtime::storage::{create_folder, sync_folder};
 use bellwether_runtime::{EventSink, SinkStats};
 
-use crate::folder;
 use crate::known::Known;
 use crate::rotated::{folder_of, rotated_name, rotated_numbers};
 use crate::worker::{Pace, Worker, Write};
@@ -137,10 +137,10 @@ impl OpenFile {
     /// Opens or begins the file; a last line that a crash cut short is closed, so that the next event has a
     /// line of its own.
     fn open(path: &Path) -> io::Result<Self> {
-        folder::create(folder_of(path))?;
+        create_folder(folder_of(path))?;
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(path)?;
         // A file that is new, and those that were renamed for it: what a checkpoint stands on must be found again.
-        folder::sync(folder_of(path))?;
+        sync_folder(folder_of(path))?;
         let metadata = file.metadata()?;
         let mut bytes = metadata.len();
         if bytes > 0 {

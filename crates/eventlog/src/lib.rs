@@ -9,7 +9,6 @@
 mod day;
 mod event_log;
 mod event_table;
-mod folder;
 mod guard;
 mod json_lines;
 mod known;

@@ -12,7 +12,7 @@ mod reserve;
 
 use std::io;
 
-pub use disk::DiskStorage;
+pub use disk::{DiskStorage, create_folder, sync_folder};
 pub use reserve::{Reserve, ReserveOptions};
 
 /// Most bytes that one read from storage asks for.

@@ -51,8 +51,8 @@ impl Pool {
         }
     }
 
-    /// Whether `client` may have one more connection. At its cap one of its own that waits for a request
-    /// makes room; when all of them are being served it may not.
+    /// Whether `client` may have one more connection. At its cap one of its own that waits for a request,
+    /// or is slow, makes room; when all of them are being served it may not.
     pub(super) fn allows(&self, client: IpAddr) -> bool {
         let address = network(client);
         let has = self.per_address.lock().get(&address).copied().unwrap_or_default();

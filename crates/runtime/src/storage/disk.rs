@@ -102,14 +102,25 @@ impl Storage for DiskStorage {
 }
 
 /// Creates `folder` and what it is in, and makes the new names durable.
-fn create_folder(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// Those of the file system.
+pub fn create_folder(folder: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = folder.ancestors().take_while(|f| !f.is_dir()).collect();
     fs::create_dir_all(folder)?;
     for parent in missing.iter().filter_map(|folder| folder.parent()) {
-        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-        File::open(parent)?.sync_all()?;
+        sync_folder(parent)?;
     }
     Ok(())
+}
+
+/// Makes durable which files `folder` has, which is the present one if it is empty.
+///
+/// # Errors
+/// Those of the file system.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    File::open(folder)?.sync_all()
 }
 
 struct DiskFile {

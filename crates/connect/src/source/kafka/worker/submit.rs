@@ -48,7 +48,6 @@ impl Worker {
                 again |= self.submit_next(at, line);
             }
         }
-        // All of them together as many bytes as may wait.
         let assigned = lines.values().filter(|line| line.is_assigned()).count();
         let bytes_max = self.options.buffer_bytes_max.min(AHEAD_BYTES_MAX) / assigned.max(1);
         let mut is_more = false;
