@@ -1,11 +1,13 @@
-//! A flood of new series stops at the limit, and those that were known notice nothing.
+//! A flood of new series stops at the limit, those that were known notice nothing, and who falls silent leaves memory.
 
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, Instant};
 
+use crate::clock::Clock;
 use crate::events::Events;
 use crate::figures::grouped;
 use crate::fleet::{Fleet, LONG_AGO};
-use crate::poll::seconds;
+use crate::poll::{seconds, until};
 use crate::sender::Sender;
 use crate::server::Server;
 use crate::setting;
@@ -14,6 +16,8 @@ const KNOWN: usize = 400;
 const REQUEST_SERIES: usize = 2000;
 const STEPS: usize = 400;
 const DELIVERY_MAX: Duration = seconds(120);
+/// Longer than series that are not heard may stay.
+const SILENCE_S: i64 = 600;
 
 #[test]
 fn a_flood_of_new_series_changes_nothing_for_those_that_are_known() {
@@ -100,4 +104,51 @@ fn refuse(sender: &Sender, body: &[u8]) {
             other => panic!("new series at the limit: {other:?}"),
         }
     }
+}
+
+#[test]
+fn series_that_are_silent_leave_memory() {
+    let silent = setting::pick(50_000, 500_000);
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("silent");
+    fs::create_dir(&folder).unwrap();
+    let mut server = Server::new(&folder, "series: { idle_after: 5m }");
+    let clock = Clock::of(&mut server, dir.path());
+    server.start();
+    let sender = Sender::new(server.address());
+    let introduce = |name: &str| {
+        for first in (0..silent).step_by(REQUEST_SERIES) {
+            let fleet = Fleet::new(&format!("{name}{first}"), REQUEST_SERIES, LONG_AGO);
+            sender.deliver(&fleet.body(0), DELIVERY_MAX);
+        }
+        server.until_judged();
+    };
+    let heard = Fleet::new("heard", KNOWN, LONG_AGO);
+    let mut steps = 0..;
+    let mut hear = || sender.deliver(&heard.body(steps.next().unwrap()), DELIVERY_MAX);
+    // What those that are heard make it learn is not what leaves.
+    for _ in 0..STEPS / 2 {
+        hear();
+    }
+    introduce("silent");
+    let full_bytes = server.resident_bytes();
+    clock.set(SILENCE_S);
+    let fell_silent = Instant::now();
+    let left = until(DELIVERY_MAX, "silent series to leave", || {
+        hear();
+        let left = server.total("bellwether_series_active") - KNOWN as f64;
+        (left <= 0.05 * silent as f64).then_some(left)
+    });
+    let took = fell_silent.elapsed();
+    introduce("next");
+    let refilled_bytes = server.resident_bytes();
+    let growth = refilled_bytes as f64 / full_bytes as f64;
+    println!(
+        "reliability silence: of {} silent series {left} still in memory after {took:.1?}, resident {growth:.3} of what it was \
+         ({} MiB) with as many new ones",
+        grouped(silent as u64),
+        full_bytes >> 20,
+    );
+    server.stop();
+    assert!(growth <= 1.1, "resident memory grew to {growth:.3}");
 }

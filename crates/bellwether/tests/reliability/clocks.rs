@@ -1,11 +1,10 @@
 //! Neither our clock nor those of others change what is found in what they do not touch.
 
-use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use bellwether_series::Timestamp;
 
+use crate::clock::Clock;
 use crate::figures::{grouped, mix};
 use crate::fleet::{Fleet, STEP_MS};
 use crate::journal::for_each_request;
@@ -34,29 +33,15 @@ fn jumps_of_our_clock_change_no_event() {
     send_steps(steady.address(), &fleets, &[steps]);
     steady.stop();
 
-    let clock = dir.path().join("clock");
-    fs::write(&clock, "+0").unwrap();
     let folder = dir.path().join("jumping");
     fs::create_dir(&folder).unwrap();
     let mut jumping = Server::new(&folder, "");
-    for (name, value) in [
-        ("LD_PRELOAD", libfaketime().to_str().unwrap()),
-        ("FAKETIME_TIMESTAMP_FILE", clock.to_str().unwrap()),
-        // Or it would look only every ten seconds.
-        ("FAKETIME_NO_CACHE", "1"),
-        // Nobody sets a monotonic clock.
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-    ] {
-        jumping.set_environment(name, value);
-    }
+    let clock = Clock::of(&mut jumping, dir.path());
     jumping.start();
     introduce(jumping.address(), &fleets);
     let sender = Sender::new(jumping.address());
     for (jump, at_s) in JUMPS_S.into_iter().enumerate() {
-        // Renamed, so that it is never read half written.
-        let draft = dir.path().join("clock.draft");
-        fs::write(&draft, format!("{at_s:+}")).unwrap();
-        fs::rename(&draft, &clock).unwrap();
+        clock.set(at_s);
         for step in 1 + jump * per_jump..=(jump + 1) * per_jump {
             sender.deliver(&fleets[0].body(step), seconds(120));
         }
@@ -134,21 +119,4 @@ fn samples_from_the_future_change_nothing_for_the_others() {
     assert!(strays > 0);
     assert_eq!((rejected, after.doubled), (strays, 0));
     after.assert_same_as(&before);
-}
-
-/// The library that lies to a process about the time: beside the peers, or installed.
-fn libfaketime() -> PathBuf {
-    let beside = env::var_os("BELLWETHER_PEERS").map(|bin| PathBuf::from(bin).join("../lib"));
-    beside
-        .into_iter()
-        .chain([PathBuf::from("/usr/lib")])
-        .find_map(|lib| in_a_folder_of(&lib))
-        .expect("libfaketime is not there; see `.ci/peers`")
-}
-
-/// Debian keeps libraries in a folder that is called after the kind of machine.
-fn in_a_folder_of(lib: &Path) -> Option<PathBuf> {
-    let machines = fs::read_dir(lib).ok()?;
-    let library = |machine: fs::DirEntry| machine.path().join("faketime/libfaketimeMT.so.1");
-    machines.flatten().map(library).find(|path| path.exists())
 }

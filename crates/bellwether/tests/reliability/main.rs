@@ -33,6 +33,7 @@ mod poll;
 )]
 mod process;
 
+mod clock;
 mod events;
 mod figures;
 mod fleet;
@@ -44,6 +45,7 @@ mod server;
 mod setting;
 mod volume;
 
+mod bombs;
 mod cardinality;
 mod clocks;
 mod disk_full;
@@ -55,3 +57,4 @@ mod overload;
 mod recovery;
 mod senders;
 mod stalled;
+mod stops;

@@ -91,7 +91,7 @@ fn overload_is_refused_and_passes() {
 }
 
 /// The most resident memory of `server` in bytes while `work` is done.
-fn most_resident<T>(server: &Server, work: impl FnOnce() -> T) -> (T, u64) {
+pub(crate) fn most_resident<T>(server: &Server, work: impl FnOnce() -> T) -> (T, u64) {
     let most_bytes = AtomicU64::new(0);
     let is_over = AtomicBool::new(false);
     let outcome = thread::scope(|scope| {

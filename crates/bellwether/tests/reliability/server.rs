@@ -88,16 +88,18 @@ impl Server {
         drop(process);
     }
 
-    /// Ends it as a user does.
+    /// Ends it as a user does; says how long that took.
     ///
     /// # Panics
     /// When that takes more than ten seconds, or it ends otherwise than well.
-    pub(crate) fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) -> Duration {
+        let started = Instant::now();
         let mut process = self.process.take().unwrap();
         let status = process.terminate(seconds(10));
         assert!(status.success(), "{status}");
         let log = process.log();
         assert!(!log.contains("checkpoint is not valid"), "{log}");
+        started.elapsed()
     }
 
     /// Where it listens.
@@ -145,6 +147,27 @@ impl Server {
     /// The events that it has written.
     pub(crate) fn events(&self) -> Events {
         Events::read(&self.data().join("events.jsonl"))
+    }
+
+    /// Replays its journal in all ways that must not matter, and compares with the events that it has written.
+    ///
+    /// # Panics
+    /// When anything differs.
+    pub(crate) fn verify(&self) {
+        let verified = Command::new(env!("CARGO_BIN_EXE_bellwether"))
+            .current_dir(&self.folder)
+            .args(["replay", "--verify", "data", "--events", "data/events"])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&verified.stdout);
+        println!("{said}");
+        assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stderr));
+    }
+
+    /// Reads the configuration again; the status of the answer.
+    pub(crate) fn reload(&self) -> u16 {
+        let head = "POST /-/reload HTTP/1.0\r\nContent-Length: 0\r\n";
+        http::exchange(self.address, head, &[]).unwrap().status
     }
 
     /// Whether a checkpoint is being written at this moment.
