@@ -2,13 +2,14 @@
 //!
 //! A thread of the engine that has panicked is missed by all others, and what it held may be half changed. So the process ends
 //! at once, as if it had been killed: whoever keeps it running starts it again, from checkpoint and journal, and nothing that
-//! was acknowledged is lost. A request that panics is answered 500 and costs nobody else anything.
+//! was acknowledged is lost. Tasks that deliver do the same by themselves. A request that panics is answered 500 and costs nobody
+//! else anything.
 
 use std::panic::{self, PanicHookInfo};
 use std::{process, thread};
 
-/// Threads that a sample passes through; those that end in a dash are numbered.
-const ENGINE_THREADS: [&str; 8] = [
+/// Threads that a sample, or what is found in it, passes through; those that end in a dash are numbered.
+const ENGINE_THREADS: [&str; 9] = [
     "recorder",
     "sequencer",
     "shard-",
@@ -17,6 +18,7 @@ const ENGINE_THREADS: [&str; 8] = [
     "cell-",
     "save-",
     "kafka-source",
+    "kafka-events",
 ];
 
 /// From now on a panic on a thread of the engine ends the process.

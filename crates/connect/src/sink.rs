@@ -6,4 +6,5 @@ pub mod gauges;
 pub mod kafka;
 #[cfg(test)]
 mod testing;
+mod vital;
 pub mod webhook;

@@ -33,6 +33,8 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::sink::vital::vital;
+
 use alert::{Change, Naming};
 use book::AlertBook;
 use client::AlertmanagerClient;
@@ -108,7 +110,8 @@ impl Alertmanagers {
             } else {
                 let target = TargetTask::new(client, firing.of_firing(), Arc::clone(&self.clock));
                 let (target, stop) = (Arc::new(target), self.stop.child_token());
-                tasks.spawn_on(Arc::clone(&target).run(stop.clone()), &self.runtime);
+                let task = vital(Arc::clone(&target).run(stop.clone()));
+                tasks.spawn_on(task, &self.runtime);
                 Running { target, stop }
             });
         }

@@ -42,6 +42,8 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::sink::vital::vital;
+
 use board::{Board, Point};
 pub use naming::{GAUGE_NAMES, gauge_values};
 pub use options::{GaugesError, GaugesOptions};
@@ -102,7 +104,7 @@ impl Gauges {
             options.targets.iter().enumerate().map(target).collect::<Result<Vec<_>, _>>()?;
         let (stop, mut tasks) = (CancellationToken::new(), JoinSet::new());
         for target in &targets {
-            tasks.spawn_on(Arc::clone(target).run(stop.clone()), &runtime);
+            tasks.spawn_on(vital(Arc::clone(target).run(stop.clone())), &runtime);
         }
         #[cfg(feature = "kafka")]
         let topic = options.topic.as_ref().map(|topic| {

@@ -30,6 +30,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::outbound::{Backoff, Endpoint, EndpointError, Outbound};
 use crate::secret::Secret;
+use crate::sink::vital::vital;
 use attempt::Poster;
 use delivery::Delivery;
 use queue::Queue;
@@ -119,10 +120,10 @@ impl Webhook {
         let delivery = Arc::new(delivery);
         let (running, ended) = sync_channel(0);
         let task = Arc::clone(&delivery);
-        let task = runtime.spawn(async move {
+        let task = runtime.spawn(vital(async move {
             task.run().await;
             drop(running);
-        });
+        }));
         Ok(Self {
             name: options.name,
             severity: options.severity,
