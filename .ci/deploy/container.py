@@ -10,7 +10,6 @@ from common import DEPLOY, PEERS, finish, load_yaml, run
 
 DOCKERFILE = DEPLOY / "container/Dockerfile"
 COMPOSE = DEPLOY / "compose/compose.yml"
-# Each file of services, and the one of them that has dashboards.
 COMPOSE_FILES = [COMPOSE, DEPLOY / "compose/kafka.yml"]
 TOOLS = Path(sys.executable).parent
 VARIABLE = re.compile(r"\$\{\w+:-([^}]*)\}")
@@ -50,9 +49,10 @@ def mounts_of(service):
         if isinstance(volume, dict):
             yield volume["source"], volume["target"], volume.get("read_only", False)
             continue
-        source, target, *mode = VARIABLE.sub(r"\1", volume).split(":")
+        # One without a source has no name and is the container's own.
+        source, *target = VARIABLE.sub(r"\1", volume).split(":")
         if source.startswith("."):
-            yield source, target, mode == ["ro"]
+            yield source, target[0], target[1:] == ["ro"]
 
 
 def service_faults(name, service):
@@ -97,16 +97,15 @@ def compose_faults(path):
         yield "bellwether: is not built"
 
 
-def grafana_faults():
-    compose = load_yaml(COMPOSE)
+def grafana_faults(compose):
     provider = load_yaml(DEPLOY / "grafana/provisioning/dashboards/bellwether.yml")["providers"][0]
-    grafana = compose["services"]["grafana"]
+    grafana = load_yaml(compose)["services"]["grafana"]
     folders = {target: COMPOSE.parent / source for source, target, _ in mounts_of(grafana)}
     if provider["options"]["path"] not in folders:
-        yield "grafana: its dashboards are not where provisioning looks for them"
+        yield f"grafana of {compose.name}: its dashboards are not where provisioning looks for them"
     home = Path(grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     if not (folders.get(str(home.parent), Path("/nowhere")) / home.name).exists():
-        yield f"grafana: {home} does not exist"
+        yield f"grafana of {compose.name}: {home} does not exist"
 
 
 def prometheus_faults(compose):
@@ -125,7 +124,7 @@ def prometheus_faults(compose):
 
 def main():
     # Prometheus' configuration is put together as compose.yml says, so that has to be in order first.
-    faults = [*dockerfile_faults(), *grafana_faults()]
+    faults = [*dockerfile_faults(), *(fault for path in COMPOSE_FILES for fault in grafana_faults(path))]
     faults += [f"{path.name}: {fault}" for path in COMPOSE_FILES for fault in compose_faults(path)]
     faults = faults or [fault for path in COMPOSE_FILES for fault in prometheus_faults(path)]
     names = ", ".join(path.name for path in COMPOSE_FILES)
