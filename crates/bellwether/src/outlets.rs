@@ -16,7 +16,7 @@ use bellwether_connect::sink::gauges::Gauges;
 use bellwether_connect::sink::kafka::KafkaEvents;
 use bellwether_connect::sink::webhook::Webhook;
 use bellwether_engine::{ChangeKind, Event, Gauge};
-use bellwether_eventlog::{EventLog, EventLogOptions, JsonLines, JsonLinesOptions};
+use bellwether_eventlog::{EventLogOptions, FileSink, JsonLinesOptions};
 use bellwether_runtime::{Deliveries, EventSink, SinkStats, Told};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ impl Outlets {
             let path = config.data_dir.join(&options.path);
             let shown = path.display().to_string();
             let options = JsonLinesOptions { path, ..options.clone() };
-            let sink = JsonLines::start("json_lines", options);
+            let sink = FileSink::json_lines("json_lines", options);
             sinks.push(Arc::new(sink.with_context(|| {
                 format!("sink cannot start: sinks.json_lines, path=`{shown}`")
             })?));
@@ -60,7 +60,7 @@ impl Outlets {
             let folder = config.data_dir.join(&options.folder);
             let shown = folder.display().to_string();
             let options = EventLogOptions { folder, ..options.clone() };
-            let sink = EventLog::start("event_log", options);
+            let sink = FileSink::event_log("event_log", options);
             sinks.push(Arc::new(
                 sink.with_context(|| {
                     format!("sink cannot start: sinks.event_log, path=`{shown}`")

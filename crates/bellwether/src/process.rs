@@ -1,11 +1,39 @@
-//! What the operating system asks of the process.
+//! The life of a process that serves until the operating system asks it to end.
+
+use std::process;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+/// Longest wait for what still runs in the background, at the end.
+const BACKGROUND_MAX: Duration = Duration::from_millis(500);
+/// Exit code after a second signal, as of a process that SIGINT ended.
+const EXIT_INTERRUPTED: i32 = 130;
+
+/// Does what `service` is, with threads for it.
+///
+/// # Errors
+/// When there are none, or it fails.
+pub(crate) fn attend(service: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start threads")?;
+    let done = runtime.block_on(service);
+    runtime.shutdown_timeout(BACKGROUND_MAX);
+    done
+}
+
+/// Ends the process without delay; `what` is said in the log.
+pub(crate) fn end_at_once(what: &str) -> ! {
+    tracing::warn!("{what}");
+    process::exit(EXIT_INTERRUPTED)
+}
+
 /// What is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+enum Asked {
     /// To end: SIGTERM or SIGINT.
     Stop,
     /// To read the configuration again: SIGHUP.
@@ -34,8 +62,28 @@ impl Signals {
         })
     }
 
+    /// Calls `reload`, which reads the configuration again, in the background each time that is asked, until the process is
+    /// asked to end.
+    pub(crate) async fn reload_until_stopped(
+        &mut self,
+        reload: impl Fn() + Clone + Send + 'static,
+    ) {
+        while self.next().await == Asked::Reload {
+            tokio::task::spawn_blocking(reload.clone());
+        }
+        tracing::info!("stopping");
+    }
+
+    /// Waits for what `stopping` does. Asked to end once more, the process does so at once.
+    pub(crate) async fn stop_with(&mut self, stopping: impl Future<Output = ()>) {
+        tokio::select! {
+            () = stopping => tracing::info!("stopped"),
+            () = self.stop() => end_at_once("stopped at once"),
+        }
+    }
+
     /// The next thing that is asked.
-    pub(crate) async fn next(&mut self) -> Asked {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
             _ = self.terminate.recv() => Asked::Stop,
             _ = self.interrupt.recv() => Asked::Stop,

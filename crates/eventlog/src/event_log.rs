@@ -13,11 +13,11 @@ use std::time::Duration;
 
 use bellwether_engine::Event;
 use bellwether_runtime::storage::{create_folder, sync_folder};
-use bellwether_runtime::{EventSink, SinkStats};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 use parquet::errors::ParquetError;
 
 use crate::day::{Day, OurFile, days_in, files_of, part_name, unfinished_name};
+use crate::file_sink::FileSink;
 use crate::guard::hold_panic;
 use crate::known::Known;
 use crate::table;
@@ -42,19 +42,13 @@ pub struct EventLogOptions {
     pub queue_events_max: usize,
 }
 
-/// Keeps events in Parquet files that can be read at any time.
-pub struct EventLog {
-    worker: Worker,
-    known: Known,
-}
-
-impl EventLog {
-    /// Starts the sink; `name` is what metrics call it. A folder that cannot be made is no error here: it is
-    /// tried again for ever, and [`EventSink::stats`] tells.
+impl FileSink {
+    /// Keeps events in Parquet files that can be read at any time; `name` is what metrics call it. A folder that cannot be made
+    /// is no error here: it is tried again for ever, and [`EventSink::stats`](bellwether_runtime::EventSink::stats) tells.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(name: &str, options: EventLogOptions) -> io::Result<Self> {
+    pub fn event_log(name: &str, options: EventLogOptions) -> io::Result<Self> {
         let queue_events_max = options.queue_events_max;
         let known = Known::at(options.folder.clone());
         let interval = Duration::from_millis(options.flush_interval_ms);
@@ -62,34 +56,6 @@ impl EventLog {
         let log = Log::new(options, PART_ROWS_MAX);
         let worker = Worker::start(name, queue_events_max, pace, log)?;
         Ok(Self { worker, known })
-    }
-}
-
-impl EventSink for EventLog {
-    fn name(&self) -> &str {
-        self.worker.name()
-    }
-
-    fn publish(&self, event: &Arc<Event>) {
-        self.worker.publish(event);
-    }
-
-    fn publish_again(&self, event: &Arc<Event>) {
-        if !self.known.has(event) {
-            self.worker.publish(event);
-        }
-    }
-
-    fn settle(&self, limit: Duration) -> bool {
-        self.worker.settle(limit)
-    }
-
-    fn stats(&self) -> SinkStats {
-        self.worker.stats()
-    }
-
-    fn close(&self, limit: Duration) {
-        self.worker.close(limit);
     }
 }
 

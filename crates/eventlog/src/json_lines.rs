@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use bellwether_engine::Event;
 use bellwether_runtime::storage::{create_folder, sync_folder};
-use bellwether_runtime::{EventSink, SinkStats};
 
+use crate::file_sink::FileSink;
 use crate::known::Known;
 use crate::rotated::{folder_of, rotated_name, rotated_numbers};
 use crate::worker::{Pace, Worker, Write};
@@ -31,53 +31,19 @@ pub struct JsonLinesOptions {
     pub queue_events_max: usize,
 }
 
-/// Appends events to a file, one a line.
-pub struct JsonLines {
-    worker: Worker,
-    known: Known,
-}
-
-impl JsonLines {
-    /// Starts the sink; `name` is what metrics call it. A file that cannot be opened is no error here: it is
-    /// tried again for ever, and [`EventSink::stats`] tells.
+impl FileSink {
+    /// Appends events to a file, one a line; `name` is what metrics call it. A file that cannot be opened is no error here: it
+    /// is tried again for ever, and [`EventSink::stats`](bellwether_runtime::EventSink::stats) tells.
     ///
     /// # Errors
     /// When the thread cannot be started.
-    pub fn start(name: &str, options: JsonLinesOptions) -> io::Result<Self> {
+    pub fn json_lines(name: &str, options: JsonLinesOptions) -> io::Result<Self> {
         let queue_events_max = options.queue_events_max;
         let known = Known::at(options.path.clone());
         let pace = Pace { interval: Duration::ZERO, events_max: 1 };
         let writer = Lines { options, open: None, removed_files: 0 };
         let worker = Worker::start(name, queue_events_max, pace, writer)?;
         Ok(Self { worker, known })
-    }
-}
-
-impl EventSink for JsonLines {
-    fn name(&self) -> &str {
-        self.worker.name()
-    }
-
-    fn publish(&self, event: &Arc<Event>) {
-        self.worker.publish(event);
-    }
-
-    fn publish_again(&self, event: &Arc<Event>) {
-        if !self.known.has(event) {
-            self.worker.publish(event);
-        }
-    }
-
-    fn settle(&self, limit: Duration) -> bool {
-        self.worker.settle(limit)
-    }
-
-    fn stats(&self) -> SinkStats {
-        self.worker.stats()
-    }
-
-    fn close(&self, limit: Duration) {
-        self.worker.close(limit);
     }
 }
 

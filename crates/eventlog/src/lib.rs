@@ -1,7 +1,7 @@
 //! Events on disk: written while the engine runs, read back by reports.
 //!
-//! [`JsonLines`] appends one JSON event a line to a file that it rotates; [`EventLog`] keeps Parquet files in
-//! one folder a day, complete at any moment; [`read()`] reads either. Both are sinks of the runtime: a bounded
+//! [`FileSink::json_lines`] appends one JSON event a line to a file that it rotates; [`FileSink::event_log`] keeps Parquet files
+//! in one folder a day, complete at any moment; [`read()`] reads either. Both are sinks of the runtime: a bounded
 //! queue and a thread of their own, so that a full disk costs events of the log and nothing else.
 //!
 //! Delivery is at least once: after a failure an event may be in a file twice, with the same id.
@@ -9,6 +9,7 @@
 mod day;
 mod event_log;
 mod event_table;
+mod file_sink;
 mod guard;
 mod json_lines;
 mod known;
@@ -19,8 +20,9 @@ mod table;
 mod testing;
 mod worker;
 
-pub use event_log::{EventLog, EventLogOptions};
+pub use event_log::EventLogOptions;
 pub use event_table::EventTable;
-pub use json_lines::{JsonLines, JsonLinesOptions};
+pub use file_sink::FileSink;
+pub use json_lines::JsonLinesOptions;
 pub use read::{Events, ReadError, Wanted, read};
 pub use table::RowError;

@@ -1,7 +1,6 @@
 //! Receiver, gateway and HTTP server, put together.
 
 use std::net::SocketAddr;
-use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -20,16 +19,12 @@ use crate::cli::GatewayArgs;
 use crate::config::{Config, ConfigError, GatewayConfig};
 use crate::http;
 use crate::logging;
-use crate::run::signals::{Asked, Signals};
+use crate::process::{self, Signals};
 use crate::run::web::{self, LiveWeb};
 use crate::service::{DRAIN_MAX, WallClock};
 
 /// Longest wait until what was taken is confirmed, at the end.
 const CONFIRMED_MAX: Duration = Duration::from_secs(3);
-/// Longest wait for what still runs in the background, at the end.
-const BACKGROUND_MAX: Duration = Duration::from_millis(500);
-/// Exit code after a second signal, as of a process that SIGINT ended.
-const EXIT_INTERRUPTED: i32 = 130;
 
 /// What the HTTP handlers share.
 pub(crate) struct GatewayApp {
@@ -92,32 +87,16 @@ fn load(args: &GatewayArgs) -> Result<Config, ConfigError> {
 pub(super) fn run(args: GatewayArgs) -> anyhow::Result<()> {
     let config = load(&args)?;
     let _logging = logging::init(config.log)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start threads")?;
-    let done = runtime.block_on(attend(args, config));
-    runtime.shutdown_timeout(BACKGROUND_MAX);
-    done
+    process::attend(attend(args, config))
 }
 
 async fn attend(args: GatewayArgs, config: Config) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let service = Service::start(args, config).await?;
     tracing::info!(address = %service.address, topic = service.app.options.topic, "listening");
-    while signals.next().await == Asked::Reload {
-        let app = Arc::clone(&service.app);
-        tokio::task::spawn_blocking(move || app.reload());
-    }
-    tracing::info!("stopping");
-    tokio::select! {
-        () = service.stop() => {}
-        () = signals.stop() => {
-            tracing::warn!("stopped at once");
-            process::exit(EXIT_INTERRUPTED);
-        }
-    }
-    tracing::info!("stopped");
+    let app = Arc::clone(&service.app);
+    signals.reload_until_stopped(move || app.reload()).await;
+    signals.stop_with(service.stop()).await;
     Ok(())
 }
 

@@ -3,28 +3,20 @@
 mod announce;
 pub(crate) mod data_dir;
 pub(crate) mod live;
-pub(crate) mod signals;
 pub(crate) mod web;
 
-use std::process;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 
 use crate::cli::RunArgs;
 use crate::config::Config;
-use crate::service::{App, Service};
+use crate::process::{self, Signals};
+use crate::service::Service;
 use crate::{logging, panics};
 
 use announce::Announcer;
 use data_dir::DataDir;
-use signals::{Asked, Signals};
-
-/// Longest wait for what still runs in the background, at the end.
-const BACKGROUND_MAX: Duration = Duration::from_millis(500);
-/// Exit code after a second signal, as of a process that SIGINT ended.
-const EXIT_INTERRUPTED: i32 = 130;
 
 /// Runs until it is told to stop.
 ///
@@ -34,13 +26,7 @@ pub fn run(args: RunArgs) -> anyhow::Result<()> {
     let config = live::load(&args)?;
     let _logging = logging::init(config.log)?;
     panics::end_the_process();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start threads")?;
-    let done = runtime.block_on(serve(args, config));
-    runtime.shutdown_timeout(BACKGROUND_MAX);
-    done
+    process::attend(serve(args, config))
 }
 
 async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
@@ -60,29 +46,13 @@ async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
         recovered = service.recover() => recovered?,
         () = signals.stop() => {
             data_dir.withdraw_address();
-            tracing::warn!("stopped while it recovered");
-            process::exit(EXIT_INTERRUPTED);
+            process::end_at_once("stopped while it recovered");
         }
     }
     tracing::info!(address = %service.address, rules, alertmanagers, "ready");
-    while signals.next().await == Asked::Reload {
-        reload(&service.app);
-    }
-    tracing::info!("stopping");
+    let app = Arc::clone(&service.app);
+    signals.reload_until_stopped(move || app.reload()).await;
     data_dir.withdraw_address();
-    tokio::select! {
-        () = service.stop() => {}
-        () = signals.stop() => {
-            tracing::warn!("stopped at once");
-            process::exit(EXIT_INTERRUPTED);
-        }
-    }
-    tracing::info!("stopped");
+    signals.stop_with(service.stop()).await;
     Ok(())
-}
-
-/// Reads the configuration again in the background; how it went is in the log.
-fn reload(app: &Arc<App>) {
-    let app = Arc::clone(app);
-    tokio::task::spawn_blocking(move || app.reload());
 }

@@ -14,8 +14,8 @@ fn options(folder: &Path) -> EventLogOptions {
     }
 }
 
-fn start(options: EventLogOptions) -> EventLog {
-    EventLog::start("event_log", options).unwrap()
+fn start(options: EventLogOptions) -> FileSink {
+    FileSink::event_log("event_log", options).unwrap()
 }
 
 /// Paths of all files below `folder`, relative to it.

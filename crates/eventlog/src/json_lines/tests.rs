@@ -12,8 +12,8 @@ fn options(path: &Path) -> JsonLinesOptions {
     }
 }
 
-fn start(options: JsonLinesOptions) -> JsonLines {
-    JsonLines::start("json_lines", options).unwrap()
+fn start(options: JsonLinesOptions) -> FileSink {
+    FileSink::json_lines("json_lines", options).unwrap()
 }
 
 fn line_bytes() -> u64 {

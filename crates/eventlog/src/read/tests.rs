@@ -7,7 +7,7 @@ use super::lines::LINE_BYTES_MAX;
 use super::*;
 use crate::rotated::rotated_name;
 use crate::testing::{DAY_0_MS, DAY_MS, close, event, events, read_all, sequences};
-use crate::{EventLog, EventLogOptions};
+use crate::{EventLogOptions, FileSink};
 
 fn lines(events: &[Arc<Event>]) -> String {
     events.iter().map(|event| serde_json::to_string(&**event).unwrap() + "\n").collect()
@@ -21,7 +21,7 @@ fn log_in(folder: &Path) {
         keep_ms: 0,
         queue_events_max: 20_000,
     };
-    let sink = EventLog::start("event_log", options).unwrap();
+    let sink = FileSink::event_log("event_log", options).unwrap();
     for n in 0..9000 {
         sink.publish(&event(n, DAY_0_MS + i64::from(n / 3000) * DAY_MS + i64::from(n)));
     }
