@@ -21,6 +21,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ladder::{Ladder, Prior};
+use crate::number::smaller;
 
 /// Between independent samples (half of it for two) and full dependence (1).
 const PRIOR: Prior = Prior { slope: 0.75, rows: 200.0, steadiness: 0.0 };
@@ -86,10 +87,8 @@ impl Lasting {
     /// which is at least 1, but 65,535 at most.
     #[inline]
     pub fn learn(&mut self, surprise: f64, for_ms: i64, interval_ms: i64) {
-        let surprise = surprise as f32;
-        if surprise < self.least {
-            self.least = surprise;
-        }
+        // Without a branch: which is the smaller is a matter of chance.
+        self.least = smaller(surprise as f32, self.least);
         self.samples = self.samples.saturating_add(1);
         self.settling = self.settling.saturating_sub(1);
         // How many that are is a division, which takes longer than all the rest.
