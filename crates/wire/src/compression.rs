@@ -7,6 +7,9 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::remote_write::{DecodeError, Limits, decompress};
 
+/// Bytes that deflate makes of one at most: 258 by a length and a distance of a bit each.
+const DENSEST: usize = 1032;
+
 /// How the body of a request is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Compression {
@@ -59,16 +62,25 @@ impl Compression {
 }
 
 /// Inflates at most `limit_bytes`, and one more to see whether there would be more: a kilobyte of gzip may hold a megabyte.
+///
+/// Memory is taken twice at most, lest a bomb leave behind what a buffer that doubles grows out of: for as many bytes as the last
+/// member says that it has (`ISIZE`, RFC 1952, section 2.3.1), and, should there be more, for as many as there may be.
 fn inflate(body: &[u8], limit_bytes: usize) -> Result<Vec<u8>, DecodeError> {
+    let said_bytes = body.last_chunk().map_or(0, |&size| u32::from_le_bytes(size) as usize);
+    let likely_bytes = said_bytes.min(body.len().saturating_mul(DENSEST)).min(limit_bytes);
+    let mut decoder = MultiGzDecoder::new(body);
     let mut inflated = Vec::new();
-    MultiGzDecoder::new(body)
-        .take(limit_bytes.saturating_add(1) as u64)
-        .read_to_end(&mut inflated)
-        .map_err(|error| DecodeError::NotGzip { fault: error.to_string() })?;
-    if inflated.len() > limit_bytes {
-        return Err(too_large("decoded", inflated.len(), limit_bytes));
+    for most_bytes in [likely_bytes, limit_bytes] {
+        let room_bytes = most_bytes.saturating_add(1).saturating_sub(inflated.len());
+        inflated.reserve_exact(room_bytes);
+        let mut room = decoder.by_ref().take(room_bytes as u64);
+        room.read_to_end(&mut inflated)
+            .map_err(|error| DecodeError::NotGzip { fault: error.to_string() })?;
+        if inflated.len() <= most_bytes {
+            return Ok(inflated);
+        }
     }
-    Ok(inflated)
+    Err(too_large("decoded", inflated.len(), limit_bytes))
 }
 
 fn too_large(part: &'static str, bytes: usize, limit_bytes: usize) -> DecodeError {
@@ -128,6 +140,20 @@ mod tests {
         let bomb = gzip(&vec![0; 8 << 20]);
         assert!(bomb.len() < 16 << 10);
         assert_eq!(inflate(&bomb, 1 << 10), Err(too_large("decoded", 1025, 1024)));
+    }
+
+    #[test]
+    fn no_more_memory_is_taken_than_is_needed_whatever_the_body_says() {
+        let body = [7; 100_000];
+        let honest = gzip(&body);
+        assert_eq!(inflate(&honest, 1 << 20).unwrap().capacity(), body.len() + 1);
+        // In its last bytes a member says how long it is, which several do for themselves.
+        let members = [gzip(&body), gzip(&body[..1])].concat();
+        let inflated = inflate(&members, 1 << 20).unwrap();
+        assert_eq!((inflated.len(), inflated.capacity()), (body.len() + 1, (1 << 20) + 1));
+        let mut boasting = gzip(b"little");
+        boasting.splice(boasting.len() - 4.., [0xff; 4]);
+        assert_eq!(inflate(&boasting, 1 << 20).unwrap_err().reason(), "gzip");
     }
 
     #[test]
