@@ -51,7 +51,8 @@ async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
     }
     tracing::info!(address = %service.address, rules, alertmanagers, "ready");
     let app = Arc::clone(&service.app);
-    signals.reload_until_stopped(move || app.reload()).await;
+    // How it went is in the log.
+    signals.reload_until_stopped(move || _ = app.reload()).await;
     data_dir.withdraw_address();
     signals.stop_with(service.stop()).await;
     Ok(())
