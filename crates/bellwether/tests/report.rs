@@ -15,7 +15,7 @@ use std::time::Duration;
 use assert_cmd::cargo::CommandCargoExt;
 use bellwether::config::Config;
 use bellwether_engine::Event;
-use bellwether_eventlog::{EventLog, EventLogOptions};
+use bellwether_eventlog::{EventLogOptions, FileSink};
 use bellwether_runtime::EventSink;
 use serde_json::Value;
 
@@ -91,7 +91,7 @@ fn without_a_path_it_reads_the_event_log_of_the_data_folder() {
         keep_ms: 0,
         queue_events_max: 1000,
     };
-    let log = EventLog::start("event_log", options).unwrap();
+    let log = FileSink::event_log("event_log", options).unwrap();
     for event in events() {
         log.publish(&Arc::new(event));
     }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use bellwether_engine::Event;
-use bellwether_eventlog::{EventLog, EventLogOptions};
+use bellwether_eventlog::{EventLogOptions, FileSink};
 use bellwether_runtime::EventSink;
 
 use super::*;
@@ -187,7 +187,7 @@ fn data_folder(lines: &[String]) -> TempDir {
         keep_ms: 0,
         queue_events_max: 1000,
     };
-    let log = EventLog::start("event_log", options).unwrap();
+    let log = FileSink::event_log("event_log", options).unwrap();
     for line in lines {
         log.publish(&Arc::new(serde_json::from_str(line).unwrap()));
     }
