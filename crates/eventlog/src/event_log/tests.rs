@@ -1,5 +1,7 @@
 use std::fs;
 
+use bellwether_runtime::EventSink;
+
 use super::*;
 use crate::testing::{
     DAY_0_MS, DAY_MS, close, event, events, publish_all, read_all, sequences, wait_until,
