@@ -27,7 +27,11 @@ pub(super) fn metrics(families: &mut Families<'_>, app: &App) -> fmt::Result {
     )?;
     let paused = u8::from(figures.is_paused);
     for (name, help, value) in [
-        ("paused", "Whether partitions are paused because the engine takes nothing", paused.into()),
+        (
+            "paused",
+            "Whether a partition is paused because what was read of it waits",
+            paused.into(),
+        ),
         (
             "dead_letters_under_way",
             "Records that cannot be taken, were read, and are not in the dead-letter topic yet",
@@ -79,7 +83,7 @@ fn counters(families: &mut Families<'_>, figures: &SourceFigures) -> fmt::Result
         ),
         (
             "pauses",
-            "Times that partitions were paused because the engine took nothing",
+            "Times that a partition was paused because what was read of it waits",
             figures.pauses,
         ),
         ("rebalances", "Times that partitions came or went", figures.rebalances),

@@ -7,6 +7,7 @@ mod gauges;
 mod topic;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderName;
 use bellwether_connect::source::kafka::{
@@ -15,11 +16,12 @@ use bellwether_connect::source::kafka::{
 use bellwether_connect::source::receiver::{TenantAccess, TenantOptions};
 use bellwether_runtime::{Offsets, SubmitError};
 use bellwether_series::Timestamp;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::support::until;
 use engine::{FakeEngine, offsets};
-use topic::{Cluster, body};
+use topic::{Cluster, SESSION_MS, body};
 
 const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 
@@ -78,6 +80,43 @@ async fn while_the_engine_is_full_partitions_are_paused_and_nothing_is_lost() {
     assert_eq!(engine.taken_of(0), (0..60).collect::<Vec<_>>());
     let figures = source.stats().figures();
     assert!(figures.pauses >= 1 && !figures.is_paused, "{figures:?}");
+}
+
+/// With a buffer of some records, and a member that hears of others soon.
+fn rebalanced(cluster: &Cluster) -> KafkaOptions {
+    let mut options = KafkaOptions { buffer_bytes_max: 600, ..cluster.options() };
+    let properties = [("session.timeout.ms", SESSION_MS), ("heartbeat.interval.ms", "50")];
+    let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned().into()));
+    options.cluster.properties.extend(properties);
+    options
+}
+
+/// Whether `member` has so many partitions by now.
+fn has(member: &BaseConsumer, count: usize) -> bool {
+    assert!(!matches!(member.poll(Duration::from_millis(10)), Some(Err(_))));
+    member.assignment().unwrap().count() == count
+}
+
+#[tokio::test]
+async fn a_partition_that_comes_while_another_is_paused_has_no_more_than_the_buffer_either() {
+    let cluster = Cluster::start(2);
+    for partition in 0..2 {
+        (0..200).for_each(|offset| cluster.produce(partition, &body(offset)));
+    }
+    let other = cluster.join("bellwether");
+    until("another has both", || has(&other, 2)).await;
+    let engine = FakeEngine::standing_at(&[]);
+    engine.set_full(true);
+    let source = start(rebalanced(&cluster), &Offsets::default(), &engine);
+    let pauses = |source: &KafkaSource| source.stats().figures().pauses;
+    until("the one that it has is paused", || has(&other, 1) && pauses(&source) == 1).await;
+    other.unsubscribe();
+    until("the other is paused", || has(&other, 0) && pauses(&source) == 2).await;
+    let records = source.stats().figures().records;
+    assert!(records < 30, "{records}");
+    engine.set_full(false);
+    until("all are taken", || engine.taken().len() == 400).await;
+    assert!((0..2).all(|partition| engine.taken_of(partition) == (0..200).collect::<Vec<_>>()));
 }
 
 #[tokio::test]
@@ -187,6 +226,28 @@ async fn what_is_behind_a_dead_letter_that_is_not_confirmed_is_not_taken_and_oth
     assert_eq!(source.stats().figures().dead_letters, 2);
     until("that is counted", || source.stats().figures().letters_under_way == 0).await;
     assert_eq!(source.stats().figures().poison.iter().sum::<u64>(), 2);
+}
+
+#[tokio::test]
+async fn a_partition_that_waits_for_its_dead_letter_leaves_the_others_their_part_of_the_buffer() {
+    let cluster = Cluster::start(2);
+    cluster.produce(0, b"no protobuf");
+    (1..100).for_each(|offset| cluster.produce(0, &body(offset)));
+    (0..100).for_each(|offset| cluster.produce(1, &body(offset)));
+    cluster.refuse("dead", RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    let engine = FakeEngine::standing_at(&[]);
+    let options = KafkaOptions { buffer_bytes_max: 2000, ..with_letters(&cluster) };
+    let source = start(options, &Offsets::default(), &engine);
+    until("the one that waits is paused", || source.stats().figures().is_paused).await;
+    (100..200).for_each(|offset| cluster.produce(1, &body(offset)));
+    until("the other goes on", || engine.taken_of(1).len() == 200).await;
+    assert!(engine.taken_of(0).is_empty());
+    assert_eq!(source.stats().figures().pauses, 1);
+    cluster.refuse("dead", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    until("all are taken", || engine.taken_of(0).len() == 100).await;
+    assert_eq!(engine.taken_of(0), (0..100).collect::<Vec<_>>());
+    assert_eq!(engine.taken_of(1), (0..200).collect::<Vec<_>>());
+    until("nothing is paused", || !source.stats().figures().is_paused).await;
 }
 
 #[tokio::test]

@@ -85,7 +85,7 @@ pub(super) enum Read {
     Waits,
     /// It was taken before.
     Known,
-    /// The partition is not ours, or will be read again from before it.
+    /// The partition is not ours, is paused, or will be read again from before it.
     NotNow,
 }
 
@@ -100,6 +100,10 @@ struct UnderWay {
 pub(super) struct Line {
     is_assigned: bool,
     /// Read and not judged.
+    /// Nothing is read of it for now.
+    is_paused: bool,
+    /// It has forgotten something that was read since it was paused.
+    has_given_back: bool,
     waiting: VecDeque<Record>,
     /// Judged and not submitted.
     ahead: VecDeque<Judged>,
@@ -133,6 +137,7 @@ impl Line {
         self.clear();
         self.is_assigned = true;
         self.read_next = self.submit_next;
+        self.resume();
     }
 
     /// It is not ours any more. What is under way stays so.
@@ -140,12 +145,40 @@ impl Line {
         self.clear();
         self.is_assigned = false;
     }
+        self.resume();
 
     pub(super) fn is_assigned(&self) -> bool {
         self.is_assigned
     }
 
     /// Forgets what waits.
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Nothing is read of it from now on. Of what waits it keeps `bytes_max`, and what is judged; the rest is forgotten. May be told
+    /// again, with less.
+    pub(super) fn pause(&mut self, bytes_max: usize) {
+        self.is_paused = true;
+        while self.waiting_bytes > bytes_max
+            && let Some(record) = self.waiting.pop_back()
+        {
+            self.waiting_bytes -= record.bytes();
+            self.read_next = Some(record.offset);
+            self.has_given_back = true;
+        }
+    }
+
+    /// From where it is to be read when it is resumed; `None`: from where it was paused.
+    pub(super) fn resumes_at(&self) -> Option<i64> {
+        self.read_next.filter(|_| self.has_given_back)
+    }
+
+    /// It is read again.
+    pub(super) fn resume(&mut self) {
+        (self.is_paused, self.has_given_back) = (false, false);
+    }
+
     fn clear(&mut self) {
         self.waiting.clear();
         self.ahead.clear();
@@ -176,7 +209,8 @@ impl Line {
 
     /// `record` was read.
     pub(super) fn read(&mut self, record: Record) -> Read {
-        if !self.is_assigned || self.refused.is_some() {
+        // What comes of one that is paused may be behind what it gave back.
+        if !self.is_assigned || self.is_paused || self.refused.is_some() {
             return Read::NotNow;
         }
         if self.read_next.is_some_and(|next| record.offset < next) {

@@ -30,7 +30,8 @@ pub struct KafkaOptions {
     pub record_bytes_max: usize,
     /// Records of all partitions that are with the engine at a time; at least 1.
     pub under_way_max: usize,
-    /// Bytes of records that were read and wait for the engine. When they are more, nothing is read. As much again may wait
+    /// Bytes of records that were read and wait for the engine. When they are more, nothing is read; a partition that is stuck keeps
+    /// its share of them, or its next record. As much again may wait
     /// within librdkafka, what is decoded ahead takes 8 MiB at the most, and dead letters under way take as much as what may wait.
     pub buffer_bytes_max: usize,
     /// Where poison goes; `None`: it is counted and left out.

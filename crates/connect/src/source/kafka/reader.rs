@@ -64,14 +64,14 @@ impl Reader {
         }
     }
 
-    /// Reads none of our partitions for now. What was fetched of them will be fetched again.
-    pub(super) fn pause(&self) -> KafkaResult<()> {
-        self.0.pause(&self.0.assignment()?)
+    /// Reads nothing of `at` for now. What was fetched of it will be fetched again.
+    pub(super) fn pause(&self, at: &TopicPartition) -> KafkaResult<()> {
+        self.0.pause(&alone(at))
     }
 
-    /// Reads them again.
-    pub(super) fn resume(&self) -> KafkaResult<()> {
-        self.0.resume(&self.0.assignment()?)
+    /// Reads `at` again, from where it was paused.
+    pub(super) fn resume(&self, at: &TopicPartition) -> KafkaResult<()> {
+        self.0.resume(&alone(at))
     }
 
     /// Reads `at` from `offset` on.
@@ -97,12 +97,10 @@ impl Reader {
         }
     }
 
-    /// Reads `at`, which was assigned and paused, from `offset` on.
+    /// Reads `at`, which is paused, from `offset` on.
     pub(super) fn begin_at(&self, at: &TopicPartition, offset: i64) -> KafkaResult<()> {
         self.read_from(at, offset)?;
-        let mut partition = TopicPartitionList::new();
-        partition.add_partition(&at.topic, at.partition);
-        self.0.resume(&partition)
+        self.resume(at)
     }
 
     /// How many partitions `topic` has.
@@ -143,6 +141,12 @@ impl Reader {
     pub(super) fn leave(&self) {
         self.0.unsubscribe();
     }
+}
+
+fn alone(at: &TopicPartition) -> TopicPartitionList {
+    let mut partition = TopicPartitionList::new();
+    partition.add_partition(&at.topic, at.partition);
+    partition
 }
 
 /// What a consumer is told besides what the configuration says.

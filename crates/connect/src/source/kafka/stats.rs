@@ -43,9 +43,9 @@ pub struct SourceFigures {
     pub dead_letter_failures: u64,
     /// Poison among what waits whose dead letter is not confirmed.
     pub letters_under_way: usize,
-    /// Times that partitions were paused because the engine took nothing for a while.
+    /// Times that a partition was paused because what was read of it was not taken for a while.
     pub pauses: u64,
-    /// Whether they are paused.
+    /// Whether one is paused.
     pub is_paused: bool,
     /// Times that partitions came or went.
     pub rebalances: u64,

@@ -3,6 +3,7 @@
 mod holding;
 mod offering;
 mod positions;
+mod room;
 mod submit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,9 +31,6 @@ const POLL_MAX: Duration = Duration::from_millis(100);
 const ANSWER_MAX: Duration = Duration::from_millis(10);
 /// Records that are taken over from librdkafka before anything else is done.
 const RECORDS_PER_TURN: usize = 256;
-/// When nothing could be read for so long because nothing was taken, partitions are paused: whoever does not ask for records must
-/// say so, or loses them to other members.
-const STALLED_MAX: Duration = Duration::from_secs(1);
 /// Pause after a dead letter that could not be sent, and between questions for the end of a partition.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Pause before another consumer after one that failed for good.
@@ -68,7 +66,6 @@ pub(super) struct Worker {
     offer_due: Instant,
     /// Since when nothing could be read because nothing was taken.
     stalled_since: Option<Instant>,
-    is_paused: bool,
     /// When poison was logged, and how much since.
     poison_logged: (Option<Instant>, u64),
     /// Partitions whose state somebody has to get first.
@@ -106,7 +103,6 @@ impl Worker {
             commit_due: now,
             offer_due: now,
             stalled_since: None,
-            is_paused: false,
             poison_logged: (None, 0),
             holding: Holding::default(),
         })
@@ -145,7 +141,7 @@ impl Worker {
     /// # Errors
     /// What made it impossible to go on.
     fn read_all(&mut self, reader: &Reader) -> Result<(), String> {
-        (self.stalled_since, self.is_paused) = (None, false);
+        self.stalled_since = None;
         while !self.is_stopped() {
             if !self.shared.membership().beat() {
                 return Err(
@@ -160,17 +156,15 @@ impl Worker {
             let is_judging = self.submit_all();
             self.settle_positions(reader);
             self.commit(reader);
-            let waiting_bytes: usize = self.lines.values().map(Line::waiting_bytes).sum();
-            self.pause_or_resume(reader, waiting_bytes)?;
+            let room = self.pause_or_resume(reader)?;
             let answer_max = if is_judging { Duration::ZERO } else { ANSWER_MAX };
-            if waiting_bytes >= self.options.buffer_bytes_max && !self.is_paused {
+            if self.stalled_since.is_some() {
                 self.hear(answer_max);
                 continue;
             }
             // Whoever has something to judge or to submit must not wait for more.
-            let is_idle = waiting_bytes == 0 || (self.is_paused && !is_judging);
-            let limit = if is_idle { POLL_MAX } else { Duration::ZERO };
-            if !self.poll(reader, limit)? && waiting_bytes > 0 {
+            let limit = if room.is_idle && !is_judging { POLL_MAX } else { Duration::ZERO };
+            if !self.poll(reader, limit, room.bytes)? && room.waiting_bytes > 0 {
                 self.hear(answer_max);
             }
         }
@@ -182,8 +176,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes over what was read, after waiting for `limit` at the most; whether there was something.
-    fn poll(&mut self, reader: &Reader, limit: Duration) -> Result<bool, String> {
+    /// Takes over what was read until it is `room_bytes`, after waiting for `limit` at the most; whether there was something.
+    fn poll(
+        &mut self,
+        reader: &Reader,
+        limit: Duration,
+        mut room_bytes: usize,
+    ) -> Result<bool, String> {
         for turn in 0..RECORDS_PER_TURN {
             match reader.poll(if turn == 0 { limit } else { Duration::ZERO }) {
                 Polled::Nothing => return Ok(turn > 0),
@@ -194,9 +193,16 @@ impl Worker {
                     // Partitions that came with this poll, so that their first record is not passed over.
                     self.notice_changes();
                     let line = self.lines.entry(at).or_default();
-                    // Of a cell that is not open yet nothing is kept: it will be read again.
-                    if line.read(record(&message)) == Read::Known {
-                        self.shared.stats.count(|figures| figures.records_known += 1);
+                    let record = record(&message);
+                    let bytes = record.bytes();
+                    match line.read(record) {
+                        Read::Waits if bytes >= room_bytes => return Ok(true),
+                        Read::Waits => room_bytes -= bytes,
+                        Read::Known => {
+                            self.shared.stats.count(|figures| figures.records_known += 1);
+                        }
+                        // Of a cell that is not open yet nothing is kept: it will be read again.
+                        Read::NotNow => {}
                     }
                 }
                 Polled::PositionLost => self.find_lost_positions(reader),
@@ -325,30 +331,6 @@ impl Worker {
             self.shared.goes_on_at(at, offset);
             self.shared.stats.count(|figures| figures.rereads += 1);
         }
-    }
-
-    fn pause_or_resume(&mut self, reader: &Reader, waiting_bytes: usize) -> Result<(), String> {
-        let failed = |error| describe(&error);
-        let is_full = waiting_bytes >= self.options.buffer_bytes_max;
-        if self.is_paused && waiting_bytes <= self.options.buffer_bytes_max / 2 {
-            reader.resume().map_err(failed)?;
-            (self.is_paused, self.stalled_since) = (false, None);
-        } else if !is_full {
-            self.stalled_since = None;
-        } else {
-            let since = *self.stalled_since.get_or_insert_with(Instant::now);
-            if !self.is_paused && since.elapsed() >= STALLED_MAX {
-                reader.pause().map_err(failed)?;
-                self.is_paused = true;
-                self.shared.stats.count(|figures| figures.pauses += 1);
-            }
-        }
-        let (is_paused, letters) = (self.is_paused, self.lines.values().map(Line::letters).sum());
-        self.shared.stats.count(|figures| {
-            figures.is_paused = is_paused;
-            figures.letters_under_way = letters;
-        });
-        Ok(())
     }
 }
 

@@ -191,3 +191,25 @@ fn where_nobody_takes_letters_poison_may_be_left_out_at_once() {
     line.judged(Kind::Poison(Poison::NoValue), false);
     assert!(line.letter_due().is_none() && line.head().is_some());
 }
+
+#[test]
+fn a_partition_that_is_paused_gives_back_what_is_more_than_its_share_and_is_not_judged() {
+    let mut line = line(None);
+    for offset in 0..10 {
+        line.read(record(offset));
+    }
+    line.judged(Kind::Heartbeat, true);
+    line.pause(1000);
+    assert_eq!((line.is_paused(), line.waiting_bytes(), line.resumes_at()), (true, 1000, None));
+    line.pause(450);
+    assert_eq!((line.waiting_bytes(), line.resumes_at()), (400, Some(4)));
+    line.pause(0);
+    assert_eq!((line.waiting_bytes(), line.resumes_at()), (100, Some(1)));
+    assert_eq!(line.read(record(10)), Read::NotNow);
+    line.resume();
+    assert_eq!([0, 1].map(|offset| line.read(record(offset))), [Read::Known, Read::Waits]);
+    assert_eq!(offsets(&mut line), [0, 1]);
+    line.pause(0);
+    line.revoke();
+    assert!(!line.is_paused());
+}
