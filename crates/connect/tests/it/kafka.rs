@@ -91,6 +91,28 @@ fn rebalanced(cluster: &Cluster) -> KafkaOptions {
     options
 }
 
+#[tokio::test]
+async fn a_partition_that_goes_while_it_is_paused_is_read_when_it_comes_back() {
+    let cluster = Cluster::start(2);
+    for partition in 0..2 {
+        (0..30).for_each(|offset| cluster.produce(partition, &body(offset)));
+    }
+    let engine = FakeEngine::standing_at(&[]);
+    engine.set_full(true);
+    let source = start(rebalanced(&cluster), &Offsets::default(), &engine);
+    until("both are paused", || source.stats().figures().pauses == 2).await;
+    let other = cluster.join("bellwether");
+    until("another has one of both", || has(&other, 1)).await;
+    engine.set_full(false);
+    let all: Vec<_> = (0..30).collect();
+    let is_all = |partition| engine.taken_of(partition) == all;
+    until("what is left is taken", || is_all(0) || is_all(1)).await;
+    assert!(!source.stats().figures().is_paused);
+    other.unsubscribe();
+    until("the other has none", || has(&other, 0)).await;
+    until("all are taken", || is_all(0) && is_all(1)).await;
+}
+
 /// Whether `member` has so many partitions by now.
 fn has(member: &BaseConsumer, count: usize) -> bool {
     assert!(!matches!(member.poll(Duration::from_millis(10)), Some(Err(_))));
