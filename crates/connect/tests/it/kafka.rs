@@ -185,6 +185,33 @@ async fn poison_goes_to_the_dead_letter_topic_as_it_is_and_an_empty_request_take
 }
 
 #[tokio::test]
+async fn records_of_versions_that_are_not_read_are_poison_and_not_taken_for_nothing() {
+    let cluster = Cluster::start(1);
+    let version = |version: u32| version.to_be_bytes();
+    for (of, value) in [
+        (Some(1), body(0)),
+        (Some(2), body(1)),
+        // Remote write 2.0, and nobody says so.
+        (None, b"\x22\x00\x2a\x02\x12\x00".to_vec()),
+        (None, body(3)),
+    ] {
+        let header = of.map(version);
+        let headers: Vec<_> = header.iter().map(|value| ("Version", &value[..])).collect();
+        cluster.produce_with(0, None, Some(&value), &headers);
+    }
+    let engine = FakeEngine::standing_at(&[]);
+    let source = start(with_letters(&cluster), &Offsets::default(), &engine);
+    until("all are taken", || engine.taken_of(0) == [0, 1, 2, 3]).await;
+    let empty: Vec<_> = engine.taken().iter().map(|taken| taken.is_empty).collect();
+    assert_eq!(empty, [false, true, true, false]);
+    let letters = cluster.read_all("dead", 2);
+    let says = |letter: usize| letters[letter].header("bellwether.error.message").unwrap();
+    assert!(says(0).contains("Grafana Mimir") && says(1).contains("remote write 2.0"));
+    assert_eq!(letters[0].header("bellwether.error.class").as_deref(), Some("undecodable"));
+    assert_eq!(source.stats().figures().poison.iter().sum::<u64>(), 2);
+}
+
+#[tokio::test]
 async fn a_heartbeat_is_no_poison_and_an_empty_request_takes_its_place() {
     let cluster = Cluster::start(1);
     let header: [(&str, &[u8]); 1] = [("bellwether.heartbeat", b"1")];

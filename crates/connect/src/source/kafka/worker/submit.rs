@@ -10,15 +10,18 @@ use bellwether_wire::remote_write::{Limits, WriteRequest, compress};
 use bellwether_wire::{Compression, Format, Message};
 
 use super::{News, Worker};
+use crate::source::kafka::headers::{is_heartbeat, version_of};
 use crate::source::kafka::line::{Judged, Kind, Line, Record};
 use crate::source::kafka::poison::Poison;
-use crate::source::kafka::tenancy::{anybody, is_heartbeat, tenant_of};
+use crate::source::kafka::tenancy::{anybody, tenant_of};
 
 /// Poison is logged at most this often.
 const POISON_LOGGED_EVERY: Duration = Duration::from_mins(1);
 /// What is judged ahead takes at most this, of all partitions together: some ten milliseconds of records, in which a letter is
 /// confirmed. More would leave the processor's caches before it is submitted.
 const AHEAD_BYTES_MAX: usize = 8 << 20;
+/// Newest version of Grafana Mimir's records that is read.
+const VERSION_MAX: u32 = 1;
 /// Pause until there is room for another dead letter.
 const ROOM_AFTER: Duration = Duration::from_millis(10);
 /// How an empty request is written.
@@ -130,7 +133,13 @@ impl Worker {
         if bytes > bytes_max {
             return Err(Poison::TooLarge { bytes, bytes_max });
         }
-        Ok(self.options.format.decode(value, &self.options.limits)?)
+        let format = self.options.format;
+        if matches!(format.message, Message::RemoteWrite1 | Message::RemoteWrite2)
+            && let Some(version) = version_of(record).filter(|&version| version > VERSION_MAX)
+        {
+            return Err(Poison::Version(version));
+        }
+        Ok(format.decode(value, &self.options.limits)?)
     }
 
     /// Sends dead letters that are due, one of each partition in turn, as far as the producer takes them.
