@@ -78,8 +78,13 @@ fn counters(families: &mut Families<'_>, figures: &SourceFigures) -> fmt::Result
         ),
         (
             "dead_letter_failures",
-            "Times that the dead-letter topic did not take a record; it is tried again",
+            "Times that the dead-letter topic did not take a record; it is tried again unless it is given up",
             figures.dead_letter_failures,
+        ),
+        (
+            "dead_letters_given_up",
+            "Records that cannot be taken and that the dead-letter topic never will",
+            figures.dead_letters_given_up,
         ),
         (
             "pauses",

@@ -21,6 +21,7 @@
 //! the [cell](bellwether_runtime::cells) of its partition, with its own timestamp as the time of receipt.
 
 mod context;
+mod form;
 mod headers;
 mod letter;
 mod line;

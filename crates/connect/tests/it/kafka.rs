@@ -300,6 +300,42 @@ async fn a_partition_that_waits_for_its_dead_letter_leaves_the_others_their_part
 }
 
 #[tokio::test]
+async fn a_letter_that_its_topic_will_never_take_is_sent_with_what_it_takes() {
+    let cluster = Cluster::start(1);
+    cluster.produce(0, b"no protobuf");
+    cluster.produce(0, &body(1));
+    cluster.refuse_next_produce(RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    let engine = FakeEngine::standing_at(&[]);
+    let source = start(with_letters(&cluster), &Offsets::default(), &engine);
+    until("both are taken", || engine.taken_of(0) == [0, 1]).await;
+    let letters = cluster.read_all("dead", 1);
+    assert_eq!(letters[0].key.as_deref(), Some(&b"metrics/0@0"[..]));
+    assert_eq!(letters[0].value.as_deref(), Some(&b"no protobuf"[..]));
+    assert_eq!(letters[0].header("bellwether.error.left_out").as_deref(), Some("timestamp"));
+    let timestamp_ms = letters[0].header("bellwether.error.timestamp").unwrap().parse().unwrap();
+    assert!(letters[0].timestamp_ms > Some(timestamp_ms));
+    let figures = source.stats().figures();
+    assert_eq!((figures.dead_letter_failures, figures.dead_letters), (1, 1));
+}
+
+#[tokio::test]
+async fn a_letter_that_is_too_large_whatever_is_left_out_is_given_up_and_the_stream_goes_on() {
+    let cluster = Cluster::start(1);
+    cluster.produce_with(0, Some(b"key"), Some(b"no protobuf"), &[]);
+    cluster.produce(0, &body(1));
+    for _ in 0..3 {
+        cluster.refuse_next_produce(RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    }
+    let engine = FakeEngine::standing_at(&[]);
+    let source = start(with_letters(&cluster), &Offsets::default(), &engine);
+    until("both are taken", || engine.taken_of(0) == [0, 1]).await;
+    let figures = source.stats().figures();
+    assert_eq!((figures.dead_letters, figures.dead_letters_given_up), (0, 1));
+    assert_eq!(figures.dead_letter_failures, 3);
+    until("none is under way", || source.stats().figures().letters_under_way == 0).await;
+}
+
+#[tokio::test]
 async fn without_a_dead_letter_topic_poison_is_counted_and_the_stream_goes_on() {
     let cluster = Cluster::start(1);
     for offset in 0..20 {

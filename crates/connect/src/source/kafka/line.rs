@@ -16,7 +16,9 @@ use std::sync::Arc;
 use bellwether_wire::remote_write::WriteRequest;
 use rdkafka::message::OwnedHeaders;
 
+use super::form::{Form, Next};
 use super::poison::Poison;
+use crate::kafka::Refusal;
 
 /// Dead letters of a partition that are under way at a time. When they are as many no more are sent until one is confirmed.
 const LETTERS_MAX: usize = 1000;
@@ -74,8 +76,7 @@ impl Judged {
 pub(super) struct Due<'a> {
     pub(super) record: &'a Record,
     pub(super) poison: &'a Poison,
-    /// With its value it was too large.
-    pub(super) without_value: bool,
+    pub(super) form: Form,
 }
 
 /// What to do with a record that was read.
@@ -99,11 +100,11 @@ struct UnderWay {
 #[derive(Debug, Default)]
 pub(super) struct Line {
     is_assigned: bool,
-    /// Read and not judged.
     /// Nothing is read of it for now.
     is_paused: bool,
     /// It has forgotten something that was read since it was paused.
     has_given_back: bool,
+    /// Read and not judged.
     waiting: VecDeque<Record>,
     /// Judged and not submitted.
     ahead: VecDeque<Judged>,
@@ -111,10 +112,10 @@ pub(super) struct Line {
     waiting_bytes: usize,
     /// Of what is judged, with what is decoded.
     ahead_bytes: usize,
-    /// Dead letters that are to be sent, by offset, and whether without a value.
-    letters_due: BTreeMap<i64, bool>,
-    /// Those under way, likewise.
-    letters_sent: BTreeMap<i64, bool>,
+    /// Dead letters that are to be sent, by offset.
+    letters_due: BTreeMap<i64, Form>,
+    /// Those under way.
+    letters_sent: BTreeMap<i64, Form>,
     under_way: VecDeque<UnderWay>,
     /// What is read next is not below this.
     read_next: Option<i64>,
@@ -136,22 +137,21 @@ impl Line {
     pub(super) fn assign(&mut self) {
         self.clear();
         self.is_assigned = true;
-        self.read_next = self.submit_next;
         self.resume();
+        self.read_next = self.submit_next;
     }
 
     /// It is not ours any more. What is under way stays so.
     pub(super) fn revoke(&mut self) {
         self.clear();
         self.is_assigned = false;
-    }
         self.resume();
+    }
 
     pub(super) fn is_assigned(&self) -> bool {
         self.is_assigned
     }
 
-    /// Forgets what waits.
     pub(super) fn is_paused(&self) -> bool {
         self.is_paused
     }
@@ -179,6 +179,7 @@ impl Line {
         (self.is_paused, self.has_given_back) = (false, false);
     }
 
+    /// Forgets what waits.
     fn clear(&mut self) {
         self.waiting.clear();
         self.ahead.clear();
@@ -237,7 +238,7 @@ impl Line {
     pub(super) fn judged(&mut self, kind: Kind, needs_letter: bool) {
         let Some(record) = self.waiting.pop_front() else { return };
         if needs_letter && matches!(kind, Kind::Poison(_)) {
-            self.letters_due.insert(record.offset, false);
+            self.letters_due.insert(record.offset, Form::default());
         }
         let judged = Judged { record, kind };
         self.ahead_bytes += judged.bytes();
@@ -307,13 +308,13 @@ impl Line {
 
     /// The dead letter that is to be sent next, unless too many are under way; it must then be told [`Self::letter_sent`].
     pub(super) fn letter_due(&self) -> Option<Due<'_>> {
-        let (offset, &without_value) = self.letters_due.first_key_value()?;
+        let (offset, &form) = self.letters_due.first_key_value()?;
         if self.letters_sent.len() >= LETTERS_MAX {
             return None;
         }
         let place = self.ahead.binary_search_by_key(offset, |judged| judged.record.offset).ok()?;
         let Judged { record, kind: Kind::Poison(poison) } = &self.ahead[place] else { return None };
-        Some(Due { record, poison, without_value })
+        Some(Due { record, poison, form })
     }
 
     /// The dead letter that was to be sent next is under way.
@@ -326,11 +327,17 @@ impl Line {
         self.letters_sent.remove(&offset);
     }
 
-    /// The dead letter of `offset` must be sent again; without its value if that `is_too_large`. Whether that makes another of it.
-    pub(super) fn letter_failed(&mut self, offset: i64, is_too_large: bool) -> bool {
-        let Some(was_without) = self.letters_sent.remove(&offset) else { return false };
-        self.letters_due.insert(offset, was_without || is_too_large);
-        is_too_large && !was_without
+    /// The dead letter of `offset` was not taken, because of `refusal` if the topic will never take it. When it is given up, its
+    /// record is left out as if it were confirmed.
+    pub(super) fn letter_failed(&mut self, offset: i64, refusal: Option<Refusal>) -> Next {
+        let Some(form) = self.letters_sent.remove(&offset) else { return Next::Again };
+        let next = form.after(refusal);
+        match next {
+            Next::Again => _ = self.letters_due.insert(offset, form),
+            Next::Send(form) => _ = self.letters_due.insert(offset, form),
+            Next::GiveUp => {}
+        }
+        next
     }
 
     /// Dead letters that are not confirmed.

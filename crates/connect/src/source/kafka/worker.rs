@@ -4,6 +4,7 @@ mod holding;
 mod offering;
 mod positions;
 mod room;
+mod seldom;
 mod submit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,12 +19,14 @@ use bellwether_series::Timestamp;
 use rdkafka::message::Message as _;
 
 use super::context::{Change, Shared};
+use super::form::Next;
 use super::letter::DeadLetters;
 use super::line::{Line, Read};
 use super::options::KafkaOptions;
 use super::reader::{Polled, Reader, record};
 use crate::kafka::{ClientError, Undelivered, describe};
 use holding::Holding;
+use seldom::Seldom;
 
 /// Longest wait for a record; as often it is looked whether to stop.
 const POLL_MAX: Duration = Duration::from_millis(100);
@@ -66,8 +69,8 @@ pub(super) struct Worker {
     offer_due: Instant,
     /// Since when nothing could be read because nothing was taken.
     stalled_since: Option<Instant>,
-    /// When poison was logged, and how much since.
-    poison_logged: (Option<Instant>, u64),
+    poison_logged: Seldom,
+    given_up_logged: Seldom,
     /// Partitions whose state somebody has to get first.
     holding: Holding,
 }
@@ -103,7 +106,8 @@ impl Worker {
             commit_due: now,
             offer_due: now,
             stalled_since: None,
-            poison_logged: (None, 0),
+            poison_logged: Seldom::default(),
+            given_up_logged: Seldom::default(),
             holding: Holding::default(),
         })
     }
@@ -295,16 +299,17 @@ impl Worker {
             return;
         };
         let line = self.lines.get_mut(at);
-        let is_another =
-            line.is_some_and(|line| line.letter_failed(offset, undelivered.is_too_large));
-        self.letter_failed(is_another, &undelivered);
+        let next = line.map_or(Next::Again, |line| line.letter_failed(offset, undelivered.refusal));
+        self.letter_failed(at, offset, next, &undelivered);
     }
 
-    /// A letter was not taken, and must be sent again: after a pause, unless it `is_another` now.
-    fn letter_failed(&mut self, is_another: bool, why: &Undelivered) {
+    /// A letter was not taken. Those that are sent again as they were wait for a moment.
+    fn letter_failed(&mut self, at: &TopicPartition, offset: i64, next: Next, why: &Undelivered) {
         self.shared.stats.count(|figures| figures.dead_letter_failures += 1);
-        if is_another {
-            return;
+        match next {
+            Next::Send(_) => return,
+            Next::GiveUp => return self.letter_given_up(at, offset, &why.error),
+            Next::Again => {}
         }
         let now = Instant::now();
         // Those that are under way with it fail as well.
@@ -313,6 +318,15 @@ impl Worker {
         }
         self.shared.stats.failed(&why.error);
         self.letters_due = now + RETRY_AFTER;
+    }
+
+    /// The stream goes on without it, as without a topic of dead letters.
+    fn letter_given_up(&mut self, at: &TopicPartition, offset: i64, error: &str) {
+        self.shared.stats.count(|figures| figures.dead_letters_given_up += 1);
+        if let Some(letters) = self.given_up_logged.seen() {
+            let (topic, partition) = (&*at.topic, at.partition);
+            tracing::error!(topic, partition, offset, letters, error, "dead letters are given up");
+        }
     }
 
     /// Goes back to what was refused, once the engine takes something again.
