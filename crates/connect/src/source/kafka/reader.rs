@@ -159,7 +159,6 @@ fn own_properties(options: &KafkaOptions) -> Vec<(&'static str, String)> {
         // A position that is lost is not jumped over in silence.
         ("auto.offset.reset", text("error")),
         ("check.crcs", text("true")),
-        ("partition.assignment.strategy", text("cooperative-sticky")),
         ("allow.auto.create.topics", text("false")),
         ("topic.metadata.refresh.interval.ms", text("30000")),
         ("statistics.interval.ms", text("2000")),
@@ -171,6 +170,10 @@ fn own_properties(options: &KafkaOptions) -> Vec<(&'static str, String)> {
             (options.buffer_bytes_max >> 10).clamp(1, 2_097_151).to_string(),
         ),
     ];
+    // With the other protocol it is for the broker to say who reads what.
+    if options.is_classic() {
+        own.push(("partition.assignment.strategy", text("cooperative-sticky")));
+    }
     match &options.workers {
         // A restart gets its partitions back at once, and of two processes the one that came last has them all.
         None => own.push(("group.instance.id", options.instance.clone())),
@@ -211,6 +214,15 @@ mod tests {
         BaseConsumer::from_config(&config).unwrap();
         let all = config.config_map().into_iter();
         all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    #[test]
+    fn a_member_of_either_protocol_of_groups_can_be_started() {
+        let strategy = |all: Vec<(String, String)>| {
+            all.into_iter().any(|(name, _)| name == "partition.assignment.strategy")
+        };
+        assert!(strategy(of(&[])) && strategy(of(&[("group.protocol", "classic")])));
+        assert!(!strategy(of(&[("group.protocol", "consumer")])));
     }
 
     #[test]
