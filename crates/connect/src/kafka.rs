@@ -18,5 +18,5 @@ pub use client::{ClientError, Cluster, RESERVED_PROPERTIES, is_topic};
 pub(crate) use client::{Role, describe};
 pub use group::Group;
 pub(crate) use group::Taken;
-pub(crate) use letters::{Letter, Producer, Undelivered, log};
+pub(crate) use letters::{Letter, Producer, Refusal, Undelivered, log};
 pub(crate) use transactions::Uncommitted;

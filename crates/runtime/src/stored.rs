@@ -124,7 +124,11 @@ pub fn limits() -> Limits {
 
 fn decode_request(payload: &[u8]) -> Result<StoredBody, StoredError> {
     let (header, body) = RequestHeader::decode(payload)?;
-    let write = header.format.decode(body, &limits())?;
+    let write = match header.format.decode(body, &limits()) {
+        // Earlier versions took it for a request that holds nothing, and its place in the order is that of one.
+        Err(DecodeError::OtherVersion { .. }) => WriteRequest::default(),
+        decoded => decoded?,
+    };
     let record = KafkaRecord::parse(header.source);
     Ok(StoredBody::Request { tenant: header.tenant.into(), record, write })
 }
@@ -216,6 +220,16 @@ mod tests {
         let error = of_a_later_version.unwrap_err();
         let StoredError::Header(error) = error else { panic!("{error:?}") };
         assert_eq!(error.to_string(), "format of the request's body is unknown: format=`255`");
+    }
+
+    #[test]
+    fn a_request_of_another_version_that_was_taken_for_an_empty_one_is_that_for_ever() {
+        let mut payload = Vec::new();
+        HEADER.encode(&mut payload).unwrap();
+        payload.extend(compress(b"\x22\x00\x2a\x00"));
+        let (_, body) = decode(&record(RecordKind::Request, payload)).unwrap();
+        let StoredBody::Request { write, .. } = body else { panic!("{body:?}") };
+        assert_eq!(write.sample_count(), 0);
     }
 
     #[test]

@@ -19,7 +19,10 @@ pub(super) fn check(figures: &SourceFigures, vitals: &Vitals) -> Check {
     } else if let Some(error) = &figures.last_error {
         (Status::Degraded, format!("{error}; {lag} records behind"))
     } else if figures.is_paused {
-        (Status::Degraded, format!("paused, the engine takes nothing; {lag} records behind"))
+        (
+            Status::Degraded,
+            format!("partitions are paused until what was read is taken; {lag} records behind"),
+        )
     } else if figures.partitions.is_empty() && vitals.cells.is_some() {
         // There may be more workers than partitions.
         (Status::Healthy, "no partition is ours".to_owned())

@@ -27,7 +27,11 @@ pub(super) fn metrics(families: &mut Families<'_>, app: &App) -> fmt::Result {
     )?;
     let paused = u8::from(figures.is_paused);
     for (name, help, value) in [
-        ("paused", "Whether partitions are paused because the engine takes nothing", paused.into()),
+        (
+            "paused",
+            "Whether a partition is paused because what was read of it waits",
+            paused.into(),
+        ),
         (
             "dead_letters_under_way",
             "Records that cannot be taken, were read, and are not in the dead-letter topic yet",
@@ -74,12 +78,17 @@ fn counters(families: &mut Families<'_>, figures: &SourceFigures) -> fmt::Result
         ),
         (
             "dead_letter_failures",
-            "Times that the dead-letter topic did not take a record; it is tried again",
+            "Times that the dead-letter topic did not take a record; it is tried again unless it is given up",
             figures.dead_letter_failures,
         ),
         (
+            "dead_letters_given_up",
+            "Records that cannot be taken and that the dead-letter topic never will",
+            figures.dead_letters_given_up,
+        ),
+        (
             "pauses",
-            "Times that partitions were paused because the engine took nothing",
+            "Times that a partition was paused because what was read of it waits",
             figures.pauses,
         ),
         ("rebalances", "Times that partitions came or went", figures.rebalances),

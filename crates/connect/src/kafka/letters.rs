@@ -37,12 +37,28 @@ pub(crate) struct Letter<'a> {
 pub(crate) struct Undelivered {
     pub(crate) error: String,
     pub(crate) is_too_large: bool,
+    /// Why this record will never be taken as it is, if that is why.
+    pub(crate) refusal: Option<Refusal>,
     /// The local queue is full: nothing is wrong but that it comes too early.
     pub(crate) is_queue_full: bool,
     /// The producer takes nothing any more.
     pub(crate) is_fatal: bool,
     /// It was not confirmed in time. The broker may have it all the same.
     pub(crate) is_in_doubt: bool,
+}
+
+/// Why a topic will never take a record as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is too large, or was sent with others that are too large together.
+    TooLarge,
+    /// Its timestamp is too old, or too far ahead.
+    Timestamp,
+    /// It has no key and the topic is compacted, or the broker checks what else is in it. Of several that were sent together and
+    /// have a bad timestamp brokers say no more than this either.
+    Record,
+    /// Nothing is wrong with it, but with one that was sent with it.
+    OtherRecord,
 }
 
 /// Told on a thread of the producer once the broker has confirmed a record, or it never will.
@@ -114,9 +130,24 @@ impl Undelivered {
         Self {
             error: describe(error),
             is_too_large: code == Some(RDKafkaErrorCode::MessageSizeTooLarge),
+            refusal: code.and_then(Refusal::of),
             is_fatal: code == Some(RDKafkaErrorCode::Fatal),
             is_queue_full: code == Some(RDKafkaErrorCode::QueueFull),
             is_in_doubt: code == Some(RDKafkaErrorCode::MessageTimedOut),
+        }
+    }
+}
+
+impl Refusal {
+    fn of(code: RDKafkaErrorCode) -> Option<Self> {
+        match code {
+            RDKafkaErrorCode::MessageSizeTooLarge | RDKafkaErrorCode::MessageBatchTooLarge => {
+                Some(Self::TooLarge)
+            }
+            RDKafkaErrorCode::InvalidTimestamp => Some(Self::Timestamp),
+            RDKafkaErrorCode::InvalidRecord => Some(Self::Record),
+            RDKafkaErrorCode::InvalidDifferentRecord => Some(Self::OtherRecord),
+            _ => None,
         }
     }
 }

@@ -147,6 +147,7 @@ impl KafkaEventsOptions {
         let value = serde_json::to_vec(event).map_err(|error| Undelivered {
             error: error.to_string(),
             is_too_large: true,
+            refusal: None,
             is_queue_full: false,
             is_fatal: false,
             is_in_doubt: false,

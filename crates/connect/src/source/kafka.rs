@@ -8,8 +8,8 @@
 //!
 //! ```text
 //! broker ─▶ librdkafka ─▶ line of its partition, decoded ahead ──────────────────┬─▶ Ingest ─▶ taken
-//!                         (bounded; when it is full     └─▶ dead-letter topic ─▶ ┘ an empty request in its place
-//!                          partitions are paused)
+//!                         (bounded; when all are full   └─▶ dead-letter topic ─▶ ┘ an empty request in its place
+//!                          those that are stuck pause)
 //! ```
 //!
 //! Within a partition records are submitted in order, many at a time. When one is refused, those behind it are as well, and
@@ -21,6 +21,8 @@
 //! the [cell](bellwether_runtime::cells) of its partition, with its own timestamp as the time of receipt.
 
 mod context;
+mod form;
+mod headers;
 mod letter;
 mod line;
 mod options;

@@ -7,6 +7,7 @@ mod gauges;
 mod topic;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::HeaderName;
 use bellwether_connect::source::kafka::{
@@ -15,11 +16,12 @@ use bellwether_connect::source::kafka::{
 use bellwether_connect::source::receiver::{TenantAccess, TenantOptions};
 use bellwether_runtime::{Offsets, SubmitError};
 use bellwether_series::Timestamp;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::types::RDKafkaRespErr;
 
 use crate::support::until;
 use engine::{FakeEngine, offsets};
-use topic::{Cluster, body};
+use topic::{Cluster, SESSION_MS, body};
 
 const NOW: Timestamp = Timestamp::from_ms(1_700_000_000_000);
 
@@ -80,6 +82,65 @@ async fn while_the_engine_is_full_partitions_are_paused_and_nothing_is_lost() {
     assert!(figures.pauses >= 1 && !figures.is_paused, "{figures:?}");
 }
 
+/// With a buffer of some records, and a member that hears of others soon.
+fn rebalanced(cluster: &Cluster) -> KafkaOptions {
+    let mut options = KafkaOptions { buffer_bytes_max: 600, ..cluster.options() };
+    let properties = [("session.timeout.ms", SESSION_MS), ("heartbeat.interval.ms", "50")];
+    let properties = properties.map(|(name, value)| (name.to_owned(), value.to_owned().into()));
+    options.cluster.properties.extend(properties);
+    options
+}
+
+#[tokio::test]
+async fn a_partition_that_goes_while_it_is_paused_is_read_when_it_comes_back() {
+    let cluster = Cluster::start(2);
+    for partition in 0..2 {
+        (0..30).for_each(|offset| cluster.produce(partition, &body(offset)));
+    }
+    let engine = FakeEngine::standing_at(&[]);
+    engine.set_full(true);
+    let source = start(rebalanced(&cluster), &Offsets::default(), &engine);
+    until("both are paused", || source.stats().figures().pauses == 2).await;
+    let other = cluster.join("bellwether");
+    until("another has one of both", || has(&other, 1)).await;
+    engine.set_full(false);
+    let all: Vec<_> = (0..30).collect();
+    let is_all = |partition| engine.taken_of(partition) == all;
+    until("what is left is taken", || is_all(0) || is_all(1)).await;
+    assert!(!source.stats().figures().is_paused);
+    other.unsubscribe();
+    until("the other has none", || has(&other, 0)).await;
+    until("all are taken", || is_all(0) && is_all(1)).await;
+}
+
+/// Whether `member` has so many partitions by now.
+fn has(member: &BaseConsumer, count: usize) -> bool {
+    assert!(!matches!(member.poll(Duration::from_millis(10)), Some(Err(_))));
+    member.assignment().unwrap().count() == count
+}
+
+#[tokio::test]
+async fn a_partition_that_comes_while_another_is_paused_has_no_more_than_the_buffer_either() {
+    let cluster = Cluster::start(2);
+    for partition in 0..2 {
+        (0..200).for_each(|offset| cluster.produce(partition, &body(offset)));
+    }
+    let other = cluster.join("bellwether");
+    until("another has both", || has(&other, 2)).await;
+    let engine = FakeEngine::standing_at(&[]);
+    engine.set_full(true);
+    let source = start(rebalanced(&cluster), &Offsets::default(), &engine);
+    let pauses = |source: &KafkaSource| source.stats().figures().pauses;
+    until("the one that it has is paused", || has(&other, 1) && pauses(&source) == 1).await;
+    other.unsubscribe();
+    until("the other is paused", || has(&other, 0) && pauses(&source) == 2).await;
+    let records = source.stats().figures().records;
+    assert!(records < 30, "{records}");
+    engine.set_full(false);
+    until("all are taken", || engine.taken().len() == 400).await;
+    assert!((0..2).all(|partition| engine.taken_of(partition) == (0..200).collect::<Vec<_>>()));
+}
+
 #[tokio::test]
 async fn poison_goes_to_the_dead_letter_topic_as_it_is_and_an_empty_request_takes_its_place() {
     let cluster = Cluster::start(1);
@@ -121,6 +182,33 @@ async fn poison_goes_to_the_dead_letter_topic_as_it_is_and_an_empty_request_take
     let poison: Vec<_> =
         POISON_REASONS.iter().zip(figures.poison).filter(|(_, count)| *count > 0).collect();
     assert_eq!(poison, [(&"no_value", 1), (&"too_large", 1), (&"undecodable", 1)]);
+}
+
+#[tokio::test]
+async fn records_of_versions_that_are_not_read_are_poison_and_not_taken_for_nothing() {
+    let cluster = Cluster::start(1);
+    let version = |version: u32| version.to_be_bytes();
+    for (of, value) in [
+        (Some(1), body(0)),
+        (Some(2), body(1)),
+        // Remote write 2.0, and nobody says so.
+        (None, b"\x22\x00\x2a\x02\x12\x00".to_vec()),
+        (None, body(3)),
+    ] {
+        let header = of.map(version);
+        let headers: Vec<_> = header.iter().map(|value| ("Version", &value[..])).collect();
+        cluster.produce_with(0, None, Some(&value), &headers);
+    }
+    let engine = FakeEngine::standing_at(&[]);
+    let source = start(with_letters(&cluster), &Offsets::default(), &engine);
+    until("all are taken", || engine.taken_of(0) == [0, 1, 2, 3]).await;
+    let empty: Vec<_> = engine.taken().iter().map(|taken| taken.is_empty).collect();
+    assert_eq!(empty, [false, true, true, false]);
+    let letters = cluster.read_all("dead", 2);
+    let says = |letter: usize| letters[letter].header("bellwether.error.message").unwrap();
+    assert!(says(0).contains("Grafana Mimir") && says(1).contains("remote write 2.0"));
+    assert_eq!(letters[0].header("bellwether.error.class").as_deref(), Some("undecodable"));
+    assert_eq!(source.stats().figures().poison.iter().sum::<u64>(), 2);
 }
 
 #[tokio::test]
@@ -187,6 +275,64 @@ async fn what_is_behind_a_dead_letter_that_is_not_confirmed_is_not_taken_and_oth
     assert_eq!(source.stats().figures().dead_letters, 2);
     until("that is counted", || source.stats().figures().letters_under_way == 0).await;
     assert_eq!(source.stats().figures().poison.iter().sum::<u64>(), 2);
+}
+
+#[tokio::test]
+async fn a_partition_that_waits_for_its_dead_letter_leaves_the_others_their_part_of_the_buffer() {
+    let cluster = Cluster::start(2);
+    cluster.produce(0, b"no protobuf");
+    (1..100).for_each(|offset| cluster.produce(0, &body(offset)));
+    (0..100).for_each(|offset| cluster.produce(1, &body(offset)));
+    cluster.refuse("dead", RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    let engine = FakeEngine::standing_at(&[]);
+    let options = KafkaOptions { buffer_bytes_max: 2000, ..with_letters(&cluster) };
+    let source = start(options, &Offsets::default(), &engine);
+    until("the one that waits is paused", || source.stats().figures().is_paused).await;
+    (100..200).for_each(|offset| cluster.produce(1, &body(offset)));
+    until("the other goes on", || engine.taken_of(1).len() == 200).await;
+    assert!(engine.taken_of(0).is_empty());
+    assert_eq!(source.stats().figures().pauses, 1);
+    cluster.refuse("dead", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR);
+    until("all are taken", || engine.taken_of(0).len() == 100).await;
+    assert_eq!(engine.taken_of(0), (0..100).collect::<Vec<_>>());
+    assert_eq!(engine.taken_of(1), (0..200).collect::<Vec<_>>());
+    until("nothing is paused", || !source.stats().figures().is_paused).await;
+}
+
+#[tokio::test]
+async fn a_letter_that_its_topic_will_never_take_is_sent_with_what_it_takes() {
+    let cluster = Cluster::start(1);
+    cluster.produce(0, b"no protobuf");
+    cluster.produce(0, &body(1));
+    cluster.refuse_next_produce(RDKafkaRespErr::RD_KAFKA_RESP_ERR_INVALID_RECORD);
+    let engine = FakeEngine::standing_at(&[]);
+    let source = start(with_letters(&cluster), &Offsets::default(), &engine);
+    until("both are taken", || engine.taken_of(0) == [0, 1]).await;
+    let letters = cluster.read_all("dead", 1);
+    assert_eq!(letters[0].key.as_deref(), Some(&b"metrics/0@0"[..]));
+    assert_eq!(letters[0].value.as_deref(), Some(&b"no protobuf"[..]));
+    assert_eq!(letters[0].header("bellwether.error.left_out").as_deref(), Some("timestamp"));
+    let timestamp_ms = letters[0].header("bellwether.error.timestamp").unwrap().parse().unwrap();
+    assert!(letters[0].timestamp_ms > Some(timestamp_ms));
+    let figures = source.stats().figures();
+    assert_eq!((figures.dead_letter_failures, figures.dead_letters), (1, 1));
+}
+
+#[tokio::test]
+async fn a_letter_that_is_too_large_whatever_is_left_out_is_given_up_and_the_stream_goes_on() {
+    let cluster = Cluster::start(1);
+    cluster.produce_with(0, Some(b"key"), Some(b"no protobuf"), &[]);
+    cluster.produce(0, &body(1));
+    for _ in 0..3 {
+        cluster.refuse_next_produce(RDKafkaRespErr::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    }
+    let engine = FakeEngine::standing_at(&[]);
+    let source = start(with_letters(&cluster), &Offsets::default(), &engine);
+    until("both are taken", || engine.taken_of(0) == [0, 1]).await;
+    let figures = source.stats().figures();
+    assert_eq!((figures.dead_letters, figures.dead_letters_given_up), (0, 1));
+    assert_eq!(figures.dead_letter_failures, 3);
+    until("none is under way", || source.stats().figures().letters_under_way == 0).await;
 }
 
 #[tokio::test]

@@ -412,6 +412,15 @@ async fn answers_to_2_0_say_how_much_was_written() {
     let answer = fixture.post(body(1)).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), written(&answer)), (204, [None; 3]));
 
+    // Under the content type of the other version it would say nothing.
+    for answer in [fixture.post(body_2(b"", false)).send().await, post(body(1)).await] {
+        let answer = answer.unwrap();
+        assert_eq!(answer.status(), 400);
+        let text = answer.text().await.unwrap();
+        assert!(text.contains("body is of remote write "), "{text}");
+    }
+    assert_eq!(fixture.ingest.requests.lock().len(), 3);
+
     let full = Fixture::start(Behaviour::Full, Limits::default()).await;
     let content_type = "application/x-protobuf;proto=io.prometheus.write.v2.Request";
     let request = full.post(body_2(b"", false)).header("content-type", content_type);

@@ -10,8 +10,11 @@ use super::reader::{Reader, bytes_tag, fixed64_tag, varint_tag};
 use super::request::{MetadataSpan, SeriesSpan, Span};
 use super::{DecodeError, Limits, MetricType, RawSample, WriteRequest, exemplar};
 
-const TIMESERIES: u32 = bytes_tag(1);
-const METADATA: u32 = bytes_tag(3);
+pub(super) const TIMESERIES: u32 = bytes_tag(1);
+pub(super) const METADATA: u32 = bytes_tag(3);
+/// Of remote write 2.0, and of version 2 of what Mimir writes to Kafka. 1.0 has nothing there.
+pub(super) const SYMBOLS_2: u32 = bytes_tag(4);
+pub(super) const TIMESERIES_2: u32 = bytes_tag(5);
 
 const LABELS: u32 = bytes_tag(1);
 const SAMPLES: u32 = bytes_tag(2);
@@ -32,8 +35,8 @@ impl WriteRequest {
     /// a repeated singular field wins. What labels contain is not looked at.
     ///
     /// # Errors
-    /// [`DecodeError::TooLarge`], [`DecodeError::Malformed`] and [`DecodeError::TooManyObjects`];
-    /// nothing of the request is taken then.
+    /// [`DecodeError::TooLarge`], [`DecodeError::Malformed`], [`DecodeError::TooManyObjects`] and
+    /// [`DecodeError::OtherVersion`]; nothing of the request is taken then.
     pub fn decode(body: Vec<u8>, limits: &Limits) -> Result<Self, DecodeError> {
         let limit_bytes = limits.decoded_bytes_max.min(BODY_BYTES_MAX);
         if body.len() > limit_bytes {
@@ -70,10 +73,12 @@ struct Decoder<'a> {
 impl Decoder<'_> {
     fn read_request(&mut self) -> Result<(), DecodeError> {
         let mut body = Reader::new(self.body);
+        let (mut has_series, mut of_2) = (false, None);
         while !body.is_done() {
             let offset = body.at();
             match body.tag()? {
                 TIMESERIES => {
+                    has_series = true;
                     self.series_left.take(offset)?;
                     self.objects_left.take(offset)?;
                     self.read_series(body.message()?)?;
@@ -82,10 +87,21 @@ impl Decoder<'_> {
                     self.objects_left.take(offset)?;
                     self.read_metadata(body.message()?)?;
                 }
-                tag => body.skip(tag)?,
+                tag => {
+                    if matches!(tag, SYMBOLS_2 | TIMESERIES_2) {
+                        of_2.get_or_insert(offset);
+                    }
+                    body.skip(tag)?;
+                }
             }
         }
-        Ok(())
+        // Skipped like other unknown fields, what it says would be gone without a word.
+        match of_2 {
+            Some(offset) if !has_series => {
+                Err(DecodeError::OtherVersion { is: "2.0", expected: "1.0", offset })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn read_series(&mut self, mut message: Reader<'_>) -> Result<(), DecodeError> {
@@ -298,6 +314,24 @@ mod tests {
         let request = decode(&[&empty, UP, &empty].concat()).unwrap();
         assert_eq!(request.series_count(), 1);
         assert_eq!(decode(b"").unwrap().series_count(), 0);
+    }
+
+    #[test]
+    fn a_request_of_remote_write_2_is_not_taken_for_one_that_is_empty() {
+        let (symbol, series) = (field(0x22, &[b"up"]), field(0x2A, &[b"\x0a\x01\x01"]));
+        let metadata = field(0x1A, &[&field(0x12, &[b"up"])]);
+        let at = |offset| DecodeError::OtherVersion { is: "2.0", expected: "1.0", offset };
+        let refused = |body: &[u8]| decode(body).unwrap_err();
+        assert_eq!(refused(&[&*symbol, &series].concat()), at(0));
+        assert_eq!(refused(&series), at(0));
+        assert_eq!(refused(&[&*metadata, &symbol].concat()), at(metadata.len()));
+        // Whoever says something in 1.0 besides may have fields there that mean nothing to us, as everywhere else.
+        for others in [&symbol, &series] {
+            assert_eq!(decode(&[others, UP].concat()).unwrap().series_count(), 1);
+        }
+        for unknown in [&b"\x10\x01"[..], b"\x20\x01", b"\x32\x00", b"\xc0\x3e\x01"] {
+            assert_eq!(decode(unknown).unwrap().series_count(), 0);
+        }
     }
 
     #[test]

@@ -45,6 +45,17 @@ pub enum DecodeError {
         /// What is wrong there.
         fault: &'static str,
     },
+    /// The body is of another version of remote write, and says nothing in the one that its content type or `format` names. Version
+    /// 2 of the records of Grafana Mimir looks like 2.0.
+    #[error("body is of remote write {is}, not of {expected}: offset=`{offset}`")]
+    OtherVersion {
+        /// The version that it is of.
+        is: &'static str,
+        /// The version in which it was read.
+        expected: &'static str,
+        /// Byte offset within the decompressed body of the first field that is none of this version.
+        offset: usize,
+    },
     /// The decompressed body is not JSON, where no part of it could be left out.
     #[error("body is not valid JSON: offset=`{offset}`, fault=`{fault}`")]
     NotJson {
@@ -81,7 +92,7 @@ impl DecodeError {
             Self::TooLarge { .. } => "too_large",
             Self::NotSnappy { .. } | Self::ImpossibleLength { .. } => "snappy",
             Self::NotGzip { .. } => "gzip",
-            Self::Malformed { .. } => "protobuf",
+            Self::Malformed { .. } | Self::OtherVersion { .. } => "protobuf",
             Self::NotJson { .. } => "json",
             Self::NotArrow { .. } => "arrow",
             Self::TooManyObjects { .. } => "too_many_objects",

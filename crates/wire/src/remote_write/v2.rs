@@ -9,14 +9,14 @@
 use bellwether_series::METRIC_NAME;
 
 use super::budget::Budget;
-use super::decode::read_sample;
+use super::decode::{
+    METADATA as METADATA_1, SYMBOLS_2 as SYMBOLS, TIMESERIES as TIMESERIES_1,
+    TIMESERIES_2 as TIMESERIES, read_sample,
+};
 use super::label_buffer::{LabelBuffer, SameName};
 use super::reader::{Reader, bytes_tag, varint_tag};
 use super::request::Span;
 use super::{Assembler, DecodeError, Limits, MetricType, RawSample, WriteRequest};
-
-const SYMBOLS: u32 = bytes_tag(4);
-const TIMESERIES: u32 = bytes_tag(5);
 
 const SERIES_LABEL_REFS: u32 = bytes_tag(1);
 const SERIES_LABEL_REF: u32 = varint_tag(1);
@@ -42,7 +42,7 @@ const ODD: &str = "number of references is odd";
 /// Decodes a decompressed body.
 ///
 /// # Errors
-/// [`DecodeError::TooLarge`], [`DecodeError::Malformed`] and [`DecodeError::TooManyObjects`].
+/// [`DecodeError::TooLarge`], [`DecodeError::Malformed`], [`DecodeError::TooManyObjects`] and [`DecodeError::OtherVersion`].
 pub(crate) fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, DecodeError> {
     let assembler = Assembler::new(body.len(), limits);
     let mut decoder = Decoder {
@@ -56,18 +56,31 @@ pub(crate) fn decode(body: &[u8], limits: &Limits) -> Result<WriteRequest, Decod
     let mut series_left = Budget::new("series", limits.series_max);
     decoder.read_symbols()?;
     let mut message = Reader::new(body);
+    let (mut has_series, mut of_1) = (false, None);
     while !message.is_done() {
         let offset = message.at();
         match message.tag()? {
             TIMESERIES => {
+                has_series = true;
                 series_left.take(offset)?;
                 decoder.assembler.object(offset)?;
                 decoder.read_series(message.message()?)?;
             }
-            tag => message.skip(tag)?,
+            tag => {
+                if matches!(tag, TIMESERIES_1 | METADATA_1) {
+                    of_1.get_or_insert(offset);
+                }
+                message.skip(tag)?;
+            }
         }
     }
-    Ok(decoder.assembler.finish())
+    // As with a body of 2.0 that is read as one of 1.0.
+    match of_1 {
+        Some(offset) if !has_series => {
+            Err(DecodeError::OtherVersion { is: "1.0", expected: "2.0", offset })
+        }
+        _ => Ok(decoder.assembler.finish()),
+    }
 }
 
 struct Decoder<'a> {

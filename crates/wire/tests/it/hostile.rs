@@ -80,10 +80,10 @@ fn a_megabyte_of_buckets_costs_no_memory_and_is_invalid() {
 }
 
 #[test]
-fn a_body_of_another_protocol_version_is_empty_and_not_an_error() {
+fn a_body_of_another_protocol_version_is_refused_and_not_taken_for_an_empty_one() {
     let version_2 = b"\x22\x00\x22\x08__name__\x22\x02up\x2a\x04\x0a\x02\x01\x02";
-    let request = decode(version_2).unwrap();
-    assert_eq!((request.series_count(), request.metadata().count()), (0, 0));
+    let error = decode(version_2).unwrap_err();
+    assert_eq!((error.reason(), error.to_string().contains("2.0")), ("protobuf", true));
 }
 
 /// A body is cut at the end of a top-level field, or it is an error.

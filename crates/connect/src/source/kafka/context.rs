@@ -156,6 +156,9 @@ impl Context {
         if self.0.cells.is_some() {
             // Where it is to be read from is known once its cell is open.
             consumer.pause(partitions)?;
+        } else {
+            // One that went while it was paused is still: librdkafka takes that off nobody.
+            consumer.resume(partitions)?;
         }
         self.0.changed(Change::Assigned(all));
         Ok(())

@@ -5,6 +5,7 @@ use std::sync::mpsc::Sender;
 use bellwether_runtime::TopicPartition;
 use rdkafka::message::{Header, OwnedHeaders};
 
+use super::form::Form;
 use super::line::{Due, Record};
 use super::options::KafkaOptions;
 use super::poison::Poison;
@@ -16,6 +17,8 @@ use crate::text::printable;
 const MESSAGE_BYTES_MAX: usize = 1024;
 /// Room for the key and the headers of a record beside its value, in bytes.
 const OVERHEAD_BYTES: usize = 1 << 20;
+/// Most bytes of letters that are sent together, if they are more than one.
+const BATCH_BYTES: usize = 16 << 10;
 /// Largest record that librdkafka can be told of, in bytes.
 const RECORD_BYTES_MAX: usize = 1_000_000_000;
 
@@ -48,6 +51,8 @@ impl DeadLetters {
             ("message.max.bytes", bytes_max.min(RECORD_BYTES_MAX).to_string()),
             // As much as may wait to be submitted; any one of them has room.
             ("queue.buffering.max.kbytes", queued_kbytes.to_string()),
+            // A topic bounds what comes together, so that many small letters are too large for one that takes each of them.
+            ("batch.size", BATCH_BYTES.to_string()),
             // As long as it takes: a record whose letter is not confirmed is not left out.
             ("message.timeout.ms", "0".to_owned()),
         ];
@@ -61,27 +66,26 @@ impl DeadLetters {
 
     /// Sends the letter that is `due` away, of a record of `at`.
     pub(super) fn send(&self, at: &TopicPartition, due: &Due<'_>) -> Result<(), Undelivered> {
-        let &Due { record, poison, without_value } = due;
+        let &Due { record, poison, form } = due;
+        let place = format!("{}/{}@{}", at.topic, at.partition, record.offset);
+        let own_key = record.key.as_deref().filter(|_| !form.is_bare);
+        let place = Some(place.as_bytes()).filter(|_| form.is_bare || form.needs_key);
         let letter = Letter {
             topic: &self.topic,
             partition: None,
-            key: record.key.as_deref(),
-            value: record.value.as_deref().filter(|_| !without_value),
-            headers: Some(headers(at, record, poison, without_value)),
-            timestamp_ms: record.timestamp_ms,
+            key: own_key.or(place),
+            value: record.value.as_deref().filter(|_| !form.without_value),
+            headers: Some(headers(at, record, poison, form)),
+            timestamp_ms: record.timestamp_ms.filter(|_| !form.without_timestamp),
         };
         self.producer.send(letter, LetterOf { at: at.clone(), offset: record.offset })
     }
 }
 
 /// The record's own headers, and ours behind them.
-fn headers(
-    at: &TopicPartition,
-    record: &Record,
-    poison: &Poison,
-    without_value: bool,
-) -> OwnedHeaders {
+fn headers(at: &TopicPartition, record: &Record, poison: &Poison, form: Form) -> OwnedHeaders {
     let bytes = record.value.as_ref().map_or(0, Vec::len);
+    let left_out = left_out(record, form);
     let ours = [
         ("class", Some(poison.reason().to_owned())),
         ("message", Some(printable(&poison.to_string(), MESSAGE_BYTES_MAX))),
@@ -90,9 +94,10 @@ fn headers(
         ("offset", Some(record.offset.to_string())),
         ("timestamp", record.timestamp_ms.map(|ms| ms.to_string())),
         ("version", Some(env!("CARGO_PKG_VERSION").to_owned())),
-        ("value_bytes", without_value.then(|| bytes.to_string())),
+        ("value_bytes", form.without_value.then(|| bytes.to_string())),
+        ("left_out", Some(left_out.join(",")).filter(|all| !all.is_empty())),
     ];
-    let theirs = record.headers.clone().unwrap_or_default();
+    let theirs = record.headers.clone().filter(|_| !form.is_bare).unwrap_or_default();
     ours.into_iter().fold(theirs, |headers, (name, value)| match &value {
         Some(value) => {
             let key = format!("bellwether.error.{name}");
@@ -100,4 +105,15 @@ fn headers(
         }
         None => headers,
     })
+}
+
+/// What its record has and a letter of this form does not.
+fn left_out(record: &Record, form: Form) -> Vec<&'static str> {
+    let parts = [
+        ("timestamp", form.without_timestamp && record.timestamp_ms.is_some()),
+        ("value", form.without_value && record.value.is_some()),
+        ("key", form.is_bare && record.key.is_some()),
+        ("headers", form.is_bare && record.headers.is_some()),
+    ];
+    parts.into_iter().filter(|&(_, is_left_out)| is_left_out).map(|(part, _)| part).collect()
 }

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use bellwether_wire::remote_write::WriteRequest;
 use rdkafka::message::OwnedHeaders;
 
+use super::form::{Form, Next};
 use super::poison::Poison;
+use crate::kafka::Refusal;
 
 /// Dead letters of a partition that are under way at a time. When they are as many no more are sent until one is confirmed.
 const LETTERS_MAX: usize = 1000;
@@ -74,8 +76,7 @@ impl Judged {
 pub(super) struct Due<'a> {
     pub(super) record: &'a Record,
     pub(super) poison: &'a Poison,
-    /// With its value it was too large.
-    pub(super) without_value: bool,
+    pub(super) form: Form,
 }
 
 /// What to do with a record that was read.
@@ -85,7 +86,7 @@ pub(super) enum Read {
     Waits,
     /// It was taken before.
     Known,
-    /// The partition is not ours, or will be read again from before it.
+    /// The partition is not ours, is paused, or will be read again from before it.
     NotNow,
 }
 
@@ -99,6 +100,10 @@ struct UnderWay {
 #[derive(Debug, Default)]
 pub(super) struct Line {
     is_assigned: bool,
+    /// Nothing is read of it for now.
+    is_paused: bool,
+    /// It has forgotten something that was read since it was paused.
+    has_given_back: bool,
     /// Read and not judged.
     waiting: VecDeque<Record>,
     /// Judged and not submitted.
@@ -107,10 +112,10 @@ pub(super) struct Line {
     waiting_bytes: usize,
     /// Of what is judged, with what is decoded.
     ahead_bytes: usize,
-    /// Dead letters that are to be sent, by offset, and whether without a value.
-    letters_due: BTreeMap<i64, bool>,
-    /// Those under way, likewise.
-    letters_sent: BTreeMap<i64, bool>,
+    /// Dead letters that are to be sent, by offset.
+    letters_due: BTreeMap<i64, Form>,
+    /// Those under way.
+    letters_sent: BTreeMap<i64, Form>,
     under_way: VecDeque<UnderWay>,
     /// What is read next is not below this.
     read_next: Option<i64>,
@@ -132,6 +137,7 @@ impl Line {
     pub(super) fn assign(&mut self) {
         self.clear();
         self.is_assigned = true;
+        self.resume();
         self.read_next = self.submit_next;
     }
 
@@ -139,10 +145,38 @@ impl Line {
     pub(super) fn revoke(&mut self) {
         self.clear();
         self.is_assigned = false;
+        self.resume();
     }
 
     pub(super) fn is_assigned(&self) -> bool {
         self.is_assigned
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Nothing is read of it from now on. Of what waits it keeps `bytes_max`, and what is judged; the rest is forgotten. May be told
+    /// again, with less.
+    pub(super) fn pause(&mut self, bytes_max: usize) {
+        self.is_paused = true;
+        while self.waiting_bytes > bytes_max
+            && let Some(record) = self.waiting.pop_back()
+        {
+            self.waiting_bytes -= record.bytes();
+            self.read_next = Some(record.offset);
+            self.has_given_back = true;
+        }
+    }
+
+    /// From where it is to be read when it is resumed; `None`: from where it was paused.
+    pub(super) fn resumes_at(&self) -> Option<i64> {
+        self.read_next.filter(|_| self.has_given_back)
+    }
+
+    /// It is read again.
+    pub(super) fn resume(&mut self) {
+        (self.is_paused, self.has_given_back) = (false, false);
     }
 
     /// Forgets what waits.
@@ -176,7 +210,8 @@ impl Line {
 
     /// `record` was read.
     pub(super) fn read(&mut self, record: Record) -> Read {
-        if !self.is_assigned || self.refused.is_some() {
+        // What comes of one that is paused may be behind what it gave back.
+        if !self.is_assigned || self.is_paused || self.refused.is_some() {
             return Read::NotNow;
         }
         if self.read_next.is_some_and(|next| record.offset < next) {
@@ -203,7 +238,7 @@ impl Line {
     pub(super) fn judged(&mut self, kind: Kind, needs_letter: bool) {
         let Some(record) = self.waiting.pop_front() else { return };
         if needs_letter && matches!(kind, Kind::Poison(_)) {
-            self.letters_due.insert(record.offset, false);
+            self.letters_due.insert(record.offset, Form::default());
         }
         let judged = Judged { record, kind };
         self.ahead_bytes += judged.bytes();
@@ -273,13 +308,13 @@ impl Line {
 
     /// The dead letter that is to be sent next, unless too many are under way; it must then be told [`Self::letter_sent`].
     pub(super) fn letter_due(&self) -> Option<Due<'_>> {
-        let (offset, &without_value) = self.letters_due.first_key_value()?;
+        let (offset, &form) = self.letters_due.first_key_value()?;
         if self.letters_sent.len() >= LETTERS_MAX {
             return None;
         }
         let place = self.ahead.binary_search_by_key(offset, |judged| judged.record.offset).ok()?;
         let Judged { record, kind: Kind::Poison(poison) } = &self.ahead[place] else { return None };
-        Some(Due { record, poison, without_value })
+        Some(Due { record, poison, form })
     }
 
     /// The dead letter that was to be sent next is under way.
@@ -292,11 +327,17 @@ impl Line {
         self.letters_sent.remove(&offset);
     }
 
-    /// The dead letter of `offset` must be sent again; without its value if that `is_too_large`. Whether that makes another of it.
-    pub(super) fn letter_failed(&mut self, offset: i64, is_too_large: bool) -> bool {
-        let Some(was_without) = self.letters_sent.remove(&offset) else { return false };
-        self.letters_due.insert(offset, was_without || is_too_large);
-        is_too_large && !was_without
+    /// The dead letter of `offset` was not taken, because of `refusal` if the topic will never take it. When it is given up, its
+    /// record is left out as if it were confirmed.
+    pub(super) fn letter_failed(&mut self, offset: i64, refusal: Option<Refusal>) -> Next {
+        let Some(form) = self.letters_sent.remove(&offset) else { return Next::Again };
+        let next = form.after(refusal);
+        match next {
+            Next::Again => _ = self.letters_due.insert(offset, form),
+            Next::Send(form) => _ = self.letters_due.insert(offset, form),
+            Next::GiveUp => {}
+        }
+        next
     }
 
     /// Dead letters that are not confirmed.

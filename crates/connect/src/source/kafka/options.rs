@@ -30,7 +30,8 @@ pub struct KafkaOptions {
     pub record_bytes_max: usize,
     /// Records of all partitions that are with the engine at a time; at least 1.
     pub under_way_max: usize,
-    /// Bytes of records that were read and wait for the engine. When they are more, nothing is read. As much again may wait
+    /// Bytes of records that were read and wait for the engine. When they are more, nothing is read; a partition that is stuck keeps
+    /// its share of them, or its next record. As much again may wait
     /// within librdkafka, what is decoded ahead takes 8 MiB at the most, and dead letters under way take as much as what may wait.
     pub buffer_bytes_max: usize,
     /// Where poison goes; `None`: it is counted and left out.
@@ -70,6 +71,14 @@ const WORKER_PROPERTIES: [&str; 5] = [
     "heartbeat.interval.ms",
     "group.instance.id",
     "group.protocol",
+    "partition.assignment.strategy",
+];
+
+/// Properties that librdkafka takes only with the classic protocol of groups.
+const CLASSIC_PROPERTIES: [&str; 4] = [
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "group.protocol.type",
     "partition.assignment.strategy",
 ];
 
@@ -119,6 +128,12 @@ pub enum KafkaOptionsError {
     /// A property on which it rests that no two workers have a partition.
     #[error("property is not to be set where workers share a group: property=`{property}`")]
     Property {
+        /// Its name.
+        property: &'static str,
+    },
+    /// A property that says how a member does what with the other protocol of groups brokers do.
+    #[error("property does not go with `group.protocol: consumer`: property=`{property}`")]
+    Classic {
         /// Its name.
         property: &'static str,
     },
@@ -173,7 +188,23 @@ impl KafkaOptions {
         if let Some(workers) = &self.workers {
             self.check_workers(workers)?;
         }
+        if !self.is_classic()
+            && let Some(property) = self.first_set(&CLASSIC_PROPERTIES)
+        {
+            return Err(KafkaOptionsError::Classic { property });
+        }
         Ok(self.cluster.check()?)
+    }
+
+    /// Whether the group is of the classic protocol, where members share partitions among themselves, and not the broker among them.
+    pub(super) fn is_classic(&self) -> bool {
+        let protocol = self.cluster.properties.get("group.protocol");
+        !protocol.is_some_and(|protocol| protocol.expose().eq_ignore_ascii_case("consumer"))
+    }
+
+    /// The first of these properties that is set.
+    fn first_set(&self, names: &[&'static str]) -> Option<&'static str> {
+        names.iter().copied().find(|&name| self.cluster.properties.contains_key(name))
     }
 
     fn check_workers(&self, workers: &WorkerOptions) -> Result<(), KafkaOptionsError> {
@@ -189,8 +220,7 @@ impl KafkaOptions {
         if workers.hand_over_max >= workers.silence_max() {
             return Err(KafkaOptionsError::OutOfRange { option: "workers.hand_over_max" });
         }
-        let set = |name: &&&str| self.cluster.properties.contains_key(**name);
-        match WORKER_PROPERTIES.iter().find(set) {
+        match self.first_set(&WORKER_PROPERTIES) {
             Some(property) => Err(KafkaOptionsError::Property { property }),
             None => Ok(()),
         }
@@ -200,6 +230,7 @@ impl KafkaOptions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
 
     fn options() -> KafkaOptions {
         let cluster = Cluster { brokers: vec!["127.0.0.1:9".to_owned()], properties: [].into() };
@@ -214,7 +245,7 @@ mod tests {
         of(workers).check().unwrap();
         let two = vec!["a".to_owned(), "b".to_owned()];
         let mut pinned = of(workers);
-        let one = crate::Secret::new("one");
+        let one = Secret::new("one");
         pinned.cluster.properties.insert("group.instance.id".to_owned(), one);
         for (options, message) in [
             (KafkaOptions { topics: two, ..of(workers) }, "one topic"),
@@ -227,6 +258,29 @@ mod tests {
             let error = options.check().unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
+    }
+
+    #[test]
+    fn what_only_the_classic_protocol_of_groups_has_does_not_go_with_the_other() {
+        let set = |mut options: KafkaOptions, all: &[(&str, &str)]| {
+            let secret = |&(name, value): &(&str, &str)| (name.to_owned(), Secret::new(value));
+            options.cluster.properties.extend(all.iter().map(secret));
+            options
+        };
+        let other = || set(options(), &[("group.protocol", "Consumer")]);
+        other().check().unwrap();
+        assert!(!other().is_classic());
+        for property in CLASSIC_PROPERTIES {
+            let error = set(other(), &[(property, "1")]).check().unwrap_err().to_string();
+            assert!(error.ends_with(&format!("consumer`: property=`{property}`")), "{error}");
+        }
+        let classic = [("group.protocol", "classic"), ("session.timeout.ms", "9000")];
+        set(options(), &classic).check().unwrap();
+        let session = Duration::from_secs(6);
+        let workers = WorkerOptions { session, hand_over_max: Duration::from_secs(4) };
+        let workers = KafkaOptions { workers: Some(workers), ..other() };
+        let error = workers.check().unwrap_err().to_string();
+        assert!(error.ends_with("property=`group.protocol`"), "{error}");
     }
 
     #[test]

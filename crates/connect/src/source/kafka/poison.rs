@@ -16,6 +16,9 @@ pub(super) enum Poison {
     Headers,
     #[error("{0}")]
     Tenant(&'static str),
+    /// Version 2 of what Grafana Mimir writes, which looks like remote write 2.0, has a table of symbols that nobody else knows.
+    #[error("version of Grafana Mimir's records is not read: version=`{0}`")]
+    Version(u32),
     #[error(transparent)]
     Undecodable(#[from] DecodeError),
 }
@@ -28,7 +31,7 @@ impl Poison {
             Self::TooLarge { .. } => 1,
             Self::Headers => 2,
             Self::Tenant(_) => 3,
-            Self::Undecodable(_) => 4,
+            Self::Version(_) | Self::Undecodable(_) => 4,
         }
     }
 

@@ -64,14 +64,14 @@ impl Reader {
         }
     }
 
-    /// Reads none of our partitions for now. What was fetched of them will be fetched again.
-    pub(super) fn pause(&self) -> KafkaResult<()> {
-        self.0.pause(&self.0.assignment()?)
+    /// Reads nothing of `at` for now. What was fetched of it will be fetched again.
+    pub(super) fn pause(&self, at: &TopicPartition) -> KafkaResult<()> {
+        self.0.pause(&alone(at))
     }
 
-    /// Reads them again.
-    pub(super) fn resume(&self) -> KafkaResult<()> {
-        self.0.resume(&self.0.assignment()?)
+    /// Reads `at` again, from where it was paused.
+    pub(super) fn resume(&self, at: &TopicPartition) -> KafkaResult<()> {
+        self.0.resume(&alone(at))
     }
 
     /// Reads `at` from `offset` on.
@@ -97,12 +97,10 @@ impl Reader {
         }
     }
 
-    /// Reads `at`, which was assigned and paused, from `offset` on.
+    /// Reads `at`, which is paused, from `offset` on.
     pub(super) fn begin_at(&self, at: &TopicPartition, offset: i64) -> KafkaResult<()> {
         self.read_from(at, offset)?;
-        let mut partition = TopicPartitionList::new();
-        partition.add_partition(&at.topic, at.partition);
-        self.0.resume(&partition)
+        self.resume(at)
     }
 
     /// How many partitions `topic` has.
@@ -145,6 +143,12 @@ impl Reader {
     }
 }
 
+fn alone(at: &TopicPartition) -> TopicPartitionList {
+    let mut partition = TopicPartitionList::new();
+    partition.add_partition(&at.topic, at.partition);
+    partition
+}
+
 /// What a consumer is told besides what the configuration says.
 fn own_properties(options: &KafkaOptions) -> Vec<(&'static str, String)> {
     let text = |value: &str| value.to_owned();
@@ -155,7 +159,6 @@ fn own_properties(options: &KafkaOptions) -> Vec<(&'static str, String)> {
         // A position that is lost is not jumped over in silence.
         ("auto.offset.reset", text("error")),
         ("check.crcs", text("true")),
-        ("partition.assignment.strategy", text("cooperative-sticky")),
         ("allow.auto.create.topics", text("false")),
         ("topic.metadata.refresh.interval.ms", text("30000")),
         ("statistics.interval.ms", text("2000")),
@@ -167,6 +170,10 @@ fn own_properties(options: &KafkaOptions) -> Vec<(&'static str, String)> {
             (options.buffer_bytes_max >> 10).clamp(1, 2_097_151).to_string(),
         ),
     ];
+    // With the other protocol it is for the broker to say who reads what.
+    if options.is_classic() {
+        own.push(("partition.assignment.strategy", text("cooperative-sticky")));
+    }
     match &options.workers {
         // A restart gets its partitions back at once, and of two processes the one that came last has them all.
         None => own.push(("group.instance.id", options.instance.clone())),
@@ -207,6 +214,15 @@ mod tests {
         BaseConsumer::from_config(&config).unwrap();
         let all = config.config_map().into_iter();
         all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    #[test]
+    fn a_member_of_either_protocol_of_groups_can_be_started() {
+        let strategy = |all: Vec<(String, String)>| {
+            all.into_iter().any(|(name, _)| name == "partition.assignment.strategy")
+        };
+        assert!(strategy(of(&[])) && strategy(of(&[("group.protocol", "classic")])));
+        assert!(!strategy(of(&[("group.protocol", "consumer")])));
     }
 
     #[test]

@@ -39,13 +39,15 @@ pub struct SourceFigures {
     pub poison: [u64; POISON_REASONS.len()],
     /// Dead letters that a broker has confirmed.
     pub dead_letters: u64,
-    /// Dead letters that must be sent again.
+    /// Times that a dead letter was not taken; it is sent again, unless it is given up.
     pub dead_letter_failures: u64,
+    /// Dead letters that the topic will never take, however little is in them. Their records are left out all the same.
+    pub dead_letters_given_up: u64,
     /// Poison among what waits whose dead letter is not confirmed.
     pub letters_under_way: usize,
-    /// Times that partitions were paused because the engine took nothing for a while.
+    /// Times that a partition was paused because what was read of it was not taken for a while.
     pub pauses: u64,
-    /// Whether they are paused.
+    /// Whether one is paused.
     pub is_paused: bool,
     /// Times that partitions came or went.
     pub rebalances: u64,

@@ -3,15 +3,14 @@
 //! As with HTTP, a name is compared with a list. Who wrote the record is not known, so a tenant's `users` have no say: whoever may
 //! write to the topic may write as any tenant.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rdkafka::message::{Headers, OwnedHeaders};
+use rdkafka::message::OwnedHeaders;
 
+use super::headers::values;
 use super::line::Record;
 use super::options::TenantFrom;
 use super::poison::Poison;
-use crate::kafka::HEARTBEAT_HEADER;
 use crate::source::receiver::TenantOptions;
 
 /// Whose `record` is. `None` where there are no tenants.
@@ -42,22 +41,9 @@ pub(super) fn anybody(tenants: Option<&TenantOptions>) -> Option<Arc<str>> {
     tenants.and_then(|tenants| tenants.tenants.keys().next().cloned())
 }
 
-/// Whether `record` says no more than that time passes for its partition.
-pub(super) fn is_heartbeat(record: &Record) -> bool {
-    let headers = record.headers.as_ref().filter(|_| record.value.is_none());
-    headers
-        .is_some_and(|headers| header(headers, HEARTBEAT_HEADER).is_ok_and(|found| found.is_some()))
-}
-
 /// The value of the header called `name`; of two nobody knows which one somebody else has checked.
 fn header(headers: &OwnedHeaders, name: &str) -> Result<Option<Vec<u8>>, Poison> {
-    // rdkafka panics at a name that is not UTF-8, and has no other way to the names. Nothing is changed when it does.
-    let found = catch_unwind(AssertUnwindSafe(|| {
-        let headers = headers.as_borrowed();
-        let named = headers.iter().filter(|header| header.key.eq_ignore_ascii_case(name));
-        named.map(|header| header.value.unwrap_or_default().to_vec()).collect::<Vec<_>>()
-    }));
-    let mut found = found.map_err(|_| Poison::Headers)?;
+    let mut found = values(headers, |key| key.eq_ignore_ascii_case(name))?;
     match found.len() {
         0 | 1 => Ok(found.pop()),
         _ => Err(Poison::Tenant("record names two tenants")),
@@ -93,19 +79,6 @@ mod tests {
     fn is(record: &Record, from: TenantFrom, default: Option<&str>, expected: Option<&str>) {
         let found = tenant_of(record, from, Some(&tenants(default)));
         assert_eq!(found.ok().flatten().as_deref(), expected);
-    }
-
-    #[test]
-    fn a_heartbeat_has_its_header_and_no_value() {
-        let beat = record(None, &[("bellwether.heartbeat", b"1")]);
-        assert!(is_heartbeat(&beat));
-        let value = Some(Vec::new());
-        assert!(!is_heartbeat(&Record {
-            value,
-            ..record(None, &[("bellwether.heartbeat", b"1")])
-        }));
-        assert!(!is_heartbeat(&record(None, &[("heartbeat", b"1")])));
-        assert!(!is_heartbeat(&Record::default()));
     }
 
     #[test]

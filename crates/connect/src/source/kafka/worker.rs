@@ -3,6 +3,8 @@
 mod holding;
 mod offering;
 mod positions;
+mod room;
+mod seldom;
 mod submit;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,12 +19,14 @@ use bellwether_series::Timestamp;
 use rdkafka::message::Message as _;
 
 use super::context::{Change, Shared};
+use super::form::Next;
 use super::letter::DeadLetters;
 use super::line::{Line, Read};
 use super::options::KafkaOptions;
 use super::reader::{Polled, Reader, record};
 use crate::kafka::{ClientError, Undelivered, describe};
 use holding::Holding;
+use seldom::Seldom;
 
 /// Longest wait for a record; as often it is looked whether to stop.
 const POLL_MAX: Duration = Duration::from_millis(100);
@@ -30,9 +34,6 @@ const POLL_MAX: Duration = Duration::from_millis(100);
 const ANSWER_MAX: Duration = Duration::from_millis(10);
 /// Records that are taken over from librdkafka before anything else is done.
 const RECORDS_PER_TURN: usize = 256;
-/// When nothing could be read for so long because nothing was taken, partitions are paused: whoever does not ask for records must
-/// say so, or loses them to other members.
-const STALLED_MAX: Duration = Duration::from_secs(1);
 /// Pause after a dead letter that could not be sent, and between questions for the end of a partition.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Pause before another consumer after one that failed for good.
@@ -68,9 +69,8 @@ pub(super) struct Worker {
     offer_due: Instant,
     /// Since when nothing could be read because nothing was taken.
     stalled_since: Option<Instant>,
-    is_paused: bool,
-    /// When poison was logged, and how much since.
-    poison_logged: (Option<Instant>, u64),
+    poison_logged: Seldom,
+    given_up_logged: Seldom,
     /// Partitions whose state somebody has to get first.
     holding: Holding,
 }
@@ -106,8 +106,8 @@ impl Worker {
             commit_due: now,
             offer_due: now,
             stalled_since: None,
-            is_paused: false,
-            poison_logged: (None, 0),
+            poison_logged: Seldom::default(),
+            given_up_logged: Seldom::default(),
             holding: Holding::default(),
         })
     }
@@ -145,7 +145,7 @@ impl Worker {
     /// # Errors
     /// What made it impossible to go on.
     fn read_all(&mut self, reader: &Reader) -> Result<(), String> {
-        (self.stalled_since, self.is_paused) = (None, false);
+        self.stalled_since = None;
         while !self.is_stopped() {
             if !self.shared.membership().beat() {
                 return Err(
@@ -160,17 +160,15 @@ impl Worker {
             let is_judging = self.submit_all();
             self.settle_positions(reader);
             self.commit(reader);
-            let waiting_bytes: usize = self.lines.values().map(Line::waiting_bytes).sum();
-            self.pause_or_resume(reader, waiting_bytes)?;
+            let room = self.pause_or_resume(reader)?;
             let answer_max = if is_judging { Duration::ZERO } else { ANSWER_MAX };
-            if waiting_bytes >= self.options.buffer_bytes_max && !self.is_paused {
+            if self.stalled_since.is_some() {
                 self.hear(answer_max);
                 continue;
             }
             // Whoever has something to judge or to submit must not wait for more.
-            let is_idle = waiting_bytes == 0 || (self.is_paused && !is_judging);
-            let limit = if is_idle { POLL_MAX } else { Duration::ZERO };
-            if !self.poll(reader, limit)? && waiting_bytes > 0 {
+            let limit = if room.is_idle && !is_judging { POLL_MAX } else { Duration::ZERO };
+            if !self.poll(reader, limit, room.bytes)? && room.waiting_bytes > 0 {
                 self.hear(answer_max);
             }
         }
@@ -182,8 +180,13 @@ impl Worker {
         Ok(())
     }
 
-    /// Takes over what was read, after waiting for `limit` at the most; whether there was something.
-    fn poll(&mut self, reader: &Reader, limit: Duration) -> Result<bool, String> {
+    /// Takes over what was read until it is `room_bytes`, after waiting for `limit` at the most; whether there was something.
+    fn poll(
+        &mut self,
+        reader: &Reader,
+        limit: Duration,
+        mut room_bytes: usize,
+    ) -> Result<bool, String> {
         for turn in 0..RECORDS_PER_TURN {
             match reader.poll(if turn == 0 { limit } else { Duration::ZERO }) {
                 Polled::Nothing => return Ok(turn > 0),
@@ -194,9 +197,16 @@ impl Worker {
                     // Partitions that came with this poll, so that their first record is not passed over.
                     self.notice_changes();
                     let line = self.lines.entry(at).or_default();
-                    // Of a cell that is not open yet nothing is kept: it will be read again.
-                    if line.read(record(&message)) == Read::Known {
-                        self.shared.stats.count(|figures| figures.records_known += 1);
+                    let record = record(&message);
+                    let bytes = record.bytes();
+                    match line.read(record) {
+                        Read::Waits if bytes >= room_bytes => return Ok(true),
+                        Read::Waits => room_bytes -= bytes,
+                        Read::Known => {
+                            self.shared.stats.count(|figures| figures.records_known += 1);
+                        }
+                        // Of a cell that is not open yet nothing is kept: it will be read again.
+                        Read::NotNow => {}
                     }
                 }
                 Polled::PositionLost => self.find_lost_positions(reader),
@@ -289,16 +299,17 @@ impl Worker {
             return;
         };
         let line = self.lines.get_mut(at);
-        let is_another =
-            line.is_some_and(|line| line.letter_failed(offset, undelivered.is_too_large));
-        self.letter_failed(is_another, &undelivered);
+        let next = line.map_or(Next::Again, |line| line.letter_failed(offset, undelivered.refusal));
+        self.letter_failed(at, offset, next, &undelivered);
     }
 
-    /// A letter was not taken, and must be sent again: after a pause, unless it `is_another` now.
-    fn letter_failed(&mut self, is_another: bool, why: &Undelivered) {
+    /// A letter was not taken. Those that are sent again as they were wait for a moment.
+    fn letter_failed(&mut self, at: &TopicPartition, offset: i64, next: Next, why: &Undelivered) {
         self.shared.stats.count(|figures| figures.dead_letter_failures += 1);
-        if is_another {
-            return;
+        match next {
+            Next::Send(_) => return,
+            Next::GiveUp => return self.letter_given_up(at, offset, &why.error),
+            Next::Again => {}
         }
         let now = Instant::now();
         // Those that are under way with it fail as well.
@@ -307,6 +318,15 @@ impl Worker {
         }
         self.shared.stats.failed(&why.error);
         self.letters_due = now + RETRY_AFTER;
+    }
+
+    /// The stream goes on without it, as without a topic of dead letters.
+    fn letter_given_up(&mut self, at: &TopicPartition, offset: i64, error: &str) {
+        self.shared.stats.count(|figures| figures.dead_letters_given_up += 1);
+        if let Some(letters) = self.given_up_logged.seen() {
+            let (topic, partition) = (&*at.topic, at.partition);
+            tracing::error!(topic, partition, offset, letters, error, "dead letters are given up");
+        }
     }
 
     /// Goes back to what was refused, once the engine takes something again.
@@ -325,30 +345,6 @@ impl Worker {
             self.shared.goes_on_at(at, offset);
             self.shared.stats.count(|figures| figures.rereads += 1);
         }
-    }
-
-    fn pause_or_resume(&mut self, reader: &Reader, waiting_bytes: usize) -> Result<(), String> {
-        let failed = |error| describe(&error);
-        let is_full = waiting_bytes >= self.options.buffer_bytes_max;
-        if self.is_paused && waiting_bytes <= self.options.buffer_bytes_max / 2 {
-            reader.resume().map_err(failed)?;
-            (self.is_paused, self.stalled_since) = (false, None);
-        } else if !is_full {
-            self.stalled_since = None;
-        } else {
-            let since = *self.stalled_since.get_or_insert_with(Instant::now);
-            if !self.is_paused && since.elapsed() >= STALLED_MAX {
-                reader.pause().map_err(failed)?;
-                self.is_paused = true;
-                self.shared.stats.count(|figures| figures.pauses += 1);
-            }
-        }
-        let (is_paused, letters) = (self.is_paused, self.lines.values().map(Line::letters).sum());
-        self.shared.stats.count(|figures| {
-            figures.is_paused = is_paused;
-            figures.letters_under_way = letters;
-        });
-        Ok(())
     }
 }
 

@@ -18,6 +18,8 @@ use rdkafka::{Offset, TopicPartitionList};
 use crate::support::PATIENCE;
 
 const TOPIC: &str = "metrics";
+/// Session of members that hear soon of others.
+pub(super) const SESSION_MS: &str = "4000";
 
 /// A request with one sample that says which it is, not compressed.
 pub(super) fn body(number: i64) -> Vec<u8> {
@@ -92,6 +94,21 @@ impl Cluster {
         }
         self.producer.send(record).map_err(|(error, _)| error).unwrap();
         self.producer.flush(PATIENCE).unwrap();
+    }
+
+    /// Another member of the group that reads the topic, which must be asked for records to take part. The group waits for a
+    /// session, less a second, whenever somebody comes or goes, so all must have a short one.
+    pub(super) fn join(&self, group: &str) -> BaseConsumer {
+        let member: BaseConsumer = ClientConfig::new()
+            .set("bootstrap.servers", self.mock.bootstrap_servers())
+            .set("group.id", group)
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("session.timeout.ms", SESSION_MS)
+            .set("heartbeat.interval.ms", "50")
+            .create()
+            .unwrap();
+        member.subscribe(&[TOPIC]).unwrap();
+        member
     }
 
     /// Whoever produces to `topic` is answered so.

@@ -160,7 +160,15 @@ fn what_takes_memory_is_counted() {
 }
 
 #[test]
-fn a_body_of_the_one_version_is_nothing_in_the_other() {
-    let body = decompress(&hex(UP), &Limits::default()).unwrap();
-    assert_eq!(WriteRequest::decode(body, &Limits::default()).unwrap().series_count(), 0);
+fn a_body_of_the_one_version_is_refused_in_the_other_and_not_taken_for_nothing() {
+    let limits = Limits::default();
+    let body = decompress(&hex(UP), &limits).unwrap();
+    let error = WriteRequest::decode(body.clone(), &limits).unwrap_err();
+    assert_eq!(error.to_string(), "body is of remote write 2.0, not of 1.0: offset=`0`");
+    let series = b"\x0a\x0c\x0a\x06\x0a\x01a\x12\x01b\x12\x02\x10\x07";
+    assert_eq!(WriteRequest::decode(series.to_vec(), &limits).unwrap().series_count(), 1);
+    let error = decode(&[&symbols(&[""]), &series[..]].concat(), &limits).unwrap_err();
+    assert_eq!(error.to_string(), "body is of remote write 1.0, not of 2.0: offset=`2`");
+    assert_eq!(decode_all(&[&body, series]).series_count(), 1);
+    assert_eq!(decode_all(&[&symbols(&[""]), b"\x32\x00"]).series_count(), 0);
 }

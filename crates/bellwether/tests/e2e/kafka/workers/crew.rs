@@ -197,8 +197,13 @@ impl Pauses {
         }
     }
 
-    /// What is seen from now on belongs to the next change.
+    /// What is seen from now on belongs to the next change. A pause that has not ended lasts until now: whoever has no worker is
+    /// seen by nobody.
     pub(super) fn next_change(&mut self) {
+        for (partition, (_, since)) in &self.at {
+            let longest = self.now.entry(partition.clone()).or_default();
+            *longest = (*longest).max(since.elapsed());
+        }
         self.all.extend(std::mem::take(&mut self.now).into_values());
     }
 

@@ -109,7 +109,7 @@ fn is_poison_every_third(offset: i64) -> Kind {
 /// Sends what is due.
 fn send(line: &mut Line) -> Vec<(i64, bool)> {
     let next = || {
-        let due = line.letter_due().map(|due| (due.record.offset, due.without_value))?;
+        let due = line.letter_due().map(|due| (due.record.offset, due.form.without_value))?;
         line.letter_sent();
         Some(due)
     };
@@ -140,13 +140,17 @@ fn a_letter_that_is_refused_is_sent_again_without_its_value_if_that_was_too_larg
     }
     judge(&mut line, is_poison_every_third);
     assert_eq!(send(&mut line), [(0, false), (3, false)]);
-    assert!(line.letter_failed(3, true), "another letter");
-    assert!(!line.letter_failed(0, false));
+    let too_large = Some(Refusal::TooLarge);
+    assert!(matches!(line.letter_failed(3, too_large), Next::Send(_)));
+    assert_eq!(line.letter_failed(0, None), Next::Again);
     assert_eq!(send(&mut line), [(0, false), (3, true)]);
-    assert!(!line.letter_failed(3, true), "it cannot be made smaller");
+    assert!(matches!(line.letter_failed(3, too_large), Next::Send(_)));
     assert_eq!(send(&mut line), [(3, true)]);
-    assert!(!line.letter_failed(1, false), "it is no letter");
-    assert!(send(&mut line).is_empty());
+    assert_eq!(line.letter_failed(1, too_large), Next::Again, "it is no letter");
+    assert_eq!(line.letter_failed(3, too_large), Next::GiveUp);
+    assert!(send(&mut line).is_empty() && line.head().is_none());
+    line.letter_confirmed(0);
+    assert_eq!(offsets(&mut line), [0, 1, 2, 3]);
 }
 
 #[test]
@@ -190,4 +194,26 @@ fn where_nobody_takes_letters_poison_may_be_left_out_at_once() {
     line.read(record(0));
     line.judged(Kind::Poison(Poison::NoValue), false);
     assert!(line.letter_due().is_none() && line.head().is_some());
+}
+
+#[test]
+fn a_partition_that_is_paused_gives_back_what_is_more_than_its_share_and_is_not_judged() {
+    let mut line = line(None);
+    for offset in 0..10 {
+        line.read(record(offset));
+    }
+    line.judged(Kind::Heartbeat, true);
+    line.pause(1000);
+    assert_eq!((line.is_paused(), line.waiting_bytes(), line.resumes_at()), (true, 1000, None));
+    line.pause(450);
+    assert_eq!((line.waiting_bytes(), line.resumes_at()), (400, Some(4)));
+    line.pause(0);
+    assert_eq!((line.waiting_bytes(), line.resumes_at()), (100, Some(1)));
+    assert_eq!(line.read(record(10)), Read::NotNow);
+    line.resume();
+    assert_eq!([0, 1].map(|offset| line.read(record(offset))), [Read::Known, Read::Waits]);
+    assert_eq!(offsets(&mut line), [0, 1]);
+    line.pause(0);
+    line.revoke();
+    assert!(!line.is_paused());
 }

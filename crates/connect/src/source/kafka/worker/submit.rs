@@ -10,15 +10,16 @@ use bellwether_wire::remote_write::{Limits, WriteRequest, compress};
 use bellwether_wire::{Compression, Format, Message};
 
 use super::{News, Worker};
+use crate::source::kafka::headers::{is_heartbeat, version_of};
 use crate::source::kafka::line::{Judged, Kind, Line, Record};
 use crate::source::kafka::poison::Poison;
-use crate::source::kafka::tenancy::{anybody, is_heartbeat, tenant_of};
+use crate::source::kafka::tenancy::{anybody, tenant_of};
 
-/// Poison is logged at most this often.
-const POISON_LOGGED_EVERY: Duration = Duration::from_mins(1);
 /// What is judged ahead takes at most this, of all partitions together: some ten milliseconds of records, in which a letter is
 /// confirmed. More would leave the processor's caches before it is submitted.
 const AHEAD_BYTES_MAX: usize = 8 << 20;
+/// Newest version of Grafana Mimir's records that is read.
+const VERSION_MAX: u32 = 1;
 /// Pause until there is room for another dead letter.
 const ROOM_AFTER: Duration = Duration::from_millis(10);
 /// How an empty request is written.
@@ -130,7 +131,13 @@ impl Worker {
         if bytes > bytes_max {
             return Err(Poison::TooLarge { bytes, bytes_max });
         }
-        Ok(self.options.format.decode(value, &self.options.limits)?)
+        let format = self.options.format;
+        if matches!(format.message, Message::RemoteWrite1 | Message::RemoteWrite2)
+            && let Some(version) = version_of(record).filter(|&version| version > VERSION_MAX)
+        {
+            return Err(Poison::Version(version));
+        }
+        Ok(format.decode(value, &self.options.limits)?)
     }
 
     /// Sends dead letters that are due, one of each partition in turn, as far as the producer takes them.
@@ -159,8 +166,8 @@ impl Worker {
             sent => {
                 line.letter_sent();
                 if let Err(undelivered) = sent {
-                    let is_another = line.letter_failed(offset, undelivered.is_too_large);
-                    self.letter_failed(is_another, &undelivered);
+                    let next = line.letter_failed(offset, undelivered.refusal);
+                    self.letter_failed(at, offset, next, &undelivered);
                 }
             }
         }
@@ -169,13 +176,10 @@ impl Worker {
 
     fn count_poison(&mut self, at: &TopicPartition, offset: i64, poison: &Poison) {
         self.shared.stats.poison(poison.index());
-        self.poison_logged.1 += 1;
-        if self.poison_logged.0.is_some_and(|logged| logged.elapsed() < POISON_LOGGED_EVERY) {
-            return;
+        if let Some(records) = self.poison_logged.seen() {
+            let (topic, partition) = (&*at.topic, at.partition);
+            tracing::warn!(topic, partition, offset, records, %poison, "records are no requests");
         }
-        let (topic, partition, records) = (&*at.topic, at.partition, self.poison_logged.1);
-        tracing::warn!(topic, partition, offset, records, %poison, "records are no requests");
-        self.poison_logged = (Some(Instant::now()), 0);
     }
 
     pub(super) fn submit_empty(
