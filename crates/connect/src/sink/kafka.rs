@@ -8,7 +8,7 @@
 //!
 //! The producer is idempotent: what it repeats by itself is in the topic once. What is not confirmed is in the checkpoint. What is
 //! told again by a later process, because the one before was killed before its next checkpoint, comes with the same `id`, and is in
-//! doubt: before it is produced the topic is asked whether it has it, from the [place](Places) that the checkpoint knows. The thread
+//! doubt: before it is produced the topic is asked whether it has it, from the place that the checkpoint knows. The thread
 //! does that, and nobody waits for it. A topic that cannot be read is told it again.
 //!
 //! An event of a [cell](bellwether_runtime::cells) is produced only as long as its partition is ours. The client looks at its own clock

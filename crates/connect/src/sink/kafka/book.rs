@@ -303,10 +303,13 @@ impl Book {
         }
     }
 
-    /// All that is not confirmed is to be produced again.
+    /// All that is not confirmed is to be produced again. The topic may have what was with the producer.
     pub(super) fn begin_again(&self, error: &str) {
         let mut state = self.state.lock();
-        state.unsent = state.unconfirmed.keys().copied().collect();
+        let State { unconfirmed, unsent, .. } = &mut *state;
+        for (&number, unconfirmed) in unconfirmed {
+            unconfirmed.origin.is_doubtful |= unsent.insert(number);
+        }
         state.due = Some(Instant::now() + RETRY_AFTER);
         state.count_failure(error.to_owned());
     }
