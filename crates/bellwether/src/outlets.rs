@@ -17,6 +17,7 @@ use bellwether_connect::sink::kafka::KafkaEvents;
 use bellwether_connect::sink::webhook::Webhook;
 use bellwether_engine::{ChangeKind, Event, Gauge};
 use bellwether_eventlog::{EventLogOptions, FileSink, JsonLinesOptions};
+use bellwether_runtime::cells::Tenure;
 use bellwether_runtime::{Deliveries, EventSink, SinkStats, Told};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -95,15 +96,21 @@ impl Outlets {
     /// Tells everybody, as far as it is news to them. Never blocks but for the first event that is told again: then
     /// sinks look up what they have.
     pub(crate) fn publish(&self, told: Told, event: Event) {
-        self.tell_each(told, event, |sink, event| match told {
+        self.tell_each(told, event, None, |sink, event| match told {
             Told::First => sink.publish(event),
             Told::Again | Told::Overdue => sink.publish_again(event),
             Told::Standing => {}
         });
     }
 
-    /// Likewise; `each` tells a sink of it.
-    fn tell_each(&self, told: Told, event: Event, each: impl Fn(&dyn EventSink, &Arc<Event>)) {
+    /// Likewise, in the name of `tenure`; `each` tells a sink of it.
+    fn tell_each(
+        &self,
+        told: Told,
+        event: Event,
+        tenure: Option<&Arc<Tenure>>,
+        each: impl Fn(&dyn EventSink, &Arc<Event>),
+    ) {
         let _in_turn = self.telling.lock();
         // Alertmanagers are told what stands; what happened before is of no use to them, but that it is over.
         let is_news = match told {
@@ -112,7 +119,10 @@ impl Outlets {
             Told::Overdue => event.change == ChangeKind::Resolved,
         };
         if is_news {
-            self.alertmanagers.publish(&event);
+            match tenure {
+                Some(tenure) => self.alertmanagers.publish_held(&event, tenure),
+                None => self.alertmanagers.publish(&event),
+            }
         }
         let event = Arc::new(event);
         self.sinks.iter().for_each(|sink| each(&**sink, &event));

@@ -64,12 +64,14 @@ impl CellOutput for Outlets {
         let told = news.told;
         for event in news.events {
             let is_taken = taken.contains(&event.id);
-            self.tell_each(told, event, |sink, event| match (told, sink.can_be_asked()) {
-                (Told::Standing, _) => {}
-                (_, true) if is_taken => {}
-                (_, true) => sink.publish_held(event, tenure),
-                (Told::First, false) => sink.publish(event),
-                (Told::Again | Told::Overdue, false) => sink.publish_again(event),
+            self.tell_each(told, event, Some(tenure), |sink, event| {
+                match (told, sink.can_be_asked()) {
+                    (Told::Standing, _) => {}
+                    (_, true) if is_taken => {}
+                    (_, true) => sink.publish_held(event, tenure),
+                    (Told::First, false) => sink.publish(event),
+                    (Told::Again | Told::Overdue, false) => sink.publish_again(event),
+                }
             });
         }
         if !news.gauges.is_empty() {

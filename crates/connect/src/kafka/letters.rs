@@ -16,6 +16,19 @@ use crate::text::printable;
 /// Longest line of librdkafka that is logged, in bytes.
 const LINE_BYTES_MAX: usize = 512;
 
+/// Errors of records that a broker may have appended: it was not heard, or an attempt before the one that failed was not. Where a broker
+/// refuses a record it does not have it. See librdkafka's `rd_kafka_handle_Produce_error`.
+const IN_DOUBT: [RDKafkaErrorCode; 8] = [
+    RDKafkaErrorCode::BrokerTransportFailure,
+    RDKafkaErrorCode::Fatal,
+    RDKafkaErrorCode::MessageTimedOut,
+    RDKafkaErrorCode::NotEnoughReplicasAfterAppend,
+    RDKafkaErrorCode::OutOfOrderSequenceNumber,
+    RDKafkaErrorCode::PurgeInflight,
+    RDKafkaErrorCode::PurgeQueue,
+    RDKafkaErrorCode::UnknownProducerId,
+];
+
 /// One record to be produced.
 #[derive(Debug)]
 pub(crate) struct Letter<'a> {
@@ -43,7 +56,7 @@ pub(crate) struct Undelivered {
     pub(crate) is_queue_full: bool,
     /// The producer takes nothing any more.
     pub(crate) is_fatal: bool,
-    /// It was not confirmed in time. The broker may have it all the same.
+    /// It was not confirmed in time, or the producer has failed. The broker may have it all the same.
     pub(crate) is_in_doubt: bool,
 }
 
@@ -133,7 +146,7 @@ impl Undelivered {
             refusal: code.and_then(Refusal::of),
             is_fatal: code == Some(RDKafkaErrorCode::Fatal),
             is_queue_full: code == Some(RDKafkaErrorCode::QueueFull),
-            is_in_doubt: code == Some(RDKafkaErrorCode::MessageTimedOut),
+            is_in_doubt: code.is_some_and(|code| IN_DOUBT.contains(&code)),
         }
     }
 }
@@ -187,5 +200,30 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, line: &str) {
             tracing::warn!(target: "librdkafka", facility, "{line}");
         }
         _ => tracing::debug!(target: "librdkafka", facility, "{line}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_broker_refuses_it_does_not_have_and_what_nobody_answered_it_may() {
+        let of = |code| Undelivered::new(&KafkaError::MessageProduction(code)).is_in_doubt;
+        for code in [
+            RDKafkaErrorCode::MessageTimedOut,
+            RDKafkaErrorCode::OutOfOrderSequenceNumber,
+            RDKafkaErrorCode::PurgeInflight,
+            RDKafkaErrorCode::Fatal,
+        ] {
+            assert!(of(code), "{code}");
+        }
+        for code in [
+            RDKafkaErrorCode::TopicAuthorizationFailed,
+            RDKafkaErrorCode::MessageSizeTooLarge,
+            RDKafkaErrorCode::QueueFull,
+        ] {
+            assert!(!of(code), "{code}");
+        }
     }
 }

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_engine::Event;
+use bellwether_runtime::cells::Tenure;
 use bellwether_series::Fingerprint;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -127,8 +128,18 @@ impl Alertmanagers {
     ///
     /// Events of one episode must come in order. Events that alert nobody have no effect.
     pub fn publish(&self, event: &Event) {
+        self.note(event, None);
+    }
+
+    /// Likewise, in the name of `tenure`: when that is over, others tell of what fires, and it is repeated no more.
+    pub fn publish_held(&self, event: &Event, tenure: &Arc<Tenure>) {
+        self.note(event, Some(tenure));
+    }
+
+    fn note(&self, event: &Event, tenure: Option<&Arc<Tenure>>) {
         let mut state = self.state.lock();
         if let Some(change) = Change::of(event, &state.naming) {
+            let change = Change { tenure: tenure.cloned(), ..change };
             let now_ms = self.clock.now().steady_ms;
             state.firing.note(&change, now_ms);
             state.firing.prune(now_ms);

@@ -6,8 +6,10 @@
 //!               └───────── confirmed: done; else: again, after a pause ◀───────┘
 //! ```
 //!
-//! The producer is idempotent: what it repeats by itself is in the topic once. What is told again by a later process, because
-//! the one before was killed before its next checkpoint, comes with the same `id`. What is not confirmed is in the checkpoint.
+//! The producer is idempotent: what it repeats by itself is in the topic once. What is not confirmed is in the checkpoint. What is
+//! told again by a later process, because the one before was killed before its next checkpoint, comes with the same `id`, and is in
+//! doubt: before it is produced the topic is asked whether it has it, from the place that the checkpoint knows. The thread
+//! does that, and nobody waits for it. A topic that cannot be read is told it again.
 //!
 //! An event of a [cell](bellwether_runtime::cells) is produced only as long as its partition is ours. The client looks at its own clock
 //! before it sends anything, and gives up what has waited for too long ([`KafkaEventsOptions::produced_within`]): so a process that
@@ -36,15 +38,17 @@ use bellwether_runtime::{EventSink, SinkStats};
 use parking_lot::Mutex;
 
 use crate::kafka::{ClientError, Cluster, Group, Letter, Producer, Undelivered};
-use book::{Book, Next, Origin};
+use book::{Book, Doubtful, Next, Origin};
 use brokers::Brokers;
 use place::Places;
 use predecessor::Fence;
-use taken::Asker;
+use taken::{Asker, Unread};
 use transactional::Transactor;
 
 /// Pause after a failure that is not the brokers' being away: that one librdkafka waits for by itself.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Longest time in which a process that is no worker asks the topic what it has of what is told again: what is new waits meanwhile.
+const LOOK_UP_MAX: Duration = Duration::from_secs(30);
 /// Longest wait for something to do.
 const WAIT_MAX: Duration = Duration::from_millis(100);
 
@@ -67,8 +71,8 @@ pub struct KafkaEventsOptions {
     pub transactions: Option<TransactionOptions>,
     /// What the brokers have not confirmed within this time is given up, and produced again if its partition is still ours and the topic
     /// does not have it. Of a worker it is [what it may be silent](crate::source::kafka::WorkerOptions::silence_max), so that what waits
-    /// within the client when it is stopped does not come after the events of whoever has its partitions then. `None`: nothing is
-    /// given up. Transactions have a time of their own.
+    /// within the client when it is stopped does not come after the events of whoever has its partitions then. `None`: this process is
+    /// no worker, and nothing is given up. Transactions have a time of their own.
     pub produced_within: Option<Duration>,
 }
 
@@ -103,6 +107,8 @@ pub struct KafkaEvents {
     group: Option<Arc<Group>>,
     /// From where the topic can be asked what it has.
     places: Arc<Mutex<Places>>,
+    /// Whether it asks the topic itself what it has of what is told again: whoever opens a partition does that for a worker.
+    looks_up: bool,
     /// Of one of several that share the group.
     fence: Option<Fence>,
     /// Disconnected once the thread has ended, however it did. Nothing is ever sent.
@@ -129,6 +135,12 @@ impl TransactionOptions {
 }
 
 impl KafkaEventsOptions {
+    /// Whether it is decided elsewhere what of its events the topic has.
+    fn is_of_worker(&self) -> bool {
+        let is_shared = self.transactions.as_ref().is_some_and(|of| of.is_shared);
+        is_shared || self.produced_within.is_some()
+    }
+
     /// Sends `event`, known by its `number`.
     fn send(
         &self,
@@ -175,8 +187,8 @@ impl KafkaEvents {
         let asker = Arc::new(Asker::new(options.cluster.clone(), options.topic.clone()));
         let transactions = options.transactions.as_ref();
         let shared = transactions.filter(|of| of.is_shared);
-        let is_successor = transactions.is_some_and(|of| !of.is_shared);
-        let places = if is_successor { Places::of_successor() } else { Places::of_worker() };
+        let looks_up = !options.is_of_worker();
+        let places = if looks_up { Places::of_successor() } else { Places::of_worker() };
         let places = Arc::new(Mutex::new(places));
         let group = transactions.map(|of| Arc::new(Group::new(of.is_shared)));
         let fence = shared.map(|of| Fence::new(&options, of));
@@ -201,7 +213,8 @@ impl KafkaEvents {
                 drop(running);
             })?;
         }
-        Ok(Self { name, severity, asker, book, group, places, fence, ended: Mutex::new(ended) })
+        let ended = Mutex::new(ended);
+        Ok(Self { name, severity, asker, book, group, places, looks_up, fence, ended })
     }
 
     /// What its transactions share with the source; `None` when it makes none.
@@ -213,11 +226,6 @@ impl KafkaEvents {
         if event.severity >= self.severity {
             self.book.push(event, origin);
         }
-    }
-
-    /// Whether it asks the topic itself what it has of what is told again.
-    fn looks_up(&self) -> bool {
-        self.group.as_ref().is_some_and(|group| !group.is_shared())
     }
 }
 
@@ -231,9 +239,9 @@ impl EventSink for KafkaEvents {
     }
 
     fn publish_again(&self, event: &Arc<Event>) {
-        let is_doubtful = self.looks_up();
+        let is_doubtful = self.looks_up;
         if is_doubtful {
-            // First: there may be a transaction with it as soon as it is in the book.
+            // First: the topic may be asked, or have it, as soon as it is in the book.
             self.places.lock().told_again();
         }
         self.push(event, Origin { is_doubtful, ..Origin::default() });
@@ -260,7 +268,7 @@ impl EventSink for KafkaEvents {
 
     fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String> {
         let marks = serde_json::from_str(marks).map_err(|error| error.to_string())?;
-        taken::ids_since(&self.asker.cluster, &self.asker.topic, &marks)
+        Ok(self.asker.ids_since(&marks, Duration::MAX, |_| true)?)
     }
 
     fn supersede(&self, before: &Predecessors) -> Result<(), String> {
@@ -269,7 +277,7 @@ impl EventSink for KafkaEvents {
 
     /// Ends of the topic, as JSON.
     fn bookmark(&self) -> Option<String> {
-        if !self.looks_up() {
+        if !self.looks_up {
             return None;
         }
         serde_json::to_string(&self.places.lock().bookmark()?).ok()
@@ -294,6 +302,15 @@ impl EventSink for KafkaEvents {
             let sink = &self.name;
             tracing::warn!(sink, lost_events, "the topic did not take all events in time");
         }
+    }
+}
+
+/// Notes where the topic ends while nothing is under way, if it is time: what comes to be in doubt later is behind that.
+fn note_rest(asker: &Asker, places: &Mutex<Places>, book: &Book) {
+    // In this order: what is told again is in the book before it is time for the first place.
+    if places.lock().wants_rest() && book.is_empty() {
+        let ends = asker.ends().ok();
+        places.lock().rest(ends);
     }
 }
 
@@ -322,8 +339,7 @@ impl Writer {
             Err(undelivered) if undelivered.is_too_large => book.lost(number, undelivered.error),
             Err(undelivered) => {
                 // First: once it has failed it is produced again.
-                let is_in_doubt = within.is_some() && undelivered.is_in_doubt;
-                book.doubt(is_in_doubt.then_some(number));
+                book.doubt(undelivered.is_in_doubt.then_some(number));
                 book.failed(number, undelivered.error);
             }
         };
@@ -332,6 +348,7 @@ impl Writer {
 
     /// Produces until it is closed and nothing waits, or the time is up.
     fn run(&self, mut producer: Producer<u64>) {
+        self.note_beginning();
         loop {
             match self.book.next(WAIT_MAX) {
                 Next::Event(number, event) => {
@@ -345,29 +362,40 @@ impl Writer {
                         self.book.failed(number, undelivered.error);
                     }
                 }
-                Next::Doubtful(numbers) => self.clear_up(&numbers),
-                Next::Nothing => self.note_place(),
+                Next::Doubtful(doubtful) => self.clear_up(&doubtful),
+                Next::Nothing => note_rest(&self.asker, &self.places, &self.book),
                 Next::Pause => std::thread::sleep(RETRY_AFTER.min(WAIT_MAX)),
                 Next::End => return,
             }
         }
     }
 
-    /// Asks the topic whether it has the events `numbers`.
-    fn clear_up(&self, numbers: &BTreeSet<u64>) {
+    /// Asks the topic whether it has the events `doubtful`.
+    fn clear_up(&self, doubtful: &Doubtful) {
         let marks = self.places.lock().of_doubts();
-        match taken::ids_since(&self.asker.cluster, &self.asker.topic, &marks) {
-            Ok(ids) => self.book.clear_up(numbers, &ids),
-            Err(error) => self.book.pause(&error, RETRY_AFTER),
+        let must_know = self.options.is_of_worker();
+        let limit = if must_know { Duration::MAX } else { LOOK_UP_MAX };
+        let wanted: BTreeSet<&str> = doubtful.values().map(String::as_str).collect();
+        match self.asker.ids_since(&marks, limit, |id| wanted.contains(id)) {
+            Ok(ids) => self.book.clear_up(doubtful, &ids),
+            Err(Unread::Unreadable(error)) if !must_know => {
+                let (sink, events) = (&self.options.name, doubtful.len());
+                tracing::warn!(
+                    sink,
+                    events,
+                    error,
+                    "topic cannot be asked what it has, it may get events twice"
+                );
+                self.book.leave_in_doubt(doubtful, &error);
+            }
+            Err(error) => self.book.pause(&error.to_string(), RETRY_AFTER),
         }
     }
 
-    /// Where the topic ends while nothing is under way: what comes to be in doubt later is behind that.
-    fn note_place(&self) {
-        let may_doubt = self.options.produced_within.is_some();
-        if may_doubt && self.places.lock().wants_rest() && self.book.is_empty() {
-            let ends = self.asker.ends().ok();
-            self.places.lock().rest(ends);
+    /// Where the topic ends before anything is produced. When nobody answers, what the process before said goes on to hold.
+    fn note_beginning(&self) {
+        if let Ok(ends) = self.asker.ends() {
+            self.places.lock().begin(ends);
         }
     }
 

@@ -1,4 +1,5 @@
-//! Events and offsets that are committed together: whoever reads what is committed sees each event once.
+//! Whoever reads the topic of events sees each once, whenever the process is killed: without transactions, and with events and
+//! offsets that are committed together.
 
 use std::collections::BTreeMap;
 
@@ -39,21 +40,32 @@ fn with_transactions(address: &str) -> String {
 }
 
 /// Holds what is committed to the topic of events to the journal of the engine that ran in `dir`.
-fn holds(clients: &Clients, dir: &std::path::Path) {
+pub(super) fn holds(clients: &Clients, dir: &std::path::Path) {
     let told = clients.read_ids("events", EVENT_PARTITIONS);
     let doubled: BTreeMap<_, _> = told.iter().filter(|(_, count)| **count > 1).collect();
     assert!(doubled.is_empty(), "in the topic twice: {doubled:?}");
     assert!(told.len() > 4, "{told:?}");
+    println!("{} events in the topic, doubled 0", told.len());
     assert_eq!(told.into_keys().collect::<BTreeSet<_>>(), replayed(dir));
 }
 
 #[test]
 fn whoever_reads_what_is_committed_sees_each_event_once_whenever_the_process_is_killed() {
+    killed_while_it_tells(with_transactions);
+}
+
+#[test]
+fn without_transactions_each_event_is_in_the_topic_once_whenever_the_process_is_killed() {
+    killed_while_it_tells(configuration_of);
+}
+
+/// A process is killed again and again while it tells of a fault. `configured` is for a broker at an address.
+fn killed_while_it_tells(configured: fn(&str) -> String) {
     let dir = tempfile::tempdir().unwrap();
     let broker = Broker::start(dir.path());
     let clients = Clients::new(&broker);
     clients.create_topics();
-    let mut bellwether = Bellwether::configured(dir.path(), &with_transactions(&broker.address()));
+    let mut bellwether = Bellwether::configured(dir.path(), &configured(&broker.address()));
     let events = || clients.read_ids("events", EVENT_PARTITIONS);
     produce(&clients, 0..FAULTY);
     // Killed when events are out of which no checkpoint may know, so that they are told again.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bellwether_engine::{ChangeKind, Event};
+use bellwether_runtime::cells::Tenure;
 use bellwether_series::{Fingerprint, METRIC_NAME};
 use reqwest::Url;
 use serde::Serialize;
@@ -31,6 +32,8 @@ pub(super) struct Change {
     pub(super) at_ms: i64,
     /// Whether the alert fires from here on, or is over.
     pub(super) fires: bool,
+    /// Of a partition that others get when this is over; then they tell of the alert.
+    pub(super) tenure: Option<Arc<Tenure>>,
 }
 
 impl Change {
@@ -50,7 +53,7 @@ impl Change {
             starts_at_ms: event.starts_at_ms.as_ms(),
             generator_url: naming.generator_url(event.episode_id),
         };
-        Some(Self { alert: Arc::new(alert), at_ms: at_ms.as_ms(), fires })
+        Some(Self { alert: Arc::new(alert), at_ms: at_ms.as_ms(), fires, tenure: None })
     }
 }
 

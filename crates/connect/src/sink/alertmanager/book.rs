@@ -5,11 +5,15 @@
 //!
 //! An alert is *known* when the target may hold it as firing: a firing post was taken, or failed in a
 //! way that leaves it open. An alert that ends unknown is forgotten and not sent.
+//!
+//! What fires in a partition is told by whoever has it. Before anything is sent it is asked whether its tenure is over, for a process that
+//! was stopped may wake up here first.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bellwether_runtime::cells::Tenure;
 use bellwether_series::Fingerprint;
 
 use super::alert::{Alert, Change, Labels, PostableAlert};
@@ -44,10 +48,17 @@ pub(super) struct AlertBook {
     batch_max: usize,
     alerts_max: usize,
     entries: BTreeMap<Labels, Entry>,
-    /// The labels under which each open episode fires.
-    open: BTreeMap<Fingerprint, Labels>,
+    /// How each open episode fires.
+    open: BTreeMap<Fingerprint, Open>,
     revision: u64,
     dropped: u64,
+}
+
+/// An episode that fires.
+#[derive(Debug, Clone)]
+struct Open {
+    labels: Labels,
+    tenure: Option<Arc<Tenure>>,
 }
 
 #[derive(Debug)]
@@ -62,6 +73,12 @@ struct Entry {
     known: bool,
     /// The other half of an escalation, to be sent in the same request.
     twin: Option<Labels>,
+    /// In whose name the last change was told.
+    tenure: Option<Arc<Tenure>>,
+}
+
+fn is_over(tenure: Option<&Arc<Tenure>>) -> bool {
+    tenure.is_some_and(|tenure| !tenure.is_ours())
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -94,13 +111,14 @@ impl Entry {
         }
     }
 
-    fn end(&mut self, ends_at_ms: i64, now_ms: i64, revision: u64) {
+    fn end(&mut self, change: &Change, now_ms: i64, revision: u64) {
         self.open_episodes = self.open_episodes.saturating_sub(1);
         if self.open_episodes == 0 {
             // Not in the future, where it would still fire; not before its start, which is refused.
-            let ends_at_ms = ends_at_ms.min(now_ms).max(self.alert.starts_at_ms);
+            let ends_at_ms = change.at_ms.min(now_ms).max(self.alert.starts_at_ms);
             self.ended = Some(Ended { ends_at_ms, noted_ms: now_ms });
             self.revision = revision;
+            self.tenure.clone_from(&change.tenure);
         }
     }
 }
@@ -137,6 +155,7 @@ impl AlertBook {
             sent: None,
             known: false,
             twin: None,
+            tenure: entry.tenure.clone(),
             ..*entry
         };
         Self {
@@ -172,10 +191,11 @@ impl AlertBook {
 
     fn fire(&mut self, change: &Change, now_ms: i64) {
         let labels = &change.alert.labels;
-        let before = self.open.insert(change.alert.episode, Arc::clone(labels));
+        let open = Open { labels: Arc::clone(labels), tenure: change.tenure.clone() };
+        let before = self.open.insert(change.alert.episode, open).map(|open| open.labels);
         let escalated_from = before.as_ref().filter(|old| *old != labels);
         if let Some(old) = escalated_from.and_then(|old| self.entries.get_mut(old)) {
-            old.end(change.at_ms, now_ms, self.revision);
+            old.end(change, now_ms, self.revision);
             old.twin = Some(Arc::clone(labels));
         }
         let entry = self.entries.entry(Arc::clone(labels)).or_insert_with(|| Entry {
@@ -186,6 +206,7 @@ impl AlertBook {
             sent: None,
             known: false,
             twin: None,
+            tenure: None,
         });
         if entry.ended.take().is_some() && !entry.changed() {
             entry.known = false; // the target took the end of what fired before
@@ -196,25 +217,39 @@ impl AlertBook {
         entry.twin = escalated_from.cloned();
         entry.alert = Arc::clone(&change.alert);
         entry.revision = self.revision;
+        entry.tenure.clone_from(&change.tenure);
     }
 
     fn resolve(&mut self, change: &Change, now_ms: i64) {
-        let Some(labels) = self.open.remove(&change.alert.episode) else { return };
+        let Some(Open { labels, .. }) = self.open.remove(&change.alert.episode) else { return };
         let Some(entry) = self.entries.get_mut(&labels) else { return };
         if entry.alert.episode == change.alert.episode {
             entry.alert = Arc::new(Alert { labels, ..Alert::clone(&change.alert) });
         }
-        entry.end(change.at_ms, now_ms, self.revision);
+        entry.end(change, now_ms, self.revision);
     }
 
     /// Forgets that `episode` fires, and tells nobody: somebody else goes on telling of it.
     pub(super) fn withdraw(&mut self, episode: Fingerprint) {
-        let Some(labels) = self.open.remove(&episode) else { return };
+        let Some(Open { labels, .. }) = self.open.remove(&episode) else { return };
         let Some(entry) = self.entries.get_mut(&labels) else { return };
         entry.open_episodes = entry.open_episodes.saturating_sub(1);
         if entry.open_episodes == 0 && entry.ended.is_none() {
             self.entries.remove(&labels);
         }
+    }
+
+    /// Withdraws what fires in the name of tenures that are over, and what ended so and was told. An end that the target has yet to
+    /// hear of it hears of once: nobody else tells it.
+    fn withdraw_what_is_over(&mut self) {
+        let open = self.open.iter().filter(|(_, open)| is_over(open.tenure.as_ref()));
+        let over: Vec<Fingerprint> = open.map(|(episode, _)| *episode).collect();
+        for episode in over {
+            self.withdraw(episode);
+        }
+        self.entries.retain(|_, entry| {
+            entry.ended.is_none() || entry.changed() || !is_over(entry.tenure.as_ref())
+        });
     }
 
     /// Gives up the alert that matters least: resolved before firing, then older before newer.
@@ -229,7 +264,7 @@ impl AlertBook {
 
     fn forget(&mut self, labels: &Labels) {
         if self.entries.remove(labels).is_some_and(|entry| entry.open_episodes > 0) {
-            self.open.retain(|_, open| open != labels);
+            self.open.retain(|_, open| open.labels != *labels);
         }
     }
 
@@ -253,8 +288,9 @@ impl AlertBook {
         self.batch(now, |entry, _| entry.changed())
     }
 
-    /// Forgets what ended unknown, and what ended so long ago that nobody needs to hear of it any more.
+    /// Forgets what ended unknown, what ended so long ago that nobody needs to hear of it any more, and what others tell of now.
     pub(super) fn prune(&mut self, now_ms: i64) {
+        self.withdraw_what_is_over();
         let (keep_ms, mut dropped) = (self.resolved_keep_ms, 0);
         self.entries.retain(|_, entry| {
             let Some(ended) = entry.ended else { return true };

@@ -15,8 +15,8 @@ use super::RETRY_AFTER;
 pub(super) enum Next {
     /// Produce this.
     Event(u64, Arc<Event>),
-    /// The topic is to be asked whether it has these; then [`Book::clear_up`] is to be told.
-    Doubtful(BTreeSet<u64>),
+    /// The topic is to be asked whether it has these, by number their ids; then [`Book::clear_up`] is to be told.
+    Doubtful(Doubtful),
     /// Nothing has come.
     Nothing,
     /// What has failed is not due yet.
@@ -24,6 +24,9 @@ pub(super) enum Next {
     /// It is over.
     End,
 }
+
+/// The ids of events by number.
+pub(super) type Doubtful = BTreeMap<u64, String>;
 
 /// What is known of an event besides what it says.
 #[derive(Debug, Clone, Default)]
@@ -224,18 +227,26 @@ impl Book {
     }
 
     /// The topic has those of `doubtful` whose ids are among `ids`, and not the others.
-    pub(super) fn clear_up(&self, doubtful: &BTreeSet<u64>, ids: &BTreeSet<String>) {
+    pub(super) fn clear_up(&self, doubtful: &Doubtful, ids: &BTreeSet<String>) {
         let mut state = self.state.lock();
-        for &number in doubtful {
-            let Some(Unconfirmed { event, origin }) = state.unconfirmed.get_mut(&number) else {
-                continue;
-            };
-            if ids.contains(&event.id) {
+        for (&number, id) in doubtful {
+            if ids.contains(id) {
                 state.remove(number);
-            } else {
-                origin.is_doubtful = false;
+            } else if let Some(unconfirmed) = state.unconfirmed.get_mut(&number) {
+                unconfirmed.origin.is_doubtful = false;
             }
         }
+        if state.unconfirmed.is_empty() {
+            // Whatever has failed before, the topic has it all.
+            state.stats.failures_in_a_row = 0;
+            state.stats.last_error = None;
+        }
+    }
+
+    /// Nobody can say whether the topic has those of `doubtful`: they are produced, perhaps for the second time.
+    pub(super) fn leave_in_doubt(&self, doubtful: &Doubtful, error: &str) {
+        self.clear_up(doubtful, &BTreeSet::new());
+        self.state.lock().count_failure(error.to_owned());
     }
 
     /// The topic has it: an earlier process, or a transaction of which nobody knew, has produced it.
@@ -292,10 +303,13 @@ impl Book {
         }
     }
 
-    /// All that is not confirmed is to be produced again.
+    /// All that is not confirmed is to be produced again. The topic may have what was with the producer.
     pub(super) fn begin_again(&self, error: &str) {
         let mut state = self.state.lock();
-        state.unsent = state.unconfirmed.keys().copied().collect();
+        let State { unconfirmed, unsent, .. } = &mut *state;
+        for (&number, unconfirmed) in unconfirmed {
+            unconfirmed.origin.is_doubtful |= unsent.insert(number);
+        }
         state.due = Some(Instant::now() + RETRY_AFTER);
         state.count_failure(error.to_owned());
     }
@@ -358,11 +372,12 @@ impl State {
     }
 
     /// Those that are not with the producer and in doubt.
-    fn doubtful(&self) -> BTreeSet<u64> {
-        let is_doubtful = |number: &&u64| {
-            self.unconfirmed.get(number).is_some_and(|unconfirmed| unconfirmed.origin.is_doubtful)
-        };
-        self.unsent.iter().filter(is_doubtful).copied().collect()
+    fn doubtful(&self) -> Doubtful {
+        let doubtful = self.unsent.iter().filter_map(|number| {
+            let Unconfirmed { event, origin } = self.unconfirmed.get(number)?;
+            origin.is_doubtful.then(|| (*number, event.id.clone()))
+        });
+        doubtful.collect()
     }
 
     fn doubt(&mut self, number: u64) {

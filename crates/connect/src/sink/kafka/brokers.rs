@@ -8,11 +8,11 @@ use bellwether_engine::Event;
 use parking_lot::Mutex;
 use rdkafka::consumer::ConsumerGroupMetadata;
 
-use super::KafkaEventsOptions;
 use super::book::Book;
 use super::place::Places;
-use super::taken::{self, Asker};
+use super::taken::Asker;
 use super::transactional::{Origins, Transactions};
+use super::{KafkaEventsOptions, note_rest};
 use crate::kafka::{ClientError, Producer, Taken, Uncommitted, Undelivered};
 
 /// What a transaction may take until brokers abort it: until then nobody reads what is behind its first record. One that is under
@@ -99,15 +99,11 @@ impl Origins for Brokers {
 
     fn ids(&self) -> Result<BTreeSet<String>, String> {
         let marks = self.places.lock().of_doubts();
-        taken::ids_since(&self.options.cluster, &self.options.topic, &marks)
+        Ok(self.asker.ids_since(&marks, Duration::MAX, |_| true)?)
     }
 
     fn note_place(&self) {
-        // In this order: what is told again is in the book before it is time for the first place.
-        if self.places.lock().wants_rest() && self.book.is_empty() {
-            let ends = self.asker.ends().ok();
-            self.places.lock().rest(ends);
-        }
+        note_rest(&self.asker, &self.places, &self.book);
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::{Offset, TopicPartitionList};
 use serde::Deserialize;
@@ -21,6 +21,23 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The end of each partition of a topic.
 pub(super) type Ends = BTreeMap<i32, i64>;
+
+/// Why it is not known what a topic has, or where it ends.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unread {
+    /// Brokers do not answer. They take nothing either: ask again.
+    #[error("{0}")]
+    Away(String),
+    /// Brokers answer, and the topic is not there, not to be read, or not read in time.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl From<Unread> for String {
+    fn from(unread: Unread) -> Self {
+        unread.to_string()
+    }
+}
 
 /// All of an event that is of interest here.
 #[derive(Deserialize)]
@@ -77,27 +94,87 @@ impl Asker {
     }
 
     /// Where the topic ends.
-    pub(super) fn ends(&self) -> Result<Ends, String> {
+    pub(super) fn ends(&self) -> Result<Ends, Unread> {
         let mut held = self.consumer.lock();
         let asked = match held.take() {
             Some(consumer) => consumer,
-            None => consumer(&self.cluster, Records::Committed, NO_GROUP)?,
+            None => self.consumer_of(Records::Committed)?,
         };
         let ends = ends_by(&asked, &self.topic)?;
         // Of one that does not answer another connection is made the next time.
         *held = Some(asked);
         Ok(ends)
     }
+
+    /// Of the events behind `marks` the ids that `is_wanted`. A partition that they do not know is read from its beginning. What takes
+    /// longer than `limit` is given up, and so is what stands still.
+    pub(super) fn ids_since(
+        &self,
+        marks: &Ends,
+        limit: Duration,
+        is_wanted: impl Fn(&str) -> bool,
+    ) -> Result<BTreeSet<String>, Unread> {
+        let began = Instant::now();
+        let topic = self.topic.as_str();
+        // Where the topic ends now, whatever is under way: somebody may have committed behind that.
+        let ends = ends_by(&self.consumer_of(Records::All)?, topic)?;
+        let consumer = self.consumer_of(Records::Committed)?;
+        wait_until_committed(&consumer, topic, &ends, SILENT_MAX.min(limit))?;
+        let failed = |error| Unread::Unreadable(describe(&error));
+        let mut list = TopicPartitionList::new();
+        let mut open = BTreeMap::new();
+        for (&partition, &end) in &ends {
+            let from = marks.get(&partition).copied().unwrap_or(0);
+            if from < end {
+                list.add_partition_offset(topic, partition, Offset::Offset(from))
+                    .map_err(failed)?;
+                open.insert(partition, end);
+            }
+        }
+        consumer.assign(&list).map_err(failed)?;
+        let (mut ids, mut heard) = (BTreeSet::new(), Instant::now());
+        while !open.is_empty() {
+            match consumer.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    heard = Instant::now();
+                    let (partition, next) = (message.partition(), message.offset() + 1);
+                    if open.get(&partition).is_some_and(|&end| next >= end) {
+                        open.remove(&partition);
+                    }
+                    // What somebody else wrote there is no event of ours.
+                    let event = message.payload().map(serde_json::from_slice::<EventId>);
+                    let id = event.and_then(Result::ok).map(|event| event.id);
+                    ids.extend(id.filter(|id| is_wanted(id)));
+                }
+                // Behind the last event there may be records of the brokers alone, about transactions.
+                Some(Err(KafkaError::PartitionEOF(partition))) => _ = open.remove(&partition),
+                Some(Err(error)) if is_refused(&error) => return Err(failed(error)),
+                Some(Err(_)) | None => {}
+            }
+            if heard.elapsed() > SILENT_MAX || began.elapsed() > limit {
+                // That brokers do not answer any more is another matter.
+                ends_by(&consumer, topic)?;
+                let error = format!("topic is not read to its end: topic=`{topic}`");
+                return Err(Unread::Unreadable(error));
+            }
+        }
+        Ok(ids)
+    }
+
+    fn consumer_of(&self, records: Records) -> Result<BaseConsumer, Unread> {
+        consumer(&self.cluster, records, NO_GROUP).map_err(Unread::Away)
+    }
 }
 
 /// Where `topic` ends, for what `consumer` reads.
-pub(super) fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<Ends, String> {
-    let failed = |error| describe(&error);
+pub(super) fn ends_by(consumer: &BaseConsumer, topic: &str) -> Result<Ends, Unread> {
+    let failed = |error| Unread::Away(describe(&error));
     let metadata = consumer.fetch_metadata(Some(topic), ENDS_MAX).map_err(failed)?;
     let found = metadata.topics().iter().find(|found| found.name() == topic);
     let partitions = found.map_or(&[][..], |found| found.partitions());
     if partitions.is_empty() {
-        return Err(format!("there is no topic for events: topic=`{topic}`"));
+        let error = format!("there is no topic for events: topic=`{topic}`");
+        return Err(Unread::Unreadable(error));
     }
     let end = |partition: i32| {
         let (_, end) = consumer.fetch_watermarks(topic, partition, ENDS_MAX)?;
@@ -111,62 +188,28 @@ pub(super) fn reaches(ends: &Ends, others: &Ends) -> bool {
     others.iter().all(|(partition, other)| ends.get(partition) >= Some(other))
 }
 
-/// Waits until all transactions that have a record below `ends` are committed or aborted, by brokers if need be.
-fn wait_until_committed(consumer: &BaseConsumer, topic: &str, ends: &Ends) -> Result<(), String> {
-    let deadline = Instant::now() + SILENT_MAX;
+/// Waits until all transactions that have a record below `ends` are committed or aborted, by brokers if need be; for `limit` at the
+/// most.
+fn wait_until_committed(
+    consumer: &BaseConsumer,
+    topic: &str,
+    ends: &Ends,
+    limit: Duration,
+) -> Result<(), Unread> {
+    let began = Instant::now();
     loop {
         if reaches(&ends_by(consumer, topic)?, ends) {
             return Ok(());
         }
-        if Instant::now() >= deadline {
-            return Err(format!("a transaction does not end: topic=`{topic}`"));
+        if began.elapsed() >= limit {
+            let error = format!("a transaction does not end: topic=`{topic}`");
+            return Err(Unread::Unreadable(error));
         }
         std::thread::sleep(LOOK_EVERY);
     }
 }
 
-/// The ids of the events of `topic` behind `marks`. A partition that they do not know is read from its beginning.
-pub(super) fn ids_since(
-    cluster: &Cluster,
-    topic: &str,
-    marks: &Ends,
-) -> Result<BTreeSet<String>, String> {
-    let failed = |error| describe(&error);
-    // Where the topic ends now, whatever is under way: somebody may have committed behind that.
-    let ends = ends_by(&consumer(cluster, Records::All, NO_GROUP)?, topic)?;
-    let consumer = consumer(cluster, Records::Committed, NO_GROUP)?;
-    wait_until_committed(&consumer, topic, &ends)?;
-    let mut list = TopicPartitionList::new();
-    let mut open = BTreeMap::new();
-    for (&partition, &end) in &ends {
-        let from = marks.get(&partition).copied().unwrap_or(0);
-        if from < end {
-            list.add_partition_offset(topic, partition, Offset::Offset(from)).map_err(failed)?;
-            open.insert(partition, end);
-        }
-    }
-    consumer.assign(&list).map_err(failed)?;
-    let (mut ids, mut heard) = (BTreeSet::new(), Instant::now());
-    while !open.is_empty() {
-        match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => {
-                heard = Instant::now();
-                let (partition, next) = (message.partition(), message.offset() + 1);
-                if open.get(&partition).is_some_and(|&end| next >= end) {
-                    open.remove(&partition);
-                }
-                // What somebody else wrote there is no event of ours.
-                let event = message.payload().map(serde_json::from_slice::<EventId>);
-                ids.extend(event.and_then(Result::ok).map(|event| event.id));
-            }
-            // Behind the last event there may be records of the brokers alone, about transactions.
-            Some(Err(KafkaError::PartitionEOF(partition))) => _ = open.remove(&partition),
-            Some(Err(error)) if heard.elapsed() > SILENT_MAX => return Err(describe(&error)),
-            None if heard.elapsed() > SILENT_MAX => {
-                return Err(format!("topic is not read to its end: topic=`{topic}`"));
-            }
-            Some(Err(_)) | None => {}
-        }
-    }
-    Ok(ids)
+/// Whether brokers will never let us read.
+fn is_refused(error: &KafkaError) -> bool {
+    error.rdkafka_error_code() == Some(RDKafkaErrorCode::TopicAuthorizationFailed)
 }

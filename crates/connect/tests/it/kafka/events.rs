@@ -103,6 +103,91 @@ async fn while_brokers_are_away_events_wait_and_the_end_gives_them_up() {
     assert_eq!((stats.delivered_events, stats.dropped_events, stats.waiting_events), (0, 3, 0));
 }
 
+/// A sink that has told three events, was at rest after the first, and is gone; and what a checkpoint kept then.
+async fn killed(cluster: &Cluster, all: &[Arc<Event>]) -> Option<String> {
+    let sink = KafkaEvents::start(options(cluster)).unwrap();
+    let count = || sink.stats().delivered_events;
+    let delivered = |events| until("they are delivered", move || count() == events);
+    publish(&sink, &all[..1]);
+    delivered(1).await;
+    let bookmark = sink.bookmark();
+    publish(&sink, &all[1..3]);
+    delivered(3).await;
+    sink.close(PATIENCE);
+    bookmark
+}
+
+fn ids_in(cluster: &Cluster) -> Vec<String> {
+    let records = cluster.read_partition(TOPIC, 0).into_iter();
+    let events = records.map(|record| serde_json::from_slice::<Event>(&record.value.unwrap()));
+    events.map(|event| event.unwrap().id).collect()
+}
+
+fn ids_of(events: &[Arc<Event>]) -> Vec<String> {
+    events.iter().map(|event| event.id.clone()).collect()
+}
+
+/// Tells all but the first again, of which the topic lacks the fourth, and the last as news.
+fn tell_again(sink: &KafkaEvents, all: &[Arc<Event>]) {
+    for event in &all[1..4] {
+        sink.publish_again(event);
+    }
+    sink.publish(&all[4]);
+}
+
+#[tokio::test]
+async fn what_is_told_again_after_a_kill_is_in_the_topic_once() {
+    for has_checkpoint in [true, false] {
+        let cluster = Cluster::start(1);
+        let all = events(5);
+        let bookmark = killed(&cluster, &all).await.filter(|_| has_checkpoint);
+        let sink = KafkaEvents::start(options(&cluster)).unwrap();
+        if let Some(bookmark) = &bookmark {
+            sink.return_to(bookmark);
+        }
+        tell_again(&sink, &all);
+        until("all is settled", || sink.undelivered().is_empty()).await;
+        assert_eq!(sink.stats().delivered_events, 2);
+        assert_eq!(bookmark.is_some(), has_checkpoint);
+        sink.close(PATIENCE);
+        assert_eq!(ids_in(&cluster), ids_of(&all), "{has_checkpoint}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_told_again_while_brokers_are_away_is_in_the_topic_once() {
+    let cluster = Cluster::start(1);
+    let all = events(5);
+    killed(&cluster, &all).await;
+    cluster.down();
+    let sink = KafkaEvents::start(options(&cluster)).unwrap();
+    tell_again(&sink, &all);
+    assert_eq!(sink.undelivered(), all[1..]);
+    until("it has failed", || sink.stats().failures_in_a_row > 0).await;
+    cluster.up();
+    until("all is settled", || sink.undelivered().is_empty()).await;
+    assert_eq!(sink.stats().failures_in_a_row, 0);
+    sink.close(PATIENCE);
+    assert_eq!(ids_in(&cluster), ids_of(&all));
+}
+
+#[tokio::test]
+async fn a_topic_that_cannot_be_read_gets_what_is_told_again() {
+    let cluster = Cluster::start(1);
+    let all = events(5);
+    killed(&cluster, &all).await;
+    cluster.refuse_reading(RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    let sink = KafkaEvents::start(options(&cluster)).unwrap();
+    tell_again(&sink, &all);
+    until("all is settled", || sink.undelivered().is_empty()).await;
+    let stats = sink.stats();
+    assert_eq!((stats.delivered_events, stats.dropped_events), (4, 0));
+    assert!(stats.failed_attempts > 0);
+    sink.close(PATIENCE);
+    cluster.allow_reading();
+    assert_eq!(ids_in(&cluster), [&ids_of(&all)[..3], &ids_of(&all)[1..]].concat());
+}
+
 /// A sink of a worker, and the tenure of a partition.
 fn of_worker(cluster: &Cluster) -> (KafkaEvents, Arc<Tenure>) {
     let produced_within = Some(Duration::from_secs(1));

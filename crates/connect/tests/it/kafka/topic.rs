@@ -116,6 +116,15 @@ impl Cluster {
         self.mock.topic_error(topic, error).unwrap();
     }
 
+    /// Whoever reads is answered so, until [`Self::allow_reading`].
+    pub(super) fn refuse_reading(&self, error: RDKafkaRespErr) {
+        self.mock.request_errors(RDKafkaApiKey::Fetch, &[error; 1000]);
+    }
+
+    pub(super) fn allow_reading(&self) {
+        self.mock.clear_request_errors(RDKafkaApiKey::Fetch);
+    }
+
     /// The next time that somebody produces it is answered so.
     pub(super) fn refuse_next_produce(&self, error: RDKafkaRespErr) {
         self.mock.request_errors(RDKafkaApiKey::Produce, &[error]);

@@ -1,7 +1,11 @@
 //! The life of alerts as one target sees it, in simulated time.
 
+use std::time::Duration;
+
 use bellwether_detect::Severity;
 use bellwether_engine::ChangeKind::{self, Escalated, Firing, Resolved};
+use bellwether_runtime::TopicPartition;
+use bellwether_runtime::cells::Membership;
 use proptest::prelude::*;
 
 use super::super::alert::Naming;
@@ -68,6 +72,50 @@ fn what_somebody_else_goes_on_telling_of_is_repeated_no_more_and_not_ended() {
     resolve(&mut book, 1, T0 + MINUTE);
     assert_eq!(send(&mut book, T0 + MINUTE), []);
     assert_eq!(book.len(), 1);
+}
+
+fn tenure() -> Arc<Tenure> {
+    let at = TopicPartition { topic: "metrics".into(), partition: 0 };
+    Arc::new(Tenure::begin(at, Arc::new(Membership::begin(Duration::MAX))))
+}
+
+/// Notes a change in the name of `tenure`.
+fn note_held(book: &mut AlertBook, (episode, kind): (u128, ChangeKind), tenure: &Arc<Tenure>) {
+    let change = change(episode, kind, Severity::Warning);
+    book.note(&Change { tenure: Some(Arc::clone(tenure)), ..change }, T0);
+}
+
+#[test]
+fn what_fires_in_a_partition_that_is_somebody_elses_is_not_sent_whoever_notices_first() {
+    let mut book = book();
+    let [lost, kept] = [tenure(), tenure()];
+    note_held(&mut book, (1, Firing), &lost);
+    note_held(&mut book, (2, Firing), &kept);
+    assert_eq!(send(&mut book, T0).len(), 2);
+    note_held(&mut book, (3, Firing), &lost);
+    lost.end();
+    let instances = |items: Vec<Item>| -> Vec<String> {
+        items.iter().map(|item| item.post.labels["instance"].clone()).collect()
+    };
+    assert_eq!(book.changes(T0), [], "at the end of the process");
+    assert_eq!(instances(send(&mut book, T0 + MINUTE)), ["host-2"]);
+    assert_eq!((book.len(), book.dropped()), (1, 0));
+    // It has the partition again.
+    note_held(&mut book, (1, Firing), &kept);
+    assert_eq!(instances(send(&mut book, T0 + MINUTE)), ["host-1"]);
+}
+
+#[test]
+fn what_ended_in_a_partition_that_is_somebody_elses_is_told_and_not_repeated() {
+    let mut book = book();
+    let tenure = tenure();
+    note_held(&mut book, (1, Firing), &tenure);
+    send(&mut book, T0);
+    note_held(&mut book, (1, Resolved), &tenure);
+    tenure.end();
+    assert_eq!(severities(&send(&mut book, T0)), [("warning", false)]);
+    assert_eq!(send(&mut book, T0 + MINUTE), [], "whoever has it may let it fire again");
+    assert_eq!(book.len(), 0);
 }
 
 #[test]

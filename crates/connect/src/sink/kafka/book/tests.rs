@@ -47,9 +47,22 @@ fn what_failed_is_due_after_a_pause_and_what_is_lost_never() {
     assert_eq!(book.stats().failures_in_a_row, 2);
     book.state.lock().due = None;
     assert_eq!((next(&book), next(&book), next(&book)), (Some(0), Some(2), None));
-    book.begin_again("fenced");
+}
+
+#[test]
+fn what_was_with_a_producer_that_failed_for_good_is_in_doubt_and_what_was_not_is_not() {
+    let book = Book::new(9);
+    (0..4).for_each(|episode| book.push(&event(episode), Origin::default()));
+    assert_eq!((next(&book), next(&book), next(&book)), (Some(0), Some(1), Some(2)));
+    book.confirmed(0, 5);
+    book.failed(2, "no such topic".to_owned());
+    book.begin_again("out of order");
+    assert!(matches!(book.next(Duration::ZERO), Next::Pause));
     book.state.lock().due = None;
-    assert_eq!((next(&book), next(&book), next(&book)), (Some(0), Some(2), None));
+    let Next::Doubtful(doubtful) = book.next(Duration::ZERO) else { panic!("no doubt") };
+    assert_eq!(doubtful, Doubtful::from([(1, event(1).id.clone())]));
+    book.clear_up(&doubtful, &BTreeSet::from([event(1).id.clone()]));
+    assert_eq!((next(&book), next(&book), next(&book)), (Some(2), Some(3), None));
 }
 
 #[test]
@@ -98,7 +111,10 @@ fn what_is_in_doubt_is_produced_again_unless_the_topic_has_it() {
     (0..3).for_each(|number| book.failed(number, "timed out".to_owned()));
     book.state.lock().due = None;
     let Next::Doubtful(numbers) = book.next(Duration::ZERO) else { panic!("no doubt") };
-    assert_eq!(numbers, BTreeSet::from([0, 1]));
+    assert_eq!(
+        numbers,
+        Doubtful::from([0, 1].map(|number| (number, event(number.into()).id.clone())))
+    );
     book.clear_up(&numbers, &BTreeSet::from([event(0).id.clone(), event(2).id.clone()]));
     let all: Vec<_> = std::iter::from_fn(|| next(&book)).collect();
     assert_eq!(all, [1, 2, 3], "the topic was asked for what is in doubt only");
