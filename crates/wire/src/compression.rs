@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn no_more_memory_is_taken_than_is_needed_whatever_the_body_says() {
-        let body = [7; 100_000];
+        let body = vec![7; 100_000];
         let honest = gzip(&body);
         assert_eq!(inflate(&honest, 1 << 20).unwrap().capacity(), body.len() + 1);
         // In its last bytes a member says how long it is, which several do for themselves.

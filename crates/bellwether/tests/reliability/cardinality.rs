@@ -108,7 +108,7 @@ fn refuse(sender: &Sender, body: &[u8]) {
 
 #[test]
 fn series_that_are_silent_leave_memory() {
-    let silent = setting::pick(50_000, 500_000);
+    let silent: u32 = setting::pick(50_000, 500_000);
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("silent");
     fs::create_dir(&folder).unwrap();
@@ -138,7 +138,7 @@ fn series_that_are_silent_leave_memory() {
         until(DELIVERY_MAX, "silent series to leave", || {
             hear_after_a_minute();
             let gone = server.total("bellwether_cold_series_evicted_total") - before;
-            (gone >= 0.95 * silent as f64).then_some(())
+            (gone >= 0.95 * f64::from(silent)).then_some(())
         });
         slowest = slowest.max(fell_silent.elapsed());
         resident_bytes
@@ -150,7 +150,7 @@ fn series_that_are_silent_leave_memory() {
     println!(
         "reliability silence: three times {} series that fall silent, 95 % out of memory after {slowest:.1?} at the latest, resident \
          {first}, {second} and {third} MiB, {:.0} % of what they take kept",
-        grouped(silent as u64),
+        grouped(u64::from(silent)),
         100.0 * kept,
     );
     server.stop();

@@ -27,9 +27,9 @@ fn stops_under_load_lose_nothing() {
         slowest = slowest.max(server.stop());
         server.start();
     }
-    let steps = load.stop();
+    let sent = load.stop();
     server.stop();
-    let lost = journal::lost(&server.data(), &fleets, &steps);
+    let lost = journal::lost(&server.data(), &fleets, &sent);
     let events = server.events();
     println!(
         "reliability stops: SIGTERM {stops} times, slowest end {slowest:.1?}, lost {lost}, events {}, doubled {}",

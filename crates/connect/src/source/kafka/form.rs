@@ -9,9 +9,17 @@ pub(super) struct Form {
     pub(super) without_timestamp: bool,
     /// If its record has no key, its key says where that stood: a compacted topic takes nothing without one.
     pub(super) needs_key: bool,
-    pub(super) without_value: bool,
-    /// It has no headers but ours, and its key says where its record stood.
-    pub(super) is_bare: bool,
+    pub(super) parts: Parts,
+}
+
+/// As much of a record as fits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Parts {
+    #[default]
+    All,
+    WithoutValue,
+    /// No value, no headers but ours, and its key says where its record stood.
+    Bare,
 }
 
 /// What to do with a letter that was not taken.
@@ -42,13 +50,19 @@ impl Form {
     }
 
     fn with_less(self) -> Next {
-        if !self.without_value {
-            Next::Send(Self { without_value: true, ..self })
-        } else if !self.is_bare {
-            Next::Send(Self { is_bare: true, ..self })
-        } else {
-            Next::GiveUp
+        match self.parts {
+            Parts::All => Next::Send(Self { parts: Parts::WithoutValue, ..self }),
+            Parts::WithoutValue => Next::Send(Self { parts: Parts::Bare, ..self }),
+            Parts::Bare => Next::GiveUp,
         }
+    }
+
+    pub(super) fn without_value(self) -> bool {
+        self.parts >= Parts::WithoutValue
+    }
+
+    pub(super) fn is_bare(self) -> bool {
+        self.parts == Parts::Bare
     }
 }
 
@@ -70,7 +84,7 @@ mod tests {
 
     #[test]
     fn what_is_not_the_letters_fault_is_tried_again_as_it_is() {
-        let form = Form { without_value: true, ..Form::default() };
+        let form = Form { parts: Parts::WithoutValue, ..Form::default() };
         assert_eq!(form.after(None), Next::Again);
         assert_eq!(form.after(Some(Refusal::OtherRecord)), Next::Send(form));
     }
@@ -85,8 +99,8 @@ mod tests {
     #[test]
     fn what_is_too_large_goes_without_its_value_then_without_anything_and_then_not_at_all() {
         let [one, two] = [1, 2].map(|times| after(&[Refusal::TooLarge].repeat(times)).0);
-        assert_eq!(one, Form { without_value: true, ..Form::default() });
-        assert_eq!(two, Form { is_bare: true, ..one });
+        assert_eq!(one, Form { parts: Parts::WithoutValue, ..Form::default() });
+        assert_eq!(two, Form { parts: Parts::Bare, ..one });
         assert_eq!(after(&[Refusal::TooLarge; 3]), (two, Next::GiveUp));
     }
 
@@ -95,16 +109,11 @@ mod tests {
         let (form, _) = after(&[Refusal::Record]);
         assert_eq!(form, Form { without_timestamp: true, needs_key: true, ..Form::default() });
         let (form, _) = after(&[Refusal::Timestamp, Refusal::Record, Refusal::TooLarge]);
-        assert!(form.needs_key && form.without_value && !form.is_bare);
+        assert!(form.needs_key && form.parts == Parts::WithoutValue);
         assert_eq!(after(&[Refusal::Record; 4]).1, Next::GiveUp);
         assert_eq!(
             after(&[Refusal::TooLarge, Refusal::TooLarge, Refusal::Record]).1,
-            Next::Send(Form {
-                without_timestamp: true,
-                needs_key: true,
-                without_value: true,
-                is_bare: true
-            })
+            Next::Send(Form { without_timestamp: true, needs_key: true, parts: Parts::Bare })
         );
     }
 }

@@ -68,13 +68,13 @@ impl DeadLetters {
     pub(super) fn send(&self, at: &TopicPartition, due: &Due<'_>) -> Result<(), Undelivered> {
         let &Due { record, poison, form } = due;
         let place = format!("{}/{}@{}", at.topic, at.partition, record.offset);
-        let own_key = record.key.as_deref().filter(|_| !form.is_bare);
-        let place = Some(place.as_bytes()).filter(|_| form.is_bare || form.needs_key);
+        let own_key = record.key.as_deref().filter(|_| !form.is_bare());
+        let place = Some(place.as_bytes()).filter(|_| form.is_bare() || form.needs_key);
         let letter = Letter {
             topic: &self.topic,
             partition: None,
             key: own_key.or(place),
-            value: record.value.as_deref().filter(|_| !form.without_value),
+            value: record.value.as_deref().filter(|_| !form.without_value()),
             headers: Some(headers(at, record, poison, form)),
             timestamp_ms: record.timestamp_ms.filter(|_| !form.without_timestamp),
         };
@@ -94,10 +94,10 @@ fn headers(at: &TopicPartition, record: &Record, poison: &Poison, form: Form) ->
         ("offset", Some(record.offset.to_string())),
         ("timestamp", record.timestamp_ms.map(|ms| ms.to_string())),
         ("version", Some(env!("CARGO_PKG_VERSION").to_owned())),
-        ("value_bytes", form.without_value.then(|| bytes.to_string())),
+        ("value_bytes", form.without_value().then(|| bytes.to_string())),
         ("left_out", Some(left_out.join(",")).filter(|all| !all.is_empty())),
     ];
-    let theirs = record.headers.clone().filter(|_| !form.is_bare).unwrap_or_default();
+    let theirs = record.headers.clone().filter(|_| !form.is_bare()).unwrap_or_default();
     ours.into_iter().fold(theirs, |headers, (name, value)| match &value {
         Some(value) => {
             let key = format!("bellwether.error.{name}");
@@ -111,9 +111,9 @@ fn headers(at: &TopicPartition, record: &Record, poison: &Poison, form: Form) ->
 fn left_out(record: &Record, form: Form) -> Vec<&'static str> {
     let parts = [
         ("timestamp", form.without_timestamp && record.timestamp_ms.is_some()),
-        ("value", form.without_value && record.value.is_some()),
-        ("key", form.is_bare && record.key.is_some()),
-        ("headers", form.is_bare && record.headers.is_some()),
+        ("value", form.without_value() && record.value.is_some()),
+        ("key", form.is_bare() && record.key.is_some()),
+        ("headers", form.is_bare() && record.headers.is_some()),
     ];
     parts.into_iter().filter(|&(_, is_left_out)| is_left_out).map(|(part, _)| part).collect()
 }

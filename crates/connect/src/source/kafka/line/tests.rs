@@ -109,7 +109,7 @@ fn is_poison_every_third(offset: i64) -> Kind {
 /// Sends what is due.
 fn send(line: &mut Line) -> Vec<(i64, bool)> {
     let next = || {
-        let due = line.letter_due().map(|due| (due.record.offset, due.form.without_value))?;
+        let due = line.letter_due().map(|due| (due.record.offset, due.form.without_value()))?;
         line.letter_sent();
         Some(due)
     };
