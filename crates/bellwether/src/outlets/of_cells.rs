@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellwether_engine::Event;
 use bellwether_runtime::cells::{CellOutput, Predecessors, Tenure};
 use bellwether_runtime::{Deliveries, News, Told};
 
@@ -105,16 +104,12 @@ impl CellOutput for Outlets {
             .map(|undelivered| ids_of(&undelivered))
             .unwrap_or_default()
     }
-
-    fn withdraw(&self, firing: Vec<Event>) {
-        self.alertmanagers.withdraw(firing.iter().map(|event| event.episode_id));
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use bellwether_detect::Severity;
-    use bellwether_engine::ChangeKind;
+    use bellwether_engine::{ChangeKind, Event};
     use bellwether_runtime::cells::Membership;
     use bellwether_runtime::{EventSink, SinkStats, TopicPartition};
     use parking_lot::Mutex;

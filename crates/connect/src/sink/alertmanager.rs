@@ -28,7 +28,6 @@ use std::time::Duration;
 
 use bellwether_engine::Event;
 use bellwether_runtime::cells::Tenure;
-use bellwether_series::Fingerprint;
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
@@ -145,18 +144,6 @@ impl Alertmanagers {
             state.firing.prune(now_ms);
             for running in &state.targets {
                 running.target.publish(&change, now_ms);
-            }
-        }
-    }
-
-    /// Forgets that these episodes fire: another process tells of them from now on, and says when they end. No target is told
-    /// anything.
-    pub fn withdraw(&self, episodes: impl IntoIterator<Item = Fingerprint>) {
-        let mut state = self.state.lock();
-        for episode in episodes {
-            state.firing.withdraw(episode);
-            for running in &state.targets {
-                running.target.withdraw(episode);
             }
         }
     }

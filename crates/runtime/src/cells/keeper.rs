@@ -127,7 +127,8 @@ impl Keeper {
         // What fired here goes on firing where the partition is now.
         let gone = AlertFigures { firing: [0; 3], ..open.counted };
         self.shared.stats.decide(|decided| decided.alerts.replace_part(&open.counted, &gone));
-        self.shared.output.withdraw(open.cell.firing());
+        // First of all for those who repeat what fires: in the name of this tenure nothing is told any more.
+        self.tenure.end();
         self.ended(&end);
     }
 

@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use bellwether_engine::Event;
-
 use super::Tenure;
 use crate::collector::News;
 use crate::source::TopicPartition;
@@ -41,7 +39,8 @@ pub trait CellOutput: Send + Sync {
     /// When one of them does not say.
     fn taken_since(&self, marks: &str) -> Result<BTreeSet<String>, String>;
 
-    /// Tells the sinks, in the name of `tenure`. Those that can be asked are not told of events in `taken`.
+    /// Tells the sinks, in the name of `tenure`. Those that can be asked are not told of events in `taken`. Once the tenure is over,
+    /// whoever repeats what fires repeats it no more, and does not end it: somebody else has it.
     fn tell(&self, news: News, taken: &BTreeSet<String>, tenure: &Arc<Tenure>);
 
     /// Blocks until all who keep events, and all who can be asked, have those of the events `ids` that are for them. What of
@@ -50,7 +49,4 @@ pub trait CellOutput: Send + Sync {
 
     /// Goes on with what [`Self::settle`] gave to a checkpoint; the ids of it.
     fn resume(&self, undelivered: &[u8]) -> BTreeSet<String>;
-
-    /// Somebody else has these alerts from now on: whoever repeats what fires repeats them no more, and does not end them.
-    fn withdraw(&self, firing: Vec<Event>);
 }

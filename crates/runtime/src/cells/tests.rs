@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 
-use bellwether_engine::Event;
+use bellwether_engine::{ChangeKind, Event};
 use bellwether_series::{LabelSet, Timestamp};
 use bellwether_wire::Format;
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
@@ -91,9 +91,19 @@ fn a_cell_that_is_restored_at_any_record_goes_on_as_if_nothing_had_happened() {
 struct Sinks {
     topic: Mutex<Vec<Event>>,
     told: Mutex<Vec<(Told, String)>>,
-    withdrawn: Mutex<Vec<Event>>,
+    tenure: Mutex<Option<Arc<Tenure>>>,
     superseded: Mutex<Vec<Predecessors>>,
     is_stuck: AtomicBool,
+}
+
+impl Sinks {
+    /// The newest events of what fires, by episode.
+    fn firing(&self) -> Vec<String> {
+        let topic = self.topic.lock();
+        let newest: BTreeMap<_, _> = topic.iter().map(|event| (event.episode_id, event)).collect();
+        let firing = newest.into_values().filter(|event| event.change != ChangeKind::Resolved);
+        firing.map(|event| event.id.clone()).collect()
+    }
 }
 
 impl CellOutput for Sinks {
@@ -111,7 +121,8 @@ impl CellOutput for Sinks {
         Ok(self.topic.lock()[from..].iter().map(|event| event.id.clone()).collect())
     }
 
-    fn tell(&self, news: News, taken: &BTreeSet<String>, _: &Arc<Tenure>) {
+    fn tell(&self, news: News, taken: &BTreeSet<String>, tenure: &Arc<Tenure>) {
+        *self.tenure.lock() = Some(Arc::clone(tenure));
         let mut told = self.told.lock();
         for event in news.events {
             told.push((news.told, event.id.clone()));
@@ -127,10 +138,6 @@ impl CellOutput for Sinks {
 
     fn resume(&self, _: &[u8]) -> BTreeSet<String> {
         BTreeSet::new()
-    }
-
-    fn withdraw(&self, firing: Vec<Event>) {
-        self.withdrawn.lock().extend(firing);
     }
 }
 
@@ -225,8 +232,9 @@ fn a_partition_that_is_handed_over_goes_on_at_the_next_record() {
     first.take_all(0..middle, None);
     first.hand_over();
     assert_eq!(first.take(middle, Some(middle)), Err(SubmitError::OutOfTurn), "it has none");
-    let withdrawn = std::mem::take(&mut *sinks.withdrawn.lock());
-    assert!(!withdrawn.is_empty(), "the first repeats no more what fires");
+    let tenure = sinks.tenure.lock().take().unwrap();
+    assert!(!tenure.is_ours(), "the first repeats no more what fires");
+    let firing = sinks.firing();
     let told_before = sinks.told.lock().len();
 
     let second = Worker::new(&objects, &sinks, "second", NEVER);
@@ -234,7 +242,7 @@ fn a_partition_that_is_handed_over_goes_on_at_the_next_record() {
     second.take_all(middle..MINUTES, Some(middle));
     let told = sinks.told.lock()[told_before..].to_vec();
     let standing: Vec<_> = told.iter().filter(|(told, _)| *told == Told::Standing).collect();
-    let expected = withdrawn.iter().map(|event| (Told::Standing, event.id.clone()));
+    let expected = firing.into_iter().map(|id| (Told::Standing, id));
     assert_eq!(told[..standing.len()], expected.collect::<Vec<_>>(), "and the second does");
     assert_eq!(texts(&*sinks.topic.lock()), undisturbed());
     assert!(second.cells.figures().last_error.is_none(), "{:?}", second.cells.figures());

@@ -230,7 +230,7 @@ impl AlertBook {
     }
 
     /// Forgets that `episode` fires, and tells nobody: somebody else goes on telling of it.
-    pub(super) fn withdraw(&mut self, episode: Fingerprint) {
+    fn withdraw(&mut self, episode: Fingerprint) {
         let Some(Open { labels, .. }) = self.open.remove(&episode) else { return };
         let Some(entry) = self.entries.get_mut(&labels) else { return };
         entry.open_episodes = entry.open_episodes.saturating_sub(1);

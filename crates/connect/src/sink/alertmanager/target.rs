@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bellwether_series::Fingerprint;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -75,10 +74,6 @@ impl TargetTask {
     pub(super) fn publish(&self, change: &Change, now_ms: i64) {
         self.state.lock().book.note(change, now_ms);
         self.changed.notify_one();
-    }
-
-    pub(super) fn withdraw(&self, episode: Fingerprint) {
-        self.state.lock().book.withdraw(episode);
     }
 
     pub(super) fn stats(&self) -> TargetStats {

@@ -63,11 +63,14 @@ fn severities(items: &[Item]) -> Vec<(&str, bool)> {
 #[test]
 fn what_somebody_else_goes_on_telling_of_is_repeated_no_more_and_not_ended() {
     let mut book = book();
-    fire(&mut book, 1, T0);
-    fire(&mut book, 2, T0);
+    let [before, after] = [tenure(), tenure()];
+    note_held(&mut book, (1, Firing), &before);
+    note_held(&mut book, (2, Firing), &before);
     assert_eq!(send(&mut book, T0).len(), 2);
-    book.withdraw(change(1, Firing, Severity::Warning).alert.episode);
-    book.withdraw(change(7, Firing, Severity::Warning).alert.episode);
+    // Here as well, under way before the first one has ended.
+    note_held(&mut book, (2, Firing), &after);
+    assert_eq!(send(&mut book, T0).len(), 1);
+    before.end();
     assert_eq!(severities(&send(&mut book, T0 + MINUTE)), [("warning", true)]);
     resolve(&mut book, 1, T0 + MINUTE);
     assert_eq!(send(&mut book, T0 + MINUTE), []);
