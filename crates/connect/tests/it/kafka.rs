@@ -336,6 +336,20 @@ async fn a_letter_that_is_too_large_whatever_is_left_out_is_given_up_and_the_str
 }
 
 #[tokio::test]
+async fn dead_letters_go_on_with_another_producer_when_theirs_has_failed_for_good() {
+    let cluster = Cluster::start(1);
+    (0..3).for_each(|_| cluster.produce(0, b"no protobuf"));
+    // What an idempotent producer is told when brokers have not what it sent before.
+    cluster.refuse_next_produce(RDKafkaRespErr::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    let engine = FakeEngine::standing_at(&[]);
+    let source = start(with_letters(&cluster), &Offsets::default(), &engine);
+    until("all are taken", || engine.taken_of(0) == [0, 1, 2]).await;
+    let figures = source.stats().figures();
+    assert!(figures.dead_letter_failures > 0 && figures.dead_letters == 3, "{figures:?}");
+    cluster.read_all("dead", 3);
+}
+
+#[tokio::test]
 async fn without_a_dead_letter_topic_poison_is_counted_and_the_stream_goes_on() {
     let cluster = Cluster::start(1);
     for offset in 0..20 {

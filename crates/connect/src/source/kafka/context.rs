@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bellwether_runtime::cells::{Cells, Membership};
@@ -44,6 +45,8 @@ pub(super) struct Shared {
     changes: Mutex<Vec<Change>>,
     /// The end of each partition, as of the last statistics.
     ends: Mutex<BTreeMap<(String, i32), i64>>,
+    /// What the group was told last it may not have.
+    has_commit_failed: AtomicBool,
 }
 
 /// Partitions that came or went.
@@ -73,6 +76,7 @@ impl Shared {
             next: Mutex::new(taken.iter().map(|(at, next)| (at.clone(), next)).collect()),
             changes: Mutex::default(),
             ends: Mutex::default(),
+            has_commit_failed: AtomicBool::new(false),
         }
     }
 
@@ -126,6 +130,17 @@ impl Shared {
             (None, StartAt::Earliest) => Offset::Beginning,
             (None, StartAt::Latest) => Offset::End,
         }
+    }
+
+    /// The group may not have what it was told.
+    pub(super) fn commit_failed(&self) {
+        self.stats.count(|figures| figures.commit_failures += 1);
+        self.has_commit_failed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that happened since this was last asked.
+    pub(super) fn takes_commit_failure(&self) -> bool {
+        self.has_commit_failed.swap(false, Ordering::Relaxed)
     }
 
     fn changed(&self, change: Change) {
@@ -249,7 +264,7 @@ impl ConsumerContext for Context {
         if let Err(error) = result {
             // Nothing depends on it, and while brokers are away it is not news.
             tracing::debug!(error = describe(&error), "offsets were not committed");
-            self.0.stats.count(|figures| figures.commit_failures += 1);
+            self.0.commit_failed();
         }
     }
 }

@@ -121,13 +121,10 @@ impl Reader {
     }
 
     /// Tells the group how far we are. Nobody waits for it.
-    pub(super) fn commit<'a>(
-        &self,
-        all: impl Iterator<Item = (&'a TopicPartition, i64)>,
-    ) -> KafkaResult<()> {
+    pub(super) fn commit(&self, all: &[(TopicPartition, i64)]) -> KafkaResult<()> {
         let mut list = TopicPartitionList::new();
         for (at, next) in all {
-            list.add_partition_offset(&at.topic, at.partition, Offset::Offset(next))?;
+            list.add_partition_offset(&at.topic, at.partition, Offset::Offset(*next))?;
         }
         if list.count() == 0 { Ok(()) } else { self.0.commit(&list, CommitMode::Async) }
     }

@@ -66,6 +66,8 @@ pub(super) struct Worker {
     without_position: BTreeSet<TopicPartition>,
     positions_due: Instant,
     commit_due: Instant,
+    /// What the group was told last.
+    committed: Vec<(TopicPartition, i64)>,
     offer_due: Instant,
     /// Since when nothing could be read because nothing was taken.
     stalled_since: Option<Instant>,
@@ -104,6 +106,7 @@ impl Worker {
             without_position: BTreeSet::new(),
             positions_due: now,
             commit_due: now,
+            committed: Vec::new(),
             offer_due: now,
             stalled_since: None,
             poison_logged: Seldom::default(),
@@ -315,9 +318,20 @@ impl Worker {
         // Those that are under way with it fail as well.
         if now >= self.letters_due {
             tracing::warn!(error = why.error, "dead letter is not taken, trying again");
+            if why.is_fatal {
+                self.replace_letters();
+            }
         }
         self.shared.stats.failed(&why.error);
         self.letters_due = now + RETRY_AFTER;
+    }
+
+    /// Goes on with another producer, since this one takes nothing any more. What it had not confirmed fails with it.
+    fn replace_letters(&mut self) {
+        match DeadLetters::start(&self.options, self.news.0.clone()) {
+            Ok(letters) => self.letters = letters,
+            Err(error) => tracing::warn!(%error, "dead letters have no other producer yet"),
+        }
     }
 
     /// The stream goes on without it, as without a topic of dead letters.

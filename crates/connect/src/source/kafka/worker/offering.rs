@@ -28,11 +28,8 @@ impl Worker {
             return;
         }
         self.commit_due = now + self.options.commit_every;
-        if self.shared.group.is_none()
-            && let Err(error) = reader.commit(self.taken())
-        {
-            tracing::debug!(error = describe(&error), "offsets were not committed");
-            self.shared.stats.count(|figures| figures.commit_failures += 1);
+        if self.shared.group.is_none() {
+            self.commit_taken(reader);
         }
         let figures_of = |(at, line): (&TopicPartition, &Line)| PartitionFigures {
             at: at.clone(),
@@ -41,6 +38,21 @@ impl Worker {
         };
         let partitions: Vec<_> = self.ours().map(figures_of).collect();
         self.shared.stats.count(|figures| figures.partitions = partitions);
+    }
+
+    /// Tells the group how far we are, if that is further than it was told. librdkafka keeps what it is told while no broker is there
+    /// and sends it all in the end, perhaps in the name of a member that has joined anew by then, which is thrown out for that.
+    fn commit_taken(&mut self, reader: &Reader) {
+        let taken: Vec<_> = self.taken().map(|(at, next)| (at.clone(), next)).collect();
+        let has_failed = self.shared.takes_commit_failure();
+        if taken == self.committed && !has_failed {
+            return;
+        }
+        if let Err(error) = reader.commit(&taken) {
+            tracing::debug!(error = describe(&error), "offsets were not committed");
+            self.shared.commit_failed();
+        }
+        self.committed = taken;
     }
 
     /// Waits until all that is taken is committed, if it is committed together with events.
