@@ -99,13 +99,18 @@ pub(crate) struct RecordClock {
 
 impl RecordClock {
     const STEP_MS_MAX: i64 = 60_000;
+    /// The furthest that a wall clock is set back and what it said before is believed: from a day ahead to a day behind, and the hour
+    /// of daylight saving.
+    const SET_BACK_MS_MAX: i64 = 49 * 3_600_000;
 
     /// Takes a record in and returns the milliseconds that have passed since the first.
     pub(crate) fn advance(&mut self, received_at: Timestamp) -> i64 {
         let step_ms = self.last.map_or(0, |last| received_at.ms_since(last));
         let step_ms = step_ms.clamp(0, Self::STEP_MS_MAX);
         let running = self.latest.map(|latest| latest.plus_ms(step_ms));
-        self.latest = running.max(Some(received_at));
+        // Whoever was further ahead was wrong: samples that are as far ahead must not freeze their series.
+        let believed = running.filter(|at| at.ms_since(received_at) <= Self::SET_BACK_MS_MAX);
+        self.latest = believed.max(Some(received_at));
         self.last = Some(received_at);
         self.elapsed_ms += step_ms;
         self.elapsed_ms
@@ -117,7 +122,8 @@ impl RecordClock {
     }
 
     /// The latest time that it may be now: what the newest record says, or what an earlier one said plus the time since. A wall
-    /// clock that is set back does not turn the present into the future, after however long a pause.
+    /// clock that is set back does not turn the present into the future, after however long a pause, unless it is set back so far
+    /// that it cannot have been right before.
     pub(crate) fn latest_now(&self) -> Timestamp {
         self.latest.unwrap_or(Timestamp::MIN)
     }
@@ -153,5 +159,21 @@ mod tests {
         // After that pause it is set back again.
         assert_eq!(latest(95_400_000), 99_000_000);
         assert_eq!(latest(95_410_000), 99_010_000);
+    }
+
+    #[test]
+    fn a_clock_that_was_years_ahead_for_a_moment_is_not_believed_once_it_is_set_right() {
+        let mut clock = RecordClock::default();
+        let mut latest = |ms| {
+            clock.advance(Timestamp::from_ms(ms));
+            clock.latest_now().as_ms()
+        };
+        let day_ms = 86_400_000;
+        assert_eq!(latest(10_000), 10_000);
+        assert_eq!(latest(10_000 + 365 * day_ms), 10_000 + 365 * day_ms);
+        assert_eq!(latest(20_000), 20_000);
+        // From a day ahead to a day behind.
+        assert_eq!(latest(20_000 + day_ms), 20_000 + day_ms);
+        assert_eq!(latest(20_000 - day_ms), 20_000 + day_ms);
     }
 }
