@@ -22,6 +22,9 @@ pub(crate) struct Alert {
     pub(crate) starts_at: Timestamp,
     #[serde(rename = "endsAt", deserialize_with = "timestamp")]
     pub(crate) ends_at: Timestamp,
+    /// When it was told of the alert last.
+    #[serde(rename = "updatedAt", deserialize_with = "timestamp")]
+    pub(crate) updated_at: Timestamp,
     #[serde(rename = "generatorURL")]
     pub(crate) generator_url: String,
 }

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! BELLWETHER_PEERS="$(.ci/peers)" BELLWETHER_KAFKA="$(.ci/kafka)" BELLWETHER_MOTO="$(.ci/moto)" \
-//!     cargo test --release -p bellwether --features e2e --test e2e -- --test-threads=1
+//!     cargo test --release -p bellwether --test e2e -- --test-threads=1
 //! ```
 
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]

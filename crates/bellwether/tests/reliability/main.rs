@@ -7,7 +7,7 @@
 //! Needs what the end-to-end test needs, `libfaketime`, and to be root on Linux for a small file system in memory:
 //!
 //! ```text
-//! BELLWETHER_PEERS="$(.ci/peers)" cargo test --release -p bellwether --features e2e --test reliability -- \
+//! BELLWETHER_PEERS="$(.ci/peers)" cargo test --release -p bellwether --test reliability -- \
 //!     --test-threads=1 --nocapture
 //! ```
 

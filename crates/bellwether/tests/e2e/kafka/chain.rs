@@ -55,7 +55,11 @@ fn a_fault_comes_through_gateway_topic_and_workers_and_outlives_the_worker_that_
         crew.kill(0);
         assert_eq!(firing(&alertmanager), rings);
     }
+    let killed_at = Timestamp::now();
     crew.until_each_has(PARTITIONS);
+    until(seconds(90), "what fires to be told again", || {
+        alertmanager.all_alerts().iter().all(|alert| alert.updated_at > killed_at).then_some(())
+    });
     assert_eq!(firing(&alertmanager), rings, "what fires is what fired, since when it did");
 
     (RINGING..MINUTES).for_each(|minute| _ = gateway.send(minute));
