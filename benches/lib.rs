@@ -13,7 +13,7 @@ mod warm;
 pub use bare::bare_decode;
 pub use fleet::{BATCH, Fleet, WARM_STEPS};
 pub use nulls::{Noise, Null};
-pub use process::{cpu_ns, resident_bytes};
+pub use process::{cpu_ns, kernel_ns, resident_bytes};
 pub use shares::Shares;
 pub use trial::{Outcome, Trial};
 pub use warm::{WarmEngine, base_tier, forest_for_one_in_sixteen, full_base_tier, three_detectors};

@@ -62,6 +62,12 @@ impl GroupRule {
         LabelSet::from_pairs(pairs).ok()
     }
 
+    /// Whether it [takes](GroupRule::takes) series with these labels into the group of those that share `shared`.
+    pub(crate) fn takes_into(&self, labels: &LabelSet, shared: &LabelSet) -> bool {
+        self.by.iter().all(|name| labels.get(name) == shared.get(name))
+            && self.matchers.matches(labels)
+    }
+
     /// Whether the series of a group are one metric of many instances.
     pub(crate) fn is_of_one_metric(&self) -> bool {
         self.by.iter().any(|name| &**name == METRIC_NAME)

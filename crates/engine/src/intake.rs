@@ -44,7 +44,7 @@ use crate::record::{Record, RecordBody, RecordClock};
 use crate::settings::Settings;
 use crate::threshold::{Shares, firing_threshold, shortest_for_ms};
 use crate::trace::{Gate, Traces};
-use crate::units::{Party, Units};
+use crate::units::Units;
 
 use self::aliases::Aliases;
 use self::clusters::Clusters;
@@ -419,7 +419,7 @@ impl Intake {
             }
         };
         let fingerprint = labels.fingerprint();
-        let party = Party::of(&self.settings, labels);
+        let party = self.units.party_of(&self.settings, labels);
         let partition = partition_of(routing::routing_key(party, fingerprint));
         let slot = self.slots[usize::from(partition)].take();
         self.watched += 1;
@@ -435,7 +435,8 @@ impl Intake {
 
     fn dismiss(&mut self, labels: &LabelSet, fate: Fate, work: &mut [Work]) {
         if let Fate::Watched { partition, slot, .. } = fate {
-            self.units.withdraw(Party::of(&self.settings, labels));
+            let party = self.units.party_of(&self.settings, labels);
+            self.units.withdraw(party);
             self.slots[usize::from(partition)].free.push(slot);
             self.watched -= 1;
             let shard = usize::from(partition) % work.len();

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::settings::Rule;
 
 /// Everything about a rule that the state of a series depends on.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 struct Method {
     detectors: Vec<DetectorSpec>,
     min_deviation: MinDeviation,
@@ -27,6 +27,13 @@ impl Method {
             min_deviation: rule.min_deviation,
             direction: rule.direction,
         }
+    }
+
+    /// Whether it is [`Method::of`] this rule.
+    fn is_of(&self, rule: &Rule) -> bool {
+        let Self { detectors, min_deviation, direction } = self;
+        (min_deviation, direction) == (&rule.min_deviation, &rule.direction)
+            && *detectors == rule.detectors
     }
 }
 
@@ -124,10 +131,9 @@ impl Judges {
 
     /// A bank and a slot of it where nobody sits, for somebody whom `rule` judges.
     fn vacancy(&mut self, rule: &Rule) -> (usize, u32) {
-        let method = Method::of(rule);
-        let bank = self.all.iter().position(|judge| judge.method == method);
+        let bank = self.all.iter().position(|judge| judge.method.is_of(rule));
         let bank = bank.unwrap_or_else(|| {
-            let judge = Judge::new(method, &self.tables);
+            let judge = Judge::new(Method::of(rule), &self.tables);
             if let Some(empty) = self.all.iter().position(Judge::is_empty) {
                 self.all[empty] = judge;
                 return empty;
@@ -205,7 +211,7 @@ impl Judges {
 
     /// Whether `seat` is where a series that `rule` judges would sit.
     pub(crate) fn fits(&self, seat: Seat, rule: &Rule) -> bool {
-        self.all[usize::from(seat.bank)].method == Method::of(rule)
+        self.all[usize::from(seat.bank)].method.is_of(rule)
     }
 
     /// The bank of a seat and the slot within it.

@@ -128,6 +128,15 @@ impl Settings {
         }
     }
 
+    /// Whether the group of a series with these labels is the one that [`Settings::group_of`] said of another.
+    pub(crate) fn is_in_group(&self, labels: &LabelSet, (of, shared): (u16, &LabelSet)) -> bool {
+        let mut rules = self.groups.iter();
+        let mut before = rules.by_ref().take(usize::from(of));
+        !before.any(|rule| rule.takes(labels))
+            && rules.next().is_some_and(|rule| rule.takes_into(labels, shared))
+            && self.tenant_of(labels) == self.tenant_of(shared)
+    }
+
     /// Whether both put each series into the same group, and so into the same partition.
     pub(crate) fn groups_alike(&self, other: &Self) -> bool {
         let (ours, theirs) = (&self.groups, &other.groups);

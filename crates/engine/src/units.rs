@@ -25,6 +25,10 @@ impl Party {
     /// That of a series with these labels.
     pub(crate) fn of(settings: &Settings, labels: &LabelSet) -> Self {
         let group = settings.group_of(labels).map(|(rule, shared)| (rule, shared.fingerprint()));
+        Self::in_group(group, settings, labels)
+    }
+
+    fn in_group(group: Option<(u16, Fingerprint)>, settings: &Settings, labels: &LabelSet) -> Self {
         // Whoever is in no group is a unit whatever its rule.
         let is_named = group.is_some() && settings.is_named(settings.rule_index(labels));
         Self { group, is_named }
@@ -37,6 +41,9 @@ pub(crate) struct Units {
     rules: Vec<Arc<GroupRule>>,
     groups: BTreeMap<(u16, Fingerprint), Members>,
     count: usize,
+    /// The group that was asked for last: its rule's index, the labels that its series share, and their fingerprint, which takes
+    /// longer than all the rest. Series of an instance come one after the other.
+    last: Option<(u16, LabelSet, Fingerprint)>,
 }
 
 /// Series of one group.
@@ -50,6 +57,20 @@ impl Units {
     /// Of a fleet without series whose groups `rules` make.
     pub(crate) fn new(rules: &[Arc<GroupRule>]) -> Self {
         Self { rules: rules.to_vec(), ..Self::default() }
+    }
+
+    /// That of a series with these labels, as [`Party::of`] the settings that the rules are from.
+    pub(crate) fn party_of(&mut self, settings: &Settings, labels: &LabelSet) -> Party {
+        let is_it =
+            |(rule, shared, _): &(u16, LabelSet, _)| settings.is_in_group(labels, (*rule, shared));
+        if !self.last.as_ref().is_some_and(is_it) {
+            self.last = settings.group_of(labels).map(|(rule, shared)| {
+                let fingerprint = shared.fingerprint();
+                (rule, shared, fingerprint)
+            });
+        }
+        let group = self.last.as_ref().map(|&(rule, _, fingerprint)| (rule, fingerprint));
+        Party::in_group(group, settings, labels)
     }
 
     /// How many there are.
@@ -102,7 +123,10 @@ impl Members {
 
 #[cfg(test)]
 mod tests {
+    use bellwether_series::{METRIC_NAME, MatchOp, Matcher, Matchers};
+
     use super::*;
+    use crate::tenants::Tenants;
 
     const GROUP: Option<(u16, Fingerprint)> = Some((0, Fingerprint::from_u128(1)));
 
@@ -136,5 +160,41 @@ mod tests {
         }
         units.withdraw(all[0]);
         assert_eq!((units.count(), units.groups.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_party_does_not_depend_on_whose_was_asked_for_before() {
+        let matcher = Matcher::new(METRIC_NAME, MatchOp::Equal, "step").unwrap();
+        let matchers = Matchers::new(vec![matcher]);
+        let by_job = GroupRule { matchers, by: vec!["job".into()], ..GroupRule::default() };
+        let groups = vec![Arc::new(by_job), Arc::default()];
+        let names = ["step", "load"];
+        // Without a value there is no such label.
+        let all: Vec<_> = (0..64)
+            .map(|bits: usize| {
+                let value = |bit: usize| ["", "a", "b"][(bits >> bit & 3).min(2)];
+                let pairs = [
+                    (METRIC_NAME, names[bits & 1]),
+                    ("instance", value(1)),
+                    ("job", value(3)),
+                    ("tenant", ["", "a"][bits >> 5]),
+                ];
+                LabelSet::from_pairs(pairs).unwrap()
+            })
+            .collect();
+        for tenants in [None, Some(Tenants::default())] {
+            let settings = Settings { groups: groups.clone(), tenants, ..Settings::default() };
+            let mut units = Units::new(&settings.groups);
+            for (one, other) in all.iter().flat_map(|one| all.iter().map(move |other| (one, other)))
+            {
+                for labels in [one, other] {
+                    assert_eq!(
+                        units.party_of(&settings, labels),
+                        Party::of(&settings, labels),
+                        "{one:?}, {other:?}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -6,6 +6,7 @@
 //! at a single label.
 
 mod saved;
+mod wire;
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -14,7 +15,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use self::wire::{WireLabels, field_bytes, put_label, take_label, value_of};
 use crate::Fingerprint;
+
+pub use self::wire::{put_varint, take_varint};
 
 /// The label that holds a series' metric name.
 pub const METRIC_NAME: &str = "__name__";
@@ -115,6 +119,9 @@ impl LabelSet {
     /// # Errors
     /// Whatever [`LabelError`] lists.
     pub fn from_wire(bytes: &[u8], limits: &LabelLimits) -> Result<Self, LabelError> {
+        if is_canonical(bytes, limits) {
+            return Ok(Self(bytes.into()));
+        }
         let mut pairs = Vec::with_capacity(LABELS_USUAL);
         let mut total_bytes = 0;
         for label in WireLabels::new(bytes) {
@@ -154,9 +161,8 @@ impl LabelSet {
         if !pairs.iter().any(|&(name, _)| name == METRIC_NAME.as_bytes()) {
             return Err(LabelError::NoMetricName);
         }
-        let mut bytes = Vec::with_capacity(
-            pairs.iter().map(|(name, value)| name.len() + value.len() + 10).sum(),
-        );
+        let mut bytes =
+            Vec::with_capacity(pairs.iter().map(|(name, value)| field_bytes(name, value)).sum());
         for (name, value) in pairs {
             put_label(&mut bytes, name, value);
         }
@@ -176,20 +182,17 @@ impl LabelSet {
 
     /// The labels, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        // Canonical bytes decode without an error and are UTF-8: `canonical` made them so.
-        WireLabels::new(&self.0).filter_map(Result::ok).filter_map(|(name, value)| {
+        let mut at = 0;
+        // Canonical bytes are UTF-8.
+        std::iter::from_fn(move || take_label(&self.0, &mut at)).filter_map(|(name, value)| {
             Some((std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?))
         })
     }
 
     /// The value of the label called `name`.
     pub fn get(&self, name: &str) -> Option<&str> {
-        // They are sorted, and valid UTF-8: only the value that is found has to be looked at again.
-        let mut from = WireLabels::new(&self.0)
-            .filter_map(Result::ok)
-            .skip_while(|(label, _)| *label < name.as_bytes());
-        let (_, value) = from.next().filter(|(label, _)| *label == name.as_bytes())?;
-        std::str::from_utf8(value).ok()
+        // They are valid UTF-8: only the value that is found has to be looked at again.
+        std::str::from_utf8(value_of(&self.0, name.as_bytes())?).ok()
     }
 
     /// The metric name; never empty.
@@ -207,12 +210,12 @@ impl LabelSet {
 
     /// Where in [`LabelSet::as_wire`] the field of the label called `name` is.
     pub fn place_of(&self, name: &str) -> Option<Range<usize>> {
-        let mut labels = WireLabels::new(&self.0);
+        let mut at = 0;
         loop {
-            let start = labels.at;
-            let (label, _) = labels.next()?.ok()?;
+            let start = at;
+            let (label, _) = take_label(&self.0, &mut at)?;
             if label == name.as_bytes() {
-                return Some(start..labels.at);
+                return Some(start..at);
             }
         }
     }
@@ -267,121 +270,35 @@ fn excerpt(name: &[u8]) -> String {
     String::from_utf8_lossy(&name[..name.len().min(64)]).into_owned()
 }
 
-fn put_label(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
-    let message_bytes = 2
-        + varint_bytes(name.len() as u64)
-        + varint_bytes(value.len() as u64)
-        + name.len()
-        + value.len();
-    out.push(0x0A);
-    put_varint(out, message_bytes as u64);
-    for (tag, text) in [(0x0A, name), (0x12, value)] {
-        out.push(tag);
-        put_varint(out, text.len() as u64);
-        out.extend_from_slice(text);
-    }
-}
-
-fn varint_bytes(value: u64) -> usize {
-    (64 - (value | 1).leading_zeros() as usize).div_ceil(7)
-}
-
-/// Appends `value` as a protobuf base-128 varint.
-pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-/// Reads a protobuf base-128 varint at `*at` and moves `*at` behind it; `None` when it is cut short
-/// or longer than 64 bits.
-#[inline]
-pub fn take_varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
-    let first = *bytes.get(*at)?;
-    if first < 0x80 {
-        *at += 1;
-        return Some(u64::from(first));
-    }
-    let mut value = 0_u64;
-    for shift in (0..70).step_by(7) {
-        let byte = *bytes.get(*at)?;
-        *at += 1;
-        if shift == 63 && byte > 1 {
-            return None;
+/// Whether `bytes` are the canonical form of labels within `limits`, as most senders write it.
+fn is_canonical(bytes: &[u8], limits: &LabelLimits) -> bool {
+    // What is in ASCII, lengths included, is valid UTF-8: one look at all of it instead of two a label.
+    let is_ascii = bytes.is_ascii();
+    let is_text = |text| is_ascii || std::str::from_utf8(text).is_ok();
+    let (mut at, mut labels, mut total_bytes) = (0, 0, 0);
+    let (mut last, mut is_named) = (&[][..], false);
+    while at < bytes.len() {
+        let start = at;
+        let Some((name, value)) = take_label(bytes, &mut at) else { return false };
+        // No name is less than an empty one. Lengths can be written in more bytes than they need.
+        let is_plain = last < name && !value.is_empty() && at - start == field_bytes(name, value);
+        let is_short = name.len() <= limits.name_bytes_max && value.len() <= limits.value_bytes_max;
+        if !is_plain || !is_short || !is_text(name) || !is_text(value) {
+            return false;
         }
-        value |= u64::from(byte & 0x7F) << shift;
-        if byte < 0x80 {
-            return Some(value);
-        }
+        is_named |= name == METRIC_NAME.as_bytes();
+        last = name;
+        labels += 1;
+        total_bytes += name.len() + value.len();
     }
-    None
-}
-
-/// Walks `0A len Label` fields; unknown fields inside a label are skipped, the last of a repeated
-/// field wins, as protobuf asks.
-struct WireLabels<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> WireLabels<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
-    }
-
-    fn label(&mut self) -> Option<(&'a [u8], &'a [u8])> {
-        if take_varint(self.bytes, &mut self.at)? != 0x0A {
-            return None;
-        }
-        let message = take_slice(self.bytes, &mut self.at)?;
-        let (mut name, mut value) = (&[][..], &[][..]);
-        let mut at = 0;
-        while at < message.len() {
-            let tag = take_varint(message, &mut at)?;
-            match (tag >> 3, tag & 7) {
-                (1, 2) => name = take_slice(message, &mut at)?,
-                (2, 2) => value = take_slice(message, &mut at)?,
-                (1.., 0) => _ = take_varint(message, &mut at)?,
-                (1.., 1) => at = at.checked_add(8).filter(|&end| end <= message.len())?,
-                (1.., 2) => _ = take_slice(message, &mut at)?,
-                (1.., 5) => at = at.checked_add(4).filter(|&end| end <= message.len())?,
-                _ => return None,
-            }
-        }
-        Some((name, value))
-    }
-}
-
-fn take_slice<'a>(bytes: &'a [u8], at: &mut usize) -> Option<&'a [u8]> {
-    let len = usize::try_from(take_varint(bytes, at)?).ok()?;
-    let end = at.checked_add(len)?;
-    let slice = bytes.get(*at..end)?;
-    *at = end;
-    Some(slice)
-}
-
-impl<'a> Iterator for WireLabels<'a> {
-    type Item = Result<(&'a [u8], &'a [u8]), LabelError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.at >= self.bytes.len() {
-            return None;
-        }
-        let offset = self.at;
-        let label = self.label().ok_or(LabelError::Malformed { offset });
-        if label.is_err() {
-            self.at = self.bytes.len();
-        }
-        Some(label)
-    }
+    is_named && labels <= limits.labels_max && total_bytes <= limits.total_bytes_max
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use super::wire::varint_bytes;
     use super::*;
 
     fn wire(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
@@ -462,6 +379,38 @@ mod tests {
             let labels = LabelSet::from_pairs(all.chain([("__name__", "m")])).unwrap();
             let again = LabelSet::from_wire(labels.as_wire(), &LabelLimits::default()).unwrap();
             prop_assert_eq!(&labels, &again);
+        }
+
+        /// What is kept as it was sent is what would have been made of it.
+        #[test]
+        fn however_labels_are_written_they_are_kept_in_canonical_form(
+            others in proptest::collection::vec(("[a-c]{0,2}", "[x-yé]{0,2}", 0..9_usize), 0..4),
+            form in 0..9_usize,
+            is_sorted: bool,
+        ) {
+            let mut labels = others;
+            labels.push(("__name__".into(), "m".into(), form));
+            if is_sorted {
+                labels.sort();
+            }
+            let field = |(name, value, form): &(String, String, usize)| {
+                let text = |tag: u8, text: &str| [&[tag, text.len() as u8], text.as_bytes()].concat();
+                let (name, value) = (text(0x0A, name), text(0x12, value));
+                let message = match form {
+                    0 => [value, name].concat(),
+                    1 => [name, value, vec![0x18, 0]].concat(),
+                    2 => [vec![0x12, 1, b'z'], name, value].concat(),
+                    3 => [&name[..1], &[name[1] | 0x80, 0], &name[2..], &value].concat(),
+                    _ => [name, value].concat(),
+                };
+                [&[0x0A, message.len() as u8], &message[..]].concat()
+            };
+            let bytes = labels.iter().map(field).collect::<Vec<_>>().concat();
+            let pairs = labels.iter().map(|(name, value, _)| (name.as_str(), value.as_str()));
+            prop_assert_eq!(
+                LabelSet::from_wire(&bytes, &LabelLimits::default()),
+                LabelSet::from_pairs(pairs)
+            );
         }
 
         #[test]

@@ -86,7 +86,7 @@ impl Intake {
     pub(super) fn let_go(&mut self, index: usize, work: &mut [Work]) {
         let Some(entry) = self.take_out(index) else { return };
         let Fate::Watched { partition, slot, .. } = entry.fate else { return };
-        let party = Party::of(&self.settings, &entry.labels);
+        let party = self.units.party_of(&self.settings, &entry.labels);
         let silent = Silent { seen_ms: entry.seen_ms, party };
         self.cold.insert(entry.labels.fingerprint(), silent);
         self.slots[usize::from(partition)].free.push(slot);

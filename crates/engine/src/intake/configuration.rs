@@ -9,7 +9,7 @@ use super::{Fate, Intake, Work};
 use crate::outputs::DropReason;
 use crate::partition::{Input, PARTITIONS};
 use crate::settings::Settings;
-use crate::units::{Party, Units};
+use crate::units::Units;
 
 impl Intake {
     /// Decides anew about every known series whose name is `affected`; those about which nothing changes
@@ -61,7 +61,8 @@ impl Intake {
         let mut units = Units::new(&self.settings.groups);
         for entry in self.entries.iter().flatten() {
             if matches!(entry.fate, Fate::Watched { .. }) {
-                units.enter(Party::of(&self.settings, &entry.labels));
+                let party = units.party_of(&self.settings, &entry.labels);
+                units.enter(party);
             }
         }
         self.cold.parties().for_each(|party| units.enter(party));

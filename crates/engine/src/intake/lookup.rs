@@ -50,7 +50,7 @@ impl Intake {
         }
         match self.recall(Some(hash), field, wire) {
             Some(recalled) => Ok(recalled),
-            None => self.read(stamp, wire, labels, work, routed),
+            None => self.read(stamp, (wire, hash), labels, work, routed),
         }
     }
 
@@ -70,12 +70,12 @@ impl Intake {
         self.table.find(hash, is_same)
     }
 
-    /// As [`Intake::recognise`], by a look at the labels.
+    /// As [`Intake::recognise`], by a look at the labels, which are not known by their `hash`.
     #[cold]
     fn read(
         &mut self,
         stamp: &Stamp<'_>,
-        wire: &[u8],
+        (wire, hash): (&[u8], u64),
         known: Option<&LabelSet>,
         work: &mut [Work],
         routed: &mut Routed,
@@ -83,6 +83,10 @@ impl Intake {
         let labels = sent_labels(&self.settings, stamp, wire, known)?;
         if let Some(replica) = self.settings.ha.replica(&labels) {
             return self.hear_replica(stamp, (wire, &labels), replica, work, routed);
+        }
+        if labels.as_wire() == wire {
+            // The canonical form, without a stamp: that is what was looked for.
+            return self.create(labels, StampPlace::default(), hash, work).map(Recognised::Series);
         }
         self.find_or_create(labels, work).map(Recognised::Series)
     }

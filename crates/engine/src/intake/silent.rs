@@ -54,6 +54,9 @@ impl SilentSeries {
 
     /// Takes it out, if it is there.
     pub(super) fn remove(&mut self, fingerprint: Fingerprint) -> Option<Silent> {
+        if self.count == 0 {
+            return None;
+        }
         let chunk = self.chunk_of(fingerprint);
         // Most of those who ask are new, and what is shared should stay so.
         if !chunk.contains_key(&fingerprint) {

@@ -29,10 +29,11 @@ impl Partition {
             return;
         }
         let Some((index, labels)) = self.settings.group_of(&series.labels) else { return };
-        self.warm_group((index, labels.fingerprint()), outputs);
+        let fingerprint = labels.fingerprint();
+        self.warm_group((index, fingerprint), outputs);
         let Some(series) = self.series.get_mut(slot) else { return };
         let Some(rule) = self.settings.groups.get(usize::from(index)) else { return };
-        series.place = self.groups.join((index, rule), &labels, slot);
+        series.place = self.groups.join((index, rule), (&labels, fingerprint), slot);
         outputs.counts.group_refused += u64::from(series.place == NO_GROUP);
     }
 

@@ -140,15 +140,15 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    /// Takes the series in `slot` into the group that `rule`, the one at `index`, makes of those with `labels`;
+    /// Takes the series in `slot` into the group that `rule`, the one at `index`, makes of those with `labels`, whose
+    /// `fingerprint` that is;
     /// [`NO_GROUP`] if that is full.
     pub(super) fn join(
         &mut self,
         (index, rule): (u16, &Arc<GroupRule>),
-        labels: &LabelSet,
+        (labels, fingerprint): (&LabelSet, Fingerprint),
         slot: u32,
     ) -> Place {
-        let fingerprint = labels.fingerprint();
         let group = *self.places.entry((index, fingerprint)).or_insert_with(|| {
             let group = Some(Group::new(index, Arc::clone(rule), labels.clone(), fingerprint));
             if let Some(index) = self.free.pop() {
