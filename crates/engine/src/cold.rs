@@ -19,22 +19,36 @@ pub trait ColdStore: Debug + Send {
 
     /// Nobody asks for `number` again, unless a state is restored that was saved before this.
     fn forget(&mut self, number: u64);
+
+    /// Bytes of memory that it takes.
+    fn memory_bytes(&self) -> usize;
 }
 
 /// Keeps them in memory, as bytes without structure.
 #[derive(Debug, Default)]
-pub struct ColdMemory(BTreeMap<u64, Vec<u8>>);
+pub struct ColdMemory {
+    states: BTreeMap<u64, Vec<u8>>,
+    /// Bytes of all states.
+    bytes: usize,
+}
 
 impl ColdStore for ColdMemory {
     fn put(&mut self, number: u64, state: Vec<u8>) {
-        self.0.insert(number, state);
+        self.forget(number);
+        self.bytes += state.len();
+        self.states.insert(number, state);
     }
 
     fn get(&self, number: u64) -> Option<Vec<u8>> {
-        self.0.get(&number).cloned()
+        self.states.get(&number).cloned()
     }
 
     fn forget(&mut self, number: u64) {
-        self.0.remove(&number);
+        self.bytes -= self.states.remove(&number).map_or(0, |state| state.len());
+    }
+
+    fn memory_bytes(&self) -> usize {
+        // A third of the places of such a map are empty.
+        self.bytes + self.states.len() * size_of::<(u64, Vec<u8>)>() * 3 / 2
     }
 }

@@ -18,7 +18,6 @@ mod numbered;
 mod per_metric;
 mod replicas;
 mod routing;
-mod silent;
 mod state;
 mod sweep;
 mod table;
@@ -200,6 +199,7 @@ impl Intake {
         memory.add("labels", self.entries.iter().flatten().map(labels).sum());
         let entries = self.entries.capacity() * size_of::<Option<Entry>>();
         memory.add("look_up", entries + self.table.bytes());
+        memory.add("cold", self.cold.bytes());
         Usage { memory, metrics: self.per_metric.largest(METRICS_SHOWN) }
     }
 

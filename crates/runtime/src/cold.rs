@@ -142,7 +142,7 @@ impl ColdFiles {
                 synced.map_err(|source| ColdError::Storage { file, source })?;
             }
         }
-        if !inner.places.is_empty() {
+        if inner.segments.values().any(|segment| segment.living > 0) {
             let file = options.folder.clone();
             let synced = storage.sync_folder(&file);
             synced.map_err(|source| ColdError::Storage { file, source })?;
@@ -188,7 +188,7 @@ impl ColdFiles {
             if let Some(waiting) = inner.waiting.get(&key) {
                 return Some(waiting.state.clone());
             }
-            *inner.places.get(&key)?
+            inner.place(key)?
         };
         // Nobody else waits for the disk. The file stays as long as this state lives, which is for its partition to say.
         let read = self.read(key, place);
@@ -202,6 +202,11 @@ impl ColdFiles {
 
     pub(crate) fn forget(&self, key: Key) {
         self.inner.lock().forget(key);
+    }
+
+    /// Bytes that it takes to know where the states of a partition are.
+    pub(crate) fn places_bytes(&self, partition: u8) -> usize {
+        self.inner.lock().places_bytes(partition)
     }
 
     /// Makes all that waits durable.
@@ -269,7 +274,7 @@ impl ColdFiles {
             let Ok(state) = self.read(key, place) else { continue };
             let inner = &mut *self.inner.lock();
             // Its partition may have asked for it meanwhile.
-            if inner.places.get(&key) == Some(&place) {
+            if inner.place(key) == Some(place) {
                 inner.forget(key);
                 inner.wait(key, state);
             }

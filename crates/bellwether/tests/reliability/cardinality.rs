@@ -17,7 +17,7 @@ const REQUEST_SERIES: usize = 2000;
 const STEPS: usize = 400;
 const DELIVERY_MAX: Duration = seconds(120);
 /// Of the memory that a series takes, what is kept to remember it by when it has left.
-const KEPT_MAX: f64 = 1.0 / 3.0;
+const KEPT_MAX: f64 = 1.0 / 5.0;
 
 #[test]
 fn a_flood_of_new_series_changes_nothing_for_those_that_are_known() {

@@ -7,7 +7,7 @@ use bellwether_series::{LabelSet, prefetch};
 use bellwether_signal::FamilyKind;
 
 use super::clusters::{Clusters, Elected};
-use super::silent::SilentSeries;
+use super::cold::SilentSeries;
 use super::table::Table;
 use super::tenants::StampPlace;
 use super::{Entry, Fate, Intake, Slots};

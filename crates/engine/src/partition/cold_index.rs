@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use bellwether_series::Fingerprint;
+use bellwether_series::{BareFingerprint, Chunked, Fingerprint};
 use serde::{Deserialize, Serialize};
 
 use crate::cold::{ColdMemory, ColdStore};
@@ -20,15 +20,15 @@ pub(super) struct ColdIndex {
     store: Box<dyn ColdStore>,
     /// The number of the next unit; none is used twice.
     next: u64,
-    units: BTreeMap<u64, Unit>,
-    series: BTreeMap<Fingerprint, Cooled>,
+    units: Chunked<u64, Unit>,
+    series: Chunked<BareFingerprint, Cooled>,
     groups: BTreeMap<GroupKey, u64>,
     /// Bytes of all units.
     bytes: u64,
 }
 
 /// What leaves and comes back together.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Unit {
     bytes: u32,
     /// Of the bytes: what comes back must be what was put away.
@@ -36,14 +36,15 @@ struct Unit {
     members: Members,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum Members {
-    Lone(Fingerprint),
-    Group(Box<(GroupKey, Vec<Fingerprint>)>),
+    Lone(BareFingerprint),
+    Group(Box<(GroupKey, Box<[BareFingerprint]>)>),
 }
 
-/// A series of a unit.
+/// A series of a unit; with nothing in between, since there are millions.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[repr(Rust, packed)]
 struct Cooled {
     number: u64,
     /// What it has reserved in the deep tier.
@@ -65,8 +66,8 @@ impl Default for ColdIndex {
         Self {
             store: Box::new(ColdMemory::default()),
             next: 0,
-            units: BTreeMap::new(),
-            series: BTreeMap::new(),
+            units: Chunked::default(),
+            series: Chunked::default(),
             groups: BTreeMap::new(),
             bytes: 0,
         }
@@ -87,9 +88,9 @@ impl ColdIndex {
     ) {
         let number = self.next;
         self.next += 1;
-        let all = series.iter().map(|(fingerprint, _)| *fingerprint);
+        let all = series.iter().map(|&(fingerprint, _)| fingerprint.into());
         let members = match (group, series) {
-            (None, &[(fingerprint, _)]) => Members::Lone(fingerprint),
+            (None, &[(fingerprint, _)]) => Members::Lone(fingerprint.into()),
             (group, _) => {
                 let group = group.unwrap_or((u16::MAX, Fingerprint::from_u128(0)));
                 self.groups.insert(group, number);
@@ -97,7 +98,8 @@ impl ColdIndex {
             }
         };
         for &(fingerprint, deep_bytes) in series {
-            self.series.insert(fingerprint, Cooled { number, deep_bytes: deep_bytes as u32 });
+            let cooled = Cooled { number, deep_bytes: deep_bytes as u32 };
+            self.series.insert(fingerprint.into(), cooled);
         }
         let (bytes, check) = (state.len() as u32, check(&state));
         self.bytes += u64::from(bytes);
@@ -107,7 +109,7 @@ impl ColdIndex {
 
     /// The unit that a series is in.
     pub(super) fn unit_of(&self, fingerprint: Fingerprint) -> Option<u64> {
-        self.series.get(&fingerprint).map(|cooled| cooled.number)
+        self.series.get(fingerprint.into()).map(|cooled| cooled.number)
     }
 
     /// The unit of a group.
@@ -117,7 +119,7 @@ impl ColdIndex {
 
     /// Takes a unit back.
     pub(super) fn take(&mut self, number: u64) -> Option<Returning> {
-        let unit = self.units.get(&number)?;
+        let unit = self.units.get(number)?;
         let is_whole = |state: &Vec<u8>| check(state) == unit.check;
         let state = self.store.get(number).filter(is_whole);
         let mut returning = self.drop_unit(number)?;
@@ -127,26 +129,27 @@ impl ColdIndex {
 
     /// Forgets the unit that was put away first.
     pub(super) fn drop_oldest(&mut self) -> Option<Returning> {
-        let (&number, _) = self.units.first_key_value()?;
+        let &(number, _) = self.units.first()?;
         self.drop_unit(number)
     }
 
     fn drop_unit(&mut self, number: u64) -> Option<Returning> {
-        let unit = self.units.remove(&number)?;
+        let unit = self.units.remove(number)?;
         self.bytes -= u64::from(unit.bytes);
         self.store.forget(number);
         let members = match unit.members {
-            Members::Lone(fingerprint) => vec![fingerprint],
+            Members::Lone(fingerprint) => Box::from([fingerprint]),
             Members::Group(group) => {
                 self.groups.remove(&group.0);
                 group.1
             }
         };
         let (mut series, mut deep_bytes) = (Vec::new(), 0);
-        for fingerprint in members {
+        for bare in members {
+            let fingerprint = bare.into();
             // Whoever was forgotten may be in another unit by now.
             if self.unit_of(fingerprint) == Some(number)
-                && let Some(cooled) = self.series.remove(&fingerprint)
+                && let Some(cooled) = self.series.remove(bare)
             {
                 series.push(fingerprint);
                 deep_bytes += cooled.deep_bytes as usize;
@@ -157,12 +160,12 @@ impl ColdIndex {
 
     /// Forgets a series, and its unit if that was the last one in it: what it had reserved in the deep tier.
     pub(super) fn forget(&mut self, fingerprint: Fingerprint) -> usize {
-        let Some(Cooled { number, deep_bytes }) = self.series.remove(&fingerprint) else {
+        let Some(Cooled { number, deep_bytes }) = self.series.remove(fingerprint.into()) else {
             return 0;
         };
-        let is_empty = match self.units.get(&number).map(|unit| &unit.members) {
+        let is_empty = match self.units.get(number).map(|unit| &unit.members) {
             Some(Members::Group(group)) => {
-                group.1.iter().all(|&member| self.unit_of(member) != Some(number))
+                group.1.iter().all(|&member| self.unit_of(member.into()) != Some(number))
             }
             _ => true,
         };
@@ -174,7 +177,7 @@ impl ColdIndex {
 
     /// What all series have reserved in the deep tier.
     pub(super) fn deep_bytes(&self) -> usize {
-        self.series.values().map(|cooled| cooled.deep_bytes as usize).sum()
+        self.series.iter().map(|(_, cooled)| cooled.deep_bytes as usize).sum()
     }
 
     pub(super) fn series_count(&self) -> usize {
@@ -186,15 +189,19 @@ impl ColdIndex {
         self.bytes
     }
 
-    /// Bytes that the index itself occupies, about.
+    /// Bytes that the index and its store occupy, about.
     pub(super) fn memory_bytes(&self) -> usize {
-        let members = self.series.len() * (size_of::<Fingerprint>() + size_of::<Cooled>());
-        members + self.units.len() * (size_of::<u64>() + size_of::<Unit>())
+        // A third of the places of such a map are empty.
+        let groups = self.groups.len() * size_of::<(GroupKey, u64)>() * 3 / 2;
+        let lone = self.units.len().saturating_sub(self.groups.len());
+        let members = self.groups.len() * size_of::<(GroupKey, Box<[BareFingerprint]>)>()
+            + self.series.len().saturating_sub(lone) * size_of::<BareFingerprint>();
+        self.series.bytes() + self.units.bytes() + groups + members + self.store.memory_bytes()
     }
 
     /// The numbers of all units.
     pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
-        self.units.keys().copied()
+        self.units.iter().map(|(number, _)| *number)
     }
 
     /// All units with their states, as far as they can be had.
@@ -218,7 +225,8 @@ impl ColdIndex {
     pub(super) fn restore(reader: &mut Reader<'_>) -> Result<Self, StateError> {
         let mut index = Self::default();
         (index.next, index.units, index.series) = reader.take()?;
-        for (&number, unit) in &index.units {
+        for (number, unit) in index.units.iter() {
+            let number = *number;
             reader.check(number < index.next, "a number that was not given out yet")?;
             index.bytes += u64::from(unit.bytes);
             if let Members::Group(group) = &unit.members {
@@ -226,8 +234,8 @@ impl ColdIndex {
                 reader.check(before.is_none(), "a group is out of memory twice")?;
             }
         }
-        let is_there = |cooled: &Cooled| index.units.contains_key(&cooled.number);
-        reader.check(index.series.values().all(is_there), "a series of no unit")?;
+        let is_there = |(_, cooled): &(_, Cooled)| index.units.get(cooled.number).is_some();
+        reader.check(index.series.iter().all(is_there), "a series of no unit")?;
         Ok(index)
     }
 }

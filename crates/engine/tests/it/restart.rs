@@ -221,6 +221,10 @@ impl ColdStore for Shelf {
     }
 
     fn forget(&mut self, _: u64) {}
+
+    fn memory_bytes(&self) -> usize {
+        self.0.lock().expect("no panic").memory_bytes()
+    }
 }
 
 /// The parts of an engine as the runtime lays them out.

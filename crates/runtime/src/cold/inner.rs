@@ -2,19 +2,30 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bellwether_series::Chunked;
+
 use super::segment::{self, HEADER_BYTES, header};
 use super::{ColdError, ColdFigures, Key};
 
 /// A segment in which less than one byte in so many lives is emptied.
 const MOSTLY_DEAD: u64 = 4;
 
-/// Where a state is that is durable.
+/// Where a state is that is durable; with nothing in between, since there are millions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(Rust, packed)]
 pub(super) struct Place {
     pub(super) segment: u64,
     pub(super) offset: u64,
     pub(super) bytes: u32,
 }
+
+/// The states of one partition that are durable, by their numbers.
+type Places = Chunked<BareNumber, Place>;
+
+/// A number that needs no alignment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(Rust, packed)]
+pub(super) struct BareNumber(u64);
 
 /// A file.
 #[derive(Debug, Default)]
@@ -46,7 +57,8 @@ pub(super) struct Batch {
 #[derive(Default)]
 pub(super) struct Inner {
     pub(super) segments: BTreeMap<u64, Segment>,
-    pub(super) places: BTreeMap<Key, Place>,
+    /// By partition.
+    places: BTreeMap<u8, Places>,
     /// States that are not durable yet, those that are being written among them.
     pub(super) waiting: BTreeMap<Key, Waiting>,
     pub(super) waiting_bytes: usize,
@@ -65,12 +77,23 @@ pub(super) struct Inner {
 }
 
 impl Inner {
-    pub(super) fn enter(&mut self, key: Key, place: Place) {
-        self.places.insert(key, place);
-        if let Some(segment) = self.segments.get_mut(&place.segment) {
+    pub(super) fn enter(&mut self, (partition, number): Key, place: Place) {
+        self.places.entry(partition).or_default().insert(BareNumber(number), place);
+        let Place { segment, bytes, .. } = place;
+        if let Some(segment) = self.segments.get_mut(&segment) {
             segment.living += 1;
-            segment.living_bytes += u64::from(place.bytes);
+            segment.living_bytes += u64::from(bytes);
         }
+    }
+
+    /// Where a state is, if it is durable.
+    pub(super) fn place(&self, (partition, number): Key) -> Option<Place> {
+        self.places.get(&partition)?.get(BareNumber(number)).copied()
+    }
+
+    /// Bytes that it takes to know where the states of a partition are.
+    pub(super) fn places_bytes(&self, partition: u8) -> usize {
+        self.places.get(&partition).map_or(0, Places::bytes)
     }
 
     pub(super) fn stop_waiting(&mut self, key: Key) {
@@ -136,8 +159,10 @@ impl Inner {
                 dead.insert(number);
             }
         }
-        let places = self.places.iter().filter(|(_, place)| dead.contains(&place.segment));
-        places.map(|(&key, &place)| (key, place)).collect()
+        let places = self.places.iter().flat_map(|(&partition, places)| {
+            places.iter().map(move |&(BareNumber(number), place)| ((partition, number), place))
+        });
+        places.filter(|(_, place)| dead.contains(&{ place.segment })).collect()
     }
 
     pub(super) fn forget(&mut self, key: Key) {
@@ -146,11 +171,13 @@ impl Inner {
         } else if self.waiting.contains_key(&key) {
             self.ghosts.insert(key);
         }
-        if let Some(place) = self.places.remove(&key)
-            && let Some(segment) = self.segments.get_mut(&place.segment)
+        let (partition, number) = key;
+        if let Some(places) = self.places.get_mut(&partition)
+            && let Some(Place { segment, bytes, .. }) = places.remove(BareNumber(number))
+            && let Some(segment) = self.segments.get_mut(&segment)
         {
             segment.living -= 1;
-            segment.living_bytes -= u64::from(place.bytes);
+            segment.living_bytes -= u64::from(bytes);
         }
     }
 

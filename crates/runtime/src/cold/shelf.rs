@@ -37,4 +37,8 @@ impl ColdStore for ColdShelf {
     fn forget(&mut self, number: u64) {
         self.files.forget((self.partition, number));
     }
+
+    fn memory_bytes(&self) -> usize {
+        self.files.places_bytes(self.partition)
+    }
 }

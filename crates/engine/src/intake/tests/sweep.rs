@@ -28,7 +28,7 @@ impl Rig {
     }
 
     fn silent(&self) -> BTreeSet<Fingerprint> {
-        self.intake.cold.known().iter().map(|(fingerprint, _)| fingerprint).collect()
+        self.intake.cold.known().iter().map(|(fingerprint, _)| (*fingerprint).into()).collect()
     }
 
     /// How many the last record let go of or forgot, and how many of those out of memory it forgot.
