@@ -113,8 +113,8 @@ impl Service {
         alert: AlertFile,
     ) -> anyhow::Result<Self> {
         let listen = config.server.listen;
-        let guard = Guard::new(config.security.clone()).context("cannot start the server")?;
-        let guard = Arc::new(guard);
+        let guard = config.server.guard(config.security.clone());
+        let guard = Arc::new(guard.context("cannot start the server")?);
         if !config.server.is_local() && !config.security.authenticates() {
             tracing::warn!(address = %listen, "whoever can reach this address may do everything");
         }
