@@ -39,7 +39,7 @@ pub fn eval(args: &EvalArgs) -> anyhow::Result<bool> {
         baseline.as_ref().map(|baseline| baseline.regressions(&evaluation, args.tolerance));
     output::print(&if args.json {
         let printed = Printed { evaluation: &evaluation, regressions: regressions.as_deref() };
-        serde_json::to_string_pretty(&printed)? + "\n"
+        output::json(&printed)?
     } else {
         let mut text = text::text(&evaluation);
         if let (Some(baseline), Some(regressions)) = (&baseline, &regressions) {

@@ -69,7 +69,7 @@ fn moment(args: &ExplainArgs, series: &str, at: Timestamp, input: &Input) -> any
     let answer =
         input.with_records(|settings, records| why_not(settings, records, &wanted, at, limit))?;
     if args.json {
-        return output::print(&(serde_json::to_string_pretty(&answer)? + "\n"));
+        return output::print(&output::json(&answer)?);
     }
     output::print(&text::moment(&answer))
 }
@@ -92,7 +92,7 @@ fn an_event(args: &ExplainArgs, event: &str, input: Option<&Input>) -> anyhow::R
     let recomputed = explanation.recomputed.as_ref();
     let is_well = recomputed.is_none_or(|recomputed| recomputed.equal != Some(false));
     let text = if args.json {
-        serde_json::to_string_pretty(&explanation)? + "\n"
+        output::json(&explanation)?
     } else {
         text::event(&explanation, input.map_or("journal", Input::name))
     };

@@ -20,7 +20,7 @@ pub mod output;
 mod panics;
 pub mod plan;
 pub mod presets;
-mod process;
+pub mod process;
 pub mod replay;
 pub mod report;
 pub mod run;

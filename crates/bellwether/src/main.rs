@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use bellwether::cli::{Cli, Command};
 use bellwether::output::{self, Closed};
 use bellwether::{
-    check, completions, demo, eval, explain, gateway, plan, presets, replay, report, run, tune,
+    check, completions, demo, eval, explain, gateway, plan, presets, process, replay, report, run,
+    tune,
 };
 use clap::Parser;
 
@@ -13,6 +14,7 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    process::leave_no_core();
     // An error means that somebody installed one before; either will do.
     _ = rustls::crypto::ring::default_provider().install_default();
     let done = match Cli::parse().command {

@@ -3,9 +3,11 @@
 //! `println!` panics when the reader has gone (`bellwether schema | head -1`). Everything that a command
 //! prints goes through here instead.
 
+use std::fmt::Write as _;
 use std::io::{self, ErrorKind, Write};
 
 use bellwether_series::Timestamp;
+use serde::Serialize;
 
 /// Whoever read standard output has closed it; the command ends quietly.
 #[derive(Debug, thiserror::Error)]
@@ -65,13 +67,45 @@ pub(crate) fn say(what: &str) {
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
-        if character.is_control() {
+        if is_obeyed(character) {
             line.extend(character.escape_default());
         } else {
             line.push(character);
         }
     }
     line
+}
+
+/// `value` as JSON for people and programs, with a line break at its end.
+///
+/// # Errors
+/// When it has no JSON form.
+pub(crate) fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    Ok(plain_json(&serde_json::to_string_pretty(value)?) + "\n")
+}
+
+/// `json` with the control characters escaped that JSON allows within text.
+pub(crate) fn plain_json(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for character in json.chars() {
+        // Below a blank there are only the line breaks between values: serde_json escapes the others.
+        if character > ' ' && is_obeyed(character) {
+            // All of them have one unit of UTF-16; writing to a String cannot fail.
+            _ = write!(plain, "\\u{:04x}", u32::from(character));
+        } else {
+            plain.push(character);
+        }
+    }
+    plain
+}
+
+/// Whether a terminal or a reader of lines obeys `character` instead of showing it: controls, separators of lines, and what
+/// turns the direction of writing.
+fn is_obeyed(character: char) -> bool {
+    let turns = ['\u{61c}', '\u{200e}', '\u{200f}'];
+    character.is_control()
+        || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || turns.contains(&character)
 }
 
 /// Date and time of day in UTC, to the second.
@@ -96,6 +130,18 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_escaped_and_json_says_the_same() {
+        let hostile = "é\u{7f}\u{9b}2J\u{2028}\u{202e}\u{2066}\u{200f}\u{61c}\n\u{1b}[\"\\";
+        let json = plain_json(&serde_json::to_string(hostile).unwrap());
+        assert!(!json.contains(is_obeyed), "{json}");
+        assert!(json.contains("\\u009b2J\\u2028\\u202e"), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), hostile);
+        let pretty = serde_json::to_string_pretty(&[hostile]).unwrap();
+        assert_eq!(plain_json(&pretty).lines().count(), pretty.lines().count());
+        assert!(!one_line(hostile).contains(is_obeyed));
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<bool> {
     let plan = make(input, old.as_ref(), &new, args.moved)?;
     let text = match args.format {
         PlanFormat::Text => text(&plan, args.rows),
-        PlanFormat::Json => serde_json::to_string_pretty(&plan)? + "\n",
+        PlanFormat::Json => output::json(&plan)?,
         PlanFormat::Markdown => markdown(&plan, args.rows),
     };
     match &args.output {

@@ -4,12 +4,20 @@ use std::process;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Longest wait for what still runs in the background, at the end.
 const BACKGROUND_MAX: Duration = Duration::from_millis(500);
 /// Exit code after a second signal, as of a process that SIGINT ended.
 const EXIT_INTERRUPTED: i32 = 130;
+
+/// Asks the system to keep no image of this process' memory, which holds secrets, when it crashes.
+pub fn leave_no_core() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    // What is allowed can always be made less; who forbids the call sees to it otherwise, as the systemd unit does.
+    _ = setrlimit(Resource::Core, none);
+}
 
 /// Does what `service` is, with threads for it.
 ///
@@ -26,7 +34,7 @@ pub(crate) fn attend(service: impl Future<Output = anyhow::Result<()>>) -> anyho
 }
 
 /// Ends the process without delay; `what` is said in the log.
-pub(crate) fn end_at_once(what: &str) -> ! {
+fn end_at_once(what: &str) -> ! {
     tracing::warn!("{what}");
     process::exit(EXIT_INTERRUPTED)
 }
@@ -94,5 +102,18 @@ impl Signals {
     /// Waits until the process is asked to end.
     pub(crate) async fn stop(&mut self) {
         while self.next().await != Asked::Stop {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::getrlimit;
+
+    use super::*;
+
+    #[test]
+    fn no_core_is_left() {
+        leave_no_core();
+        assert_eq!(getrlimit(Resource::Core), Rlimit { current: Some(0), maximum: Some(0) });
     }
 }

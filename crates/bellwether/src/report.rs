@@ -36,7 +36,7 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<()> {
     let report = make(&path, period, &config)?;
     let text = match args.format {
         ReportFormat::Text => text::text(&report),
-        ReportFormat::Json => serde_json::to_string_pretty(&report)? + "\n",
+        ReportFormat::Json => output::json(&report)?,
         ReportFormat::Html => html(&report)?,
     };
     match &args.output {

@@ -18,11 +18,13 @@ use bellwether_runtime::{
 use bellwether_series::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::health::Pulse;
+use crate::health::kept_alert::AlertFile;
 use crate::health::watch::{self, HealthWatch};
 use crate::http;
 use crate::outlets::Outlets;
@@ -32,6 +34,8 @@ use crate::topics::Topics;
 
 /// Longest wait for requests in progress at the end.
 pub(crate) const DRAIN_MAX: Duration = Duration::from_secs(3);
+/// When, counted from the beginning of a stop, nobody waits for its checkpoint any more.
+const CHECKPOINT_STOP_MAX: Duration = Duration::from_secs(4);
 /// Longest wait for the engine to finish what it has taken.
 const ENGINE_STOP_MAX: Duration = Duration::from_secs(3);
 /// While it recovers it says so this often.
@@ -98,7 +102,7 @@ pub(crate) struct Service {
 
 impl Service {
     /// Starts everything under `config`, which is what `args` asked for. `sinks` are told of every event besides
-    /// those that `config` names.
+    /// those that `config` names; `alert` is where the alert about health is kept.
     ///
     /// # Errors
     /// When the address is taken, or a thread or sink cannot be started.
@@ -106,10 +110,11 @@ impl Service {
         args: RunArgs,
         mut config: Config,
         sinks: Vec<Arc<dyn EventSink>>,
+        alert: AlertFile,
     ) -> anyhow::Result<Self> {
         let listen = config.server.listen;
-        let guard = Guard::new(config.security.clone()).context("cannot start the server")?;
-        let guard = Arc::new(guard);
+        let guard = config.server.guard(config.security.clone());
+        let guard = Arc::new(guard.context("cannot start the server")?);
         if !config.server.is_local() && !config.security.authenticates() {
             tracing::warn!(address = %listen, "whoever can reach this address may do everything");
         }
@@ -168,7 +173,7 @@ impl Service {
                 tracing::error!(%error, "HTTP server ended");
             }
         });
-        let watch = tokio::spawn(watch::watch(Arc::clone(&app), shutdown.clone()));
+        let watch = tokio::spawn(watch::watch(Arc::clone(&app), alert, shutdown.clone()));
         let followed = Arc::clone(&app);
         let reload = move || followed.web.reload(&followed.guard);
         let web = tokio::spawn(web::follow(reload, shutdown.clone()));
@@ -200,9 +205,10 @@ impl Service {
         app.topics.start(&found.offsets, app.engine.clone(), settings, outlets, Arc::new(WallClock))
     }
 
-    /// Ends everything in the order of the data: no new requests, those in progress, the engine, the
+    /// Ends everything in the order of the data: no new requests, those in progress, a last checkpoint, the engine, the
     /// sinks. Takes no longer than the limits above together.
     pub(crate) async fn stop(self) {
+        let checkpoint_by = Instant::now() + CHECKPOINT_STOP_MAX;
         self.app.ready.store(false, Ordering::Relaxed);
         self.shutdown.cancel();
         let app = Arc::clone(&self.app);
@@ -212,14 +218,30 @@ impl Service {
         _ = self.server.await;
         // It keeps its own deadline as well.
         _ = topics.await;
-        // It has ended by then: it waits for nobody.
+        // It waits for nobody but, for a second at the most, the disk.
         _ = self.watch.await;
         _ = self.web.await;
+        if self.app.is_durable {
+            last_checkpoint(self.app.engine.clone(), checkpoint_by).await;
+        }
         let engine = tokio::task::spawn_blocking(|| self.runtime.stop());
         if tokio::time::timeout(ENGINE_STOP_MAX, engine).await.is_err() {
             tracing::warn!("the engine did not finish in time");
         }
         self.app.outlets.close(OUTLETS_STOP_MAX).await;
+    }
+}
+
+/// Makes a checkpoint, so that the next start has little to read and sinks are not told again what they have. Not having
+/// it costs no more than that.
+async fn last_checkpoint(engine: Handle, by: Instant) {
+    let making = tokio::task::spawn_blocking(move || engine.checkpoint());
+    match tokio::time::timeout_at(by, making).await {
+        Ok(Ok(Ok(generation))) => tracing::info!(generation, "checkpoint made at the end"),
+        Ok(Ok(Err(error))) => tracing::warn!(%error, "no checkpoint at the end"),
+        // A panic has been printed by then.
+        Ok(Err(_)) => {}
+        Err(_) => tracing::warn!("no checkpoint at the end: it takes too long"),
     }
 }
 
@@ -251,7 +273,14 @@ fn log_progress(phase: Phase) {
 fn log_recovery(found: &Recovery) {
     let Recovery { generation, rejected, records, torn_tail, gaps, unreadable, took, .. } = found;
     for Rejected { file, reason, .. } in rejected {
-        tracing::error!(file, %reason, "checkpoint is not valid, the one before it is taken");
+        tracing::error!(file, %reason, "checkpoint is not valid");
+    }
+    match generation {
+        _ if rejected.is_empty() => {}
+        Some(generation) => tracing::warn!(generation, "an older checkpoint is taken"),
+        None => tracing::error!(
+            "no checkpoint is valid: what was learned before the journal begins is lost, the rest is learned from it again"
+        ),
     }
     match torn_tail {
         Some(TornTail { file, offset, bytes, is_damaged: true }) => tracing::error!(

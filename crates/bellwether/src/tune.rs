@@ -64,9 +64,7 @@ pub fn tune(args: &TuneArgs) -> anyhow::Result<()> {
         .with_context(|| format!("result cannot be written: path=`{}`", args.output.display()))?;
     match args.format {
         TuneFormat::Text => output::print(&format!("{said}Written to {}\n", args.output.display())),
-        TuneFormat::Json => {
-            output::print(&(serde_json::to_string_pretty(&json::json(&report))? + "\n"))
-        }
+        TuneFormat::Json => output::print(&output::json(&json::json(&report))?),
     }
 }
 

@@ -2,9 +2,11 @@
 
 mod answer;
 mod backoff;
+mod echo;
 mod endpoint;
 mod route;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HOST, HeaderValue};
@@ -15,6 +17,7 @@ use route::Route;
 
 pub(crate) use answer::{answer_text, describe, describe_answer, retry_after};
 pub(crate) use backoff::Backoff;
+pub(crate) use echo::Credentials;
 pub use endpoint::{Authorization, ClientTls, Endpoint, EndpointError};
 
 /// The way to one endpoint. It follows no redirect, and uses no proxy but the endpoint's.
@@ -27,6 +30,7 @@ pub(crate) struct Outbound {
     route: Route,
     /// The whole `Authorization` header, marked as sensitive.
     authorization: Option<HeaderValue>,
+    credentials: Arc<Credentials>,
 }
 
 impl Outbound {
@@ -52,9 +56,11 @@ impl Outbound {
         endpoint.check()?;
         let route = Route::new(&url, &endpoint.tls)?;
         let authorization = endpoint.authorization_header()?;
+        let header = authorization.as_ref().and_then(|header| header.to_str().ok());
+        let credentials = Arc::new(Credentials::of(endpoint, header));
         let http = http_client(endpoint, &url, &route, timeout)?;
         let endpoint = endpoint.clone();
-        Ok(Self { http, endpoint, url, shown_url, timeout, route, authorization })
+        Ok(Self { http, endpoint, url, shown_url, timeout, route, authorization, credentials })
     }
 
     /// A POST with the credentials; what is sent and which headers go with it is up to the caller.
@@ -77,6 +83,11 @@ impl Outbound {
     /// Scheme, host and port only, for URLs whose very path may be a secret.
     pub(crate) fn shown_origin(&self) -> String {
         self.url.origin().ascii_serialization()
+    }
+
+    /// What answers must not be quoted with.
+    pub(crate) fn credentials(&self) -> &Arc<Credentials> {
+        &self.credentials
     }
 
     /// Whether `other` logs in to the same place as the same user, in the same way.

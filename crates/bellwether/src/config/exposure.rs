@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use bellwether_connect::http::SecurityOptions;
+use bellwether_connect::http::{Guard, SecurityError, SecurityOptions};
+use reqwest::Url;
 
 use super::ServerConfig;
 
@@ -26,6 +27,21 @@ impl ServerConfig {
     pub fn check_exposure(&self, security: &SecurityOptions) -> Result<(), Exposed> {
         let is_safe = self.is_local() || security.authenticates() || self.allow_unauthenticated;
         if is_safe { Ok(()) } else { Err(Exposed { listen: self.listen }) }
+    }
+
+    /// A guard for the server that asks what `security` says; where only this machine can reach it, it is called by names of the
+    /// loopback or by that of its URL, unless everybody who reaches it may do everything.
+    ///
+    /// # Errors
+    /// When something in `security` is unusable.
+    pub fn guard(&self, security: SecurityOptions) -> Result<Guard, SecurityError> {
+        let guard = Guard::new(security)?;
+        if !self.is_local() || self.allow_unauthenticated {
+            return Ok(guard);
+        }
+        let url = self.external_url.as_deref().and_then(|url| Url::parse(url).ok());
+        let outside = url.as_ref().and_then(Url::host_str).map(str::to_owned);
+        Ok(guard.called(&Vec::from_iter(outside)))
     }
 
     /// Whether only this machine can reach it.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use super::mask;
-use super::tree::{Node, NodeValue};
+use super::tree::{Entry, Node, NodeValue};
 
 /// Everything that is wrong with a configuration file. Displays as a report to read; values of secrets and
 /// of environment variables are not in it.
@@ -15,6 +15,8 @@ use super::tree::{Node, NodeValue};
 pub struct Faults {
     name: String,
     masked: String,
+    /// Whether lines of it are shown. Of a text that is no document nobody knows what is a secret.
+    shows_lines: bool,
     list: Vec<Fault>,
 }
 
@@ -49,15 +51,21 @@ impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let renderer = Renderer::plain();
         for (index, fault) in self.list.iter().enumerate() {
-            let line = self.masked[..fault.span.start].rfind('\n').map_or(0, |at| at + 1);
-            let end = self.masked[line..].find('\n').map_or(self.masked.len(), |at| line + at);
-            let span =
-                fault.span.start - line..fault.span.end.min(end).max(fault.span.start) - line;
-            let snippet = Snippet::source(&self.masked[line..end])
-                .path(&self.name)
-                .line_start(self.position(fault).0)
-                .annotation(AnnotationKind::Primary.span(span));
-            let mut report = Level::ERROR.primary_title(&fault.message).element(snippet);
+            let (number, column) = self.position(fault);
+            let title = Level::ERROR.primary_title(&fault.message);
+            let mut report = if self.shows_lines {
+                let line = self.masked[..fault.span.start].rfind('\n').map_or(0, |at| at + 1);
+                let end = self.masked[line..].find('\n').map_or(self.masked.len(), |at| line + at);
+                let span =
+                    fault.span.start - line..fault.span.end.min(end).max(fault.span.start) - line;
+                let snippet = Snippet::source(&self.masked[line..end])
+                    .path(&self.name)
+                    .line_start(number)
+                    .annotation(AnnotationKind::Primary.span(span));
+                title.element(snippet)
+            } else {
+                title.element(Origin::path(&self.name).line(number).char_column(column))
+            };
             if !fault.field.is_empty() {
                 report = report.element(Level::NOTE.with_name("field").message(&fault.field));
             }
@@ -82,6 +90,8 @@ pub(super) struct Collector<'a> {
     lost: BTreeSet<usize>,
     /// Values that must not be shown.
     secrets: Vec<Range<usize>>,
+    /// Whether the text is a document.
+    is_understood: bool,
     faults: Vec<Fault>,
 }
 
@@ -94,14 +104,30 @@ impl<'a> Collector<'a> {
             settled: BTreeSet::new(),
             lost: BTreeSet::new(),
             secrets: Vec::new(),
+            is_understood: false,
             faults: Vec::new(),
         }
     }
 
-    /// Learns where the fields under `path` stand.
-    pub(super) fn locate(&mut self, node: &Node, path: &str) {
+    /// Learns where the fields of the document `root` stand, and which of them sound like secrets.
+    pub(super) fn understand(&mut self, root: &Node) {
+        self.is_understood = true;
+        self.locate(root, "");
+    }
+
+    fn locate(&mut self, node: &Node, path: &str) {
         match &node.value {
-            NodeValue::Null | NodeValue::Scalar(..) => {}
+            NodeValue::Null => {}
+            NodeValue::Scalar(..) => {
+                let text = self.source.get(node.span.clone()).unwrap_or_default();
+                for part in mask::hidden_in_urls(text) {
+                    self.hide(node.span.start + part.start..node.span.start + part.end);
+                }
+                // A URL may be broken into lines.
+                if let Some(first) = text.find('\n').filter(|_| text.contains("://")) {
+                    self.hide(node.span.start + first..node.span.end);
+                }
+            }
             NodeValue::Seq(items) => {
                 for (index, item) in items.iter().enumerate() {
                     let path = format!("{path}[{index}]");
@@ -115,6 +141,24 @@ impl<'a> Collector<'a> {
                     let spans = (entry.key_span.clone(), entry.value.span.clone());
                     self.spots.insert(path.clone(), spans);
                     self.locate(&entry.value, &path);
+                    if mask::announces_secret(&entry.key) {
+                        self.hide_all(&entry.value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps everything under `node` out of every report.
+    fn hide_all(&mut self, node: &Node) {
+        self.hide(node.span.clone());
+        match &node.value {
+            NodeValue::Null | NodeValue::Scalar(..) => {}
+            NodeValue::Seq(items) => items.iter().for_each(|item| self.hide_all(item)),
+            NodeValue::Map(entries) => {
+                for Entry { key_span, value, .. } in entries {
+                    self.hide(key_span.clone());
+                    self.hide_all(value);
                 }
             }
         }
@@ -189,11 +233,16 @@ impl<'a> Collector<'a> {
             }
         }
         self.faults.sort_by(|a, b| (a.span.start, &a.field).cmp(&(b.span.start, &b.field)));
-        let masked = mask::mask(self.source, &self.secrets);
+        let masked = if self.is_understood {
+            mask::mask(self.source, &self.secrets)
+        } else {
+            mask::mask_all(self.source)
+        };
         for fault in &mut self.faults {
             fault.span = clamp(&masked, &fault.span);
         }
-        Some(Faults { name: name.to_owned(), masked, list: self.faults })
+        let (name, shows_lines) = (name.to_owned(), self.is_understood);
+        Some(Faults { name, masked, shows_lines, list: self.faults })
     }
 
     fn push(&mut self, field: &str, span: Range<usize>, message: String, mend: String) {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Words in a key that announce a secret.
-const SECRET_WORDS: [&str; 11] = [
+const SECRET_WORDS: [&str; 12] = [
     "pass",
     "pasw",
     "pwd",
@@ -14,11 +14,12 @@ const SECRET_WORDS: [&str; 11] = [
     "api_key",
     "apikey",
     "private",
+    "jaas",
     "basic_auth_users",
 ];
 
 /// `source` with the same length and lines, secrets replaced by asterisks: what stands at `spans`, what
-/// follows a key that sounds like a secret (unless it ends in `_file`), and `user:password@`, paths and queries in URLs.
+/// follows a key that sounds like a secret, and `user:password@`, paths and queries in URLs.
 pub(super) fn mask(source: &str, spans: &[Range<usize>]) -> String {
     let mut bytes = source.as_bytes().to_vec();
     for span in spans {
@@ -38,7 +39,7 @@ pub(super) fn mask(source: &str, spans: &[Range<usize>]) -> String {
                 blank(&mut bytes, at + colon..at + line.len());
                 inside = Some(indent);
             }
-            for part in [user_info(line), path(line)].into_iter().flatten() {
+            for part in hidden_in_urls(line) {
                 blank(&mut bytes, at + part.start..at + part.end);
             }
         }
@@ -48,32 +49,54 @@ pub(super) fn mask(source: &str, spans: &[Range<usize>]) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// `source` with nothing to be read in it, of the same length and with the same lines.
+pub(super) fn mask_all(source: &str) -> String {
+    let mut bytes = source.as_bytes().to_vec();
+    blank(&mut bytes, 0..source.len());
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whether the value of `key` is a secret, by the sound of it; what names a file is none.
+pub(super) fn announces_secret(key: &str) -> bool {
+    let key = key.to_lowercase();
+    let names_file = key.ends_with("_file") || key.ends_with(".location");
+    // As in `ssl.key.pem`.
+    let has_part = key.split(['.', '_', '-']).any(|part| part == "key");
+    !names_file && (has_part || SECRET_WORDS.iter().any(|word| key.contains(word)))
+}
+
 /// Where the value of the first key on `line` that sounds like a secret begins.
 fn secret_key(line: &str) -> Option<usize> {
     line.match_indices(':').find_map(|(colon, _)| {
         let before = line[..colon].trim_end_matches([' ', '"', '\'']);
-        let word = |c: char| !(c.is_alphanumeric() || c == '_' || c == '-');
-        let key = before.rsplit(word).next().unwrap_or_default().to_lowercase();
-        let announces = key == "key" || SECRET_WORDS.iter().any(|word| key.contains(word));
-        let secret = announces && !key.ends_with("_file");
-        secret.then_some(colon + 1)
+        let no_word = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
+        let key = before.rsplit(no_word).next().unwrap_or_default();
+        announces_secret(key).then_some(colon + 1)
     })
 }
 
-/// Where `user:password` of a URL stands.
-fn user_info(line: &str) -> Option<Range<usize>> {
-    let start = line.find("://")? + 3;
-    let authority = line[start..].split(['/', ' ', '"', '\'', '\n']).next()?;
-    Some(start..start + authority.rfind('@')?)
-}
-
-/// Where path and query of a URL stand, without what begins them: webhooks have their keys there.
-fn path(line: &str) -> Option<Range<usize>> {
-    let host = line.find("://")? + 3;
-    let start = host + line[host..].find(['/', '?', ' ', '"', '\'', '\n'])?;
-    let begins = matches!(line.as_bytes()[start], b'/' | b'?');
-    let end = line[start..].find([' ', '"', '\'', '\n']).map_or(line.len(), |at| start + at);
-    begins.then_some(start + 1..end)
+/// What of the URLs in `text` may be a secret: `user:password`, and path and query without what begins them, since webhooks
+/// have their keys there.
+pub(super) fn hidden_in_urls(text: &str) -> Vec<Range<usize>> {
+    let starts: Vec<usize> = text.match_indices("://").map(|(at, _)| at + 3).collect();
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    let mut hidden = Vec::new();
+    for (start, end) in starts.iter().copied().zip(ends) {
+        // A password may hold anything but an `@` as it is: whatever is before the last one is its.
+        let host = text[start..end].rfind('@').map_or(start, |at| start + at);
+        hidden.push(start..host);
+        let rest = &text[host..end];
+        let ends_url = |c: char| c.is_whitespace() || matches!(c, '"' | '\'');
+        let Some(path) = rest.find(|c: char| ends_url(c) || matches!(c, '/' | '?' | '#')) else {
+            continue;
+        };
+        if !rest[path..].starts_with(ends_url) {
+            let path = host + path + 1;
+            let end = text[path..].find(ends_url).map_or(text.len(), |at| path + at);
+            hidden.push(path..end);
+        }
+    }
+    hidden
 }
 
 /// Replaces everything but white space at both ends and line breaks.
@@ -107,6 +130,52 @@ mod tests {
         assert_eq!(mask("url: http://h/x?sig=a # why?", &[]), "url: http://h/******* # why?");
         assert_eq!(mask("url: http://h:1 # why?", &[]), "url: http://h:1 # why?");
         assert_eq!(mask("url: 'http://h/x' # why?", &[]), "url: 'http://h/*' # why?");
+    }
+
+    #[test]
+    fn every_url_of_a_line_is_masked() {
+        let masked = mask(r#"[{url: "http://a:1"}, {url: "http://u:hunter2@b:2"}]"#, &[]);
+        assert_eq!(masked, r#"[{url: "http://a:1"}, {url: "http://*********@b:2"}]"#);
+        let masked = mask(r#"[{url: "https://h/hunter2"}, {url: "https://h/s/hunter2"}]"#, &[]);
+        assert_eq!(masked, r#"[{url: "https://h/*******"}, {url: "https://h/*********"}]"#);
+        let masked = mask("[http://a, 'http://u:hun/ter?2 x@b/c', http://d/hunter2]", &[]);
+        assert!(!["hun", "ter", "2 x"].iter().any(|part| masked.contains(part)), "{masked}");
+        assert!(masked.contains("@b/") && masked.contains("http://d/"), "{masked}");
+    }
+
+    #[test]
+    fn keys_of_properties_are_told_by_their_parts() {
+        for secret in [
+            "ssl.key.pem",
+            "ssl_key_pem",
+            "ssl-key-pem",
+            "ssl.key.password",
+            "ssl.keystore.password",
+            "sasl.password",
+            "sasl.oauthbearer.client.secret",
+            "key",
+            "API_KEY",
+            "sasl.jaas.config",
+        ] {
+            assert_eq!(
+                mask(&format!("{{ {secret}: hunter2, a: b }}"), &[]).find("hunter2"),
+                None,
+                "{secret}"
+            );
+            assert_eq!(
+                mask(&format!("\"{secret}\" : hunter2"), &[]).find("hunter2"),
+                None,
+                "{secret}"
+            );
+        }
+        for harmless in ["ssl.key.location", "password_file", "keys", "monkey", "ssl.ca.pem"] {
+            assert!(!announces_secret(harmless), "{harmless}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_text_that_is_not_understood() {
+        assert_eq!(mask_all("password:\nhunter2, }\n"), "*********\n**********\n");
     }
 
     #[test]

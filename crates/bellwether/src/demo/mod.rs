@@ -21,6 +21,7 @@ use tracing::Level;
 
 use crate::cli::{DemoArgs, RunArgs};
 use crate::config::{LogConfig, LogFormat};
+use crate::health::kept_alert::AlertFile;
 use crate::run::live;
 use crate::service::{App, Service};
 use crate::{logging, output};
@@ -101,8 +102,8 @@ async fn start(args: &DemoArgs, to_judge: mpsc::Sender<Arc<Event>>) -> anyhow::R
     // Two weeks of the deep tier take a minute; the base tier takes seconds.
     config.engine.deep.memory_bytes = 0;
     config.sinks.event_log = None;
-    let service =
-        Service::start(run, config, vec![Arc::new(ToJudge(Mutex::new(to_judge)))]).await?;
+    let judge = Arc::new(ToJudge(Mutex::new(to_judge)));
+    let service = Service::start(run, config, vec![judge], AlertFile::within(None)).await?;
     service.recover().await?;
     Ok(service)
 }

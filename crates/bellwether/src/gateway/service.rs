@@ -119,7 +119,8 @@ impl Service {
         if !config.server.is_local() && !config.security.authenticates() {
             tracing::warn!(address = %listen, "whoever can reach this address may write");
         }
-        let guard = Arc::new(Guard::new(config.security).context("cannot start the server")?);
+        let guard = config.server.guard(config.security).context("cannot start the server")?;
+        let guard = Arc::new(guard);
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen: address=`{listen}`"))?;

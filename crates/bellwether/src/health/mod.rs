@@ -2,6 +2,7 @@
 
 #[cfg(feature = "kafka")]
 mod kafka;
+pub(crate) mod kept_alert;
 mod remote_write;
 pub(crate) mod watch;
 

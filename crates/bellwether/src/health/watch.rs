@@ -2,7 +2,8 @@
 //! for long.
 //!
 //! Such an alert follows from the wall clock and from what other servers answer, not from records: it goes
-//! straight to the sinks, and a replay of the same records does not repeat it.
+//! straight to the sinks, and a replay of the same records does not repeat it. What it said last is in a file of its own
+//! ([`super::kept_alert`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::kept_alert::{AlertFile, KeptAlert};
 use super::{Health, Status};
 use crate::config::HealthConfig;
 use crate::service::App;
@@ -82,6 +84,11 @@ impl HealthWatch {
     /// Changes forgotten since the start, because no more are remembered.
     pub(crate) fn forgotten(&self) -> u64 {
         self.state.lock().forgotten
+    }
+
+    /// Goes on with the alert whose newest event, of a process before this one, is `event`.
+    fn go_on(&self, event: Event) {
+        self.state.lock().firing = (event.change != ChangeKind::Resolved).then_some(event);
     }
 
     /// Takes in how everything is doing at `now`, which is `at` on the wall clock, and returns what is to be
@@ -219,22 +226,45 @@ impl std::fmt::Display for HealthChange {
     }
 }
 
-/// Looks at health until `stop`, and tells the sinks.
-pub(crate) async fn watch(app: Arc<App>, stop: CancellationToken) {
+/// Looks at health until `stop`, and tells the sinks. `file` has what a process before this one left.
+pub(crate) async fn watch(app: Arc<App>, mut file: AlertFile, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut has_gone_on = false;
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         // That it catches up after a start is no news.
         if app.engine.stats().phase().is_recovering() {
             continue;
         }
+        if !std::mem::replace(&mut has_gone_on, true)
+            && let Some(left) = file.left_behind()
+        {
+            let app = Arc::clone(&app);
+            // Sinks may look up what they have. A panic has been printed by then.
+            _ = tokio::task::spawn_blocking(move || go_on(&app, left)).await;
+        }
         let at = Timestamp::from_ms(jiff::Timestamp::now().as_millisecond());
         let health = Health::of(&app);
         let settings = app.live.engine();
-        if let Some(event) = app.health_watch.look(&health, Instant::now(), at, &settings) {
-            app.outlets.publish(Told::First, event);
+        match app.health_watch.look(&health, Instant::now(), at, &settings) {
+            Some(event) => {
+                file.tell(event.clone()).await;
+                app.outlets.publish(Told::First, event);
+            }
+            None => file.told().await,
         }
     }
+}
+
+/// Goes on with what a process before this one left.
+fn go_on(app: &App, KeptAlert { event, is_told }: KeptAlert) {
+    if !is_told {
+        app.outlets.publish(Told::Overdue, event.clone());
+    }
+    if event.change != ChangeKind::Resolved {
+        app.outlets.publish(Told::Standing, event.clone());
+    }
+    app.health_watch.go_on(event);
 }
 
 #[cfg(test)]
@@ -307,6 +337,23 @@ mod tests {
         assert_eq!(told(&over), [(ChangeKind::Resolved, Severity::Warning)]);
         assert_eq!(over[0].episode_id, fired[0].episode_id);
         assert_eq!((over[0].sequence, over[0].labels.clone()), (1, fired[0].labels.clone()));
+    }
+
+    #[test]
+    fn an_alert_of_the_process_before_goes_on_and_ends() {
+        let fired = Scene::new(10).during(100, DEGRADED).remove(0);
+        let mut scene = Scene::new(10);
+        scene.watch.go_on(fired.clone());
+        assert!(scene.during(300, DEGRADED).is_empty(), "it was told");
+        let critical = scene.during(100, CRITICAL);
+        assert_eq!(critical[0].id, format!("{}-1", fired.episode_id));
+        let over = scene.during(100, WELL);
+        assert_eq!(told(&over), [(ChangeKind::Resolved, Severity::Critical)]);
+        assert_eq!((over[0].starts_at_ms, over[0].sequence), (fired.starts_at_ms, 2));
+        let mut scene = Scene::new(10);
+        scene.watch.go_on(over[0].clone());
+        let anew = scene.during(100, DEGRADED);
+        assert_eq!(told(&anew), [(ChangeKind::Firing, Severity::Warning)]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::run::live::ReloadError;
 use crate::service::App;
 
 /// Headers of requests that somebody else passes on: a proxy on this machine, or a web page in a browser.
-const PASSED_ON: [&str; 3] = ["origin", "forwarded", "x-forwarded-for"];
+const PASSED_ON: [&str; 5] = ["origin", "forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
 pub(super) async fn reload(
     State(app): State<Arc<App>>,

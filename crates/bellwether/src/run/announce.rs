@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tracing::Level;
 
 use crate::config::StdoutFormat;
-use crate::output::{self, Closed, one_line, time};
+use crate::output::{self, Closed, one_line, plain_json, time};
 
 /// Announces events from a thread of its own: a reader that is slow or gone holds nothing up.
 #[derive(Debug)]
@@ -136,7 +136,7 @@ fn print(event: &Event, format: StdoutFormat) -> anyhow::Result<()> {
     match format {
         StdoutFormat::Off => Ok(()),
         StdoutFormat::Text => output::print(&line(event)),
-        StdoutFormat::Json => output::print(&(serde_json::to_string(event)? + "\n")),
+        StdoutFormat::Json => output::print(&(plain_json(&serde_json::to_string(event)?) + "\n")),
     }
 }
 /// A message about `event`: a change of state if it alerts, a detail if not.

@@ -1,16 +1,18 @@
 //! The data folder: one process at a time, and where that one listens.
 
+use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 
 const LOCK: &str = "lock";
 const ADDRESS: &str = "listen.addr";
 
-/// The data folder, held for as long as this lives.
+/// The data folder, held for as long as this lives; then the address is taken away.
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
@@ -50,7 +52,7 @@ impl DataDir {
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(super) fn publish_address(&self, address: SocketAddr) -> anyhow::Result<()> {
+    fn publish_address(&self, address: SocketAddr) -> anyhow::Result<()> {
         let (draft, file) = (self.path.join("listen.addr.new"), self.path.join(ADDRESS));
         File::create(&draft)
             .and_then(|mut draft| writeln!(draft, "{address}"))
@@ -58,11 +60,43 @@ impl DataDir {
             .with_context(|| format!("file cannot be written: path=`{}`", file.display()))
     }
 
+    /// Likewise; whether that worked is in the log as well.
+    pub(super) fn publish_or_warn(&self, address: SocketAddr) -> bool {
+        let published = self.publish_address(address);
+        if let Err(error) = &published {
+            tracing::warn!("nobody can look up where it listens: {error:#}");
+        }
+        published.is_ok()
+    }
+
+    /// Tries again, with a rest of `every` before each attempt, until it is written: the disk may be full. Then waits for ever.
+    pub(super) async fn publish_later(&self, address: SocketAddr, every: Duration) -> Infallible {
+        loop {
+            tokio::time::sleep(every).await;
+            if self.publish_address(address).is_ok() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
     /// Takes `listen.addr` away.
     pub(super) fn withdraw_address(&self) {
         if let Err(error) = fs::remove_file(self.path.join(ADDRESS)) {
             tracing::debug!(%error, "listen.addr is gone already");
         }
+    }
+
+    /// Leaves the folder to the next process once this one is gone, and not before: threads may still be at work in it.
+    pub(super) fn hold_to_the_end(self) {
+        self.withdraw_address();
+        std::mem::forget(self);
+    }
+}
+
+/// However the process ends that has the folder, short of a kill.
+impl Drop for DataDir {
+    fn drop(&mut self) {
+        self.withdraw_address();
     }
 }
 
@@ -90,6 +124,45 @@ mod tests {
         assert_eq!(fs::read_to_string(&file).unwrap(), "127.0.0.1:2355\n");
         folder.withdraw_address();
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn the_address_goes_with_whoever_has_the_folder() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataDir::open(parent.path()).unwrap();
+        assert!(folder.publish_or_warn("127.0.0.1:2355".parse().unwrap()));
+        drop(folder);
+        assert!(!parent.path().join(ADDRESS).exists());
+        let folder = DataDir::open(parent.path()).unwrap();
+        assert!(folder.publish_or_warn("127.0.0.1:2355".parse().unwrap()));
+        folder.hold_to_the_end();
+        assert!(!parent.path().join(ADDRESS).exists());
+        DataDir::open(parent.path()).unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn an_address_for_which_there_was_no_room_is_there_once_there_is() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataDir::open(parent.path()).unwrap();
+        let in_the_way = parent.path().join("listen.addr.new");
+        fs::create_dir(&in_the_way).unwrap();
+        let address = "127.0.0.1:2355".parse().unwrap();
+        assert!(!folder.publish_or_warn(address));
+        let file = parent.path().join(ADDRESS);
+        let mut publishing =
+            std::pin::pin!(folder.publish_later(address, Duration::from_millis(1)));
+        let pause = || tokio::time::sleep(Duration::from_millis(20));
+        tokio::select! {
+            never = &mut publishing => match never {},
+            () = pause() => assert!(!file.exists()),
+        }
+        fs::remove_dir(&in_the_way).unwrap();
+        while !file.exists() {
+            tokio::select! {
+                never = &mut publishing => match never {},
+                () = pause() => {}
+            }
+        }
     }
 
     #[test]

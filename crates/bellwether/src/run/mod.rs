@@ -6,17 +6,22 @@ pub(crate) mod live;
 pub(crate) mod web;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 
 use crate::cli::RunArgs;
 use crate::config::Config;
+use crate::health::kept_alert::AlertFile;
 use crate::process::{self, Signals};
 use crate::service::Service;
 use crate::{logging, panics};
 
 use announce::Announcer;
 use data_dir::DataDir;
+
+/// How often it is tried to write where it listens.
+const PUBLISH_EVERY: Duration = Duration::from_secs(10);
 
 /// Runs until it is told to stop.
 ///
@@ -37,23 +42,29 @@ async fn serve(args: RunArgs, config: Config) -> anyhow::Result<()> {
         .context("cannot start threads")?;
     let rules = config.engine.rules.len() - 1;
     let alertmanagers = config.alertmanagers.targets.len();
-    let service = Service::start(args, config, vec![Arc::new(announcer)]).await?;
-    // On a full disk as well it must be there when room is.
-    if let Err(error) = data_dir.publish_address(service.address) {
-        tracing::warn!("nobody can look up where it listens: {error:#}");
-    }
+    let alert = AlertFile::within(Some(&config.data_dir));
+    let service = Service::start(args, config, vec![Arc::new(announcer)], alert).await?;
+    let address = service.address;
+    let is_published = data_dir.publish_or_warn(address);
     tokio::select! {
         recovered = service.recover() => recovered?,
         () = signals.stop() => {
-            data_dir.withdraw_address();
-            process::end_at_once("stopped while it recovered");
+            // As after a kill: nothing was taken since the start.
+            tracing::info!("stopped while it recovered");
+            data_dir.hold_to_the_end();
+            return Ok(());
         }
     }
-    tracing::info!(address = %service.address, rules, alertmanagers, "ready");
+    tracing::info!(%address, rules, alertmanagers, "ready");
     let app = Arc::clone(&service.app);
-    // How it went is in the log.
-    signals.reload_until_stopped(move || _ = app.reload()).await;
+    let publishing = data_dir.publish_later(address, PUBLISH_EVERY);
+    tokio::select! {
+        // How a reload went is in the log.
+        () = signals.reload_until_stopped(move || _ = app.reload()) => {}
+        never = publishing, if !is_published => match never {},
+    }
     data_dir.withdraw_address();
     signals.stop_with(service.stop()).await;
+    data_dir.hold_to_the_end();
     Ok(())
 }

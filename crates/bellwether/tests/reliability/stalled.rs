@@ -25,7 +25,7 @@ const STAYED_MAX: Duration = seconds(60);
 const MEASURED: Duration = seconds(20);
 /// They come from so many addresses, none of them that of the healthy sender.
 const ADDRESSES: usize = 5;
-const HEAD: &str = "POST /api/v1/write HTTP/1.1\r\nHost: stalled\r\nContent-Type: application/x-protobuf\r\n\
+const HEAD: &str = "POST /api/v1/write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n\
      Content-Encoding: snappy\r\nContent-Length: 1000\r\n\r\n";
 
 #[test]

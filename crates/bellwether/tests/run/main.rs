@@ -31,6 +31,7 @@ use serde_json::Value;
 
 use crate::exposition::total;
 use crate::poll::{seconds, until};
+use crate::process::Process;
 use crate::server::{Server, samples, steady};
 
 /// Samples before the detectors judge, twice over.
@@ -73,6 +74,26 @@ fn samples_show_up_in_metrics_and_series_and_sigterm_ends_it_cleanly() {
     assert_eq!(server.json("/health")["status"], "healthy");
 
     assert_eq!(server.terminate().code(), Some(0));
+    assert!(!dir.path().join("data/listen.addr").exists());
+}
+
+#[test]
+fn a_stop_while_it_recovers_is_a_clean_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(dir.path(), "");
+    // Enough that reading them again takes longer than a signal.
+    for index in 0..40 {
+        server.write(&samples(&format!("m{index}"), &steady(5000)));
+    }
+    server.until_decided(40);
+    drop(server);
+    _ = fs::remove_file(dir.path().join("data/listen.addr"));
+    let mut process = Process::start("again", dir.path(), &mut server::command(dir.path()));
+    process.until("its address", |_| server::address(dir.path()));
+    assert_eq!(process.terminate(seconds(10)).code(), Some(0));
+    // Should it have been ready by then, it has stopped all the same.
+    let log = process.log();
+    assert!(log.contains("stopped while it recovered") || log.contains("stopping"), "{log}");
     assert!(!dir.path().join("data/listen.addr").exists());
 }
 

@@ -370,6 +370,8 @@ fn a_web_page_cannot_make_a_browser_change_anything() {
         ("POST /-/reload HTTP/1.0\r\nOrigin: http://evil.example\r\n", 403),
         ("POST /-/reload HTTP/1.0\r\nOrigin: null\r\n", 403),
         ("POST /-/reload HTTP/1.0\r\nX-Forwarded-For: 127.0.0.1\r\n", 403),
+        ("POST /-/reload HTTP/1.0\r\nX-Real-IP: 127.0.0.1\r\n", 403),
+        ("POST /-/reload HTTP/1.0\r\nVia: 1.1 proxy\r\n", 403),
         ("GET /-/reload HTTP/1.0\r\n", 405),
         // A form cannot send these headers, and what it can send is refused.
         ("POST /api/v1/write HTTP/1.0\r\nContent-Type: text/plain\r\n", 415),
@@ -383,4 +385,28 @@ fn a_web_page_cannot_make_a_browser_change_anything() {
     let answer =
         server.request("OPTIONS /api/v1/summary HTTP/1.0\r\nOrigin: http://evil.example\r\n");
     assert_ne!(answer.status, 200);
+}
+
+#[test]
+fn a_page_behind_a_rebound_name_reads_nothing() {
+    let asked = |path: &str, host: &str| format!("GET {path} HTTP/1.0\r\nHost: {host}\r\n");
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(
+        dir.path(),
+        "server: { external_url: 'https://bellwether.example/prefix' }\n",
+    );
+    for path in ["/", "/api/v1/series", "/metrics", "/health", "/ready", "/nowhere"] {
+        let answer = server.request(&asked(path, "evil.example"));
+        assert_eq!(answer.status, 421, "{path}");
+        assert!(answer.body.contains("server.allow_unauthenticated"), "{}", answer.body);
+    }
+    for host in ["localhost", "localhost:2355", "127.0.0.1", "[::1]:2355", "bellwether.example"] {
+        assert_eq!(server.request(&asked("/api/v1/series", host)).status, 200, "{host}");
+    }
+    let refused = "bellwether_http_requests_refused_total{reason=\"wrong_host\"} 6\n";
+    assert!(server.metrics().contains(refused), "{}", server.metrics());
+    drop(server);
+
+    let server = Server::start(dir.path(), "server: { allow_unauthenticated: true }\n");
+    assert_eq!(server.request(&asked("/api/v1/series", "proxied.example")).status, 200);
 }

@@ -151,3 +151,73 @@ fn what_waits_for_a_webhook_survives_a_kill() {
     let posted = hook.next(seconds(20)).alerts;
     assert_eq!(posted[0]["labels"]["__name__"], "queue_depth", "{posted:?}");
 }
+
+#[test]
+fn what_a_webhook_has_is_not_posted_again_after_a_clean_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let hook = Alertmanager::start();
+    let config = format!("sinks: {{ webhooks: [{{ url: '{}', severity: info }}] }}\n", hook.url());
+    let mut server = Server::start(dir.path(), &config);
+    server.write(&incident("queue_depth"));
+    let posted = until(seconds(20), "all to be posted", || {
+        let summary = server.json("/api/v1/summary");
+        let total_events = summary["total"].as_u64().unwrap();
+        let line = format!("bellwether_sink_events_total{{sink=\"webhook_0\"}} {total_events}\n");
+        let is_done = summary["by_change"]["firing"] == 1 && server.metrics().contains(&line);
+        is_done.then_some(total_events)
+    });
+    for _ in 0..posted {
+        assert_eq!(hook.next(seconds(20)).alerts[0]["labels"]["__name__"], "queue_depth");
+    }
+    assert_eq!(server.terminate().code(), Some(0));
+    assert!(server.log().contains("checkpoint made at the end"));
+
+    let server = Server::start(dir.path(), &config);
+    server.write(&incident("other"));
+    // What was told again would be before it.
+    assert_eq!(hook.next(seconds(20)).alerts[0]["labels"]["__name__"], "other");
+}
+
+#[test]
+fn an_alert_about_health_goes_on_after_a_kill_and_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let blocked = dir.path().join("data/blocked");
+    fs::create_dir(dir.path().join("data")).unwrap();
+    fs::write(&blocked, "").unwrap();
+    let alertmanager = Alertmanager::start();
+    let config = format!(
+        "sinks: {{ json_lines: {{ path: blocked/events.jsonl }} }}\nhealth: {{ alert_after: 0s }}\n\
+         alerting: {{ alertmanagers: [{{ url: '{}' }}] }}\n",
+        alertmanager.url()
+    );
+    let own = |server: &Server, change: &str| {
+        let answer = server.json("/api/v1/anomalies");
+        let events = answer["anomalies"].as_array().unwrap().clone();
+        let is_own =
+            |event: &Value| event["rule"] == "BellwetherHealth" && event["change"] == change;
+        events.into_iter().find(is_own)
+    };
+    let server = Server::start(dir.path(), &config);
+    server.write(&incident("queue_depth"));
+    let fired = until(seconds(30), "the alert", || own(&server, "firing"));
+    drop(server);
+
+    fs::remove_file(&blocked).unwrap();
+    fs::create_dir(&blocked).unwrap();
+    let mut server = Server::start(dir.path(), &config);
+    let over = until(seconds(30), "its end", || own(&server, "resolved"));
+    assert_eq!(over["episode_id"], fired["episode_id"]);
+    assert_eq!((&over["starts_at_ms"], &over["sequence"]), (&fired["starts_at_ms"], &1.into()));
+    until(seconds(20), "Alertmanager to hear of its end", || {
+        let alerts = alertmanager.next(seconds(20)).alerts;
+        let ends = |alert: &Value| {
+            let ends_at: Option<jiff::Timestamp> = alert["endsAt"].as_str()?.parse().ok();
+            let is_own = alert["labels"]["alertname"] == "BellwetherHealth";
+            (is_own && ends_at? <= jiff::Timestamp::now()).then_some(())
+        };
+        alerts.iter().find_map(ends)
+    });
+    let file = dir.path().join("data/health-alert.json");
+    until(seconds(20), "nothing to be kept any more", || (!file.exists()).then_some(()));
+    assert_eq!(server.terminate().code(), Some(0));
+}

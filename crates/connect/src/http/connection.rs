@@ -166,7 +166,10 @@ impl Connection {
             .map(|body| Body::new(TrackedBody::new(body, self, Phase::Body, Phase::Handling)));
         request.extensions_mut().insert(ConnectInfo(self.client));
         let (mut parts, body) = request.into_parts();
-        let admitted = guard.admit(parts.uri.path(), &parts.headers, self.client).await;
+        let admitted = match guard.refuse_name(&parts.uri, &parts.headers) {
+            Some(refusal) => Err(refusal),
+            None => guard.admit(parts.uri.path(), &parts.headers, self.client).await,
+        };
         let mut response = match admitted {
             Ok(user) => {
                 if let Some(user) = user {

@@ -6,6 +6,7 @@
 mod bucket;
 mod credentials;
 mod failures;
+mod hosts;
 mod passwords;
 mod tokens;
 
@@ -16,7 +17,7 @@ use axum::Json;
 use axum::http::header::{
     CONTENT_SECURITY_POLICY, RETRY_AFTER, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use parking_lot::{Mutex, RwLock};
 use rustls::ServerConfig;
@@ -29,6 +30,7 @@ use crate::Secret;
 use bucket::Bucket;
 use credentials::Credentials;
 use failures::Failures;
+use hosts::Hosts;
 pub use passwords::check_hash as check_password_hash;
 use passwords::{Checked, Passwords};
 use tokens::Tokens;
@@ -62,6 +64,8 @@ impl User {
 /// Decides who may come in.
 pub struct Guard {
     rules: RwLock<Arc<Rules>>,
+    /// The names by which the server may be asked for where nobody has to log in; `None`: any.
+    hosts: Option<Hosts>,
     passwords: Passwords,
     failures: Failures,
     requests: Mutex<Bucket>,
@@ -110,11 +114,20 @@ impl Guard {
     pub fn new(options: SecurityOptions) -> Result<Self, SecurityError> {
         Ok(Self {
             rules: RwLock::new(Arc::new(Rules::new(options)?)),
+            hosts: None,
             passwords: Passwords::new()?,
             failures: Failures::default(),
             requests: Mutex::default(),
             stats: ServerStats::default(),
         })
+    }
+
+    /// For a server that only its own machine reaches: as long as nobody has to log in, whoever asks must call it by a name of
+    /// the loopback or one of `names`, each with a port or without. So no web page can reach it by a name of its own.
+    #[must_use]
+    pub fn called(mut self, names: &[String]) -> Self {
+        self.hosts = Some(Hosts::new(names));
+        self
     }
 
     /// Asks what `options` say from the next connection and the next request on.
@@ -139,6 +152,14 @@ impl Guard {
 
     pub(super) fn rules(&self) -> Arc<Rules> {
         Arc::clone(&self.rules.read())
+    }
+
+    /// What to answer to a request that asks for the server by a name that is not its own.
+    pub(super) fn refuse_name(&self, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
+        let hosts = self.hosts.as_ref()?;
+        let rules = self.rules();
+        let is_welcome = rules.options.authenticates() || hosts.allow(uri, headers);
+        (!is_welcome).then(|| self.refuse(Refusal::WrongHost, &rules))
     }
 
     /// Lets a request pass and says who it is of, if that is known by name; or says what to answer instead.
@@ -236,6 +257,11 @@ impl Guard {
             Refusal::HeadTooLarge => {
                 (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the head is too large")
             }
+            Refusal::WrongHost => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "nobody has to log in, so it answers only to requests for localhost, a loopback address or the host of \
+                 `server.external_url`; behind a proxy that says another, set `server.allow_unauthenticated: true`",
+            ),
         };
         let mut response = (status, Json(serde_json::json!({ "error": error }))).into_response();
         let headers = response.headers_mut();

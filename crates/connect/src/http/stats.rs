@@ -9,13 +9,14 @@ pub const CLOSE_REASONS: [&str; 7] =
     ["handshake", "head", "body", "response", "idle", "room", "address"];
 
 /// Why a request was refused before anybody looked at it. Indexes [`ServerStats::refused`].
-pub const REFUSALS: [&str; 6] = [
+pub const REFUSALS: [&str; 7] = [
     "no_credentials",
     "wrong_credentials",
     "too_many_failures",
     "rate_limit",
     "busy",
     "head_too_large",
+    "wrong_host",
 ];
 
 /// Counters of a server, all since its start but for those that say otherwise.
@@ -44,6 +45,7 @@ pub(super) enum Refusal {
     RateLimit,
     Busy,
     HeadTooLarge,
+    WrongHost,
 }
 
 impl ServerStats {

@@ -8,6 +8,7 @@ use jiff::fmt::rfc2822::DateTimeParser;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
+use super::echo::Credentials;
 use crate::text::printable;
 
 /// Most of an answer that is read.
@@ -38,8 +39,11 @@ pub(crate) fn describe(error: reqwest::Error) -> String {
     printable(&text, ERROR_BYTES_MAX)
 }
 
-/// An answer that is not a success, on one line.
-pub(crate) fn describe_answer(status: StatusCode, text: &str) -> String {
+/// An answer that is not a success, on one line. `ours` is what the question was sent with.
+pub(crate) fn describe_answer(status: StatusCode, text: &str, ours: &Credentials) -> String {
+    if ours.are_in(text) {
+        return format!("{status}: not shown, it repeats what we log in with");
+    }
     printable(&format!("{status}: {text}"), ERROR_BYTES_MAX)
 }
 

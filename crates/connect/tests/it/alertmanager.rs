@@ -35,6 +35,8 @@ enum Mood {
     Redirects,
     /// Fails with an answer that never ends.
     Babbles,
+    /// Fails with the request's headers as its answer.
+    Echoes,
 }
 
 /// A fake Alertmanager.
@@ -76,6 +78,7 @@ async fn receive(State(fake): State<Arc<Fake>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     *fake.last_request.lock() = Some((head.uri.path().to_owned(), head.headers));
     let mood = *fake.mood.lock();
+    let echo = format!("{:?}", fake.last_request.lock());
     let body = body.collect().await.unwrap().to_bytes();
     let alerts: Vec<Value> = serde_json::from_slice(&body).unwrap();
     let is_bad = |alert: &Value| alert["labels"]["instance"] == "bad";
@@ -84,6 +87,7 @@ async fn receive(State(fake): State<Arc<Fake>>, request: Request) -> Response {
         Mood::Fails => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Mood::Redirects => return Redirect::temporary("/elsewhere").into_response(),
         Mood::Babbles => return (StatusCode::BAD_GATEWAY, Body::new(Endless)).into_response(),
+        Mood::Echoes => return (StatusCode::INTERNAL_SERVER_ERROR, echo).into_response(),
         Mood::Fussy(status) if alerts.iter().any(is_bad) => Some(status),
         Mood::Well | Mood::Fussy(_) => None,
     };
@@ -352,4 +356,29 @@ async fn another_password_is_used_at_once_and_a_bad_option_changes_nothing() {
     *fake.mood.lock() = Mood::Well;
     alertmanagers.reconfigure(with_token("newest")).unwrap();
     until("taken", || fake.alert("b", "warning").is_some()).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_repeats_what_logs_in_is_not_quoted() {
+    let (fake, server) = Fake::start(Mood::Echoes).await;
+    let url = || server.url("");
+    let endpoint = || Endpoint { url: url(), ..Endpoint::default() };
+    let basic_auth = Some(("user".to_owned(), Secret::new("canary")));
+    let authorization = Some(Authorization::bearer(Secret::new("canary")));
+    let targets = vec![
+        endpoint(),
+        Endpoint { basic_auth, ..endpoint() },
+        Endpoint { authorization, ..endpoint() },
+    ];
+    let alertmanagers =
+        Alertmanagers::start(AlertmanagerOptions { targets, ..options(&[]) }).unwrap();
+    alertmanagers.publish(&firing("a"));
+    let error = |index: usize| alertmanagers.stats()[index].last_error.clone();
+    until("all failed", || (0..3).all(|index| error(index).is_some())).await;
+    assert!(error(0).unwrap().contains("user-agent"), "what is harmless helps");
+    for error in [error(1), error(2)].map(Option::unwrap) {
+        assert!(error.starts_with("500") && error.contains("not shown"), "{error}");
+        assert!(!error.contains("canary") && !error.contains("dXNlcjpjYW5hcnk="), "{error}");
+    }
+    assert!(fake.requests() >= 3);
 }

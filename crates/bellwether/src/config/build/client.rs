@@ -23,7 +23,7 @@ pub(in crate::config) fn client(
     faults: &mut Collector<'_>,
 ) -> Option<Endpoint> {
     let node = document(text, variables.clone(), faults)?;
-    faults.locate(&node, "");
+    faults.understand(&node);
     let json = shape::fit(&schema::client_schema(), &node, faults);
     let Ok(raw) = serde_json::from_value::<RawClient>(json) else {
         // The schema is made from `RawClient`, so what fits one fits the other.

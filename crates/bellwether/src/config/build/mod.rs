@@ -58,7 +58,7 @@ pub(super) fn config(
     web_faults: &mut Option<Faults>,
 ) -> Option<Config> {
     let node = document(text, variables.clone(), faults)?;
-    faults.locate(&node, "");
+    faults.understand(&node);
     let json = shape::fit(&schema::json_schema(), &node, faults);
     let Ok(raw) = serde_json::from_value::<RawConfig>(json) else {
         // The schema is made from `RawConfig`, so what fits one fits the other. The cause may hold

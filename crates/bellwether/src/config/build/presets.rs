@@ -56,7 +56,7 @@ fn expand(preset: &Preset, defaults: &RawDefaults, fallback: &Rule) -> Result<Ex
     let mut faults = Collector::new(preset.yaml);
     let mut expansion = Expansion::default();
     if let Some(node) = document(preset.yaml, HashMap::new(), &mut faults) {
-        faults.locate(&node, "");
+        faults.understand(&node);
         let json = shape::fit(&schema::preset_schema(), &node, &mut faults);
         if let Ok(RawPreset { signals, rules }) = serde_json::from_value(json) {
             let mut builder = Builder {

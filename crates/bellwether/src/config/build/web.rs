@@ -29,7 +29,7 @@ pub(in crate::config) fn web(
     faults: &mut Collector<'_>,
 ) -> Option<SecurityOptions> {
     let node = document(text, variables.clone(), faults)?;
-    faults.locate(&node, "");
+    faults.understand(&node);
     let json = shape::fit(&schema::web_json_schema(), &node, faults);
     let Ok(raw) = serde_json::from_value::<RawWeb>(json) else {
         // The schema is made from `RawWeb`, so what fits one fits the other.

@@ -18,7 +18,8 @@ pub(in crate::config) struct RawServer {
     #[schemars(example = &"127.0.0.1:2355", example = &"0.0.0.0:2355")]
     #[schemars(extend("x-type" = "address and port"))]
     pub listen: String,
-    /// URL under which people reach this server; alerts link to it. Without it, the address it listens on.
+    /// URL under which people reach this server; alerts link to it. Without it, the address it listens on. On a loopback
+    /// address where nobody has to log in, requests are answered that ask for its host or for one of the loopback.
     #[schemars(example = &"http://bellwether.example:2355")]
     #[schemars(extend("x-type" = "URL"))]
     pub external_url: Option<String>,
@@ -28,7 +29,7 @@ pub(in crate::config) struct RawServer {
     #[schemars(extend("x-type" = "path"))]
     pub web_config_file: Option<String>,
     /// Whether everybody who can reach `listen` may do everything, because something in front of it sees to who can: a
-    /// proxy, a network policy, a port published on the loopback only.
+    /// proxy, a network policy, a port published on the loopback only. Then it answers by whatever name it is called.
     pub allow_unauthenticated: bool,
     /// Most connections at a time.
     #[schemars(range(min = 1, max = 100_000))]

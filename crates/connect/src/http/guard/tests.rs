@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, HOST};
 
 use super::*;
 use crate::http::options::Rate;
@@ -171,4 +172,22 @@ fn answers_carry_the_headers_that_browsers_obey() {
         let options = SecurityOptions { headers, ..SecurityOptions::default() };
         assert!(matches!(Guard::new(options), Err(SecurityError::Header { .. })));
     }
+}
+
+#[tokio::test]
+async fn a_name_that_is_not_its_own_is_refused_as_long_as_nobody_has_to_log_in() {
+    let evil = HeaderMap::from_iter([(HOST, "evil.example:2355".parse().unwrap())]);
+    let refused = |guard: &Guard| {
+        guard.refuse_name(&"/".parse().unwrap(), &evil).map(|answer| answer.status().as_u16())
+    };
+    assert_eq!(refused(&guard(|_| {})), None, "unless it is told which names are");
+    let called = |names: &[String]| guard(|_| {}).called(names);
+    assert_eq!(refused(&called(&["evil.example".to_owned()])), None);
+    let guard = called(&["good.example".to_owned()]);
+    assert_eq!(refused(&guard), Some(421));
+    let mut options = SecurityOptions::default();
+    with_token(&mut options);
+    guard.replace(options).unwrap();
+    assert_eq!(refused(&guard), None);
+    assert_eq!(guard.stats().refused[Refusal::WrongHost as usize].load(Ordering::Relaxed), 1);
 }

@@ -53,7 +53,7 @@ impl Post for AlertmanagerClient {
         if status.is_success() {
             return Posted::Taken;
         }
-        let error = describe_answer(status, &text);
+        let error = describe_answer(status, &text, self.outbound.credentials());
         match status {
             StatusCode::BAD_REQUEST
             | StatusCode::UNPROCESSABLE_ENTITY

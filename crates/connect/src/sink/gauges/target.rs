@@ -201,7 +201,7 @@ impl Target {
         if status.is_success() {
             return Outcome::Taken;
         }
-        let error = describe_answer(status, &text);
+        let error = describe_answer(status, &text, self.outbound.credentials());
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
             Outcome::Failed(error, asked)
         } else {

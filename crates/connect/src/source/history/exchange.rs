@@ -1,12 +1,13 @@
 //! One question to a server, and what becomes of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_series::Timestamp;
 use reqwest::{RequestBuilder, Response, StatusCode};
 
 use super::{HistoryQuery, ServerHistoryError};
-use crate::outbound::{Outbound, answer_text, describe, describe_answer, retry_after};
+use crate::outbound::{Credentials, Outbound, answer_text, describe, describe_answer, retry_after};
 
 const REMOTE_READ: &str = "/api/v1/read";
 const QUERY_RANGE: &str = "/api/v1/query_range";
@@ -58,12 +59,12 @@ impl Server {
 
     /// A question to remote read.
     pub(super) fn read(&self) -> Question {
-        Question { request: self.read.post(), path: REMOTE_READ }
+        Question::new(&self.read, REMOTE_READ)
     }
 
     /// A question to `query_range`.
     pub(super) fn query_range(&self) -> Question {
-        Question { request: self.query_range.post(), path: QUERY_RANGE }
+        Question::new(&self.query_range, QUERY_RANGE)
     }
 
     /// The error that a refusal is when nothing more can be done about it.
@@ -81,9 +82,14 @@ impl Server {
 pub(super) struct Question {
     request: RequestBuilder,
     path: &'static str,
+    credentials: Arc<Credentials>,
 }
 
 impl Question {
+    fn new(outbound: &Outbound, path: &'static str) -> Self {
+        Self { request: outbound.post(), path, credentials: Arc::clone(outbound.credentials()) }
+    }
+
     /// With `body` and headers.
     pub(super) fn with(mut self, headers: &[(&str, &str)], body: Vec<u8>) -> Self {
         for (name, value) in headers {
@@ -95,7 +101,7 @@ impl Question {
 
     /// Sends it: the body of the answer, of at most `bytes_max`, and the path that was asked.
     pub(super) async fn ask(self, bytes_max: usize) -> Result<(Vec<u8>, &'static str), Failure> {
-        let Self { request, path } = self;
+        let Self { request, path, credentials } = self;
         let failed = |error: reqwest::Error| {
             let (is_final, cause) = (error.is_builder(), describe(error));
             let refusal = Refusal { path, cause };
@@ -107,7 +113,7 @@ impl Question {
         };
         let mut response = request.send().await.map_err(failed)?;
         if !response.status().is_success() {
-            return Err(not_answered(response, path).await);
+            return Err(not_answered(response, path, &credentials).await);
         }
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
@@ -121,11 +127,15 @@ impl Question {
     }
 }
 
-async fn not_answered(response: Response, path: &'static str) -> Failure {
+async fn not_answered(
+    response: Response,
+    path: &'static str,
+    credentials: &Credentials,
+) -> Failure {
     let status = response.status();
     let asked = retry_after(response.headers(), jiff::Timestamp::now());
     let text = answer_text(response).await;
-    let refusal = Refusal { path, cause: describe_answer(status, &text) };
+    let refusal = Refusal { path, cause: describe_answer(status, &text, credentials) };
     let is_too_much = || TOO_MUCH_WORDS.iter().any(|words| text.contains(words));
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => Failure::TooMuch(refusal),
