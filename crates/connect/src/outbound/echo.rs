@@ -52,18 +52,18 @@ mod tests {
     use super::*;
     use crate::outbound::Authorization;
 
-    fn credentials(endpoint: Endpoint) -> Credentials {
+    fn credentials(endpoint: &Endpoint) -> Credentials {
         let header = endpoint.authorization_header().unwrap();
-        Credentials::of(&endpoint, header.as_ref().map(|header| header.to_str().unwrap()))
+        Credentials::of(endpoint, header.as_ref().map(|header| header.to_str().unwrap()))
     }
 
     #[test]
     fn what_is_sent_to_log_in_is_found_in_whatever_form() {
         let url = || "http://a/?token=hunter2hunter2&tenant=7".to_owned();
         let basic_auth = Some(("user".to_owned(), Secret::new("a/canarycanary+x")));
-        let basic = credentials(Endpoint { url: url(), basic_auth, ..Endpoint::default() });
+        let basic = credentials(&Endpoint { url: url(), basic_auth, ..Endpoint::default() });
         let authorization = Some(Authorization::bearer(Secret::new("short")));
-        let bearer = credentials(Endpoint { url: url(), authorization, ..Endpoint::default() });
+        let bearer = credentials(&Endpoint { url: url(), authorization, ..Endpoint::default() });
         for text in [
             "authorization: Basic dXNlcjphL2NhbmFyeWNhbmFyeSt4",
             "Basic%20dXNlcjphL2NhbmFyeWNhbmFyeSt4",
@@ -78,6 +78,6 @@ mod tests {
         for text in ["", "user unknown, tenant 7", "bearer token missing"] {
             assert!(!basic.are_in(text) && !bearer.are_in(text), "{text}");
         }
-        assert!(!credentials(Endpoint::default()).are_in("anything"));
+        assert!(!credentials(&Endpoint::default()).are_in("anything"));
     }
 }
