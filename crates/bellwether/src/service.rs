@@ -14,6 +14,7 @@ use bellwether_runtime::journal::{Gap, TornTail};
 use bellwether_runtime::storage::DiskStorage;
 use bellwether_runtime::{
     Clock, Deliveries, Durability, EventSink, Handle, News, Options, Phase, Recovery, Runtime,
+    with_causes,
 };
 use bellwether_series::Timestamp;
 use tokio::net::TcpListener;
@@ -273,7 +274,8 @@ fn log_progress(phase: Phase) {
 fn log_recovery(found: &Recovery) {
     let Recovery { generation, rejected, records, torn_tail, gaps, unreadable, took, .. } = found;
     for Rejected { file, reason, .. } in rejected {
-        tracing::error!(file, %reason, "checkpoint is not valid");
+        let reason = with_causes(reason);
+        tracing::error!(file, reason, "checkpoint is not valid");
     }
     match generation {
         _ if rejected.is_empty() => {}
@@ -308,7 +310,8 @@ fn log_recovery(found: &Recovery) {
         );
     }
     for (sequence, reason) in unreadable {
-        tracing::error!(sequence, %reason, "journal holds what this version does not understand");
+        let reason = with_causes(reason);
+        tracing::error!(sequence, reason, "journal holds what this version does not understand");
     }
     let took_ms = took.as_millis() as u64;
     tracing::info!(generation, records, took_ms, "recovered");

@@ -120,7 +120,9 @@ impl Log {
     /// Adds the events of `day` to its parts and takes them out of `waiting`.
     fn write_day(&mut self, day: Day, waiting: &mut Vec<Arc<Event>>) -> io::Result<()> {
         let folder = self.day_folder(day);
-        create_folder(&folder)?;
+        if !(self.parts.contains_key(&day) && folder.is_dir()) {
+            create_folder(&folder)?;
+        }
         loop {
             let part = match self.parts.get(&day) {
                 Some(part) if part.rows < self.part_rows_max => *part,

@@ -71,7 +71,7 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Looks what there is, and removes drafts that a crash left.
+    /// Looks what there is, which is durable then, and removes drafts that a crash left.
     ///
     /// # Errors
     /// `Storage`.
@@ -90,6 +90,10 @@ impl Checkpoints {
                 let path = join(folder, &file.name);
                 storage.remove(&path).map_err(CheckpointError::storage(&path))?;
             }
+        }
+        if !generations.is_empty() {
+            // The newest may have been put in place by a process that was killed before that was durable.
+            storage.sync_folder(folder).map_err(CheckpointError::storage(folder))?;
         }
         let (valid, rejected) = (BTreeMap::new(), BTreeSet::new());
         Ok(Self { storage, options, generations, valid, rejected, next_generation })
@@ -166,24 +170,31 @@ impl Checkpoints {
     /// nothing as long as no valid one is known, and never the newest valid one. Says which were removed.
     ///
     /// # Errors
-    /// `Storage`.
+    /// `Storage`: one at least is still there. The others are gone, and nobody falls back to it before those that are kept.
     pub fn prune(&mut self) -> Result<Vec<u64>, CheckpointError> {
         let Some((&newest_valid, _)) = self.valid.last_key_value() else { return Ok(Vec::new()) };
         let kept: BTreeSet<u64> = self.kept().collect();
         let goes = |generation: &u64| *generation < newest_valid && !kept.contains(generation);
         let going: Vec<u64> = self.generations.iter().copied().filter(goes).collect();
-        for &generation in &going {
+        let (mut gone, mut refused) = (Vec::with_capacity(going.len()), None);
+        for generation in going {
             let path = self.path(generation);
-            self.storage.remove(&path).map_err(CheckpointError::storage(&path))?;
+            match self.storage.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    refused.get_or_insert(CheckpointError::storage(&path)(error));
+                    continue;
+                }
+                _ => gone.push(generation),
+            }
             self.generations.remove(&generation);
             self.valid.remove(&generation);
             self.rejected.remove(&generation);
         }
-        if !going.is_empty() {
+        if !gone.is_empty() {
             let folder = &self.options.folder;
             self.storage.sync_folder(folder).map_err(CheckpointError::storage(folder))?;
         }
-        Ok(going)
+        refused.map_or(Ok(gone), Err)
     }
 
     /// Records of the journal with a lower sequence are in every checkpoint that is kept: nobody falls back to before

@@ -18,6 +18,7 @@ use crate::recorder::ToRecorder;
 use crate::runtime::Door;
 use crate::sequencer::{Part, Save, SavedIntake};
 use crate::stats::Stats;
+use crate::storage::{Reserve, Storage};
 use crate::stored;
 
 /// Rest between checkpoints that nobody asked for, when something says that one is due sooner than usual.
@@ -68,6 +69,8 @@ impl NoCheckpoint {
 pub(crate) struct Checkpointer {
     pub(crate) checkpoints: Checkpoints,
     pub(crate) cold: Arc<ColdFiles>,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) reserve: Reserve,
     pub(crate) every: Duration,
     /// Whether there are records behind the newest checkpoint already: then the first one is due at once, or a process that is
     /// killed again and again would have more to read each time.
@@ -102,6 +105,7 @@ impl Checkpointer {
     /// Makes a checkpoint whenever it is time, somebody asks or the journal goes on after a failure, until nobody can ask any
     /// more.
     pub(crate) fn run(mut self, mut door: Door, asked: &Receiver<AskedNow>) {
+        self.hold_reserve();
         let mut rested = Instant::now();
         let mut due = rested + if self.is_behind { Duration::ZERO } else { self.every };
         let woken = self.woken.clone();
@@ -122,13 +126,25 @@ impl Checkpointer {
             };
             let made = self.make(&mut door);
             let is_full = made.as_ref().is_err_and(NoCheckpoint::is_disk_full);
+            let is_made = made.is_ok();
             if let Some(whoever) = whoever {
                 // Whoever asked may have stopped waiting.
                 _ = whoever.send(made);
             }
+            if is_made {
+                self.hold_reserve();
+            }
             let now = Instant::now();
             rested = now + REST;
             due = now + if is_full { self.every.min(REST) } else { self.every };
+        }
+    }
+
+    /// Has the reserve there, if there is room for it. That is done here because nobody who sends anything waits for it: where
+    /// the file system can only be given room by writing, a large one takes a while.
+    pub(crate) fn hold_reserve(&self) {
+        if !self.stats.kept().journal.failed {
+            self.stats.reserved(&self.reserve.refill(&*self.storage));
         }
     }
 
@@ -163,7 +179,8 @@ impl Checkpointer {
             return Err(NoCheckpoint::Interrupted);
         }
         let checkpoint = self.checkpoints.commit(writer)?;
-        self.checkpoints.prune()?;
+        // It counts, whatever becomes of those that it replaces.
+        self.stats.pruned(&self.checkpoints.prune());
         if let Some(oldest) = self.checkpoints.oldest_kept() {
             self.cold.release(oldest);
         }

@@ -66,7 +66,7 @@ pub struct Recovery {
     pub records: u64,
     /// What a crash left half written; it was never acknowledged as durable.
     pub torn_tail: Option<TornTail>,
-    /// Damage: records that are missing.
+    /// Damage: records that are missing, also before the oldest of the journal and behind its newest.
     pub gaps: Vec<Gap>,
     /// Records that verify and cannot be understood: sequence and reason.
     pub unreadable: Vec<(u64, StoredError)>,

@@ -142,6 +142,14 @@ impl Journal {
         let found = reader.next_sequence().unwrap_or(1);
         let next_sequence = found.max(covered_below.min(SEQUENCE_MAX));
         let end = reader.end().map(|(number, valid_bytes)| Previous { number, valid_bytes });
+        let is_named = gaps.iter().any(|gap: &Gap| gap.missing.is_none());
+        let lost_end = (found < covered_below && !is_named).then(|| {
+            let nothing = (options.folder.clone(), 0);
+            let (file, offset) = reader.end().map_or(nothing, |(number, valid_bytes)| {
+                (path_of(&options.folder, number), valid_bytes)
+            });
+            Gap { file, offset, first_missing: found, missing: None }
+        });
         // An empty one is left out, as if it had failed: perhaps it did.
         let previous = match newest {
             Some(newest) if end.is_some_and(|end| end.number == newest.number) => {
@@ -170,7 +178,7 @@ impl Journal {
             unsynced_since_ms: None,
             counts: JournalFigures::default(),
         };
-        Ok((journal, Recovery { next_sequence, torn_tail, gaps }))
+        Ok((journal, Recovery { next_sequence, torn_tail, gaps, lost_end }))
     }
 
     /// What each segment from the next one on restates at its beginning: the configuration in force. Empty: nothing.

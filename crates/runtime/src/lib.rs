@@ -6,6 +6,7 @@
 mod adopt;
 mod alerts;
 mod api;
+mod causes;
 pub mod cells;
 pub mod checkpoint;
 mod checkpointer;
@@ -37,6 +38,7 @@ mod waiting_room;
 pub use adopt::{AdoptError, Adopted, Learned, adopt};
 pub use alerts::AlertFigures;
 pub use api::{Clock, Ingest, Received, Reply, Request, SubmitError};
+pub use causes::with_causes;
 pub use checkpointer::NoCheckpoint;
 pub use collector::{News, OnNews, Told};
 pub use durability::{Deliveries, Durability, Phase, Recovery, RecoveryError};

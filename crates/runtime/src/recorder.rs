@@ -13,6 +13,7 @@ use bellwether_series::Timestamp;
 use crossbeam_channel::{Receiver, Sender, never, select};
 
 use crate::api::{Clock, Received, Request, SubmitError};
+use crate::causes::with_causes;
 use crate::durability::Phase;
 use crate::journal::{Journal, JournalError, RequestHeader, SyncPolicy};
 use crate::lines::Owner;
@@ -122,7 +123,6 @@ impl Recorder {
             self.record(StoredBody::Configuration(settings));
         }
         self.commit();
-        self.hold_reserve();
     }
 
     /// Records until nobody is left who could tell it anything, or the sequencer is gone.
@@ -243,9 +243,11 @@ impl Recorder {
     /// Nothing comes any more: what was written is made durable.
     pub(crate) fn finish(&mut self) {
         if let Some(log) = &mut self.log
+            && !log.journal.is_failed()
             && let Err(error) = log.journal.sync()
         {
-            self.stats.journal_failed(&error);
+            self.stats.journal_unwritten(&error);
+            tracing::error!(error = with_causes(&error), "journal cannot be made durable");
         }
     }
 
@@ -436,9 +438,14 @@ impl Recorder {
         self.log.as_ref().is_some_and(|log| log.journal.is_failed())
     }
 
+    /// It cannot be written, and could be before.
     fn failed(&mut self, error: &JournalError) {
+        tracing::error!(
+            error = with_causes(error),
+            "journal cannot be written, requests are refused"
+        );
         self.stats.set_phase(Phase::Unrecorded);
-        self.stats.journal_failed(error);
+        self.stats.journal_unwritten(error);
         if error.is_disk_full() {
             self.make_room();
         }
@@ -463,12 +470,13 @@ impl Recorder {
         let now = self.clock.now();
         let Some(log) = &mut self.log else { return };
         if let Err(error) = log.journal.recover_from_failure(now) {
-            self.stats.journal_failed(&error);
+            self.stats.journal_unwritten(&error);
             if error.is_disk_full() {
                 self.make_room();
             }
             return;
         }
+        tracing::info!("journal is written again");
         // It is awake if it has been told already.
         _ = log.wake.try_send(());
         self.stats.set_phase(Phase::Ready);
@@ -493,23 +501,12 @@ impl Recorder {
     pub(crate) fn covered(&mut self, below: u64) {
         let now = self.clock.now();
         let Some(log) = &mut self.log else { return };
-        if let Err(error) = log.journal.retain(below, now) {
-            self.stats.journal_failed(&error);
-        }
-        self.hold_reserve();
-        self.report();
-    }
-
-    /// Has the reserve there, if there is room for it.
-    fn hold_reserve(&mut self) {
-        let Some(log) = &mut self.log else { return };
-        if log.journal.is_failed() {
-            return;
-        }
-        match log.reserve.refill(&*log.storage) {
-            Ok(_) => self.stats.journal_well(),
+        match log.journal.retain(below, now) {
             Err(error) => self.stats.journal_failed(&error),
+            Ok(_) if log.journal.is_failed() => {}
+            Ok(_) => self.stats.journal_well(),
         }
+        self.report();
     }
 
     /// When it is its turn although nobody says anything: for what is due, or when the sync policy asks for a look.

@@ -11,7 +11,7 @@ use crate::checkpoint::{Checkpoint, Checkpoints, Position, Section};
 use crate::cold::{ColdError, ColdFiles, ColdShelf};
 use crate::collector::Collector;
 use crate::durability::{Durability, Recovery, RecoveryError};
-use crate::journal::{Entry, Journal, ReadFrom, Reader};
+use crate::journal::{Entry, Gap, Journal, ReadFrom, Reader};
 use crate::offsets::Offsets;
 use crate::stats::Stats;
 use crate::stored::{self, StoredBody};
@@ -171,13 +171,20 @@ impl Kept {
         let reader = Reader::open(
             Arc::clone(storage),
             &durability.journal.folder,
-            if generation.is_some() { ReadFrom::Sequence(state.next) } else { ReadFrom::Oldest },
+            // Without a checkpoint that is the first record ever: no other has what retention took before the oldest.
+            ReadFrom::Sequence(state.next),
         )?;
+        // What the checkpoint covers is not missed.
+        let lost_end = opened.lost_end.map(|gap| {
+            let first_missing = gap.first_missing.max(state.next);
+            Gap { first_missing, ..gap }
+        });
         let found = Recovery {
             generation,
             covered_below: state.next,
             rejected,
             torn_tail: opened.torn_tail,
+            gaps: lost_end.into_iter().collect(),
             ..Recovery::default()
         };
         let tail = Tail {

@@ -74,6 +74,7 @@ impl Start {
             Some(Arc::clone(&state.settings)).filter(|_| tail.found.generation.is_some());
         let entrances = self.start(state, run, on_news)?;
         self.catch_up(&mut tail, &entrances, run, &mut in_force, &mut offsets)?;
+        self.stats.recovered(&tail.found);
         // Whoever is told is told of what stands now, not of what stood then.
         if entrances.to_collector.send(ToCollector::Standing).is_err() {
             self.stats.set_phase(Phase::Unrecorded);
@@ -103,6 +104,8 @@ impl Start {
         let checkpointer = Checkpointer {
             checkpoints,
             cold,
+            storage: Arc::clone(&durability.storage),
+            reserve: Reserve::new(durability.reserve),
             every: durability.checkpoint_every,
             is_behind: tail.found.records > 0,
             woken,

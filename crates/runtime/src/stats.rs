@@ -1,18 +1,21 @@
 //! The runtime's own figures, for `/metrics` and `/health`.
 
-use std::fmt::Display;
+use std::error::Error;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bellwether_engine::{Counts, Intake, Outcome, RejectReason};
 use bellwether_series::Timestamp;
 use parking_lot::Mutex;
 
 use crate::alerts::AlertFigures;
+use crate::causes::with_causes;
+use crate::checkpoint::CheckpointError;
 use crate::checkpointer::NoCheckpoint;
 use crate::cold::ColdFigures;
-use crate::durability::Phase;
+use crate::durability::{Phase, Recovery};
 use crate::journal::JournalFigures;
 
 /// Upper bounds of the latency buckets, in seconds; one more bucket takes what is slower.
@@ -58,6 +61,14 @@ pub struct Kept {
     pub journal: JournalFigures,
     /// What went wrong last with it, if it has not gone well since.
     pub journal_error: Option<String>,
+    /// When writing it or making it durable failed last, and why. It may have gone well since.
+    pub journal_failure: Option<(Instant, String)>,
+    /// Places at which records were missing when it was read at the start.
+    pub journal_gaps: u64,
+    /// How many that were, as far as it is known.
+    pub journal_records_missing: u64,
+    /// Why the reserve is not there although there is room, if so.
+    pub reserve_error: Option<String>,
     /// The states of silent series, as of the newest write or failure; all zero where nothing is kept.
     pub cold: ColdFigures,
     /// Checkpoints made since the start.
@@ -66,6 +77,8 @@ pub struct Kept {
     pub checkpoint_failures: u64,
     /// What went wrong with the last attempt, if it failed.
     pub checkpoint_error: Option<String>,
+    /// Why checkpoints that nobody needs any more are still there, if they are.
+    pub checkpoint_removal_error: Option<String>,
     /// Wall-clock time of the newest one that this process made.
     pub checkpoint_at: Option<Timestamp>,
     /// How long the last attempt took.
@@ -164,8 +177,31 @@ impl Stats {
         self.kept.lock().journal_error = None;
     }
 
-    pub(crate) fn journal_failed(&self, error: &dyn Display) {
-        self.kept.lock().journal_error = Some(error.to_string());
+    pub(crate) fn journal_failed(&self, error: &dyn Error) {
+        self.kept.lock().journal_error = Some(with_causes(error));
+    }
+
+    /// It could not be written or made durable.
+    pub(crate) fn journal_unwritten(&self, error: &dyn Error) {
+        let mut kept = self.kept.lock();
+        kept.journal_error = Some(with_causes(error));
+        kept.journal_failure = Some((Instant::now(), with_causes(error)));
+    }
+
+    /// What was missing is known.
+    pub(crate) fn recovered(&self, found: &Recovery) {
+        let mut kept = self.kept.lock();
+        kept.journal_gaps = found.gaps.len() as u64;
+        kept.journal_records_missing = found.gaps.iter().filter_map(|gap| gap.missing).sum();
+    }
+
+    pub(crate) fn reserved(&self, held: &io::Result<u64>) {
+        self.kept.lock().reserve_error = held.as_ref().err().map(|error| with_causes(error));
+    }
+
+    pub(crate) fn pruned(&self, removed: &Result<Vec<u64>, CheckpointError>) {
+        let error = removed.as_ref().err().map(|error| with_causes(error));
+        self.kept.lock().checkpoint_removal_error = error;
     }
 
     pub(crate) fn checkpointed(
@@ -176,7 +212,7 @@ impl Stats {
     ) {
         let mut kept = self.kept.lock();
         kept.checkpoint_took = took;
-        kept.checkpoint_error = made.as_ref().err().map(ToString::to_string);
+        kept.checkpoint_error = made.as_ref().err().map(|error| with_causes(error));
         match made {
             Ok(_) => {
                 kept.checkpoints += 1;

@@ -80,6 +80,12 @@ pub trait StorageFile: Send {
     /// trusted, even if a later call succeeds: the system may have dropped it (Rebello et al., "Can Applications
     /// Recover from fsync Failures?", ATC 2020).
     fn sync_data(&mut self) -> io::Result<()>;
+
+    /// Takes room for `bytes` behind what is there, at once, whatever they hold then. `Unsupported`, with nothing changed, where
+    /// that cannot be had without writing them.
+    fn allocate(&mut self, _bytes: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// A file open for reading.

@@ -106,6 +106,12 @@ impl Simulation {
         if gaps > 0 && !self.crashed && self.seen.gaps == 0 && self.seen.damages == 0 {
             return Err(format!("{gaps} gaps in the journal: {found:?}"));
         }
+        let is_damaged = self.crashed
+            || self.seen.gaps + gaps + self.seen.damages > 0
+            || !found.rejected.is_empty();
+        if !found.gaps.is_empty() && !is_damaged {
+            return Err(format!("told of damage that there is not: {found:?}"));
+        }
         self.seen.gaps += gaps;
         self.settle_truth(journal, found)?;
         let firing = self.advance_at_start()?;

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "kafka")]
 mod kafka;
+mod kept;
 pub(crate) mod kept_alert;
 mod remote_write;
 pub(crate) mod watch;
@@ -11,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use bellwether_connect::sink::alertmanager::TargetStats;
 use bellwether_connect::sink::gauges;
-use bellwether_runtime::cold::ColdFigures;
 use bellwether_runtime::{Kept, Phase, SinkStats};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -186,9 +186,9 @@ fn assess(vitals: &Vitals) -> Health {
         checks.insert("partitions".to_owned(), kafka::check_cells(cells));
     }
     if let Some(durable) = &vitals.durable {
-        checks.insert("journal".to_owned(), journal(durable));
-        checks.insert("checkpoints".to_owned(), checkpoints(&durable.kept));
-        checks.insert("cold_series".to_owned(), cold(&durable.kept));
+        checks.insert("journal".to_owned(), kept::journal(durable.phase, &durable.kept));
+        checks.insert("checkpoints".to_owned(), kept::checkpoints(&durable.kept));
+        checks.insert("cold_series".to_owned(), kept::cold(&durable.kept));
     }
     let alertmanagers: Vec<Check> =
         vitals.alertmanagers.iter().map(|target| alertmanager(target, vitals)).collect();
@@ -205,45 +205,6 @@ fn assess(vitals: &Vitals) -> Health {
     let targets = vitals.gauge_targets.iter().enumerate();
     checks.extend(targets.map(|(index, target)| (format!("gauges_{index}"), gauges_out(target))));
     Health::of_checks(checks)
-}
-
-fn journal(Durable { phase, kept }: &Durable) -> Check {
-    let (status, message) = match (phase, &kept.journal_error) {
-        (Phase::Restoring, _) => {
-            (Status::Critical, "the newest checkpoint is being read".to_owned())
-        }
-        (Phase::Replaying { records, of }, _) => {
-            (Status::Critical, format!("it is being read: records=`{records}`, of=`{of}`"))
-        }
-        (Phase::Unrecorded, error) => {
-            let error = error.as_deref().unwrap_or("no reason is known");
-            (Status::Critical, format!("it cannot be written, requests are refused: {error}"))
-        }
-        (Phase::Ready, Some(error)) => (Status::Degraded, error.clone()),
-        (Phase::Ready, None) => (Status::Healthy, "it is written".to_owned()),
-    };
-    Check { status, message }
-}
-
-fn checkpoints(kept: &Kept) -> Check {
-    match &kept.checkpoint_error {
-        Some(error) => Check {
-            status: Status::Degraded,
-            message: format!("the last one failed, the journal grows: {error}"),
-        },
-        None => Check {
-            status: Status::Healthy,
-            message: format!("made since the start: {}", kept.checkpoints),
-        },
-    }
-}
-
-fn cold(kept: &Kept) -> Check {
-    let ColdFigures { bytes, lost, error, .. } = &kept.cold;
-    match error {
-        Some(error) => check(Status::Degraded, format!("{lost} states are lost: {error}")),
-        None => check(Status::Healthy, format!("{bytes} bytes in files, {lost} states lost")),
-    }
 }
 
 fn engine(vitals: &Vitals) -> Check {

@@ -19,6 +19,8 @@ pub(super) fn metrics(families: &mut Families<'_>, stats: &Stats) -> fmt::Result
     )?;
     let Kept {
         journal,
+        journal_gaps,
+        journal_records_missing,
         cold,
         checkpoints,
         checkpoint_failures,
@@ -52,6 +54,16 @@ pub(super) fn metrics(families: &mut Families<'_>, stats: &Stats) -> fmt::Result
             "journal_failures",
             "Writes to the journal that failed, and attempts to go on that did",
             journal.failures,
+        ),
+        (
+            "journal_gaps",
+            "Places at which records were missing when the journal was read at the start",
+            journal_gaps,
+        ),
+        (
+            "journal_records_missing",
+            "Records that were missing there, as far as it is known how many",
+            journal_records_missing,
         ),
         (
             "journal_records_refused",

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use bellwether_runtime::storage::create_folder;
 
 const LOCK: &str = "lock";
 const ADDRESS: &str = "listen.addr";
@@ -26,7 +27,7 @@ impl DataDir {
     /// When it cannot be written to or another process has it.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         let unusable = || format!("data folder cannot be used: path=`{}`", path.display());
-        fs::create_dir_all(path).with_context(unusable)?;
+        create_folder(path).with_context(unusable)?;
         let lock = OpenOptions::new()
             .create(true)
             .write(true)

@@ -352,6 +352,8 @@ fn nothing_that_a_client_says_becomes_a_label_a_tenant_or_a_path() {
         _ = server.get(&format!("/api/v1/series?match=m{index}%00%22%3Cimg%20src%3Dx%3E"));
     }
     assert_eq!(exposed(&server), before);
+    let reserve = dir.path().join("data/reserve");
+    until(seconds(20), "the reserve", || reserve.exists().then_some(()));
     let mut files: Vec<_> = fs::read_dir(dir.path().join("data"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name())

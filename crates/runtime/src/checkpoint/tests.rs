@@ -229,6 +229,25 @@ fn generations_beyond_those_kept_go_and_the_last_valid_one_never_does() {
 }
 
 #[test]
+fn one_that_cannot_be_removed_keeps_no_other_from_going() {
+    let storage = FaultyStorage::new(1);
+    let mut checkpoints = open(&storage);
+    for _ in 0..5 {
+        write(&mut checkpoints).unwrap();
+    }
+    storage.fail_next(0, ErrorKind::PermissionDenied);
+    let error = crate::with_causes(&checkpoints.prune().unwrap_err());
+    assert!(error.contains(&path(1)) && error.ends_with(": ordered fault"), "{error}");
+    assert_eq!(checkpoints.generations().collect::<Vec<_>>(), [1, 4, 5]);
+    assert_eq!((checkpoints.oldest_kept(), checkpoints.covered_below()), (Some(4), 40));
+    assert_eq!(checkpoints.prune().unwrap(), [1]);
+    // Somebody else was faster.
+    write(&mut checkpoints).unwrap();
+    storage.remove(&path(4)).unwrap();
+    assert_eq!(checkpoints.prune().unwrap(), [4]);
+}
+
+#[test]
 fn without_a_word_on_validity_nothing_is_pruned() {
     let storage = FaultyStorage::new(1);
     let mut checkpoints = open(&storage);
@@ -283,6 +302,29 @@ fn what_a_crash_left_aside_is_removed_and_so_is_what_was_given_up() {
     storage.put("checkpoint/00000000000000000009.checkpoint.tmp", b"x".to_vec());
     open(&storage);
     assert_eq!(storage.list("checkpoint").unwrap(), []);
+}
+
+#[test]
+fn one_that_was_put_in_place_by_whoever_was_killed_then_stays_once_it_was_found() {
+    for seed in 0..20 {
+        let storage = FaultyStorage::new(seed);
+        let mut checkpoints = open(&storage);
+        write(&mut checkpoints).unwrap();
+        let before = storage.operations();
+        write(&mut checkpoints).unwrap();
+        let operations = storage.operations() - before;
+
+        let storage = FaultyStorage::new(seed);
+        let mut checkpoints = open(&storage);
+        write(&mut checkpoints).unwrap();
+        // The sync of the folder is the last of all.
+        storage.stop_next(operations - 1);
+        assert!(write(&mut checkpoints).is_err());
+        storage.kill();
+        open(&storage);
+        storage.crash();
+        assert_eq!(newest(&storage).0.unwrap().generation(), 2, "seed {seed}");
+    }
 }
 
 #[test]

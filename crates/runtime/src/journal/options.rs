@@ -62,6 +62,9 @@ pub struct Recovery {
     pub torn_tail: Option<super::TornTail>,
     /// Damage in the newest segment. Damage in earlier ones is found when they are read.
     pub gaps: Vec<super::Gap>,
+    /// The journal ends below what a checkpoint covers, although its newest segment always stays: whatever came behind that
+    /// is lost too, and nothing says how much it was. Begins where the journal ends.
+    pub lost_end: Option<super::Gap>,
 }
 
 /// The journal's own figures; counts are since it was opened.

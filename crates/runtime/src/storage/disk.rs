@@ -1,9 +1,15 @@
 //! Storage on a real folder.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 
 use super::{FileEntry, Space, Storage, StorageFile, StorageRead};
 
@@ -12,12 +18,14 @@ use super::{FileEntry, Space, Storage, StorageFile, StorageRead};
 #[derive(Debug, Clone)]
 pub struct DiskStorage {
     root: PathBuf,
+    /// Folders whose names are known to be durable, by what this process did.
+    named: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
 impl DiskStorage {
     /// The files below `root`, which is created with the first file.
     pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), named: Arc::default() }
     }
 
     /// Where `path` is; paths come from this program, so one that leaves the root is a fault in it.
@@ -31,6 +39,16 @@ impl DiskStorage {
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "not a path of this storage"))
         }
+    }
+
+    /// Has `folder` there, under a name that is durable.
+    fn hold_folder(&self, folder: &Path) -> io::Result<()> {
+        let is_held = self.named.lock().contains(folder) && folder.is_dir();
+        if !is_held {
+            create_folder(folder)?;
+            self.named.lock().insert(folder.to_owned());
+        }
+        Ok(())
     }
 
     fn locate_folder(&self, folder: &str) -> io::Result<PathBuf> {
@@ -67,8 +85,8 @@ impl Storage for DiskStorage {
 
     fn create(&self, path: &str) -> io::Result<Box<dyn StorageFile>> {
         let path = self.locate(path)?;
-        if let Some(folder) = path.parent().filter(|folder| !folder.is_dir()) {
-            create_folder(folder)?;
+        if let Some(folder) = path.parent() {
+            self.hold_folder(folder)?;
         }
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
         Ok(Box::new(DiskFile { file, bytes: 0 }))
@@ -101,17 +119,35 @@ impl Storage for DiskStorage {
     }
 }
 
-/// Creates `folder` and what it is in, and makes the new names durable.
+/// Creates `folder` and what it is in, as far as that is missing, and makes all their names durable: also of those that are there,
+/// because whoever created them may have been killed, or refused by the disk, before that. It takes a sync for each: to be called
+/// once, not for each file.
 ///
 /// # Errors
 /// Those of the file system.
 pub fn create_folder(folder: &Path) -> io::Result<()> {
-    let missing: Vec<&Path> = folder.ancestors().take_while(|f| !f.is_dir()).collect();
+    create_folder_by(folder, sync_folder)
+}
+
+fn create_folder_by(
+    folder: &Path,
+    mut sync: impl FnMut(&Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let missing = folder.ancestors().take_while(|folder| !folder.is_dir()).count();
     fs::create_dir_all(folder)?;
-    for parent in missing.iter().filter_map(|folder| folder.parent()) {
-        sync_folder(parent)?;
+    for (index, parent) in folder.ancestors().skip(1).enumerate() {
+        match sync(parent) {
+            Err(error) if index >= missing && is_of_others(&error) => {}
+            synced => synced?,
+        }
     }
     Ok(())
+}
+
+/// Whether what the system says of a folder means that this program cannot have created anything in it.
+fn is_of_others(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidInput, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | InvalidInput | Unsupported)
 }
 
 /// Makes durable which files `folder` has, which is the present one if it is empty.
@@ -142,6 +178,19 @@ impl StorageFile for DiskFile {
 
     fn sync_data(&mut self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    fn allocate(&mut self, bytes: u64) -> io::Result<()> {
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), self.bytes, bytes) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
+            allocated => {
+                allocated?;
+                self.bytes += bytes;
+                Ok(())
+            }
+        }
     }
 }
 
@@ -194,6 +243,79 @@ mod tests {
         assert_eq!(long.kind(), io::ErrorKind::FileTooLarge);
         storage.remove("c/one").unwrap();
         assert_eq!(storage.list("c").unwrap(), []);
+    }
+
+    #[test]
+    fn the_names_of_folders_are_made_durable_up_to_the_root_whoever_created_them() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("data/journal");
+        let above: Vec<_> = folder.ancestors().skip(1).map(Path::to_owned).collect();
+        for is_there in [false, true] {
+            assert_eq!(folder.is_dir(), is_there);
+            // An attempt that the disk refuses leaves the folder, and everything to be done for the next one.
+            for refused in [true, false] {
+                let mut synced = Vec::new();
+                let done = create_folder_by(&folder, |folder| {
+                    synced.push(folder.to_owned());
+                    if refused { Err(io::Error::other("refused")) } else { Ok(()) }
+                });
+                assert_eq!((done.is_err(), folder.is_dir()), (refused, true));
+                assert_eq!(synced, if refused { &above[..1] } else { &above[..] });
+            }
+        }
+    }
+
+    #[test]
+    fn only_of_folders_that_were_there_it_does_not_matter_that_they_are_of_others() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("a/b");
+        for missing in [2, 0] {
+            for refused in 0..3 {
+                let mut index = 0..;
+                let done = create_folder_by(&folder, |_| {
+                    let is_refused = index.next() == Some(refused);
+                    if is_refused { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(()) }
+                });
+                assert_eq!(done.is_err(), refused < missing, "{missing} {refused}");
+                if missing > 0 {
+                    fs::remove_dir_all(parent.path().join("a")).unwrap();
+                }
+            }
+            fs::create_dir_all(&folder).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_process_sees_to_the_name_of_each_folder_before_its_first_file() {
+        let parent = tempfile::tempdir().unwrap();
+        fs::create_dir(parent.path().join("journal")).unwrap();
+        let storage = DiskStorage::new(parent.path());
+        for path in ["journal/1", "journal/2", "reserve"] {
+            storage.create(path).unwrap();
+        }
+        let named = [parent.path().to_owned(), parent.path().join("journal")];
+        assert!(storage.named.lock().iter().eq(&named));
+        // Somebody else may remove it.
+        fs::remove_dir_all(&named[1]).unwrap();
+        storage.create("journal/3").unwrap();
+    }
+
+    #[test]
+    fn room_that_is_allocated_is_taken_and_what_is_appended_comes_behind_it() {
+        const BYTES: u64 = 1 << 20;
+        let parent = tempfile::tempdir().unwrap();
+        let mut file = DiskStorage::new(parent.path()).create("x").unwrap();
+        match file.allocate(BYTES) {
+            // Not every file system can.
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::Unsupported),
+            Ok(()) => {
+                let metadata = || fs::metadata(parent.path().join("x")).unwrap();
+                assert_eq!(metadata().len(), BYTES);
+                assert!(std::os::unix::fs::MetadataExt::blocks(&metadata()) * 512 >= BYTES);
+                file.append(b"end").unwrap();
+                assert_eq!(metadata().len(), BYTES + 3);
+            }
+        }
     }
 
     #[test]

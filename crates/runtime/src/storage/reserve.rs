@@ -3,11 +3,13 @@
 
 use std::io;
 
-use super::Storage;
+use super::{Storage, StorageFile};
 
 const RESERVE: &str = "reserve";
 const DRAFT: &str = "reserve.tmp";
 const WRITE_BYTES: usize = 64 * 1024;
+/// What is written is made durable after so many bytes: the journal, on the same disk, would wait for all of it.
+const SYNC_EVERY_BYTES: u64 = 8 << 20;
 
 /// How large the reserve is: the smaller of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,11 +82,26 @@ fn write(storage: &dyn Storage, bytes: u64) -> io::Result<()> {
         _ => {}
     }
     let mut file = storage.create(DRAFT)?;
+    match file.allocate(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => fill(&mut *file, bytes)?,
+        allocated => allocated?,
+    }
+    file.sync_data()?;
+    storage.rename(DRAFT, RESERVE)?;
+    storage.sync_folder("")
+}
+
+/// For file systems that give no room without being written to.
+fn fill(file: &mut dyn StorageFile, bytes: u64) -> io::Result<()> {
     // Not zeros: file systems that compress would keep nothing for them.
     let mut state = 1_u64;
     let mut block = vec![0; WRITE_BYTES];
-    let mut left = bytes;
+    let (mut left, mut unsynced) = (bytes, 0);
     while left > 0 {
+        if unsynced >= SYNC_EVERY_BYTES {
+            file.sync_data()?;
+            unsynced = 0;
+        }
         for word in block.chunks_exact_mut(8) {
             state ^= state << 13;
             state ^= state >> 7;
@@ -94,10 +111,9 @@ fn write(storage: &dyn Storage, bytes: u64) -> io::Result<()> {
         let part = left.min(WRITE_BYTES as u64);
         file.append(&block[..part as usize])?;
         left -= part;
+        unsynced += part;
     }
-    file.sync_data()?;
-    storage.rename(DRAFT, RESERVE)?;
-    storage.sync_folder("")
+    Ok(())
 }
 
 #[cfg(test)]

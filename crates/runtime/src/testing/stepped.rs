@@ -63,6 +63,7 @@ impl Stepped {
             return Err(std::io::Error::other("nothing was started").into());
         };
         drain(&mut stages);
+        checkpointer.hold_reserve();
         Ok((Self { line: Line { handle, messages, recorder, stages }, checkpointer }, found))
     }
 
@@ -80,7 +81,11 @@ impl Stepped {
         &mut self,
         meanwhile: &mut dyn FnMut(&mut Line) -> bool,
     ) -> Result<u64, NoCheckpoint> {
-        self.checkpointer.make(&mut Meanwhile { line: &mut self.line, meanwhile })
+        let made = self.checkpointer.make(&mut Meanwhile { line: &mut self.line, meanwhile });
+        if made.is_ok() {
+            self.checkpointer.hold_reserve();
+        }
+        made
     }
 
     /// Finishes everything that was taken, as a runtime does that is stopped.
@@ -227,6 +232,9 @@ mod tests {
     use std::time::Duration;
 
     use bellwether_series::Timestamp;
+    use tracing::Metadata;
+    use tracing::field::Field;
+    use tracing::span::{Attributes, Id, Record};
 
     use super::*;
     use crate::TENANT_UNDER_WAY;
@@ -291,6 +299,56 @@ mod tests {
             true
         });
         assert_eq!(made.expect("a checkpoint"), 2);
+    }
+
+    /// Keeps what is logged: level and message.
+    #[derive(Clone, Default)]
+    struct Log(Arc<parking_lot::Mutex<Vec<String>>>);
+
+    impl tracing::Subscriber for Log {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target().starts_with("bellwether")
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &tracing::Event<'_>) {
+            let mut line = event.metadata().level().to_string();
+            event.record(&mut |field: &Field, value: &dyn std::fmt::Debug| {
+                line.push_str(&format!(" {field}={value:?}"));
+            });
+            self.0.lock().push(line);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_journal_that_fails_says_so_once_and_says_that_it_is_over() {
+        let log = Log::default();
+        tracing::subscriber::with_default(log.clone(), || {
+            let storage = FaultyStorage::new(1);
+            let mut stepped = open(&storage);
+            stepped.line().record(1, 10_000);
+            storage.fail_from(0, ErrorKind::Other);
+            // A heartbeat fails, then every attempt to go on.
+            (20_000..25_000).step_by(500).for_each(|now_ms| stepped.line().record(1, now_ms));
+            storage.heal();
+            stepped.line().record(1, 30_000);
+        });
+        let lines = log.0.lock();
+        let [failed, over] = &lines[..] else { panic!("{lines:?}") };
+        let words = ["ERROR", "journal cannot be written, requests are refused", "ordered fault"];
+        assert!(words.iter().all(|words| failed.contains(words)), "{failed}");
+        assert!(over.starts_with("INFO") && over.contains("journal is written again"), "{over}");
     }
 
     #[test]
