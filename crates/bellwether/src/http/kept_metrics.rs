@@ -17,17 +17,8 @@ pub(super) fn metrics(families: &mut Families<'_>, stats: &Stats) -> fmt::Result
         "Records of the journal that are still to be applied after a start; 0 once it is ready",
         of.saturating_sub(replayed) as f64,
     )?;
-    let Kept {
-        journal,
-        journal_gaps,
-        journal_records_missing,
-        cold,
-        checkpoints,
-        checkpoint_failures,
-        checkpoint_at,
-        checkpoint_took,
-        ..
-    } = stats.kept();
+    let kept = stats.kept();
+    let Kept { journal, cold, checkpoint_at, checkpoint_took, .. } = &kept;
     families.gauge(
         "bellwether_journal_failed",
         "Whether the journal cannot be written, so that requests are refused",
@@ -46,6 +37,21 @@ pub(super) fn metrics(families: &mut Families<'_>, stats: &Stats) -> fmt::Result
     ] {
         families.gauge(&format!("bellwether_cold_{name}"), help, value as f64)?;
     }
+    counters(families, &kept)?;
+    families.gauge(
+        "bellwether_checkpoint_duration_seconds",
+        "How long the last attempt at a checkpoint took",
+        checkpoint_took.as_secs_f64(),
+    )?;
+    families.gauge(
+        "bellwether_checkpoint_success_timestamp_seconds",
+        "When this process made its newest checkpoint; 0 before the first",
+        checkpoint_at.map_or(0.0, |at| at.as_ms() as f64 / 1000.0),
+    )
+}
+
+fn counters(families: &mut Families<'_>, kept: &Kept) -> fmt::Result {
+    let Kept { journal, cold, .. } = kept;
     for (name, help, count) in [
         ("journal_records", "Records written to the journal", journal.records),
         ("journal_commits", "Groups of records written to the journal", journal.commits),
@@ -58,12 +64,12 @@ pub(super) fn metrics(families: &mut Families<'_>, stats: &Stats) -> fmt::Result
         (
             "journal_gaps",
             "Places at which records were missing when the journal was read at the start",
-            journal_gaps,
+            kept.journal_gaps,
         ),
         (
             "journal_records_missing",
             "Records that were missing there, as far as it is known how many",
-            journal_records_missing,
+            kept.journal_records_missing,
         ),
         (
             "journal_records_refused",
@@ -100,19 +106,10 @@ pub(super) fn metrics(families: &mut Families<'_>, stats: &Stats) -> fmt::Result
             "States of series out of memory that are damaged, missing, or were too many to wait for the disk",
             cold.lost,
         ),
-        ("checkpoints", "Checkpoints made", checkpoints),
-        ("checkpoint_failures", "Attempts at a checkpoint that failed", checkpoint_failures),
+        ("checkpoints", "Checkpoints made", kept.checkpoints),
+        ("checkpoint_failures", "Attempts at a checkpoint that failed", kept.checkpoint_failures),
     ] {
         families.counter(&format!("bellwether_{name}"), help, &count)?;
     }
-    families.gauge(
-        "bellwether_checkpoint_duration_seconds",
-        "How long the last attempt at a checkpoint took",
-        checkpoint_took.as_secs_f64(),
-    )?;
-    families.gauge(
-        "bellwether_checkpoint_success_timestamp_seconds",
-        "When this process made its newest checkpoint; 0 before the first",
-        checkpoint_at.map_or(0.0, |at| at.as_ms() as f64 / 1000.0),
-    )
+    Ok(())
 }

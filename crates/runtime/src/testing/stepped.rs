@@ -228,6 +228,7 @@ impl Reach for Meanwhile<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
     use std::io::ErrorKind;
     use std::time::Duration;
 
@@ -321,7 +322,8 @@ mod tests {
         fn event(&self, event: &tracing::Event<'_>) {
             let mut line = event.metadata().level().to_string();
             event.record(&mut |field: &Field, value: &dyn std::fmt::Debug| {
-                line.push_str(&format!(" {field}={value:?}"));
+                // Writing to a string never fails.
+                _ = write!(line, " {field}={value:?}");
             });
             self.0.lock().push(line);
         }

@@ -83,8 +83,8 @@ fn a_journal_that_ends_before_what_the_checkpoint_covers_is_missed() {
     let file = left.strip_prefix(folder.path()).expect("it is in there").display().to_string();
     let covered_below = 113;
     assert!(last + 1 < covered_below, "{last}");
-    let lost = Gap { file, offset, first_missing: covered_below, missing: None };
-    starts_with(folder.path(), &[lost], 0, 120);
+    let gap = Gap { file, offset, first_missing: covered_below, missing: None };
+    starts_with(folder.path(), &[gap], 0, 120);
     assert!(sequences(folder.path()).iter().rev().take(3).eq(&[115, 114, 113]));
 }
 
