@@ -56,11 +56,13 @@ fn silent_series_give_nearly_all_of_their_memory_back() {
         let taken = bytes(&mut rig) - before;
         touch(&mut rig, &living, 4..20);
         assert_eq!((cold(&mut rig), rig.engine.intake().series()), (6400, 128));
-        let colds = || rig.engine.partitions().iter().map(|partition| &partition.cold);
-        let cold_bytes: usize = colds().map(|cold| cold.memory_bytes()).sum();
-        // Kept in memory here, in files elsewhere.
-        let states: u64 = colds().map(|cold| cold.bytes()).sum();
-        let index = cold_bytes - states as usize;
+        let (mut cold_bytes, mut states) = (0, 0);
+        for partition in rig.engine.partitions() {
+            cold_bytes += partition.cold.memory_bytes();
+            // Kept in memory here, in files elsewhere.
+            states += partition.cold.bytes() as usize;
+        }
+        let index = cold_bytes - states;
         let left = bytes(&mut rig) - before;
         assert!(
             left - cold_bytes <= taken / 20,
