@@ -295,6 +295,7 @@ mod tests {
         assert!((28.0..31.0).contains(&each), "{each}");
         (count / 10..count).for_each(|index| _ = map.remove(key(index)));
         let each = map.bytes() as f64 / map.len() as f64;
-        assert!(each < 45.0, "{each}");
+        // Each chunk is a tenth full and has given back half of its places at the least.
+        assert!(each < 56.0, "{each}");
     }
 }
