@@ -239,7 +239,9 @@ async fn last_checkpoint(engine: Handle, by: Instant) {
     let making = tokio::task::spawn_blocking(move || engine.checkpoint());
     match tokio::time::timeout_at(by, making).await {
         Ok(Ok(Ok(generation))) => tracing::info!(generation, "checkpoint made at the end"),
-        Ok(Ok(Err(error))) => tracing::warn!(%error, "no checkpoint at the end"),
+        Ok(Ok(Err(error))) => {
+            tracing::warn!(error = with_causes(&error), "no checkpoint at the end");
+        }
         // A panic has been printed by then.
         Ok(Err(_)) => {}
         Err(_) => tracing::warn!("no checkpoint at the end: it takes too long"),

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bellwether_engine::{ChangeKind, Event};
+use bellwether_runtime::storage::sync_folder;
 use serde::{Deserialize, Serialize};
 
 /// Its name in the data folder.
@@ -111,7 +112,7 @@ fn write(path: &Path, kept: &KeptAlert) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&draft, path)?;
     match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
+        Some(folder) => sync_folder(folder),
         None => Ok(()),
     }
 }
