@@ -1,6 +1,7 @@
 //! The life of a process that serves until the operating system asks it to end.
 
 use std::process;
+use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -9,6 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Longest wait for what still runs in the background, at the end.
 const BACKGROUND_MAX: Duration = Duration::from_millis(500);
+/// Left to the thread that writes the log, when the process ends at once.
+const LOG_MAX: Duration = Duration::from_millis(100);
 /// Exit code after a second signal, as of a process that SIGINT ended.
 const EXIT_INTERRUPTED: i32 = 130;
 
@@ -33,9 +36,10 @@ pub(crate) fn attend(service: impl Future<Output = anyhow::Result<()>>) -> anyho
     done
 }
 
-/// Ends the process without delay; `what` is said in the log.
+/// Ends the process without waiting for anything but the log, in which `what` is said.
 fn end_at_once(what: &str) -> ! {
     tracing::warn!("{what}");
+    thread::sleep(LOG_MAX);
     process::exit(EXIT_INTERRUPTED)
 }
 

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::RunArgs;
 use crate::config::Config;
 use crate::health::Pulse;
-use crate::health::kept_alert::AlertFile;
+use crate::health::alert_file::AlertFile;
 use crate::health::watch::{self, HealthWatch};
 use crate::http;
 use crate::outlets::Outlets;

@@ -19,7 +19,8 @@ const SECRET_WORDS: [&str; 12] = [
 ];
 
 /// `source` with the same length and lines, secrets replaced by asterisks: what stands at `spans`, what
-/// follows a key that sounds like a secret, and `user:password@`, paths and queries in URLs.
+/// follows a key that sounds like a secret, `user:password@`, paths and queries in URLs, and what has an anchor, since
+/// any key may name it.
 pub(super) fn mask(source: &str, spans: &[Range<usize>]) -> String {
     let mut bytes = source.as_bytes().to_vec();
     for span in spans {
@@ -35,8 +36,8 @@ pub(super) fn mask(source: &str, spans: &[Range<usize>]) -> String {
             blank(&mut bytes, at..at + line.len());
         } else {
             inside = None;
-            if let Some(colon) = secret_key(line) {
-                blank(&mut bytes, at + colon..at + line.len());
+            if let Some(start) = [secret_key(line), anchor(line)].into_iter().flatten().min() {
+                blank(&mut bytes, at + start..at + line.len());
                 inside = Some(indent);
             }
             for part in hidden_in_urls(line) {
@@ -72,6 +73,15 @@ fn secret_key(line: &str) -> Option<usize> {
         let no_word = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));
         let key = before.rsplit(no_word).next().unwrap_or_default();
         announces_secret(key).then_some(colon + 1)
+    })
+}
+
+/// Where what the first anchor on `line` names begins.
+fn anchor(line: &str) -> Option<usize> {
+    line.match_indices('&').find_map(|(at, _)| {
+        let begins = line[..at].chars().next_back().is_none_or(|before| " ,[{".contains(before));
+        let name = line[at + 1..].find(char::is_whitespace)?;
+        (begins && name > 0).then_some(at + 1 + name)
     })
 }
 
@@ -171,6 +181,14 @@ mod tests {
         for harmless in ["ssl.key.location", "password_file", "keys", "monkey", "ssl.ca.pem"] {
             assert!(!announces_secret(harmless), "{harmless}");
         }
+    }
+
+    #[test]
+    fn what_an_alias_may_stand_for_is_masked() {
+        let masked =
+            mask("name: &it hunter2\nlist:\n  - &them\n    - hunter2\npassword: *it\n", &[]);
+        assert_eq!(masked, "name: &it *******\nlist:\n  - &them\n    *********\npassword: ***\n");
+        assert_eq!(mask("a: 'b & c', d: e&f\n", &[]), "a: 'b & c', d: e&f\n");
     }
 
     #[test]

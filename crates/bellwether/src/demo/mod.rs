@@ -21,7 +21,7 @@ use tracing::Level;
 
 use crate::cli::{DemoArgs, RunArgs};
 use crate::config::{LogConfig, LogFormat};
-use crate::health::kept_alert::AlertFile;
+use crate::health::alert_file::AlertFile;
 use crate::run::live;
 use crate::service::{App, Service};
 use crate::{logging, output};

@@ -1,9 +1,9 @@
 //! How each part is doing, and all of it together.
 
+pub(crate) mod alert_file;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod kept;
-pub(crate) mod kept_alert;
 mod remote_write;
 pub(crate) mod watch;
 

@@ -3,7 +3,7 @@
 //!
 //! Such an alert follows from the wall clock and from what other servers answer, not from records: it goes
 //! straight to the sinks, and a replay of the same records does not repeat it. What it said last is in a file of its own
-//! ([`super::kept_alert`]).
+//! ([`super::alert_file`]).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::kept_alert::{AlertFile, KeptAlert};
+use super::alert_file::{AlertFile, KeptAlert};
 use super::{Health, Status};
 use crate::config::HealthConfig;
 use crate::service::App;

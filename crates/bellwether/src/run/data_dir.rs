@@ -17,7 +17,9 @@ const ADDRESS: &str = "listen.addr";
 #[derive(Debug)]
 pub(crate) struct DataDir {
     path: PathBuf,
-    _lock: File,
+    /// A file in it, which can be locked everywhere, and the folder itself, which cannot be locked on every file system, but whose
+    /// lock nobody can remove.
+    _locks: (File, Option<File>),
 }
 
 impl DataDir {
@@ -34,16 +36,23 @@ impl DataDir {
             .truncate(false)
             .open(path.join(LOCK))
             .with_context(unusable)?;
+        let in_use =
+            || bail!("data folder is in use by another process: path=`{}`", path.display());
         match lock.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                bail!("data folder is in use by another process: path=`{}`", path.display())
-            }
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(unusable);
-            }
+            Err(TryLockError::WouldBlock) => return in_use(),
+            Err(TryLockError::Error(error)) => return Err(error).with_context(unusable),
         }
-        let folder = Self { path: path.to_owned(), _lock: lock };
+        let whole = File::open(path).with_context(unusable)?;
+        let whole = match whole.try_lock() {
+            Ok(()) => Some(whole),
+            Err(TryLockError::WouldBlock) => return in_use(),
+            Err(TryLockError::Error(error)) => {
+                tracing::debug!(%error, "only a file in the data folder is locked");
+                None
+            }
+        };
+        let folder = Self { path: path.to_owned(), _locks: (lock, whole) };
         // Of a process that was killed.
         folder.withdraw_address();
         Ok(folder)
@@ -112,6 +121,9 @@ mod tests {
         let first = DataDir::open(&path).unwrap();
         let error = DataDir::open(&path).unwrap_err().to_string();
         assert!(error.contains("in use by another process") && error.contains("a/b"), "{error}");
+        fs::remove_file(path.join(LOCK)).unwrap();
+        let error = DataDir::open(&path).unwrap_err().to_string();
+        assert!(error.contains("in use by another process"), "{error}");
         drop(first);
         DataDir::open(&path).unwrap();
     }

@@ -12,7 +12,7 @@ use anyhow::Context;
 
 use crate::cli::RunArgs;
 use crate::config::Config;
-use crate::health::kept_alert::AlertFile;
+use crate::health::alert_file::AlertFile;
 use crate::process::{self, Signals};
 use crate::service::Service;
 use crate::{logging, panics};

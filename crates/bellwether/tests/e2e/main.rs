@@ -3,7 +3,7 @@
 //!
 //! Needs Debian's `prometheus`, `prometheus-alertmanager`, `prometheus-node-exporter` and `victoria-metrics`
 //! in the folder that `BELLWETHER_PEERS` names, or on the `PATH`; `.ci/peers` fetches them. So that
-//! `cargo test --workspace` needs no server, this test is built with the feature `e2e` only:
+//! `cargo test --workspace` needs no server, this test is only built when it is named:
 //!
 //! ```text
 //! BELLWETHER_PEERS="$(.ci/peers)" BELLWETHER_KAFKA="$(.ci/kafka)" BELLWETHER_MOTO="$(.ci/moto)" \

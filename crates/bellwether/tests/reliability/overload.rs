@@ -1,6 +1,7 @@
 //! Ten times what it can do makes it refuse, neither die nor grow nor slow down.
 //!
-//! A refusal is held back, so that the senders, who wait for it, do not get round to all that they mean to offer.
+//! A refusal is held back for a tenth of a second, so that as many connections get round to 640 requests a second: these are
+//! so large that this is more than ten times as many as can be taken.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -19,6 +20,8 @@ use crate::setting;
 
 const CONNECTIONS: usize = 64;
 const SERIES: usize = 500;
+/// Of each series in a request.
+const SAMPLES: usize = 20;
 /// Offered, in peaks.
 const FACTOR: f64 = 10.0;
 /// Small bodies, so that the memory that they may take is small as well; and a queue that is shorter than the connections
@@ -36,7 +39,9 @@ fn memory_allowance_bytes() -> u64 {
 fn overload_is_refused_and_passes() {
     let dir = tempfile::tempdir().unwrap();
     let fleets: Vec<Fleet> = (0..CONNECTIONS)
-        .map(|sender| Fleet::new(&format!("sender{sender}"), SERIES, LONG_AGO))
+        .map(|sender| {
+            Fleet::new(&format!("sender{sender}"), SERIES, LONG_AGO).in_bodies_of(SAMPLES)
+        })
         .collect();
     let mut server = Server::start_in(dir.path(), "overload", CONFIGURATION);
     let address = server.address();
@@ -74,10 +79,10 @@ fn overload_is_refused_and_passes() {
     let allowed = before_bytes + memory_allowance_bytes();
     let (most_mib, allowed_mib) = (most_bytes >> 20, allowed >> 20);
     println!(
-        "reliability overload: {CONNECTIONS} connections for {took:.0?}, peak {} samples/s, meant to offer {FACTOR} and got round to {:.1} peaks, goodput {:.0} % of \
+        "reliability overload: {CONNECTIONS} connections for {took:.0?}, peak {} samples/s, meant to offer {FACTOR} of these and got round to {:.1}, goodput {:.0} % of \
          the peak, refused {} requests, wrongly {wrong}, lost {lost}, resident {most_mib} of {allowed_mib} MiB, p99 {calm:.1?} before and \
          {after:.1?} {recovered:.1?} after",
-        grouped((peak * SERIES as f64) as u64),
+        grouped((peak * (SERIES * SAMPLES) as f64) as u64),
         offered / peak,
         100.0 * goodput / peak,
         grouped(refused),
