@@ -9,12 +9,13 @@ use std::time::Duration;
 use anyhow::Context;
 use bellwether_connect::http::{Guard, ServerLimits, serve};
 use bellwether_connect::source::receiver::Receiver;
+use bellwether_engine::{SeriesView, Usage};
 use bellwether_runtime::checkpoint::Rejected;
 use bellwether_runtime::journal::{Gap, TornTail};
 use bellwether_runtime::storage::DiskStorage;
 use bellwether_runtime::{
     Clock, Deliveries, Durability, EventSink, Handle, News, Options, Phase, Recovery, Runtime,
-    with_causes,
+    SubmitError, Wanted, with_causes,
 };
 use bellwether_series::Timestamp;
 use tokio::net::TcpListener;
@@ -78,6 +79,36 @@ impl App {
         let reloaded = self.live.reload(self);
         self.web.reload(&self.guard);
         reloaded
+    }
+
+    /// At most `limit` of the series for which `wanted` holds, in order of their labels. Blocks until whoever judges has come to
+    /// it.
+    ///
+    /// # Errors
+    /// When the engine is stopping, or recovering.
+    pub(crate) fn view(
+        &self,
+        wanted: Wanted,
+        limit: usize,
+    ) -> Result<Vec<SeriesView>, SubmitError> {
+        match self.topics.cells() {
+            Some(cells) => Ok(cells.view(&wanted, limit)),
+            None => self.engine.view(wanted, limit),
+        }
+    }
+
+    /// What the states of all series use memory for, and how many series these are. Blocks likewise.
+    ///
+    /// # Errors
+    /// When the engine is stopping, or recovering.
+    pub(crate) fn usage(&self) -> Result<(usize, Usage), SubmitError> {
+        match self.topics.cells() {
+            Some(cells) => {
+                let series = cells.figures().open.values().map(|cell| cell.series).sum();
+                Ok((series, cells.usage()))
+            }
+            None => Ok((self.engine.stats().series(), self.engine.usage()?)),
+        }
     }
 
     /// Wall-clock time of the last request that could be decoded.

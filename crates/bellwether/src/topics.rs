@@ -16,7 +16,7 @@ mod with_kafka {
     use bellwether_connect::source::kafka::{KafkaSource, SourceFigures};
     use bellwether_connect::source::receiver::TenantOptions;
     use bellwether_engine::Settings;
-    use bellwether_runtime::cells::{Cells, CellsFigures, CellsOptions};
+    use bellwether_runtime::cells::{Cells, CellsOptions};
     use bellwether_runtime::{Clock, Handle, Offsets, Stats};
     use parking_lot::Mutex;
 
@@ -91,9 +91,9 @@ mod with_kafka {
             self.workers.is_some()
         }
 
-        /// How the cells of a worker are doing, once something is read.
-        pub(crate) fn cells(&self) -> Option<CellsFigures> {
-            Some(self.cells.get()?.figures())
+        /// The cells of a worker, once something is read.
+        pub(crate) fn cells(&self) -> Option<&Cells> {
+            self.cells.get().map(Arc::as_ref)
         }
 
         /// Tells tenants apart from the next record on.
@@ -161,6 +161,7 @@ mod without_kafka {
 
     use bellwether_connect::source::receiver::TenantOptions;
     use bellwether_engine::Settings;
+    use bellwether_runtime::cells::Cells;
     use bellwether_runtime::{Clock, Handle, Offsets};
 
     use crate::config::Config;
@@ -180,6 +181,10 @@ mod without_kafka {
 
         pub(crate) fn is_worker(&self) -> bool {
             false
+        }
+
+        pub(crate) fn cells(&self) -> Option<&Cells> {
+            None
         }
 
         #[expect(clippy::unnecessary_wraps, reason = "as with Kafka")]

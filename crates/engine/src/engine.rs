@@ -6,12 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bellwether_detect::Tables;
+use bellwether_series::LabelSet;
 
 use crate::cap::AlertCap;
 use crate::intake::{Intake, Work};
+use crate::memory::Usage;
 use crate::outcome::Outcome;
 use crate::outputs::Outputs;
-use crate::partition::{Input, PARTITIONS, Partition};
+use crate::partition::{Input, PARTITIONS, Partition, SeriesView};
 use crate::record::{Record, RecordBody};
 use crate::settings::Settings;
 
@@ -115,6 +117,19 @@ impl Shard {
         (self.first..).step_by(self.stride).zip(&mut self.partitions)
     }
 
+    /// At most `limit` of its series for which `wanted` holds.
+    pub fn view(&mut self, wanted: &dyn Fn(&LabelSet) -> bool, limit: usize) -> Vec<SeriesView> {
+        let views = self.partitions.iter_mut().flat_map(|partition| partition.view(wanted, limit));
+        views.take(limit).collect()
+    }
+
+    /// What the states of its series use memory for.
+    pub fn usage(&self) -> Usage {
+        let mut usage = Usage::default();
+        self.partitions.iter().for_each(|partition| partition.memory(&mut usage.memory));
+        usage
+    }
+
     #[inline]
     fn at(&mut self, partition: u8) -> &mut Partition {
         &mut self.partitions[usize::from(partition) / self.stride]
@@ -163,6 +178,18 @@ impl Engine {
     /// The intake, for its counts.
     pub fn intake(&self) -> &Intake {
         &self.intake
+    }
+
+    /// At most `limit` of the series for which `wanted` holds.
+    pub fn view(&mut self, wanted: &dyn Fn(&LabelSet) -> bool, limit: usize) -> Vec<SeriesView> {
+        self.shard.view(wanted, limit)
+    }
+
+    /// What memory is used for, and which metrics have the most series.
+    pub fn usage(&self) -> Usage {
+        let mut usage = self.intake.usage();
+        usage.merge(self.shard.usage());
+        usage
     }
 
     /// The partitions, for their counts and views.

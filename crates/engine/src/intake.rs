@@ -35,7 +35,7 @@ use foldhash::SharedSeed;
 use foldhash::quality::SeedableRandomState;
 use serde::{Deserialize, Serialize};
 
-use crate::memory::{MemoryUse, Usage};
+use crate::memory::{METRICS_SHOWN, MemoryUse, Usage};
 use crate::outcome::{Outcome, RejectReason};
 use crate::outputs::{Counts, DropReason};
 use crate::partition::{Input, PARTITIONS, Row};
@@ -60,9 +60,6 @@ pub use self::work::Work;
 
 /// Prefix of the metrics that bellwether writes out; they are never input.
 const OWN_PREFIX: &str = "bellwether_";
-
-/// Metrics that are named to whoever asks which have the most series.
-const METRICS_SHOWN: usize = 10;
 
 /// Of the limit on series, one in so many is added for those that were silent and come back.
 const SPARE_PER: usize = 10;

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+/// Metrics that are named to whoever asks which have the most series.
+pub(crate) const METRICS_SHOWN: usize = 10;
+
 /// Bytes by what they are for: `labels`, `look_up`, `series`, `calibration`, `groups`, `cold`, or the name of a detector.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MemoryUse(BTreeMap<&'static str, usize>);
@@ -47,9 +50,16 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Adds what another part knows.
+    /// Adds what another part knows. Of metrics that both have series of, each has told of its largest alone.
     pub fn merge(&mut self, other: Self) {
         self.memory.merge(&other.memory);
-        self.metrics.extend(other.metrics);
+        for theirs in other.metrics {
+            match self.metrics.iter_mut().find(|ours| ours.metric == theirs.metric) {
+                Some(ours) => ours.series += theirs.series,
+                None => self.metrics.push(theirs),
+            }
+        }
+        self.metrics.sort_by(|a, b| b.series.cmp(&a.series).then_with(|| a.metric.cmp(&b.metric)));
+        self.metrics.truncate(METRICS_SHOWN);
     }
 }

@@ -31,13 +31,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellwether_engine::Settings;
+use bellwether_engine::{SeriesView, Settings, Usage};
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendError, Sender, bounded, unbounded};
 use parking_lot::Mutex;
 
 use crate::api::{Clock, Ingest, Reply, Request, SubmitError};
 use crate::source::{Source, TopicPartition};
 use crate::stats::Stats;
+use crate::views::{self, Wanted};
 
 pub use figures::{CellFigures, CellsFigures};
 pub use membership::Membership;
@@ -182,6 +183,33 @@ impl Cells {
     /// How they are doing.
     pub fn figures(&self) -> CellsFigures {
         self.shared.figures.lock().clone()
+    }
+
+    /// At most `limit` of the series for which `wanted` holds, in order of their labels. Blocks until all open cells have come to
+    /// it.
+    pub fn view(&self, wanted: &Wanted, limit: usize) -> Vec<SeriesView> {
+        let (views, answers) = unbounded();
+        self.ask_open(|| ToCell::View { wanted: Arc::clone(wanted), limit, views: views.clone() });
+        drop(views);
+        views::in_order(&answers, limit)
+    }
+
+    /// What the states of all series use memory for, and which metrics have the most: of the ten largest of each cell. Blocks
+    /// until all open cells have come to it.
+    pub fn usage(&self) -> Usage {
+        let (parts, answers) = unbounded();
+        self.ask_open(|| ToCell::Usage(parts.clone()));
+        drop(parts);
+        views::in_all(&answers)
+    }
+
+    /// Those that are being opened would answer much later.
+    fn ask_open(&self, question: impl Fn() -> ToCell) {
+        let figures = self.figures();
+        for (_, held) in self.held.lock().iter().filter(|(at, _)| figures.open.contains_key(at)) {
+            // When its thread has ended it knows nothing.
+            _ = held.messages.send(question());
+        }
     }
 
     fn take(&self, all: &[TopicPartition]) -> Vec<Held> {

@@ -33,6 +33,7 @@ pub mod stored;
 pub mod testing;
 mod turns;
 mod usable;
+mod views;
 mod waiting_room;
 
 pub use adopt::{AdoptError, Adopted, Learned, adopt};
@@ -43,7 +44,8 @@ pub use checkpointer::NoCheckpoint;
 pub use collector::{News, OnNews, Told};
 pub use durability::{Deliveries, Durability, Phase, Recovery, RecoveryError};
 pub use offsets::Offsets;
-pub use runtime::{HEARTBEAT, Handle, Options, Recovering, Runtime, TENANT_UNDER_WAY, Wanted};
+pub use runtime::{HEARTBEAT, Handle, Options, Recovering, Runtime, TENANT_UNDER_WAY};
 pub use sink::{EventSink, SinkStats};
 pub use source::{KafkaRecord, Source, TopicPartition};
 pub use stats::{Decided, Kept, LATENCY_BOUNDS_SECONDS, Stats};
+pub use views::Wanted;

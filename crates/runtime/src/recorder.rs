@@ -17,13 +17,13 @@ use crate::causes::with_causes;
 use crate::durability::Phase;
 use crate::journal::{Journal, JournalError, RequestHeader, SyncPolicy};
 use crate::lines::Owner;
-use crate::runtime::Wanted;
 use crate::sequencer::{Caller, Save, Sequenced, ToSequencer};
 use crate::source::Source;
 use crate::stats::Stats;
 use crate::storage::{Reserve, Storage};
 use crate::stored::{self, StoredBody};
 use crate::turns::Turns;
+use crate::views::Wanted;
 use crate::waiting_room::WaitingRoom;
 
 /// Messages that are written as one group.

@@ -15,7 +15,6 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use bellwether_engine::{SeriesView, Settings, Usage};
-use bellwether_series::LabelSet;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 use parking_lot::RwLock;
 
@@ -28,6 +27,7 @@ use crate::sequencer::Caller;
 use crate::stages::Stages;
 use crate::start::{Begun, Run, Start};
 use crate::stats::Stats;
+use crate::views::{self, Wanted};
 
 /// Records that may wait for a shard or for the collector.
 const RECORDS_IN_FLIGHT_MAX: usize = 16;
@@ -53,9 +53,6 @@ pub struct Options {
     /// Keys the look-up hash; differs between processes, never shows.
     pub hash_seed: u64,
 }
-
-/// Chooses series by their labels.
-pub type Wanted = Arc<dyn Fn(&LabelSet) -> bool + Send + Sync>;
 
 /// A running engine. Dropping it without [`Runtime::stop`] leaves its threads to end by themselves.
 pub struct Runtime {
@@ -244,10 +241,7 @@ impl Handle {
         }
         let (views, answers) = unbounded();
         self.door.send(ToRecorder::View { wanted, limit, views })?;
-        let mut all: Vec<SeriesView> = answers.iter().flatten().collect();
-        all.sort_by(|a, b| a.labels.cmp(&b.labels));
-        all.truncate(limit);
-        Ok(all)
+        Ok(views::in_order(&answers, limit))
     }
 
     /// What the states of all series use memory for, and which metrics have the most. Blocks until the shards have come to it.
@@ -260,9 +254,7 @@ impl Handle {
         }
         let (parts, answers) = unbounded();
         self.door.send(ToRecorder::Usage(parts))?;
-        let mut all = Usage::default();
-        answers.iter().for_each(|part| all.merge(part));
-        Ok(all)
+        Ok(views::in_all(&answers))
     }
 
     /// Makes a checkpoint now, and waits for it: its generation.

@@ -12,10 +12,10 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::api::Reply;
 use crate::collector::{Header, ToCollector};
 use crate::offsets::Offsets;
-use crate::runtime::Wanted;
 use crate::shard::ToShard;
 use crate::stats::Stats;
 use crate::stored::StoredBody;
+use crate::views::Wanted;
 
 /// A record with its place in the order.
 pub(crate) struct Sequenced {

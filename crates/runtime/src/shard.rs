@@ -4,8 +4,8 @@ use bellwether_engine::{Outputs, Partition, SeriesView, Shard, Usage, Work};
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::collector::Done;
-use crate::runtime::Wanted;
 use crate::sequencer::{Part, Position};
+use crate::views::Wanted;
 
 /// What a shard is told.
 pub(crate) enum ToShard {
@@ -73,15 +73,10 @@ impl ShardStage {
             }
             // Whoever asked may have stopped waiting.
             ToShard::View { wanted, limit, views } => {
-                let partitions = self.shard.partitions();
-                let chosen =
-                    partitions.iter_mut().flat_map(|p| p.view(&*wanted, limit)).take(limit);
-                _ = views.send(chosen.collect());
+                _ = views.send(self.shard.view(&*wanted, limit));
             }
             ToShard::Usage(answer) => {
-                let mut usage = Usage::default();
-                self.shard.partitions().iter().for_each(|p| p.memory(&mut usage.memory));
-                _ = answer.send(usage);
+                _ = answer.send(self.shard.usage());
             }
             ToShard::Save { partition, at, part } => {
                 if let Some(partition) = self.shard.partition(partition) {

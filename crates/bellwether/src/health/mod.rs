@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bellwether_connect::sink::alertmanager::TargetStats;
 use bellwether_connect::sink::gauges;
+use bellwether_runtime::cells::Cells;
 use bellwether_runtime::{Kept, Phase, SinkStats};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -157,7 +158,7 @@ fn vitals(app: &App) -> Vitals {
         #[cfg(feature = "kafka")]
         kafka: app.topics.figures(),
         #[cfg(feature = "kafka")]
-        cells: app.topics.cells(),
+        cells: app.topics.cells().map(Cells::figures),
         stalled: stalled(app),
         queue_depth: stats.queue_depth(),
         queue_max: app.queue_requests_max,

@@ -149,7 +149,7 @@ pub(super) async fn series(
     let views = tokio::task::spawn_blocking(move || {
         // Over when the engine is done, whether anybody still wants to hear of it or not.
         let _turn = turn;
-        app.engine.view(wanted, limit)
+        app.view(wanted, limit)
     });
     let views = views.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
     Ok(Json(AllSeries { series: views.into_iter().map(OneSeries::from).collect() }))
@@ -189,12 +189,12 @@ struct Use {
 
 pub(super) async fn profile(State(app): State<Arc<App>>) -> Answer<Profile> {
     let turn = turn(VIEW_WAIT_MAX).await?;
-    let series = app.engine.stats().series();
     let usage = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        app.engine.usage()
+        app.usage()
     });
-    let Usage { memory, metrics } = usage.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
+    let (series, Usage { memory, metrics }) =
+        usage.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
     let metrics = metrics.into_iter().map(|MetricUse { metric, series }| Metric { metric, series });
     let of = |(kind, bytes)| Use { kind, bytes, bytes_per_series: bytes / series.max(1) };
     let mut kinds: Vec<_> = memory.iter().map(of).collect();

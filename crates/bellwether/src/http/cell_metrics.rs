@@ -8,7 +8,8 @@ use super::exposition::Families;
 use crate::service::App;
 
 pub(super) fn metrics(families: &mut Families<'_>, app: &App) -> fmt::Result {
-    let Some(figures) = app.topics.cells() else { return Ok(()) };
+    let Some(cells) = app.topics.cells() else { return Ok(()) };
+    let figures = cells.figures();
     counters(families, &figures)?;
     for (name, help, value) in [
         ("partitions", "Partitions whose state this worker has", figures.open.len() as f64),

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use bellwether_engine::{
-    Counts, Engine, Event, Gauge, Outcome, Outputs, Record, RecordBody, Settings, StateError,
+    Counts, Engine, Event, Gauge, Outcome, Outputs, Record, RecordBody, SeriesView, Settings,
+    StateError, Usage,
 };
-use bellwether_series::Timestamp;
+use bellwether_series::{LabelSet, Timestamp};
 use bellwether_wire::remote_write::WriteRequest;
 
 use super::snapshot::Snapshot;
@@ -83,6 +84,20 @@ impl Cell {
     /// Series that it knows, and those of them that are judged.
     pub(super) fn series(&self) -> (usize, usize) {
         (self.engine.intake().series(), self.engine.intake().watched())
+    }
+
+    /// At most `limit` of its series for which `wanted` holds.
+    pub(super) fn view(
+        &mut self,
+        wanted: &dyn Fn(&LabelSet) -> bool,
+        limit: usize,
+    ) -> Vec<SeriesView> {
+        self.engine.view(wanted, limit)
+    }
+
+    /// What memory is used for, and which metrics have the most series.
+    pub(super) fn usage(&self) -> Usage {
+        self.engine.usage()
     }
 
     /// Its alerts, since it was opened.

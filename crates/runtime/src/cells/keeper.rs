@@ -7,10 +7,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bellwether_engine::{Event, Gauge, Outcome, Settings};
+use bellwether_engine::{Event, Gauge, Outcome, SeriesView, Settings, Usage};
 use bellwether_series::Timestamp;
 use bellwether_wire::remote_write::WriteRequest;
-use crossbeam_channel::{Receiver, RecvTimeoutError};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::cell::{Applied, Cell, CellRecord};
 use super::{Shared, Tenure};
@@ -18,6 +18,7 @@ use crate::alerts::AlertFigures;
 use crate::api::{Reply, SubmitError};
 use crate::collector::{News, Told};
 use crate::source::TopicPartition;
+use crate::views::Wanted;
 use saving::Saving;
 
 /// Longest wait for a message; as often it is looked whether a checkpoint is due and the partition still ours.
@@ -40,6 +41,10 @@ pub(super) enum ToCell {
     Begin { told_below: i64 },
     /// Make the last checkpoint by then, and end.
     HandOver { deadline: Instant },
+    /// Somebody wants to see its series; whoever asked may have stopped waiting.
+    View { wanted: Wanted, limit: usize, views: Sender<Vec<SeriesView>> },
+    /// The same of what memory is used for.
+    Usage(Sender<Usage>),
 }
 
 /// Whoever waits for what becomes of a record: hears that the cell has ended when it hears nothing else.
@@ -168,6 +173,10 @@ impl Keeper {
                     self.save_last(open, deadline);
                     return End::Asked;
                 }
+                Ok(ToCell::View { wanted, limit, views }) => {
+                    _ = views.send(open.cell.view(&*wanted, limit));
+                }
+                Ok(ToCell::Usage(answer)) => _ = answer.send(open.cell.usage()),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return End::Asked,
             }

@@ -327,6 +327,31 @@ fn a_checkpoint_counts_only_once_sinks_have_what_they_were_told() {
 }
 
 #[test]
+fn the_series_of_all_open_cells_are_seen_together() {
+    let (objects, sinks) = store();
+    let mut worker = Worker::new(&objects, &sinks, "worker", NEVER);
+    let all: Wanted = Arc::new(|_| true);
+    assert!(worker.cells.view(&all, 10).is_empty());
+    for partition in [0, 1] {
+        worker.at.partition = partition;
+        worker.open(0);
+        worker.take_all(0..5, None);
+    }
+    let seen = worker.cells.view(&all, 10);
+    assert_eq!(seen.len(), 6);
+    assert!(seen.is_sorted_by(|a, b| a.labels <= b.labels));
+    assert_eq!(worker.cells.view(&all, 4).len(), 4);
+    let one: Wanted = Arc::new(|labels| labels.get("number") == Some("1"));
+    assert_eq!(worker.cells.view(&one, 10).len(), 2);
+    let usage = worker.cells.usage();
+    let [load] = &usage.metrics[..] else { panic!("{:?}", usage.metrics) };
+    assert_eq!((&*load.metric, load.series), ("load", 6));
+    assert!(usage.memory.total() > 0);
+    worker.cells.drop_lost(&worker.cells.partitions());
+    assert!(worker.cells.view(&all, 10).is_empty());
+}
+
+#[test]
 fn records_out_of_turn_are_refused() {
     let (objects, sinks) = store();
     let worker = Worker::new(&objects, &sinks, "w", NEVER);

@@ -68,6 +68,9 @@ fn three_workers_tell_what_one_tells() {
     feed.finish();
     crew.until_all_is_taken(&clients, PARTITIONS, PATIENCE);
     crate::peers::promtool_check_metrics(&crew.metrics()[0]);
+    let shown = crew.series();
+    assert_eq!(shown.len(), PARTITIONS as usize * feed::SERIES as usize, "{shown:?}");
+    assert!(shown.values().all(|&workers| workers == 1), "{shown:?}");
     crew.leave_all();
     let events = holds(&crew, &broker, &clients);
     assert!(events >= 2 * PARTITIONS as usize, "{events} events");

@@ -54,7 +54,8 @@ impl Keeper {
                         return Err(End::Asked);
                     }
                     Ok(ToCell::Record { answer, .. }) => answer.with(Err(SubmitError::Recovering)),
-                    Ok(ToCell::Begin { .. }) => {}
+                    // There is nothing to be seen yet.
+                    Ok(ToCell::Begin { .. } | ToCell::View { .. } | ToCell::Usage(_)) => {}
                     Err(RecvTimeoutError::Timeout) => break,
                 }
             }

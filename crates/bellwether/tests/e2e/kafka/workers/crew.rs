@@ -6,11 +6,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+
 use super::super::Broker;
 use super::super::records::Clients;
 use super::PATIENCE;
 use crate::bellwether::Bellwether;
 use crate::exposition::total;
+use crate::http;
 use crate::poll::{seconds, until};
 
 /// The workers of a group.
@@ -127,6 +130,19 @@ impl<'b> Crew<'b> {
 
     pub(in super::super) fn metrics(&self) -> Vec<String> {
         self.workers.iter().map(Bellwether::metrics).collect()
+    }
+
+    /// How often each series is shown by some worker, by its labels.
+    pub(super) fn series(&self) -> BTreeMap<String, usize> {
+        let mut shown = BTreeMap::new();
+        for worker in &self.workers {
+            let answer = http::get(worker.address(), "/api/v1/series?limit=10000").unwrap();
+            let answer: Value = serde_json::from_str(&answer.body).unwrap();
+            for series in answer["series"].as_array().unwrap() {
+                *shown.entry(series["labels"].to_string()).or_default() += 1;
+            }
+        }
+        shown
     }
 
     /// Waits until each has so many partitions.

@@ -10,7 +10,7 @@ use super::super::Broker;
 use super::super::records::Clients;
 
 /// Series in one record.
-const SERIES: i64 = 2;
+pub(super) const SERIES: i64 = 2;
 /// A fault comes this often, in minutes, once detectors have their samples, and lasts a few.
 const FAULT_EVERY: i64 = 200;
 const FAULT_MINUTES: i64 = 8;
