@@ -86,12 +86,17 @@ pub fn adopt(
     let durability = Durability { deliveries, ..durability.clone() };
     let kept = Kept::open(&durability, &settings, HASH_SEED, &Arc::new(Stats::default()))?;
     let Kept { state, mut checkpoints, cold, mut tail, mut figures, .. } = kept;
-    let (mut collector, offsets) = catch_up(state, &mut tail, &mut figures)?;
+    let Present { mut collector, offsets, next_cold_numbers } =
+        catch_up(state, &mut tail, &mut figures)?;
     let ended_alerts = collector.replace(&settings, |alert| ended(alert, now)) as u64;
     partitions.iter_mut().for_each(Partition::forget_alerts);
 
     let mut writer = checkpoints.begin(now)?;
     cold.begin_checkpoint(writer.generation());
+    // What is in force stays so if this fails, and is what is fallen back to: nothing takes the place of its states.
+    for (partition, number) in partitions.iter_mut().zip(next_cold_numbers) {
+        partition.renumber_cold(number);
+    }
     put_cold(&partitions, &cold);
     let position = Position::Journal { covered_below: tail.end };
     writer.add(Section::Intake, &position, &intake.save().encode())?;
@@ -112,12 +117,20 @@ pub fn adopt(
     Ok(Adopted { generation: checkpoint.generation(), next: tail.end, ended_alerts })
 }
 
-/// The collector and the offsets, as they are after the last record of the journal. What came of records behind the checkpoint is overdue.
+/// What is in force, as it is after the last record of the journal.
+struct Present {
+    collector: Collector,
+    offsets: Offsets,
+    /// Of each partition, what silent series come next there.
+    next_cold_numbers: Vec<u64>,
+}
+
+/// Applies the rest of the journal. What came of records behind the checkpoint is overdue.
 fn catch_up(
     state: State,
     tail: &mut Tail,
     figures: &mut AlertFigures,
-) -> Result<(Collector, Offsets), RecoveryError> {
+) -> Result<Present, RecoveryError> {
     let State { settings, intake, offsets, next, partitions, done_below, mut collector } = state;
     let mut sequencer = Sequencer::new(intake, settings, offsets, next, &done_below);
     let mut shards = Shard::deal(partitions, 1);
@@ -141,7 +154,9 @@ fn catch_up(
             collector.owe(collected.events);
         }
     }
-    Ok((collector, sequencer.offsets().clone()))
+    let partitions = shards.iter_mut().flat_map(Shard::partitions);
+    let next_cold_numbers = partitions.map(|partition| partition.next_cold_number()).collect();
+    Ok(Present { collector, offsets: sequencer.offsets().clone(), next_cold_numbers })
 }
 
 /// The event that ends `alert` because what was known of it is replaced.

@@ -52,6 +52,16 @@ impl Partition {
         self.cold.states()
     }
 
+    /// No number of these, nor of any that come, is below this.
+    pub fn next_cold_number(&self) -> u64 {
+        self.cold.next_number()
+    }
+
+    /// Makes all these numbers higher by `by`, so that they are none that somebody else has given out.
+    pub fn renumber_cold(&mut self, by: u64) {
+        self.cold.renumber(by);
+    }
+
     /// Puts that where it belongs, after [`Partition::restore`].
     pub fn fill_cold(&mut self, states: Vec<(u64, Vec<u8>)>) {
         self.cold.fill(states);

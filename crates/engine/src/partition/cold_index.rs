@@ -209,6 +209,31 @@ impl ColdIndex {
         self.numbers().filter_map(|number| Some((number, self.store.get(number)?))).collect()
     }
 
+    /// The number of the next unit.
+    pub(super) fn next_number(&self) -> u64 {
+        self.next
+    }
+
+    /// Gives all units numbers that are `by` higher.
+    pub(super) fn renumber(&mut self, by: u64) {
+        let states = self.states();
+        let units = std::mem::take(&mut self.units);
+        for (number, unit) in units.iter() {
+            self.store.forget(*number);
+            self.units.insert(number.saturating_add(by), unit.clone());
+        }
+        let series = std::mem::take(&mut self.series);
+        for &(series, Cooled { number, deep_bytes }) in series.iter() {
+            let number = number.saturating_add(by);
+            self.series.insert(series, Cooled { number, deep_bytes });
+        }
+        self.groups.values_mut().for_each(|number| *number = number.saturating_add(by));
+        self.next = self.next.saturating_add(by);
+        self.fill(
+            states.into_iter().map(|(number, state)| (number.saturating_add(by), state)).collect(),
+        );
+    }
+
     /// Puts states where units will look for them.
     pub(super) fn fill(&mut self, states: Vec<(u64, Vec<u8>)>) {
         for (number, state) in states {

@@ -1,16 +1,22 @@
 //! Adoption: whoever goes on with what was learned elsewhere ends the alerts that stood, and rings for nothing else.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::io::ErrorKind;
+use std::sync::{Arc, mpsc};
 
 use bellwether_engine::{
-    ChangeKind, Engine, Event, Outputs, Partition, Record, RecordBody, Settings,
+    ChangeKind, Engine, Event, Outputs, Partition, Record, RecordBody, SeriesLimits, Settings,
 };
-use bellwether_runtime::{Adopted, Learned, Told, adopt};
+use bellwether_runtime::testing::FaultyStorage;
+use bellwether_runtime::{
+    Adopted, Durability, Ingest, Learned, Received, Request, Source, Told, adopt,
+};
 use bellwether_series::Timestamp;
+use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
+use bellwether_wire::{Compression, Format, Message};
 
 use crate::durable::{by_id, copy, durability, open, send};
-use crate::support::{SERIES, Told as Log, request_body};
+use crate::support::{SERIES, Told as Log, labels, options, request_body, start_durable};
 
 /// What an engine has learned from the steps up to `until`.
 fn learned(until: usize) -> (Learned, usize) {
@@ -50,6 +56,91 @@ fn a_fresh_folder_goes_on_with_what_was_learned_and_tells_nobody_of_it() {
     let events = log.events();
     assert!(alerts(&events, ChangeKind::Firing) > 2, "{events:?}");
     assert!(events.iter().all(|event| event.starts_at_ms >= request_body(141).1), "{events:?}");
+}
+
+const MINUTE_MS: i64 = 60_000;
+/// Minutes after which nothing was heard of all series but one for long enough.
+const SILENT: usize = 12;
+
+fn forgetful() -> Settings {
+    let series = SeriesLimits { idle_after_ms: 5 * MINUTE_MS, ..Settings::default().series };
+    Settings { series, ..Settings::default() }
+}
+
+/// All series for two minutes, then one of them; `level` is where their values are.
+fn minute(minute: usize, level: f64) -> Request {
+    let series = if minute < 2 { SERIES } else { 1 };
+    let received_at = Timestamp::from_ms(1_750_000_020_000 + minute as i64 * MINUTE_MS);
+    let mut builder = WriteRequestBuilder::default();
+    for series in 0..series {
+        let value = level + (minute * 7919 + series) as f64;
+        builder.series(&labels(series), &[RawSample { timestamp: received_at, value }]);
+    }
+    let body = builder.encode();
+    let write = WriteRequest::decode(body.clone(), &Limits::default()).expect("a request");
+    let format = Format::new(Message::RemoteWrite1, Compression::None);
+    let received = Some(Received { source: Source::Address("test".into()), format, body });
+    Request { tenant: None, write, received_at, received }
+}
+
+/// What has learned all minutes, with silent series.
+fn learned_silence() -> Learned {
+    let settings = Arc::new(forgetful());
+    let (mut engine, mut outputs) = (Engine::new(&settings, 1), Outputs::default());
+    for step in 0..SILENT {
+        let Request { write, received_at, .. } = minute(step, 1e6);
+        let body = RecordBody::Request { tenant: "", write: &write };
+        engine.apply(&Record { received_at, body }, &mut outputs);
+    }
+    let silent: usize = engine.partitions().iter().map(Partition::cold_series).sum();
+    assert_eq!(silent, SERIES - 1);
+    let (intake, partitions) = engine.into_learned();
+    Learned { settings, intake, partitions }
+}
+
+/// An engine that takes `requests`, and what it says of silent series then: reloaded, and lost.
+fn take(storage: &FaultyStorage, requests: impl Iterator<Item = Request>) -> (u64, u64) {
+    let folder = std::path::Path::new("unused");
+    let durability = Durability { storage: Arc::new(storage.clone()), ..durability(folder) };
+    let runtime = start_durable(forgetful(), options(1), Log::default().listener(), durability);
+    runtime.recovering().wait().expect("what was kept can be read");
+    for request in requests {
+        let (reply, answer) = mpsc::channel();
+        let reply = Box::new(move |outcome| reply.send(outcome).expect("somebody waits"));
+        runtime.handle().submit(request, reply).expect("room");
+        answer.recv().expect("an answer").expect("taken");
+    }
+    // The collector is asked last, so it knows all by then.
+    runtime.handle().checkpoint().expect("a checkpoint");
+    let counts = runtime.handle().stats().decided().counts;
+    runtime.stop();
+    (counts.cold_reloaded, counts.cold_lost)
+}
+
+#[test]
+fn an_adoption_that_fails_anywhere_leaves_the_silent_series_that_there_were() {
+    let come_back = || {
+        std::iter::once(minute(0, 0.0)).map(|request| Request {
+            received_at: request.received_at.plus_ms(SILENT as i64 * MINUTE_MS),
+            ..request
+        })
+    };
+    // Some 220 operations; more of them would take half a minute.
+    for operations in (0..).step_by(7) {
+        let storage = FaultyStorage::new(1);
+        assert_eq!(take(&storage, (0..SILENT).map(|step| minute(step, 0.0))), (0, 0));
+        storage.fail_from(operations, ErrorKind::StorageFull);
+        let folder = std::path::Path::new("unused");
+        let durability = Durability { storage: Arc::new(storage.clone()), ..durability(folder) };
+        let adopted = adopt(learned_silence(), &durability, Timestamp::from_ms(1));
+        storage.heal();
+        if adopted.is_ok() {
+            assert!(operations > 5, "only {operations} were tried");
+            break;
+        }
+        let (reloaded, lost) = take(&storage, come_back());
+        assert_eq!((reloaded, lost), (SERIES as u64 - 1, 0), "after {operations} operations");
+    }
 }
 
 #[test]
