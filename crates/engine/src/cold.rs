@@ -17,6 +17,9 @@ pub trait ColdStore: Debug + Send {
     /// comes back to a checksum of its own.
     fn get(&self, number: u64) -> Option<Vec<u8>>;
 
+    /// What came back as `number` is not what was put there, and is not used.
+    fn reject(&mut self, _number: u64) {}
+
     /// Nobody asks for `number` again, unless a state is restored that was saved before this.
     fn forget(&mut self, number: u64);
 

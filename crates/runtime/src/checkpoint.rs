@@ -226,10 +226,15 @@ impl Checkpoints {
             .take(self.options.generations_kept.max(1))
     }
 
-    /// What a checkpoint covers by its own word; `None` when it cannot be fallen back to anyway.
+    /// What a checkpoint covers by its own word; `None` when it cannot be fallen back to anyway, and nothing while the system
+    /// does not let anybody look.
     fn footer_covers(&self, generation: u64) -> Option<u64> {
-        let file = self.storage.open(&self.path(generation)).ok()?;
-        read_ends(&*file, generation).ok().map(|(_, footer)| footer.covered_below)
+        let file = self.storage.open(&self.path(generation)).map_err(Refused::from);
+        match file.and_then(|file| read_ends(&*file, generation)) {
+            Ok((_, footer)) => Some(footer.covered_below),
+            Err(Refused::Damaged(Damage::Unreadable(error))) if !is_damage(&error) => Some(0),
+            Err(_) => None,
+        }
     }
 
     fn path(&self, generation: u64) -> String {

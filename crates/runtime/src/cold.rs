@@ -200,6 +200,13 @@ impl ColdFiles {
         .ok()
     }
 
+    /// What was kept under `key` is not what its partition has put there.
+    pub(crate) fn reject(&self, key: Key) {
+        let inner = &mut *self.inner.lock();
+        inner.lose(1, &ColdError::Another { partition: key.0 });
+        self.stats.observe_cold(inner.figures_now());
+    }
+
     pub(crate) fn forget(&self, key: Key) {
         self.inner.lock().forget(key);
     }

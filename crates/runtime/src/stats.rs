@@ -67,6 +67,12 @@ pub struct Kept {
     pub journal_gaps: u64,
     /// How many that were, as far as it is known.
     pub journal_records_missing: u64,
+    /// Whether the last record of the journal did not verify at the start although all of it was there.
+    pub journal_tail_damaged: bool,
+    /// Records of the journal that were passed over at the start because this program does not understand them.
+    pub journal_records_unreadable: u64,
+    /// Checkpoints that were found not to be valid at the start.
+    pub checkpoints_rejected: u64,
     /// Why the reserve is not there although there is room, if so.
     pub reserve_error: Option<String>,
     /// The states of silent series, as of the newest write or failure; all zero where nothing is kept.
@@ -193,6 +199,9 @@ impl Stats {
         let mut kept = self.kept.lock();
         kept.journal_gaps = found.gaps.len() as u64;
         kept.journal_records_missing = found.gaps.iter().filter_map(|gap| gap.missing).sum();
+        kept.journal_tail_damaged = found.torn_tail.as_ref().is_some_and(|tail| tail.is_damaged);
+        kept.journal_records_unreadable = found.unreadable.len() as u64;
+        kept.checkpoints_rejected = found.rejected.len() as u64;
     }
 
     pub(crate) fn reserved(&self, held: &io::Result<u64>) {

@@ -41,6 +41,8 @@ struct Disk {
     damage: Option<u64>,
     /// The operation in which the process ends.
     stop: Option<u64>,
+    /// The file that nobody can open.
+    closed: Option<String>,
     /// What happens while a file is made durable.
     meanwhile: Option<Meanwhile>,
 }
@@ -62,6 +64,7 @@ impl FaultyStorage {
             fault: None,
             damage: None,
             stop: None,
+            closed: None,
             meanwhile: None,
         })))
     }
@@ -114,6 +117,11 @@ impl FaultyStorage {
     /// When appended bytes are made durable next, `meanwhile` happens first.
     pub fn while_next_syncing(&self, meanwhile: impl FnOnce() + Send + 'static) {
         self.0.lock().meanwhile = Some(Box::new(meanwhile));
+    }
+
+    /// From now on the file at `path` cannot be opened for reading, as if too many were open.
+    pub fn close(&self, path: Option<&str>) {
+        self.0.lock().closed = path.map(str::to_owned);
     }
 
     /// No more faults are ordered.
@@ -234,7 +242,12 @@ impl Storage for FaultyStorage {
     }
 
     fn open(&self, path: &str) -> io::Result<Box<dyn StorageRead>> {
-        let inode = self.0.lock().inode_at(path)?;
+        let disk = self.0.lock();
+        if disk.closed.as_deref() == Some(path) {
+            return Err(rustix::io::Errno::MFILE.into());
+        }
+        let inode = disk.inode_at(path)?;
+        drop(disk);
         Ok(Box::new(FaultyRead { disk: Arc::clone(&self.0), inode }))
     }
 

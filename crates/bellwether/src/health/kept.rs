@@ -9,8 +9,8 @@ use super::{Check, Status, check};
 
 /// A failure that was over in a moment is told for so long: health is looked at now and then only.
 const FAILURE_TOLD: Duration = Duration::from_secs(30);
-/// What was missing at the start is told until so many checkpoints were made; the first may be made at once.
-const GAPS_TOLD_CHECKPOINTS: u64 = 2;
+/// What was found damaged at the start is told until so many checkpoints were made; the first may be made at once.
+const DAMAGE_TOLD_CHECKPOINTS: u64 = 2;
 
 pub(super) fn journal(phase: Phase, kept: &Kept) -> Check {
     match (phase, &kept.journal_error) {
@@ -39,20 +39,36 @@ fn written(kept: &Kept) -> Check {
     if let Some(error) = &kept.reserve_error {
         return check(Status::Degraded, format!("the reserve cannot be written: {error}"));
     }
-    let Kept { journal_gaps, journal_records_missing, checkpoints, .. } = kept;
-    if *journal_gaps > 0 && *checkpoints < GAPS_TOLD_CHECKPOINTS {
-        let message = format!(
-            "records were missing at the start, the log says where: places=`{journal_gaps}`, \
-             records_at_least=`{journal_records_missing}`"
-        );
-        return check(Status::Degraded, message);
+    match damage(kept) {
+        Some(damage) if kept.checkpoints < DAMAGE_TOLD_CHECKPOINTS => {
+            check(Status::Degraded, format!("at the start {damage}, the log says where"))
+        }
+        _ => check(Status::Healthy, "it is written".to_owned()),
     }
-    check(Status::Healthy, "it is written".to_owned())
+}
+
+/// What was wrong with it at the start.
+fn damage(kept: &Kept) -> Option<String> {
+    let Kept { journal_gaps: places, journal_records_missing: least, .. } = kept;
+    let unreadable = kept.journal_records_unreadable;
+    if *places > 0 {
+        let known = format!("places=`{places}`, records_at_least=`{least}`");
+        return Some(format!("records were missing ({known})"));
+    }
+    if kept.journal_tail_damaged {
+        return Some("its last record was damaged, which may have been acknowledged".to_owned());
+    }
+    (unreadable > 0).then(|| format!("`{unreadable}` records of another version were passed over"))
 }
 
 pub(super) fn checkpoints(kept: &Kept) -> Check {
     if let Some(error) = &kept.checkpoint_error {
         let message = format!("the last one failed, the journal grows: {error}");
+        return check(Status::Degraded, message);
+    }
+    let rejected = kept.checkpoints_rejected;
+    if rejected > 0 && kept.checkpoints < DAMAGE_TOLD_CHECKPOINTS {
+        let message = format!("`{rejected}` were not valid at the start, the log says which");
         return check(Status::Degraded, message);
     }
     match &kept.checkpoint_removal_error {
@@ -95,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missing_at_the_start_is_told_until_checkpoints_were_made_since() {
+    fn what_was_damaged_at_the_start_is_told_until_checkpoints_were_made_since() {
         let missing = |checkpoints| Kept {
             journal_gaps: 1,
             journal_records_missing: 147,
@@ -105,6 +121,18 @@ mod tests {
         let words = "places=`1`, records_at_least=`147`";
         is(&journal(Phase::Ready, &missing(1)), Status::Degraded, words);
         is(&journal(Phase::Ready, &missing(2)), Status::Healthy, "it is written");
+        let found = Kept {
+            journal_tail_damaged: true,
+            checkpoints_rejected: 2,
+            checkpoints: 1,
+            ..Kept::default()
+        };
+        is(&journal(Phase::Ready, &found), Status::Degraded, "its last record was damaged");
+        is(&checkpoints(&found), Status::Degraded, "`2` were not valid at the start");
+        let passed = Kept { journal_records_unreadable: 3, ..Kept::default() };
+        is(&journal(Phase::Ready, &passed), Status::Degraded, "`3` records of another version");
+        let later = Kept { checkpoints: 2, ..found };
+        is(&checkpoints(&later), Status::Healthy, "made since the start");
     }
 
     #[test]

@@ -72,6 +72,16 @@ fn counters(families: &mut Families<'_>, kept: &Kept) -> fmt::Result {
             kept.journal_records_missing,
         ),
         (
+            "journal_tails_damaged",
+            "Whether its last record was damaged at the start, which may have been acknowledged",
+            u64::from(kept.journal_tail_damaged),
+        ),
+        (
+            "journal_records_unreadable",
+            "Records that were passed over at the start because this version does not understand them",
+            kept.journal_records_unreadable,
+        ),
+        (
             "journal_records_refused",
             "Requests refused because the journal takes none so large",
             journal.records_refused,
@@ -108,6 +118,11 @@ fn counters(families: &mut Families<'_>, kept: &Kept) -> fmt::Result {
         ),
         ("checkpoints", "Checkpoints made", kept.checkpoints),
         ("checkpoint_failures", "Attempts at a checkpoint that failed", kept.checkpoint_failures),
+        (
+            "checkpoints_rejected",
+            "Checkpoints that were not valid at the start",
+            kept.checkpoints_rejected,
+        ),
     ] {
         families.counter(&format!("bellwether_{name}"), help, &count)?;
     }

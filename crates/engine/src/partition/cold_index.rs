@@ -119,9 +119,13 @@ impl ColdIndex {
 
     /// Takes a unit back.
     pub(super) fn take(&mut self, number: u64) -> Option<Returning> {
-        let unit = self.units.get(number)?;
-        let is_whole = |state: &Vec<u8>| check(state) == unit.check;
-        let state = self.store.get(number).filter(is_whole);
+        let expected = self.units.get(number)?.check;
+        let state = self.store.get(number);
+        let is_another = state.as_ref().is_some_and(|state| check(state) != expected);
+        let state = state.filter(|_| !is_another);
+        if is_another {
+            self.store.reject(number);
+        }
         let mut returning = self.drop_unit(number)?;
         returning.state = state;
         Some(returning)

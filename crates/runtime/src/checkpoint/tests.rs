@@ -270,6 +270,10 @@ fn the_journal_is_covered_as_far_as_the_oldest_one_that_may_be_fallen_back_to() 
     assert_eq!(checkpoints.covered_below(), 20);
     // After a restart, by the word of the footers.
     assert_eq!(open(&storage).covered_below(), 20);
+    // Whose word cannot be had at the moment may be fallen back to later.
+    storage.close(Some(&path(2)));
+    assert_eq!(open(&storage).covered_below(), 0);
+    storage.close(None);
     let mut bad = storage.content(&path(2)).unwrap();
     bad[0] ^= 1;
     storage.put(&path(2), bad);

@@ -41,6 +41,12 @@ pub enum ColdError {
         /// How many.
         count: u64,
     },
+    /// What is on the disk is not what the checkpoint knows of. Look after the disk, or at what was restored from a backup.
+    #[error("state of a silent series is not the one that was put away: partition=`{partition}`")]
+    Another {
+        /// Which partition.
+        partition: u8,
+    },
     /// The disk has refused for so long that no more may wait.
     #[error("too many states of silent series wait for the disk: limit_bytes=`{limit_bytes}`")]
     Full {

@@ -34,6 +34,10 @@ impl ColdStore for ColdShelf {
         self.files.get((self.partition, number))
     }
 
+    fn reject(&mut self, number: u64) {
+        self.files.reject((self.partition, number));
+    }
+
     fn forget(&mut self, number: u64) {
         self.files.forget((self.partition, number));
     }

@@ -111,6 +111,10 @@ fn what_is_damaged_or_missing_is_lost_and_said() {
     let figures = cold.figures();
     assert_eq!(figures.lost, 1);
     assert!(figures.error.is_some_and(|error| error.contains("damaged")));
+    cold.reject((0, 1));
+    let figures = cold.figures();
+    assert_eq!(figures.lost, 2);
+    assert!(figures.error.is_some_and(|error| error.contains("not the one that was put away")));
     let cold = open(&storage, &options(1 << 20, 1 << 20), &[(0, 1), (0, 7)]);
     assert_eq!((cold.get((0, 1)), cold.get((0, 7))), (Some(state(1)), None));
     assert_eq!(

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bellwether_series::LabelSet;
 use proptest::prelude::*;
 
@@ -157,6 +160,32 @@ fn a_configuration_that_judges_otherwise_forgets_them_and_another_one_does_not()
     }
 }
 
+/// A store that counts what it gave back and was not what had been put there.
+#[derive(Debug, Default)]
+struct Counting(ColdMemory, Arc<AtomicUsize>);
+
+impl ColdStore for Counting {
+    fn put(&mut self, number: u64, state: Vec<u8>) {
+        self.0.put(number, state);
+    }
+
+    fn get(&self, number: u64) -> Option<Vec<u8>> {
+        self.0.get(number)
+    }
+
+    fn reject(&mut self, _: u64) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn forget(&mut self, number: u64) {
+        self.0.forget(number);
+    }
+
+    fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+}
+
 #[test]
 fn what_cannot_be_read_is_counted_and_begins_anew() {
     let labels = series("depth", "a");
@@ -164,8 +193,9 @@ fn what_cannot_be_read_is_counted_and_begins_anew() {
         let mut rig = Rig::new(settings());
         rig.calm(&labels, 0..100);
         pass(&mut rig, 100..120);
+        let rejected = Arc::new(AtomicUsize::new(0));
         for partition in rig.engine.partitions() {
-            let mut store = ColdMemory::default();
+            let mut store = Counting(ColdMemory::default(), Arc::clone(&rejected));
             if !damaged.is_empty() {
                 store.put(0, damaged.clone());
             }
@@ -174,6 +204,7 @@ fn what_cannot_be_read_is_counted_and_begins_anew() {
         rig.sample(&labels, 120 * MINUTE_MS, calm(120));
         let counts = rig.outputs.counts;
         assert_eq!((counts.cold_lost, counts.cold_reloaded, counts.warming_up), (1, 0, 1));
+        assert_eq!(rejected.load(Ordering::Relaxed), usize::from(!damaged.is_empty()));
         assert_eq!((cold(&mut rig), rig.engine.intake().cold()), (0, 0));
         rig.calm(&labels, 121..240);
         assert_eq!(rig.outputs.counts.judged, 1, "detection goes on");
