@@ -20,7 +20,7 @@ use std::sync::Arc;
 use bellwether_series::Timestamp;
 
 use crate::format::number_in;
-use crate::storage::Storage;
+use crate::storage::{Storage, path_in};
 use reader::{Refused, read_ends};
 
 pub use error::{CheckpointError, Damage};
@@ -87,7 +87,7 @@ impl Checkpoints {
                 generations.insert(generation);
                 next_generation = next_generation.max(generation.saturating_add(1));
             } else if number_in(&file.name, DRAFT_SUFFIX).is_some() {
-                let path = join(folder, &file.name);
+                let path = path_in(folder, &file.name);
                 storage.remove(&path).map_err(CheckpointError::storage(&path))?;
             }
         }
@@ -142,7 +142,7 @@ impl Checkpoints {
         let generation = self.next_generation;
         // Not even a number is used twice.
         self.next_generation = generation.saturating_add(1);
-        let draft = join(&self.options.folder, &format!("{generation:020}{DRAFT_SUFFIX}"));
+        let draft = path_in(&self.options.folder, &format!("{generation:020}{DRAFT_SUFFIX}"));
         Writer::create(Arc::clone(&self.storage), draft, generation, created_at)
     }
 
@@ -238,7 +238,7 @@ impl Checkpoints {
     }
 
     fn path(&self, generation: u64) -> String {
-        join(&self.options.folder, &format!("{generation:020}{SUFFIX}"))
+        path_in(&self.options.folder, &format!("{generation:020}{SUFFIX}"))
     }
 }
 
@@ -256,8 +256,4 @@ fn error_of(file: String, refused: Refused) -> CheckpointError {
             CheckpointError::UnsupportedVersion { file, version }
         }
     }
-}
-
-fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }

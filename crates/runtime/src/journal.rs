@@ -54,8 +54,8 @@ pub struct Journal {
     /// Numbers of those that do not count, to be removed.
     void: Vec<u64>,
     segment: Current,
-    /// A full segment that may have something to be made durable.
-    full: Option<Box<dyn StorageFile>>,
+    /// A full segment, by number, that may have something to be made durable.
+    full: Option<(u64, Box<dyn StorageFile>)>,
     /// Records that wait for a commit, framed.
     group: Vec<u8>,
     group_records: u64,
@@ -107,6 +107,16 @@ fn segment_id(seed: u64, number: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
+}
+
+/// Files that may have something to be made durable, by number, the oldest first.
+fn files<'f>(
+    full: &'f mut Option<(u64, Box<dyn StorageFile>)>,
+    present: &'f mut Current,
+) -> impl Iterator<Item = (u64, &'f mut Box<dyn StorageFile>)> {
+    let full = full.iter_mut().map(|(number, file)| (*number, file));
+    let number = present.number;
+    full.chain(present.file.iter_mut().map(move |file| (number, file)))
 }
 
 impl Journal {
@@ -330,7 +340,8 @@ impl Journal {
     /// Chooses the segment of the group, because checksums begin with its id; touches no file.
     fn begin_group(&mut self, received_at: Timestamp) {
         if self.segment.file.is_some() && self.segment.bytes >= self.options.segment_bytes_max {
-            self.full = self.leave_segment();
+            let number = self.segment.number;
+            self.full = self.leave_segment().map(|file| (number, file));
         }
         if self.segment.file.is_none() {
             self.segment.created_at = received_at;
@@ -380,8 +391,8 @@ impl Journal {
         if !self.unsynced {
             return Ok(());
         }
-        for file in self.full.iter_mut().chain(&mut self.segment.file) {
-            let path = path_of(&self.options.folder, self.segment.number);
+        for (number, file) in files(&mut self.full, &mut self.segment) {
+            let path = path_of(&self.options.folder, number);
             file.sync_data().map_err(JournalError::write(&path))?;
         }
         self.counts.syncs += 1;
@@ -417,7 +428,7 @@ impl Journal {
         // What was acknowledged before it was durable must not depend on the system's leisure. Whether this succeeds, nobody
         // can know after a sync that failed.
         if self.unsynced && self.options.sync != SyncPolicy::EachCommit {
-            for file in self.full.iter_mut().chain(&mut self.segment.file) {
+            for (_, file) in files(&mut self.full, &mut self.segment) {
                 _ = file.sync_data();
             }
         }

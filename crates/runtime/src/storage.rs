@@ -9,11 +9,13 @@
 
 mod disk;
 mod reserve;
+mod window;
 
 use std::io;
 
 pub use disk::{DiskStorage, create_folder, sync_folder};
 pub use reserve::{Reserve, ReserveOptions};
+pub(crate) use window::Window;
 
 /// Most bytes that one read from storage asks for.
 pub(crate) const READ_BYTES: usize = 256 * 1024;
@@ -34,6 +36,11 @@ pub struct Space {
     pub total_bytes: u64,
     /// Bytes that this process may still write.
     pub free_bytes: u64,
+}
+
+/// The path of the file `name` in `folder`; of one at the root if that is empty.
+pub(crate) fn path_in(folder: &str, name: &str) -> String {
+    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
 /// Whether `error` says that there is no room.

@@ -11,7 +11,7 @@ use super::{ColdError, Key};
 use crate::format::{
     CRC_BYTES, Fields, STAMP_BYTES, crc_seed, number_in, stamp, u32_at, version_of,
 };
-use crate::storage::{READ_BYTES, Storage, StorageRead};
+use crate::storage::{Storage, Window, path_in};
 
 /// Version of the format that is written, and the only one that is read.
 pub const COLD_VERSION: u32 = 1;
@@ -22,8 +22,7 @@ const HEAD_BYTES: usize = 4 + 1 + 8 + CRC_BYTES;
 
 /// Where the segment with that number is.
 pub(super) fn path(folder: &str, number: u64) -> String {
-    let name = format!("{number:020}{SUFFIX}");
-    if folder.is_empty() { name } else { format!("{folder}/{name}") }
+    path_in(folder, &format!("{number:020}{SUFFIX}"))
 }
 
 pub(super) fn header(number: u64) -> Vec<u8> {
@@ -79,9 +78,8 @@ pub(super) fn scan(
 ) -> Result<(), ColdError> {
     let file = path(folder, number);
     let failed = |source| ColdError::Storage { file: file.clone(), source };
-    let open = storage.open(&file).map_err(failed)?;
-    let mut window = Window { open: &*open, begins: 0, bytes: Vec::new() };
-    let first = window.at(0, HEADER_BYTES).map_err(failed)?;
+    let mut window = Window::new(storage.open(&file).map_err(failed)?);
+    let first = window.get(0, HEADER_BYTES).map_err(failed)?;
     match version_of(MAGIC, first) {
         Some(COLD_VERSION) => {}
         Some(version) => return Err(ColdError::UnsupportedVersion { file, version }),
@@ -90,8 +88,8 @@ pub(super) fn scan(
     if first != header(number) {
         return Ok(());
     }
-    let (mut offset, end) = (HEADER_BYTES as u64, open.len().map_err(failed)?);
-    while let Some((key, bytes)) = head(number, window.at(offset, HEAD_BYTES).map_err(failed)?) {
+    let (mut offset, end) = (HEADER_BYTES as u64, window.len().map_err(failed)?);
+    while let Some((key, bytes)) = head(number, window.get(offset, HEAD_BYTES).map_err(failed)?) {
         let next = offset + (HEAD_BYTES + CRC_BYTES) as u64 + u64::from(bytes);
         if next > end {
             break;
@@ -124,30 +122,4 @@ pub(super) fn read(
     whole.truncate(whole.len() - CRC_BYTES);
     whole.drain(..HEAD_BYTES);
     Ok(whole)
-}
-
-/// A part of a file: heads that lie close together are read at once.
-struct Window<'f> {
-    open: &'f dyn StorageRead,
-    begins: u64,
-    bytes: Vec<u8>,
-}
-
-impl Window<'_> {
-    /// So many bytes at `offset`, fewer only where the file ends.
-    fn at(&mut self, offset: u64, count: usize) -> std::io::Result<&[u8]> {
-        let from = offset.checked_sub(self.begins).map(|from| from as usize);
-        let is_in = |from: &usize| from.saturating_add(count) <= self.bytes.len();
-        let from = if let Some(from) = from.filter(is_in) {
-            from
-        } else {
-            self.bytes.resize(READ_BYTES, 0);
-            self.begins = offset;
-            let got = self.open.read_at(offset, &mut self.bytes)?;
-            self.bytes.truncate(got);
-            0
-        };
-        let end = self.bytes.len().min(from + count);
-        Ok(&self.bytes[from..end])
-    }
 }

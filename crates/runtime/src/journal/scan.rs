@@ -5,7 +5,7 @@ use std::io;
 use super::record::{FRAME_BYTES, HEAD_BYTES, Head, payload_of};
 use super::segment::{HEADER_BYTES, SegmentHeader};
 use crate::format::CRC_BYTES;
-use crate::storage::{READ_BYTES, StorageRead};
+use crate::storage::{StorageRead, Window};
 
 /// What is at the place where the scanner stands.
 pub(super) enum Scanned {
@@ -17,7 +17,7 @@ pub(super) enum Scanned {
     Damage,
 }
 
-/// A place in a segment. Holds one record in memory, or [`READ_BYTES`] when that is more.
+/// A place in a segment. Holds one record in memory, or [`READ_BYTES`](crate::storage::READ_BYTES) when that is more.
 pub(super) struct Scanner {
     window: Window,
     crc_seed: u32,
@@ -31,7 +31,7 @@ impl Scanner {
     /// At the first record of the segment with that header.
     pub(super) fn new(file: Box<dyn StorageRead>, header: &SegmentHeader) -> Self {
         Self {
-            window: Window { file, start: 0, bytes: Vec::new() },
+            window: Window::new(file),
             crc_seed: header.crc_seed(),
             offset: HEADER_BYTES as u64,
             next_sequence: header.first_sequence,
@@ -91,7 +91,7 @@ impl Scanner {
 
     /// Bytes of the file that count at present.
     pub(super) fn end(&self, valid_bytes: Option<u64>) -> io::Result<u64> {
-        Ok(self.window.file.len()?.min(valid_bytes.unwrap_or(u64::MAX)))
+        Ok(self.window.len()?.min(valid_bytes.unwrap_or(u64::MAX)))
     }
 
     fn record_at(&mut self, offset: u64, end: u64) -> io::Result<Option<(Head, Vec<u8>)>> {
@@ -102,31 +102,5 @@ impl Scanner {
         let whole = record.len() == head.record_bytes();
         let payload = payload_of(self.crc_seed, record).filter(|_| whole);
         Ok(payload.map(|payload| (head, payload.to_vec())))
-    }
-}
-
-/// The part of a file that is in memory.
-struct Window {
-    file: Box<dyn StorageRead>,
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-impl Window {
-    /// `count` bytes at `offset`, fewer where the file ends.
-    fn get(&mut self, offset: u64, count: usize) -> io::Result<&[u8]> {
-        let held =
-            offset >= self.start && offset + count as u64 <= self.start + self.bytes.len() as u64;
-        if !held {
-            self.bytes.resize(count.max(READ_BYTES), 0);
-            self.bytes.shrink_to(READ_BYTES);
-            let got = self.file.read_at(offset, &mut self.bytes);
-            // After a failed read nothing is held.
-            self.bytes.truncate(*got.as_ref().unwrap_or(&0));
-            self.start = offset;
-            got?;
-        }
-        let from = (offset - self.start) as usize;
-        Ok(&self.bytes[from..self.bytes.len().min(from + count)])
     }
 }

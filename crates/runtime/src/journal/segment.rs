@@ -18,7 +18,7 @@ use super::record::SEQUENCE_MAX;
 use crate::format::{
     CRC_BYTES, Fields, STAMP_BYTES, crc_seed, number_in, stamp, u32_at, version_of,
 };
-use crate::storage::{FileEntry, Storage};
+use crate::storage::{FileEntry, Storage, path_in};
 
 /// Version of the format that is written, and the only one that is read.
 pub const JOURNAL_VERSION: u32 = 1;
@@ -84,11 +84,7 @@ impl SegmentHeader {
 
 /// The file of segment `number` in `folder`.
 pub(super) fn path_of(folder: &str, number: u64) -> String {
-    join(folder, &format!("{number:020}{SUFFIX}"))
-}
-
-pub(super) fn join(folder: &str, name: &str) -> String {
-    if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
+    path_in(folder, &format!("{number:020}{SUFFIX}"))
 }
 
 /// A file of the journal.
@@ -121,7 +117,7 @@ impl Chain {
         let mut chain = Self::default();
         let numbered = files.iter().filter_map(|file| Some((number_of(&file.name)?, file)));
         for (number, file) in numbered {
-            let path = join(folder, &file.name);
+            let path = path_in(folder, &file.name);
             chain.highest_number = chain.highest_number.max(number);
             chain.segments.extend(read_segment(storage, number, path, file)?);
         }
