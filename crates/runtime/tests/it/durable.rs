@@ -7,11 +7,12 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bellwether_engine::{Event, Outcome, Settings};
+use bellwether_engine::{Event, Outcome, RecordKind, Settings};
 use bellwether_runtime::checkpoint::CheckpointOptions;
 use bellwether_runtime::cold::ColdOptions;
-use bellwether_runtime::journal::JournalOptions;
+use bellwether_runtime::journal::{Entry, JournalOptions, ReadFrom, Reader};
 use bellwether_runtime::storage::{DiskStorage, ReserveOptions};
+use bellwether_runtime::testing::FaultyStorage;
 use bellwether_runtime::{
     Durability, Ingest, NoCheckpoint, Phase, Received, Recovery, Request, Runtime, Source,
     SubmitError, Told,
@@ -182,7 +183,7 @@ fn a_damaged_newest_checkpoint_is_named_and_the_one_before_it_taken() {
 #[test]
 fn a_journal_that_cannot_be_written_refuses_and_goes_on_when_it_can() {
     let (log, folder) = (Log::default(), tempfile::tempdir().expect("a folder"));
-    let storage = bellwether_runtime::testing::FaultyStorage::new(3);
+    let storage = FaultyStorage::new(3);
     let durability = Durability { storage: Arc::new(storage.clone()), ..durability(folder.path()) };
     let runtime = start_durable(Settings::default(), options(2), log.listener(), durability);
     runtime.recovering().wait().expect("nothing to recover");
@@ -205,6 +206,41 @@ fn a_journal_that_cannot_be_written_refuses_and_goes_on_when_it_can() {
     }
     runtime.stop();
     assert!(by_id(log.first_and_again()) == undisturbed());
+}
+
+#[test]
+fn an_fsync_that_fails_is_followed_by_no_acknowledgement_and_loses_none() {
+    const ROUNDS: u64 = 50;
+    const STEPS_BEFORE: usize = 4;
+    let (mut acknowledged, mut lost) = (0, 0);
+    for seed in 0..ROUNDS {
+        let storage = FaultyStorage::new(seed);
+        let durability =
+            Durability { storage: Arc::new(storage.clone()), ..durability(Path::new("unused")) };
+        let folder = durability.journal.folder.clone();
+        let listener = Log::default().listener();
+        let runtime = start_durable(Settings::default(), options(1), listener, durability);
+        runtime.recovering().wait().expect("nothing to recover");
+        for step in 0..STEPS_BEFORE {
+            send(&runtime, step).expect("taken");
+        }
+        // Of the next group, the write and then the sync.
+        storage.fail_next(1, std::io::ErrorKind::Other);
+        match send(&runtime, STEPS_BEFORE) {
+            Ok(_) => acknowledged += 1,
+            Err(error) => assert_eq!(error, SubmitError::Unrecorded),
+        }
+        storage.crash();
+        runtime.stop();
+        let read = Reader::open(Arc::new(storage), &folder, ReadFrom::Oldest).expect("a journal");
+        let is_request = |entry: &Entry| matches!(entry, Entry::Record(record) if record.kind == RecordKind::Request as u8);
+        let there = read.map(|entry| entry.expect("an entry")).filter(is_request).count();
+        lost += STEPS_BEFORE.saturating_sub(there);
+    }
+    println!(
+        "reliability fsync: failed under {ROUNDS} requests, acknowledged {acknowledged}, lost of those before {lost}"
+    );
+    assert_eq!((acknowledged, lost), (0, 0));
 }
 
 #[test]

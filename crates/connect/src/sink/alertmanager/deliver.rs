@@ -186,11 +186,16 @@ mod tests {
 
     #[tokio::test]
     async fn one_bad_alert_of_256_costs_at_most_16_requests_wherever_it_is() {
+        let mut most_requests = 0;
         for position in 0..256 {
             let server = Fussy { bad: [format!("host-{position}")].into(), ..Fussy::default() };
             assert_eq!(outcome(&server, 256).await, (255, 1, 0), "{position}");
-            assert!(*server.requests.lock() <= 16, "{position}: {}", server.requests.lock());
+            most_requests = most_requests.max(*server.requests.lock());
         }
+        println!(
+            "reliability bad alert: of 256 alerts the 255 others delivered, wherever the bad one is, in {most_requests} requests at most"
+        );
+        assert!(most_requests <= 16, "{most_requests}");
     }
 
     #[tokio::test]

@@ -50,9 +50,7 @@ fn a_group_that_a_full_disk_refused_is_never_read() {
 #[test]
 fn a_group_that_a_failing_disk_refused_is_never_read() {
     let failures = fail_and_go_on(ErrorKind::Other, false) + fail_and_go_on(ErrorKind::Other, true);
-    println!(
-        "reliability fsync: {failures} writes and syncs failed, acknowledged 0, read all the same 0"
-    );
+    println!("reliability void groups: {failures} writes and syncs failed, read all the same 0");
 }
 
 #[test]
