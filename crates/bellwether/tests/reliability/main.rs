@@ -50,6 +50,7 @@ mod cardinality;
 mod clocks;
 mod disk_full;
 mod duplicates;
+mod fallback;
 mod kills;
 mod neighbour;
 mod outage;

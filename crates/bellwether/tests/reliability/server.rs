@@ -28,14 +28,23 @@ pub(crate) struct Server {
     folder: PathBuf,
     environment: Vec<(String, String)>,
     process: Option<Process>,
+    /// Whether its newest checkpoint was damaged, and whether that of the process that runs was when it started.
+    is_damaged: bool,
+    began_damaged: bool,
 }
 
 impl Server {
     /// Not started yet; its data is in `folder`, which must be there. `extra` is configuration besides the common one.
     pub(crate) fn new(folder: &Path, extra: &str) -> Self {
         let address = free_address();
-        let server =
-            Self { address, folder: folder.to_owned(), environment: Vec::new(), process: None };
+        let server = Self {
+            address,
+            folder: folder.to_owned(),
+            environment: Vec::new(),
+            process: None,
+            is_damaged: false,
+            began_damaged: false,
+        };
         server.configure(extra);
         server
     }
@@ -77,14 +86,31 @@ impl Server {
         let address = self.address;
         process.until("readiness", |_| is_ready(address).then_some(()));
         self.process = Some(process);
+        self.began_damaged = std::mem::take(&mut self.is_damaged);
         started.elapsed()
+    }
+
+    /// Flips a bit of the newest checkpoint, while no process runs: which one follows from `random`.
+    pub(crate) fn damage_newest_checkpoint(&mut self, random: u64) {
+        let file = format!("checkpoint/{:020}.checkpoint", self.generation());
+        let path = self.data().join(file);
+        let mut bytes = fs::read(&path).unwrap();
+        let at = (random >> 3) as usize % bytes.len();
+        bytes[at] ^= 1 << (random % 8);
+        fs::write(&path, bytes).unwrap();
+        self.is_damaged = true;
+    }
+
+    /// That it has named a checkpoint as not valid if one was damaged, and else none.
+    fn assert_told(&self, process: &Process) {
+        let log = process.log();
+        assert_eq!(log.contains("checkpoint is not valid"), self.began_damaged, "{log}");
     }
 
     /// `kill -9`; the process is gone when this returns.
     pub(crate) fn kill(&mut self) {
         let process = self.process.take().unwrap();
-        let log = process.log();
-        assert!(!log.contains("checkpoint is not valid"), "{log}");
+        self.assert_told(&process);
         drop(process);
     }
 
@@ -97,9 +123,9 @@ impl Server {
         let mut process = self.process.take().unwrap();
         let status = process.terminate(seconds(10));
         assert!(status.success(), "{status}");
-        let log = process.log();
-        assert!(!log.contains("checkpoint is not valid"), "{log}");
-        started.elapsed()
+        let took = started.elapsed();
+        self.assert_told(&process);
+        took
     }
 
     /// Where it listens.
