@@ -19,7 +19,7 @@ const CONNECTIONS: usize = 32;
 const SERIES: usize = 500;
 /// Of each series in a request of the loud one: as refusals are held back, it would not get round to what it means to offer
 /// with smaller ones.
-const LOUD_SAMPLES: usize = 16;
+const LOUD_SAMPLES: usize = 40;
 /// Offered by the loud tenant, in shares; there are two tenants, so a share is half of what can be taken.
 const FACTOR: f64 = 10.0;
 /// The calm tenant sends as often as that, whatever becomes of it.
@@ -29,7 +29,8 @@ const SLOWER_MAX: f64 = 1.5;
 /// Body sizes are bounded because memory for bodies is shared out by them; and a share of the queue is smaller than the
 /// connections of the loud tenant are many, because each of them waits for its answer.
 const CONFIGURATION: &str = "remote_write: { body_bytes_max: 1MiB, decoded_bytes_max: 1MiB }\n\
-     runtime: { queue_requests_max: 16 }\n\
+     runtime: { queue_requests_max: 16, shards: 1 }\n\
+     journal: { keep_bytes_max: 1TiB }\n\
      tenants: { header: X-Scope-OrgID, allow: [{ name: loud }, { name: calm }] }";
 
 #[test]

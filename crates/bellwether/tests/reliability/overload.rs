@@ -21,13 +21,15 @@ use crate::setting;
 const CONNECTIONS: usize = 64;
 const SERIES: usize = 500;
 /// Of each series in a request.
-const SAMPLES: usize = 20;
+const SAMPLES: usize = 40;
 /// Offered, in peaks.
 const FACTOR: f64 = 10.0;
-/// Small bodies, so that the memory that they may take is small as well; and a queue that is shorter than the connections
-/// are many, because each of them waits for its answer.
+/// Bounded bodies, so that the memory that they may take is small as well; a queue that is shorter than the connections are
+/// many, because each of them waits for its answer; one core to judge with, so that another one offers ten times as much; and
+/// all of the journal, to look for what was acknowledged.
 const CONFIGURATION: &str = "remote_write: { body_bytes_max: 1MiB, decoded_bytes_max: 1MiB }\n\
-     runtime: { queue_requests_max: 8 }";
+     runtime: { queue_requests_max: 8, shards: 1 }\n\
+     journal: { keep_bytes_max: 1TiB }";
 /// What bodies may take at most under that configuration, docs/operating.md says: twice the cores, so many bytes each,
 /// compressed and decoded; and the buffers of the connections, 64 KiB to be read and to be written each.
 fn memory_allowance_bytes() -> u64 {
