@@ -165,9 +165,9 @@ impl EventStore {
         let is_firing = |event: &&Arc<Event>| event.change == ChangeKind::Firing;
         let fired: Vec<&Arc<Event>> = events.iter().filter(is_firing).collect();
         summary.most_common = MostCommon {
-            metrics: most_common(&fired, |event| event.labels.metric_name().to_owned()),
-            series: most_common(&fired, |event| event.labels.to_string()),
-            rules: most_common(&fired, |event| event.rule.to_string()),
+            metrics: most_common(fired.iter().map(|event| event.labels.metric_name())),
+            series: most_common(fired.iter().map(|event| &event.labels)),
+            rules: most_common(fired.iter().map(|event| &event.rule)),
         };
         summary
     }
@@ -179,16 +179,16 @@ impl Kept {
     }
 }
 
-fn most_common(events: &[&Arc<Event>], name: impl Fn(&Event) -> String) -> Vec<Common> {
-    let mut counts = BTreeMap::<String, usize>::new();
-    for event in events {
-        *counts.entry(name(event)).or_default() += 1;
+/// Only the most common become text: the labels of all events would take as much memory again.
+fn most_common<T: Ord + ToString>(names: impl Iterator<Item = T>) -> Vec<Common> {
+    let mut counts = BTreeMap::<T, usize>::new();
+    for name in names {
+        *counts.entry(name).or_default() += 1;
     }
-    let mut common: Vec<Common> =
-        counts.into_iter().map(|(name, fired)| Common { name, fired }).collect();
-    common.sort_by_key(|common| Reverse(common.fired));
-    common.truncate(COMMON_MAX);
-    common
+    let mut counts: Vec<(T, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|&(_, fired)| Reverse(fired));
+    counts.truncate(COMMON_MAX);
+    counts.into_iter().map(|(name, fired)| Common { name: name.to_string(), fired }).collect()
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 //! A thread of its own writes them: whoever reads standard error may be slow or stuck, and nobody who logs waits for
 //! that. What there is no room for is counted and lost.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::sync::OnceLock;
 
@@ -14,6 +13,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 
 use crate::config::{LogConfig, LogFormat};
+use crate::output::{one_line, plain_json};
 
 /// Counts lost messages, once logging was started.
 static LOST: OnceLock<ErrorCounter> = OnceLock::new();
@@ -49,60 +49,94 @@ pub fn init(config: LogConfig) -> Result<Logging, TryInitError> {
         .with_ansi(false)
         // Its fallback is `eprintln!`, which panics when standard error is closed.
         .log_internal_errors(false);
+    let layer = layer.with_writer(move || Escaping { format, out: writer.clone() });
     match format {
-        LogFormat::Text => {
-            registry.with(layer.with_writer(move || Escaping(writer.clone()))).try_init()
-        }
-        LogFormat::Json => {
-            registry.with(layer.json().flatten_event(true).with_writer(writer)).try_init()
-        }
+        LogFormat::Text => registry.with(layer).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
     }?;
     // Fails only if there is one, and then `try_init` has failed.
     _ = LOST.set(lost);
     Ok(Logging { _writer: guard })
 }
 
-/// Writes each message as one line: control characters in it, which labels may contain, are escaped, so
-/// that no sender can forge lines or steer a terminal.
-struct Escaping<W>(W);
+/// Writes each message as one line: what a terminal or a reader of lines would obey in it, which labels may contain, is
+/// escaped in the way of `format`, so that no sender can forge lines or steer a terminal.
+struct Escaping<W> {
+    format: LogFormat,
+    out: W,
+}
 
 impl<W: Write> Write for Escaping<W> {
     fn write(&mut self, message: &[u8]) -> io::Result<usize> {
         // The formatter hands over a whole message, its line break last.
         let text = String::from_utf8_lossy(message);
         let line = text.strip_suffix('\n').unwrap_or(&text);
-        let mut escaped = String::with_capacity(text.len());
-        for character in line.chars() {
-            if character.is_control() {
-                // Writing to a String cannot fail.
-                _ = write!(escaped, "{}", character.escape_default());
-            } else {
-                escaped.push(character);
-            }
-        }
+        let mut escaped = match self.format {
+            LogFormat::Text => one_line(line),
+            LogFormat::Json => plain_json(line),
+        };
         escaped.push_str(&text[line.len()..]);
-        self.0.write_all(escaped.as_bytes())?;
+        self.out.write_all(escaped.as_bytes())?;
         Ok(message.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.out.flush()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
 
-    fn escaped(message: &str) -> String {
-        let mut out = Vec::new();
-        Escaping(&mut out).write_all(message.as_bytes()).unwrap();
-        String::from_utf8(out).unwrap()
+    use parking_lot::Mutex;
+    use tracing::subscriber::with_default;
+
+    use super::*;
+    use crate::output::is_obeyed;
+
+    /// What is written of a message about `series`.
+    fn logged(format: LogFormat, series: &str) -> String {
+        let out = Arc::new(Mutex::new(Vec::new()));
+        let layer = {
+            let out = Arc::clone(&out);
+            let writer = move || Escaping { format, out: Shared(Arc::clone(&out)) };
+            tracing_subscriber::fmt::layer().with_ansi(false).with_writer(writer)
+        };
+        let registry = tracing_subscriber::registry();
+        let log = || tracing::info!(%series, "anomaly");
+        match format {
+            LogFormat::Text => with_default(registry.with(layer), log),
+            LogFormat::Json => with_default(registry.with(layer.json().flatten_event(true)), log),
+        }
+        let written = out.lock().clone();
+        String::from_utf8(written).unwrap()
+    }
+
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
     }
 
     #[test]
     fn a_message_stays_one_harmless_line() {
-        assert_eq!(escaped("job=a\nERROR forged\u{1b}[2J\n"), "job=a\\nERROR forged\\u{1b}[2J\n");
-        assert_eq!(escaped("größe=1\n"), "größe=1\n");
+        let hostile = "größe\nERROR forged\u{1b}[2J\u{9b}2J\u{85}\u{2028}\u{2029}\u{202e}\u{2066}\u{200f}\u{61c}\u{7f}";
+        for format in [LogFormat::Text, LogFormat::Json] {
+            let text = logged(format, hostile);
+            let line = text.strip_suffix('\n').unwrap();
+            assert!(!line.contains(is_obeyed), "{line:?}");
+            assert!(line.contains("größe\\nERROR forged"), "{line}");
+            if format == LogFormat::Json {
+                let message: serde_json::Value = serde_json::from_str(line).unwrap();
+                assert_eq!(message["series"], hostile);
+            }
+        }
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn say(what: &str) {
     _ = io::stderr().lock().write_all(line.as_bytes());
 }
 
-/// `text` with its control characters escaped.
+/// `text` with what a terminal or a reader of lines obeys escaped.
 pub(crate) fn one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
@@ -101,7 +101,7 @@ pub(crate) fn plain_json(json: &str) -> String {
 
 /// Whether a terminal or a reader of lines obeys `character` instead of showing it: controls, separators of lines, and what
 /// turns the direction of writing.
-fn is_obeyed(character: char) -> bool {
+pub(crate) fn is_obeyed(character: char) -> bool {
     let turns = ['\u{61c}', '\u{200e}', '\u{200f}'];
     character.is_control()
         || matches!(character, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -29,6 +29,7 @@ use crate::health::Pulse;
 use crate::health::alert_file::AlertFile;
 use crate::health::watch::{self, HealthWatch};
 use crate::http;
+use crate::http::answers::Answers;
 use crate::outlets::Outlets;
 use crate::run::live::{LiveConfig, ReloadError, Reloaded};
 use crate::run::web::{self, LiveWeb};
@@ -56,6 +57,7 @@ pub(crate) struct App {
     pub(crate) live: LiveConfig,
     pub(crate) web: LiveWeb,
     pub(crate) guard: Arc<Guard>,
+    pub(crate) answers: Answers,
     pub(crate) started_at: jiff::Timestamp,
     pub(crate) pulse: Pulse,
     /// Whether what it learns survives.
@@ -191,6 +193,7 @@ impl Service {
             health_watch: HealthWatch::new(config.health, instance),
             web: LiveWeb::new(config.server.clone()),
             guard: Arc::clone(&guard),
+            answers: Answers::new(config.server.answers_bytes_max),
             live: LiveConfig::new(args, config),
             started_at: jiff::Timestamp::now(),
             pulse: Pulse::default(),

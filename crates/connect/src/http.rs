@@ -2,7 +2,8 @@
 //!
 //! `axum::serve` sets no timeout at all, and hyper's own header timeout knows nothing of a slow body or
 //! of a client that never reads its answer. So the accept loop is ours: each connection is always in one
-//! phase with a deadline, and when that passes the socket is closed. At the cap on connections, the one
+//! phase with a deadline, and when that passes the socket is closed; those of handshake, head and body count from
+//! when the client began, so that being slow in each of them is no use. At the cap on connections, the one
 //! that has waited longest without a request makes room for the next.
 //!
 //! A [`Guard`] says whether there is TLS and who may come in. HTTP/2 is spoken over TLS only, where both sides
@@ -55,9 +56,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 pub struct ServerLimits {
     /// From connecting to the end of the TLS handshake.
     pub handshake: Duration,
-    /// From connecting (with TLS: from the end of the handshake), or from the first byte of a later request, to the end of the request's head.
+    /// From connecting, or from the first byte of a later request, to the end of the request's head.
     pub head: Duration,
-    /// From the end of the head to the end of the body.
+    /// From there, and not from the end of the head, to the end of the body.
     pub body: Duration,
     /// From the handler's answer to its last byte.
     pub response: Duration,

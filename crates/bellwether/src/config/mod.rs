@@ -143,6 +143,8 @@ pub struct ServerConfig {
     pub limits: ServerLimits,
     /// Most events of severity info, and as many above it, that the API remembers; at least 1.
     pub events_max: usize,
+    /// Most bytes of all answers of the API that are made or sent; one of them has half of it.
+    pub answers_bytes_max: usize,
 }
 
 /// How what was learned survives a restart.

@@ -1,34 +1,26 @@
 //! `/api/v1`: what was found, what is watched.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
+use axum::response::Response;
 use bellwether_detect::Severity;
 use bellwether_engine::{Event, MetricUse, SeriesView, SignalKind, Usage};
 use bellwether_series::{LabelSet, Matchers, Timestamp};
 use bellwether_signal::parse_selector;
-use serde::{Deserialize, Serialize};
-use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use serde::{Deserialize, Serialize, Serializer};
 
+use super::answers::{Of, give, stopping};
 use super::{ApiError, process};
-use crate::events::{Summary, Wanted};
+use crate::events::Wanted;
 use crate::service::App;
 
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 10_000;
 
-/// Looking at series, or at what memory is used for, makes the engine wait: one at a time.
-static VIEWS: Semaphore = Semaphore::const_new(1);
-/// Whoever has waited so long for a turn is told to come back.
-const VIEW_WAIT_MAX: Duration = Duration::from_secs(10);
-
-type Answer<T> = Result<Json<T>, ApiError>;
+type Answer = Result<Response, ApiError>;
 type Asked<T> = Result<Query<T>, QueryRejection>;
 
 #[derive(Debug, Default, Deserialize)]
@@ -41,16 +33,16 @@ pub(super) struct AnomaliesQuery {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct Anomalies {
+struct Anomalies {
     anomalies: Vec<Arc<Event>>,
 }
 
-pub(super) async fn anomalies(
-    State(app): State<Arc<App>>,
-    query: Asked<AnomaliesQuery>,
-) -> Answer<Anomalies> {
+pub(super) async fn anomalies(State(app): State<Arc<App>>, query: Asked<AnomaliesQuery>) -> Answer {
     let wanted = wanted(parameters(query)?)?;
-    Ok(Json(Anomalies { anomalies: app.outlets.events.newest(&wanted) }))
+    give(app, Of::Events, move |app| {
+        Ok(Anomalies { anomalies: app.outlets.events.newest(&wanted) })
+    })
+    .await
 }
 
 /// Of an episode everything is shown, else only what somebody should look at.
@@ -64,8 +56,8 @@ fn wanted(query: AnomaliesQuery) -> Result<Wanted, ApiError> {
     })
 }
 
-pub(super) async fn summary(State(app): State<Arc<App>>) -> Json<Summary> {
-    Json(app.outlets.events.summary())
+pub(super) async fn summary(State(app): State<Arc<App>>) -> Answer {
+    give(app, Of::Events, |app| Ok(app.outlets.events.summary())).await
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,20 +68,27 @@ pub(super) struct SeriesQuery {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct AllSeries {
-    series: Vec<OneSeries>,
+struct AllSeries {
+    #[serde(serialize_with = "one_by_one")]
+    series: Vec<SeriesView>,
+}
+
+/// Each in its form of the API only while it is written: all of them together would be larger than the answer.
+fn one_by_one<S: Serializer>(views: &[SeriesView], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(views.iter().map(OneSeries::from))
 }
 
 #[derive(Debug, Serialize)]
-struct OneSeries {
-    labels: BTreeMap<String, String>,
+struct OneSeries<'a> {
+    #[serde(serialize_with = "as_map")]
+    labels: &'a LabelSet,
     fingerprint: String,
-    rule: Arc<str>,
+    rule: &'a str,
     signal: SignalKind,
     /// What kind of signal it is: `continuous`, `sparse` and so on.
     class: &'static str,
     /// Its periods, ascending; other ones than day and week of a series that the deep tier judges.
-    periods_ms: Vec<i64>,
+    periods_ms: &'a [i64],
     /// Learned sampling interval.
     interval_ms: i64,
     /// Surprise from which it fires if that lasts, and by how much that is raised because the series alerts more often
@@ -105,7 +104,7 @@ struct OneSeries {
     /// Of the open episode.
     severity: Option<Severity>,
     /// That the newest sample fell into.
-    maintenance: Option<Arc<str>>,
+    maintenance: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,16 +113,19 @@ struct Last {
     value: f64,
 }
 
-impl From<SeriesView> for OneSeries {
-    fn from(view: SeriesView) -> Self {
-        let labels = view.labels.iter();
+fn as_map<S: Serializer>(labels: &LabelSet, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(labels.iter())
+}
+
+impl<'a> From<&'a SeriesView> for OneSeries<'a> {
+    fn from(view: &'a SeriesView) -> Self {
         Self {
-            labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            labels: &view.labels,
             fingerprint: view.fingerprint.to_string(),
-            rule: view.rule,
+            rule: &view.rule,
             signal: view.signal,
             class: view.class.as_str(),
-            periods_ms: view.periods_ms,
+            periods_ms: &view.periods_ms,
             interval_ms: view.interval_ms,
             threshold: view.threshold,
             raised_by: view.raised_by,
@@ -132,27 +134,20 @@ impl From<SeriesView> for OneSeries {
             warming_up: view.surprise.is_none(),
             surprise: view.surprise,
             severity: view.severity,
-            maintenance: view.maintenance,
+            maintenance: view.maintenance.as_deref(),
         }
     }
 }
 
-pub(super) async fn series(
-    State(app): State<Arc<App>>,
-    query: Asked<SeriesQuery>,
-) -> Answer<AllSeries> {
+pub(super) async fn series(State(app): State<Arc<App>>, query: Asked<SeriesQuery>) -> Answer {
     let (matchers, limit) = selection(&parameters(query)?)?;
     let wanted = Arc::new(move |labels: &LabelSet| {
         matchers.as_ref().is_none_or(|matchers| matchers.matches(labels))
     });
-    let turn = turn(VIEW_WAIT_MAX).await?;
-    let views = tokio::task::spawn_blocking(move || {
-        // Over when the engine is done, whether anybody still wants to hear of it or not.
-        let _turn = turn;
-        app.view(wanted, limit)
-    });
-    let views = views.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
-    Ok(Json(AllSeries { series: views.into_iter().map(OneSeries::from).collect() }))
+    give(app, Of::Views, move |app| {
+        Ok(AllSeries { series: app.view(wanted, limit).map_err(|_| stopping())? })
+    })
+    .await
 }
 
 fn selection(query: &SeriesQuery) -> Result<(Option<Matchers>, usize), ApiError> {
@@ -162,7 +157,7 @@ fn selection(query: &SeriesQuery) -> Result<(Option<Matchers>, usize), ApiError>
 
 /// What memory is used for, and by whom.
 #[derive(Debug, Serialize)]
-pub(super) struct Profile {
+struct Profile {
     /// That are in memory.
     series: usize,
     /// Those with the most series, the largest first.
@@ -187,34 +182,24 @@ struct Use {
     bytes_per_series: usize,
 }
 
-pub(super) async fn profile(State(app): State<Arc<App>>) -> Answer<Profile> {
-    let turn = turn(VIEW_WAIT_MAX).await?;
-    let usage = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        app.usage()
-    });
-    let (series, Usage { memory, metrics }) =
-        usage.await.ok().and_then(Result::ok).ok_or_else(stopping)?;
-    let metrics = metrics.into_iter().map(|MetricUse { metric, series }| Metric { metric, series });
-    let of = |(kind, bytes)| Use { kind, bytes, bytes_per_series: bytes / series.max(1) };
-    let mut kinds: Vec<_> = memory.iter().map(of).collect();
-    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.bytes));
-    let (memory_bytes, resident_bytes) = (memory.total(), process::resident());
-    let metrics = metrics.collect();
-    Ok(Json(Profile { series, metrics, memory: kinds, memory_bytes, resident_bytes }))
+pub(super) async fn profile(State(app): State<Arc<App>>) -> Answer {
+    give(app, Of::Views, |app| Ok(Profile::from(app.usage().map_err(|_| stopping())?))).await
 }
 
-/// A turn to look at all series, if there is one within `wait_max`.
-async fn turn(wait_max: Duration) -> Result<SemaphorePermit<'static>, ApiError> {
-    let Ok(turn) = timeout(wait_max, VIEWS.acquire()).await else {
-        let text = "others are looking at all series: ask again later".to_owned();
-        return Err(ApiError(StatusCode::SERVICE_UNAVAILABLE, text));
-    };
-    turn.map_err(|_| stopping())
-}
-
-fn stopping() -> ApiError {
-    ApiError(StatusCode::SERVICE_UNAVAILABLE, "engine is stopping".to_owned())
+impl From<(usize, Usage)> for Profile {
+    fn from((series, Usage { memory, metrics }): (usize, Usage)) -> Self {
+        let of = |(kind, bytes)| Use { kind, bytes, bytes_per_series: bytes / series.max(1) };
+        let mut kinds: Vec<_> = memory.iter().map(of).collect();
+        kinds.sort_by_key(|kind| std::cmp::Reverse(kind.bytes));
+        let metric = |MetricUse { metric, series }| Metric { metric, series };
+        Self {
+            series,
+            metrics: metrics.into_iter().map(metric).collect(),
+            memory: kinds,
+            memory_bytes: memory.total(),
+            resident_bytes: process::resident(),
+        }
+    }
 }
 
 /// Whether the API takes `query` for `/api/v1/anomalies` and for `/api/v1/series`: what comes before any of the
@@ -280,15 +265,6 @@ mod tests {
         assert_eq!(takes_query("match=rate(up[5m])"), (false, false));
         assert_eq!(takes_query("limit=0"), (false, false));
         assert_eq!(takes_query("\u{1}"), (false, false));
-    }
-
-    #[tokio::test]
-    async fn whoever_has_waited_long_for_a_turn_is_told_to_come_back() {
-        let first = turn(VIEW_WAIT_MAX).await.unwrap();
-        let refused = turn(Duration::ZERO).await.map(drop).unwrap_err();
-        assert_eq!(refused.0, StatusCode::SERVICE_UNAVAILABLE);
-        drop(first);
-        turn(Duration::ZERO).await.map(drop).unwrap();
     }
 
     #[test]

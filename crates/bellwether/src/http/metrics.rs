@@ -67,6 +67,7 @@ impl Collector for OwnMetrics {
         let decided = app.engine.stats().decided();
         general(families, app)?;
         server::metrics(families, &app.guard, &app.web)?;
+        server::answers(families, &app.answers)?;
         received(families, app.receiver.stats())?;
         tenants::metrics(families, app)?;
         #[cfg(feature = "kafka")]

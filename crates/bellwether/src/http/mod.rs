@@ -1,5 +1,6 @@
 //! The HTTP interface: the receiver, the API, probes and own metrics on one port.
 
+pub(crate) mod answers;
 mod api;
 #[cfg(feature = "kafka")]
 mod cell_metrics;
@@ -22,7 +23,8 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::RETRY_AFTER;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bellwether_connect::source::{otlp, remote_write};
@@ -88,7 +90,11 @@ struct ApiError(StatusCode, String);
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.0, Json(serde_json::json!({ "error": self.1 }))).into_response()
+        let mut response = (self.0, Json(serde_json::json!({ "error": self.1 }))).into_response();
+        if self.0 == StatusCode::SERVICE_UNAVAILABLE {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("6"));
+        }
+        response
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use bellwether_connect::http::{CLOSE_REASONS, Guard, REFUSALS};
 
+use super::answers::{Answers, REFUSALS as ANSWERS_REFUSED};
 use super::exposition::Families;
 use crate::run::web::LiveWeb;
 
@@ -47,5 +48,15 @@ pub(super) fn metrics(families: &mut Families<'_>, guard: &Guard, web: &LiveWeb)
         "bellwether_web_config_last_reload_successful",
         "Whether the last attempt to read the web configuration succeeded",
         f64::from(u8::from(web.is_current())),
+    )
+}
+
+/// Own figures about the API.
+pub(super) fn answers(families: &mut Families<'_>, answers: &Answers) -> fmt::Result {
+    families.counters(
+        "bellwether_api_answers_refused",
+        "Answers of the API that were not given, for want of memory or time",
+        "reason",
+        ANSWERS_REFUSED.iter().zip(answers.refused()),
     )
 }

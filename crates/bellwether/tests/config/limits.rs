@@ -15,13 +15,13 @@ fn config(text: &str) -> Config {
 #[test]
 fn limits_of_the_server_and_of_what_is_received_are_those_of_the_file() {
     let config = config(
-        "server: { requests_per_connection_max: 7, head_bytes_max: 16KiB, events_max: 8 }\n\
+        "server: { requests_per_connection_max: 7, head_bytes_max: 16KiB, events_max: 8, answers_bytes_max: 2MiB }\n\
          remote_write: { decodes_max: 3, bodies_bytes_max: 100MiB, refusal_delay: 1s }\n\
          runtime: { queue_requests_max: 9, tenant_under_way_max: 4 }\n",
     );
     let limits = config.server.limits;
     assert_eq!((limits.requests_per_connection_max, limits.head_bytes_max), (7, 16 << 10));
-    assert_eq!(config.server.events_max, 8);
+    assert_eq!((config.server.events_max, config.server.answers_bytes_max), (8, 2 << 20));
     let ReceiverOptions { decodes_max, bodies_bytes_max, refusal_delay, .. } = config.remote_write;
     assert_eq!((decodes_max, bodies_bytes_max), (3, Some(100 << 20)));
     assert_eq!(refusal_delay, Duration::from_secs(1));

@@ -25,6 +25,8 @@ const STAYED_MAX: Duration = seconds(60);
 const MEASURED: Duration = seconds(20);
 /// They come from so many addresses, none of them that of the healthy sender.
 const ADDRESSES: usize = 5;
+/// So many seconds the slowest head takes that the server waits for.
+const HEAD_LASTS: usize = 9;
 const HEAD: &str = "POST /api/v1/write HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\n\
      Content-Encoding: snappy\r\nContent-Length: 1000\r\n\r\n";
 
@@ -75,11 +77,15 @@ fn stall_all(address: SocketAddr) -> Duration {
     runtime.block_on(async {
         let mut stalled = JoinSet::new();
         for index in 0..CONNECTIONS {
-            // Nothing at all, a head a byte a second, a body a byte a second.
-            let (at_once, slowly) = match index % 3 {
-                0 => ("", ""),
-                1 => ("", HEAD),
-                _ => (HEAD, HEAD),
+            // Nothing at all, a head a byte a second, a body a byte a second, a head that just makes it and such a body.
+            let (at_once, slowly) = match index % 4 {
+                0 => ("", String::new()),
+                1 => ("", HEAD.to_owned()),
+                2 => (HEAD, HEAD.to_owned()),
+                _ => {
+                    let (begin, end) = HEAD.split_at(HEAD.len() - HEAD_LASTS);
+                    (begin, end.to_owned() + HEAD)
+                }
             };
             let from = Ipv4Addr::new(127, 0, 0, 2 + (index % ADDRESSES) as u8);
             stalled.spawn(stall(connect(from, address).await, at_once, slowly));
@@ -96,7 +102,7 @@ async fn connect(from: Ipv4Addr, to: SocketAddr) -> TcpStream {
     socket.connect(to).await.unwrap()
 }
 
-async fn stall(stream: TcpStream, at_once: &str, slowly: &str) -> Duration {
+async fn stall(stream: TcpStream, at_once: &str, slowly: String) -> Duration {
     let opened = Instant::now();
     let (mut reading, mut writing) = stream.into_split();
     let write = async {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod alertmanager;
+mod answers;
 mod explain;
 #[path = "../e2e/exposition.rs"]
 mod exposition;

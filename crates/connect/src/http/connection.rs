@@ -55,31 +55,40 @@ pub(super) struct Connection {
 #[derive(Clone, Copy)]
 struct State {
     phase: Phase,
+    /// When the client connected, or sent the first byte of a later request.
+    begun: Instant,
     since: Instant,
     /// `None` when the phase has no deadline or one so far away that it cannot be expressed.
     deadline: Option<Instant>,
 }
 
 impl State {
-    fn enter(phase: Phase, limits: &ServerLimits) -> Self {
-        let allowed = match phase {
-            Phase::Handshake => Some(limits.handshake),
-            Phase::Head => Some(limits.head),
-            Phase::Body => Some(limits.body),
-            Phase::Response => Some(limits.response),
-            Phase::Idle => Some(limits.idle),
-            Phase::Handling => None,
-            Phase::Expired => Some(Duration::ZERO),
-        };
+    /// In `phase` from now on, of a request that began at `begun`. The client has the time for handshake, head and body from
+    /// there on, so that whoever is slow in each of them gains none.
+    fn enter(phase: Phase, begun: Instant, limits: &ServerLimits) -> Self {
         let since = Instant::now();
-        Self { phase, since, deadline: allowed.and_then(|time| since.checked_add(time)) }
+        let deadline = match phase {
+            Phase::Handshake => begun.checked_add(limits.handshake),
+            Phase::Head => begun.checked_add(limits.head),
+            Phase::Body => begun.checked_add(limits.body),
+            Phase::Response => since.checked_add(limits.response),
+            Phase::Idle => since.checked_add(limits.idle),
+            Phase::Handling => None,
+            Phase::Expired => Some(since),
+        };
+        Self { phase, begun, since, deadline }
     }
 }
 
 impl Connection {
     /// A connection of `client` that begins with `phase`.
     pub(super) fn new(limits: ServerLimits, client: SocketAddr, phase: Phase) -> Self {
-        Self { limits, client, state: watch::Sender::new(State::enter(phase, &limits)) }
+        Self::begun(limits, client, phase, Instant::now())
+    }
+
+    fn begun(limits: ServerLimits, client: SocketAddr, phase: Phase, begun: Instant) -> Self {
+        let state = State::enter(phase, begun, &limits);
+        Self { limits, client, state: watch::Sender::new(state) }
     }
 
     pub(super) fn client(&self) -> SocketAddr {
@@ -98,23 +107,32 @@ impl Connection {
 
     /// Lets [`Self::expired`] return now.
     pub(super) fn expire(&self) {
-        self.state.send_replace(State::enter(Phase::Expired, &self.limits));
+        self.enter(Phase::Expired);
     }
 
     /// Lets [`Self::expired`] return now, for want of time in `phase`.
     pub(super) fn expire_in(&self, phase: Phase) {
         let since = Instant::now();
-        self.state.send_replace(State { phase, since, deadline: Some(since) });
+        self.state.send_modify(|state| {
+            *state = State { phase, begun: state.begun, since, deadline: Some(since) };
+        });
     }
 
-    /// One of several requests on this connection, as if it were a connection of its own.
+    /// One of several requests on this connection, as if it were a connection of its own. The first began when the client
+    /// connected.
     pub(super) fn stream(&self) -> Self {
-        Self::new(self.limits, self.client, Phase::Body)
+        let State { phase, begun, .. } = *self.state.borrow();
+        let begun = if phase == Phase::Head { begun } else { Instant::now() };
+        Self::begun(self.limits, self.client, Phase::Body, begun)
     }
 
     /// Ends it, whatever it is doing.
     pub(super) fn end(&self) {
-        self.state.send_replace(State::enter(Phase::Idle, &self.limits));
+        self.enter(Phase::Idle);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.state.send_modify(|state| *state = State::enter(phase, state.begun, &self.limits));
     }
 
     /// Waits until it is idle.
@@ -146,7 +164,8 @@ impl Connection {
         self.state.send_if_modified(|state| {
             let moves = state.phase == from;
             if moves {
-                *state = State::enter(to, &self.limits);
+                let begun = if from == Phase::Idle { Instant::now() } else { state.begun };
+                *state = State::enter(to, begun, &self.limits);
             }
             moves
         });
@@ -303,5 +322,68 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for WatchedStream<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: ServerLimits = ServerLimits {
+        handshake: Duration::from_secs(3),
+        head: Duration::from_secs(4),
+        body: Duration::from_secs(5),
+        response: Duration::from_secs(6),
+        idle: Duration::from_secs(7),
+        connections_max: 1,
+        connections_per_address_max: 1,
+        head_bytes_max: 1,
+        requests_per_connection_max: 1,
+        drain: Duration::ZERO,
+    };
+
+    fn connection() -> Connection {
+        Connection::new(LIMITS, ([127, 0, 0, 1], 1).into(), Phase::Handshake)
+    }
+
+    fn state(connection: &Connection) -> State {
+        *connection.state.borrow()
+    }
+
+    #[test]
+    fn whoever_is_slow_in_several_phases_has_the_time_of_one_request() {
+        let connection = connection();
+        let connected = state(&connection).begun;
+        assert_eq!(state(&connection).deadline, Some(connected + LIMITS.handshake));
+        connection.step(Phase::Handshake, Phase::Head);
+        assert_eq!(state(&connection).deadline, Some(connected + LIMITS.head));
+        assert_eq!(state(&connection.stream()).deadline, Some(connected + LIMITS.body));
+        connection.step(Phase::Head, Phase::Body);
+        assert_eq!(state(&connection).deadline, Some(connected + LIMITS.body));
+    }
+
+    #[test]
+    fn each_further_request_has_all_of_its_time() {
+        let connection = connection();
+        for (from, to) in [
+            (Phase::Handshake, Phase::Head),
+            (Phase::Head, Phase::Body),
+            (Phase::Body, Phase::Handling),
+        ] {
+            connection.step(from, to);
+        }
+        assert_eq!(state(&connection).deadline, None);
+        let before = Instant::now();
+        assert!(state(&connection.stream()).begun >= before);
+        connection.step(Phase::Handling, Phase::Response);
+        assert!(state(&connection).deadline >= Some(before + LIMITS.response));
+        connection.step(Phase::Response, Phase::Idle);
+        assert!(state(&connection).deadline >= Some(before + LIMITS.idle));
+        let before = Instant::now();
+        connection.step(Phase::Idle, Phase::Head);
+        let begun = state(&connection).begun;
+        assert!(begun >= before);
+        connection.step(Phase::Head, Phase::Body);
+        assert_eq!(state(&connection).deadline, Some(begun + LIMITS.body));
     }
 }

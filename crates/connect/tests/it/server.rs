@@ -31,6 +31,20 @@ fn app() -> Router {
         .route("/big", get(|| async { vec![0_u8; 64 << 20] }))
 }
 
+/// A request to [`dripping`] whose body does not end.
+const DRIPS: &str = "POST /drip HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n1234";
+
+/// Besides what [`app`] answers, `/drip`, and who is told when the body of such a request is awaited.
+fn dripping() -> (Router, Arc<Notify>) {
+    let entered = Arc::new(Notify::new());
+    let told = Arc::clone(&entered);
+    let handler = move |body: Body| async move {
+        told.notify_one();
+        _ = body.collect().await;
+    };
+    (app().route("/drip", post(handler)), entered)
+}
+
 /// Sends `text`, then waits until the server closes the connection.
 async fn closed_after(server: &Server, text: &str) -> String {
     let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -84,6 +98,30 @@ async fn a_client_that_never_ends_its_body_is_closed() {
     let server = Server::start(app(), ServerLimits { body: SHORT, ..generous() }).await;
     let head = "POST /body HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n1234";
     assert_eq!(closed_after(&server, head).await, "");
+}
+
+#[tokio::test]
+async fn a_client_that_is_slow_in_head_and_body_gains_no_time() {
+    let (app, entered) = dripping();
+    let body = Duration::from_secs(1);
+    let server = Server::start(app, ServerLimits { body, ..generous() }).await;
+    let (begin, end) = DRIPS.split_at(DRIPS.len() - 5);
+    let mut slow = TcpStream::connect(server.address).await.unwrap();
+    slow.write_all(begin.as_bytes()).await.unwrap();
+    // A witness that comes later is closed: the time for bodies has passed for both.
+    assert_eq!(closed_after(&server, DRIPS).await, "");
+    entered.notified().await;
+    let mut witness = TcpStream::connect(server.address).await.unwrap();
+    witness.write_all(DRIPS.as_bytes()).await.unwrap();
+    timeout(PATIENCE, entered.notified()).await.expect("its body is awaited");
+    // If it counted from here, the witness would be closed before.
+    slow.write_all(end.as_bytes()).await.unwrap();
+    let (mut of_slow, mut of_witness) = ([0; 1], [0; 1]);
+    tokio::select! {
+        biased;
+        _ = timeout(PATIENCE, slow.read(&mut of_slow)) => {}
+        _ = witness.read(&mut of_witness) => panic!("it has gained time by its slow head"),
+    }
 }
 
 #[tokio::test]
@@ -163,21 +201,12 @@ async fn a_handler_that_panics_answers_500_and_the_connection_goes_on() {
 
 #[tokio::test]
 async fn clients_that_drip_bodies_do_not_keep_a_healthy_one_out() {
-    let entered = Arc::new(Notify::new());
-    let handler = {
-        let entered = Arc::clone(&entered);
-        move |body: Body| async move {
-            entered.notify_one();
-            _ = body.collect().await;
-        }
-    };
-    let app = app().route("/drip", post(handler));
+    let (app, entered) = dripping();
     let server = Server::start(app, ServerLimits { connections_max: 3, ..generous() }).await;
     let mut slow = Vec::new();
     for _ in 0..3 {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
-        let head = b"POST /drip HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n1234";
-        stream.write_all(head).await.unwrap();
+        stream.write_all(DRIPS.as_bytes()).await.unwrap();
         timeout(PATIENCE, entered.notified()).await.expect("its body is awaited");
         slow.push(stream);
     }

@@ -28,6 +28,7 @@ impl Builder<'_, '_> {
             external_url: external_url.and_then(Result::ok),
             web_config_file: raw.web_config_file.as_ref().map(|file| self.folder.join(file)),
             events_max: raw.events_max,
+            answers_bytes_max: raw.answers_bytes_max.bytes() as usize,
             allow_unauthenticated: raw.allow_unauthenticated,
             limits: ServerLimits {
                 handshake: time(raw.handshake_timeout),

@@ -47,13 +47,18 @@ pub(in crate::config) struct RawServer {
     /// Most events of severity `info`, and as many above it, that the API remembers.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub events_max: usize,
+    /// Most memory of all answers under `/api/v1` that are made, or sent to clients who have not read them yet; one of them may
+    /// take half of it.
+    #[schemars(extend("x-minimum" = "1MiB", "x-maximum" = "1GiB"))]
+    pub answers_bytes_max: BytesText,
     /// Longest TLS handshake.
     #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "10m"))]
     pub handshake_timeout: DurationText,
-    /// Longest time until the head of a request is there.
+    /// Longest time from when a client connects, or sends the first byte of a later request, until the head of the request is there.
     #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "10m"))]
     pub head_timeout: DurationText,
-    /// Longest time from there until its body is there.
+    /// Longest time from when a client connects, or sends the first byte of a later request, until the body of the request is
+    /// there: whoever is slow with handshake and head has less for the body.
     #[schemars(extend("x-minimum" = "100ms", "x-maximum" = "10m"))]
     pub body_timeout: DurationText,
     /// Longest time until a client has read its answer.
@@ -78,6 +83,7 @@ impl Default for RawServer {
             requests_per_connection_max: limits.requests_per_connection_max,
             head_bytes_max: BytesText::from_bytes(limits.head_bytes_max as u64),
             events_max: 10_000,
+            answers_bytes_max: BytesText::from_bytes(64 << 20),
             handshake_timeout: written(limits.handshake),
             head_timeout: written(limits.head),
             body_timeout: written(limits.body),
