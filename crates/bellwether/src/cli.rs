@@ -272,6 +272,19 @@ pub struct DemoArgs {
     pub listen: SocketAddr,
 }
 
+/// What neither a corpus nor a verification has. The group of `HistoryArgs` itself is empty: it has groups in it.
+const OF_FILES: [&str; 9] = [
+    "ColumnArgs",
+    "ServerArgs",
+    "ExcludeArgs",
+    "scores",
+    "partition",
+    "threads",
+    "sort_memory",
+    "report_memory",
+    "series_max",
+];
+
 /// Options of `bellwether replay`.
 #[derive(Debug, Clone, Args)]
 pub struct ReplayArgs {
@@ -280,7 +293,7 @@ pub struct ReplayArgs {
     #[arg(value_name = "INPUT", required_unless_present = "corpus")]
     pub inputs: Vec<PathBuf>,
     /// Manifest of a corpus instead: a JSON file that lists its series and where their data is.
-    #[arg(long, value_name = "MANIFEST_JSON", conflicts_with_all = ["inputs", "ColumnArgs", "HistoryArgs", "ServerArgs", "ExcludeArgs"])]
+    #[arg(long, value_name = "MANIFEST_JSON", conflicts_with_all = ["inputs"], conflicts_with_all = OF_FILES)]
     pub corpus: Option<PathBuf>,
     /// Folder for the results [default with --write-state: `replay` in that folder].
     #[arg(long, value_name = "DIR", required_unless_present_any = ["verify", "write_state"])]
@@ -290,15 +303,15 @@ pub struct ReplayArgs {
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Replay the journal in several ways and compare what they give; no results are written.
-    #[arg(long, requires = "inputs", conflicts_with_all = ["corpus", "output", "ColumnArgs", "HistoryArgs", "ServerArgs", "ExcludeArgs"])]
+    #[arg(long, requires = "inputs", conflicts_with_all = ["corpus", "output"], conflicts_with_all = OF_FILES)]
     pub verify: bool,
     /// Compare with these events, written by `run`, too: a file of JSON lines, a Parquet file, or the folder of an
     /// event log.
-    #[arg(long, value_name = "EVENTS", requires = "verify", conflicts_with_all = ["corpus", "output"])]
+    #[arg(long, value_name = "EVENTS", conflicts_with = "corpus")]
     pub events: Option<PathBuf>,
-    /// Seed of the places where --verify cuts requests and interrupts.
-    #[arg(long, value_name = "N", default_value_t = 1, requires = "verify", conflicts_with_all = ["corpus", "output"])]
-    pub seed: u64,
+    /// Seed of the places where --verify cuts requests and interrupts [default: 1].
+    #[arg(long, value_name = "N", conflicts_with = "corpus")]
+    pub seed: Option<u64>,
     /// Write what the engine has learned by the end into this data folder, for a `run` to go on with; none may be running.
     #[arg(long, value_name = "DATA_DIR", conflicts_with_all = ["corpus", "verify", "partition"])]
     pub write_state: Option<PathBuf>,

@@ -16,6 +16,7 @@ use bellwether_signal::parse_selector;
 
 use crate::cli::ExplainArgs;
 use crate::output;
+use crate::usage::wrong;
 use recorded::Input;
 
 const DATA_FOLDER: &str = "bellwether-data";
@@ -64,10 +65,12 @@ pub fn parse_time(text: &str) -> Result<i64, String> {
 
 /// Why nothing alerted at `at`.
 fn moment(args: &ExplainArgs, series: &str, at: Timestamp, input: &Input) -> anyhow::Result<()> {
-    let wanted = parse_selector(series)?;
+    let wanted = parse_selector(series)
+        .map_err(|error| wrong(format!("--series is no selector: {error}")))?;
     let limit = usize::try_from(args.limit).unwrap_or(usize::MAX);
-    let answer =
+    let (mut answer, adoption) =
         input.with_records(|settings, records| why_not(settings, records, &wanted, at, limit))?;
+    answer.adopted_at_ms = adoption.map(|adoption| adoption.at_ms);
     if args.json {
         return output::print(&output::json(&answer)?);
     }
@@ -76,15 +79,19 @@ fn moment(args: &ExplainArgs, series: &str, at: Timestamp, input: &Input) -> any
 
 /// Why there is an event.
 fn an_event(args: &ExplainArgs, event: &str, input: Option<&Input>) -> anyhow::Result<bool> {
-    let query = EventQuery::parse(event)?;
+    let query = EventQuery::parse(event).map_err(|error| wrong(error.to_string()))?;
     let (event, found_in, is_stored) = find(args, &query, input)?;
     let is_about_health = *event.rule == *HEALTH_RULE;
     let recomputed = match input.filter(|_| !is_about_health) {
         None => None,
         Some(input) => {
-            let recomputed =
+            let (recomputed, adoption) =
                 input.with_records(|settings, records| recompute(settings, records, &event))?;
-            Some(Recomputation::of(recomputed.as_ref(), is_stored))
+            let adopted_at_ms = adoption.map(|adoption| adoption.at_ms);
+            Some(Recomputation {
+                adopted_at_ms,
+                ..Recomputation::of(recomputed.as_ref(), is_stored)
+            })
         }
     };
     let p_value = p_value(event.surprise);
@@ -132,7 +139,8 @@ fn find(
         }
     }
     let Some(input) = input else { anyhow::bail!("name a journal, stored events or a server") };
-    let event = input.with_records(|settings, records| find_recorded(settings, records, query))?;
+    let (event, _) =
+        input.with_records(|settings, records| find_recorded(settings, records, query))?;
     Ok((event, input.folder().display().to_string(), false))
 }
 

@@ -3,6 +3,7 @@
 //! Whatever detects, journals or talks on sockets lives in the other crates; this one reads what the
 //! operator wants and puts them together. It never contains an algorithm of detection.
 
+mod adoptions;
 pub mod check;
 pub mod cli;
 pub mod completions;
@@ -27,6 +28,7 @@ pub mod run;
 mod service;
 mod topics;
 pub mod tune;
+pub mod usage;
 
 #[doc(hidden)]
 pub use http::takes_query;

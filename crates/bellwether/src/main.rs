@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use bellwether::cli::{Cli, Command};
 use bellwether::output::{self, Closed};
+use bellwether::usage::Usage;
 use bellwether::{
     check, completions, demo, eval, explain, gateway, plan, presets, process, replay, report, run,
     tune,
@@ -64,7 +65,7 @@ fn main() -> ExitCode {
         Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&error);
-            ExitCode::FAILURE
+            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `bellwether plan`: which alerts another configuration would change.
 
-use std::fs;
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,21 +33,50 @@ pub fn plan(args: &PlanArgs) -> anyhow::Result<bool> {
         (None, PlanInput::Journal(_)) => None,
         (old, _) => Some(Arc::new(load(old.as_deref())?.engine)),
     };
+    // A place that cannot be written is better known before the work than after it.
+    let file = args.output.as_deref().map(Place::open).transpose()?;
     let plan = make(input, old.as_ref(), &new, args.moved)?;
     let text = match args.format {
         PlanFormat::Text => text(&plan, args.rows),
         PlanFormat::Json => output::json(&plan)?,
         PlanFormat::Markdown => markdown(&plan, args.rows),
     };
-    match &args.output {
+    match file {
         None => output::print(&text)?,
-        Some(path) => fs::write(path, text)
-            .with_context(|| format!("plan cannot be written: path=`{}`", path.display()))?,
+        Some(place) => place.write(&text)?,
     }
     let fails = |change: Change| {
         plan.counts.of(change) > 0 && args.fail_on.iter().any(|kind| kind.means(change))
     };
     Ok(!Change::ALL.into_iter().any(fails))
+}
+
+/// Where a plan is written. What is there stays until there is a plan.
+struct Place<'a> {
+    path: &'a Path,
+    file: File,
+}
+
+impl<'a> Place<'a> {
+    fn open(path: &'a Path) -> anyhow::Result<Self> {
+        let file = OpenOptions::new().create(true).write(true).truncate(false).open(path);
+        Ok(Self { path, file: file.with_context(|| refused(path))? })
+    }
+
+    fn write(mut self, text: &str) -> anyhow::Result<()> {
+        let mut write = || {
+            // A pipe or a terminal has no length.
+            if self.file.metadata()?.is_file() {
+                self.file.set_len(0)?;
+            }
+            self.file.write_all(text.as_bytes())
+        };
+        write().with_context(|| refused(self.path))
+    }
+}
+
+fn refused(path: &Path) -> String {
+    format!("plan cannot be written: path=`{}`", path.display())
 }
 
 /// Replays `input` under both, and shows how far it is.
@@ -80,5 +110,6 @@ fn make(
     let (old, new) = replay_both(&input, old, Some(new), &watch)?;
     bar.finish_and_clear();
     complain(&old.findings);
+    anyhow::ensure!(old.received_ms.is_some(), "nothing was planned: the input holds no samples");
     Ok(compare(&old, &new, moved_ms))
 }

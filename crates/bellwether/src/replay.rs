@@ -22,11 +22,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::{HistoryArgs, ReplayArgs, ResumeArgs, WarmStartArgs};
 use crate::config::Config;
+use crate::usage::{refuse_for_journals, wrong};
 
 use excluded::exclusions;
 pub(crate) use history::Notes;
 pub(crate) use inputs::{find as find_inputs, keep_servers};
-use state::Target;
+use state::{Seen, Target};
 
 pub(crate) use journal::complain;
 pub(crate) use stop::asked_to_stop;
@@ -44,9 +45,13 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<bool> {
             corpus::corpus(manifest, output, config).map(|()| true)
         }
         ([folder], _, _) if args.verify => {
-            verify::verify(folder, settings(config)?.as_ref(), events.as_deref(), *seed)
+            let seed = seed.unwrap_or(1);
+            verify::verify(folder, settings(config)?.as_ref(), events.as_deref(), seed)
         }
-        (_, _, _) if args.verify => anyhow::bail!("one journal is verified at a time"),
+        (_, _, _) if args.verify => Err(wrong("one journal is verified at a time")),
+        // Not said to clap: with --output, which excludes --verify, it would not miss that.
+        _ if events.is_some() => Err(wrong("--events is for --verify, which is missing")),
+        _ if seed.is_some() => Err(wrong("--seed is for --verify, which is missing")),
         (inputs, _, output) => {
             let target = args.write_state.as_deref();
             let target = target
@@ -66,7 +71,9 @@ pub fn replay(args: &ReplayArgs) -> anyhow::Result<bool> {
 /// When the configuration is wrong, the history cannot be read, or the data folder cannot be used.
 pub fn warm_start(args: &WarmStartArgs) -> anyhow::Result<bool> {
     let WarmStartArgs { inputs, data_dir, config, output, force, excluded, history } = args;
-    anyhow::ensure!(history.partition.is_none(), "a state is of all series, not of a part of them");
+    if history.partition.is_some() {
+        return Err(wrong("--partition: a state is of all series, not of a part of them"));
+    }
     let config = config.as_deref();
     let folder = match data_dir {
         Some(folder) => folder.clone(),
@@ -97,12 +104,10 @@ impl Learn<'_> {
         let output = output.map(Path::to_owned).or_else(|| target.as_ref().map(Target::results));
         let output =
             output.context("there is no folder for the results: name one with --output")?;
-        let learned = match inputs {
+        let (seen, learned) = match inputs {
             [folder] if is_journal(folder) => {
-                anyhow::ensure!(
-                    resume.is_none_or(|resume| !resume.resume),
-                    "a journal is replayed from its beginning: leave --resume out"
-                );
+                let resumes = resume.is_some_and(|resume| resume.resume);
+                refuse_for_journals(&history.given(resumes))?;
                 let (summary, learned) = journal::journal(
                     folder,
                     &output,
@@ -111,21 +116,22 @@ impl Learn<'_> {
                     history.report_bytes(),
                 )?;
                 target.as_ref().map(|target| target.check(&summary)).transpose()?;
-                Some(learned)
+                (Seen::of_journal(&summary), Some(learned))
             }
             inputs => {
-                let checkpoints = resume.filter(|_| !history.scores).map(ResumeArgs::checkpoints);
+                let checkpoints = resume.map(ResumeArgs::checkpoints);
                 let options = HistoryOptions { checkpoints, ..history.options(&exclusions) };
                 let inputs = find_inputs(inputs, &history.server)?;
-                let (is_complete, learned) = history::history(&inputs, &output, config, &options)?;
-                if !is_complete {
+                let (summary, learned) = history::history(&inputs, &output, config, &options)?;
+                if !summary.complete {
                     return Ok(false);
                 }
-                learned
+                (Seen::of_history(&summary), learned)
             }
         };
         if let Some(target) = target {
-            target.adopt(learned.context("a state is of all series, not of a part of them")?)?;
+            let learned = learned.context("a state is of all series, not of a part of them")?;
+            target.adopt(learned, &seen)?;
         }
         Ok(true)
     }

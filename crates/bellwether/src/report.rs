@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use bellwether_eventlog::{ReadError, Wanted};
 use bellwether_replay::report::{Period, Report, html};
-use jiff::civil::Date;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::cli::{ReportArgs, ReportFormat};
 use crate::config::Config;
 use crate::output;
+use crate::usage::wrong;
 
 pub(crate) use text::wrap;
 
@@ -46,7 +47,7 @@ pub fn report(args: &ReportArgs) -> anyhow::Result<()> {
     }
 }
 
-/// Reads a date, as its midnight in UTC, or a time, as Unix milliseconds.
+/// Reads a time, or a date as its midnight, as Unix milliseconds; without an offset both are in UTC.
 ///
 /// # Errors
 /// When `text` is neither.
@@ -54,11 +55,22 @@ pub fn parse_moment(text: &str) -> Result<i64, String> {
     if let Ok(time) = text.parse::<jiff::Timestamp>() {
         return Ok(time.as_millisecond());
     }
-    let midnight = text.parse::<Date>().and_then(|date| date.to_zoned(TimeZone::UTC));
-    match midnight {
-        Ok(midnight) => Ok(midnight.timestamp().as_millisecond()),
-        Err(_) => Err("expected a date like 2026-03-01 or a time like 2026-03-01T12:00:00Z".into()),
+    // The zone of a time that says one and no offset is passed over by jiff.
+    let civil = Some(text).filter(|text| !text.contains('[')).map(str::parse::<DateTime>);
+    match civil.and_then(|civil| civil.ok()?.to_zoned(TimeZone::UTC).ok()) {
+        Some(time) => Ok(time.timestamp().as_millisecond()),
+        None => Err("expected a date like 2026-03-01 or a time like 2026-03-01T12:00:00Z".into()),
     }
+}
+
+/// Reads a date, and no time: what a day or a week is asked for by.
+///
+/// # Errors
+/// When `text` is none.
+pub fn parse_day(text: &str) -> Result<Date, String> {
+    // A time is a date to jiff, which leaves the hours out.
+    let date = text.parse::<Date>().ok().filter(|date| date.to_string() == text);
+    date.ok_or_else(|| "expected a date like 2026-03-01".to_owned())
 }
 
 /// The event log of the data folder.
@@ -88,7 +100,7 @@ fn period(args: &ReportArgs, path: &Path) -> anyhow::Result<Period> {
         }
         (None, None, None, None) => Period::up_to(newest_ms(path)?),
     };
-    Ok(period?)
+    period.map_err(|error| wrong(error.to_string()))
 }
 
 /// Time of the newest event at `path`; now, when there is none.
@@ -140,6 +152,38 @@ impl Faults {
         }
         if let Some(more @ 1..) = self.count.checked_sub(FAULTS_SHOWN_MAX) {
             output::warn(&format!("{more} more parts of the log cannot be read"));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_without_an_offset_is_in_utc_and_a_date_is_its_midnight() {
+        const MIDNIGHT_MS: i64 = 1_750_032_000_000;
+        const HOUR_MS: i64 = 3_600_000;
+        for (text, after_ms) in [
+            ("2025-06-16", 0),
+            ("2025-06-16T03:00:00", 3 * HOUR_MS),
+            ("2025-06-16 03:00", 3 * HOUR_MS),
+            ("2025-06-16T03:00:00.25", 3 * HOUR_MS + 250),
+            ("2025-06-16T03:00:00Z", 3 * HOUR_MS),
+            ("2025-06-16T03:00:00+02:00", HOUR_MS),
+        ] {
+            assert_eq!(parse_moment(text), Ok(MIDNIGHT_MS + after_ms), "{text}");
+        }
+        for text in ["yesterday", "03:00:00", "2025-06-16T03:00:00[Europe/Berlin]"] {
+            assert!(parse_moment(text).unwrap_err().contains("expected a date"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_a_date_and_no_time() {
+        assert_eq!(parse_day("2025-06-16"), Ok(jiff::civil::date(2025, 6, 16)));
+        for text in ["2025-06-16T05:00:00", "2025-06-16T05:00:00Z", "2025-06-31", "monday"] {
+            assert!(parse_day(text).unwrap_err().contains("expected a date"), "{text}");
         }
     }
 }

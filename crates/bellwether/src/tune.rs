@@ -17,7 +17,7 @@ use bellwether_engine::Settings;
 use bellwether_replay::eval::{CorpusFiles, Labels};
 use bellwether_replay::plan::PlanInput;
 use bellwether_replay::tune::{
-    Arena, ArenaWatch, Candidate, Found, SearchOptions, SearchWatch, State, Tried, TuneError,
+    Arena, ArenaWatch, Candidate, Fit, Found, SearchOptions, SearchWatch, State, Tried, TuneError,
     Windows, candidates, search,
 };
 
@@ -99,6 +99,9 @@ fn try_all(
             Arena::of_input(input, windows, args.seed, &watch)?
         }
     };
+    if let Some(fit) = arena.fit() {
+        warn_of(fit);
+    }
     let settings = candidates
         .iter()
         .map(|candidate| Ok(Arc::new(settings(candidate)?)))
@@ -113,6 +116,21 @@ fn try_all(
     let found = search(&arena, &settings, known, &options, &watch);
     shown.end();
     Ok((arena, found?))
+}
+
+/// Says how many labelled windows nothing can find.
+fn warn_of(fit: Fit) {
+    let Fit { windows, of_unknown_series, outside } = fit;
+    if of_unknown_series > 0 {
+        output::warn(&format!(
+            "the input does not have the series of {of_unknown_series} of {windows} labelled windows, which count as missed"
+        ));
+    }
+    if outside > 0 {
+        output::warn(&format!(
+            "{outside} of {windows} labelled windows are outside the time that is scored, the last four fifths of the input"
+        ));
+    }
 }
 
 fn settings(candidate: &Candidate) -> anyhow::Result<Settings> {

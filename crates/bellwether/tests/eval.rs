@@ -123,3 +123,47 @@ fn wrong_usage_answers_2() {
     let both: [&dyn AsRef<OsStr>; 4] = [&"--baseline", &"a", &"--save-baseline", &"b"];
     assert_eq!(eval(&results, both).0, 2);
 }
+
+#[test]
+fn a_result_that_is_missing_changes_nothing_about_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let results = folder.path();
+    for name in ["hosts", "nab"] {
+        copy(&fixture("results").join(name), &results.join(name));
+    }
+    let figures = |results: &Path| {
+        let (code, out, _) = eval(results, [&"--json"]);
+        assert_eq!(code, 0, "{out}");
+        let json: Value = serde_json::from_str(&out).unwrap();
+        let datasets = json["datasets"].as_array().unwrap().clone();
+        (json["alert_rule"].clone(), datasets.into_iter().find(|one| one["dataset"] == "hosts"))
+    };
+    assert_eq!(figures(results), figures(&fixture("results")));
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let to = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &to);
+        } else {
+            fs::copy(&path, &to).unwrap();
+        }
+    }
+}
+
+#[test]
+fn what_there_is_no_result_of_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, _, err) = eval(&folder.path().join("absent"), []);
+    assert!(err.contains("absent`") && err.contains("No such file"), "{err}");
+    let (_, _, err) = eval(folder.path(), []);
+    assert!(err.contains("no series has a result here") && err.contains("--scores"), "{err}");
+    let labels = folder.path().join("labels.json");
+    fs::write(&labels, "{}").unwrap();
+    let (_, _, err) = run(&[&fixture("results"), &"--labels", &labels]);
+    assert!(err.contains("the labels name no series"), "{err}");
+}

@@ -29,6 +29,8 @@ mod explain_files;
 mod parts;
 #[path = "replay/plan.rs"]
 mod plan;
+#[path = "replay/refused.rs"]
+mod refused;
 #[path = "replay/resume.rs"]
 mod resume;
 
@@ -364,6 +366,8 @@ fn files_are_replayed_and_what_was_guessed_is_said() {
         let summary = json(&output.join("summary.json"));
         assert_eq!((&summary["series"], &summary["complete"]), (&6.into(), &true.into()));
         assert!(out.starts_with(&format!("{} samples, 6 series, ", summary["samples"])), "{out}");
+        let covered = " events from 2025-06-16T00:00:00Z to 2025-06-16T04:59:00Z in ";
+        assert!(out.contains(covered), "{out}");
         assert!(output.join("scores.parquet").exists() && output.join("events.parquet").exists());
         fs::read_to_string(output.join("events.jsonl")).unwrap()
     });

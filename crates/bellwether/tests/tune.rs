@@ -19,8 +19,9 @@ fn bellwether(arguments: &[&str]) -> (i32, String, String) {
 }
 
 fn tune(output: &Path, more: &[&str]) -> (i32, String, String) {
-    let few = ["tune", HISTORY, "--trials", "6", "--output", output.to_str().unwrap()];
-    bellwether(&[&few, more].concat())
+    let few = ["tune", HISTORY, "--output", output.to_str().unwrap()];
+    let trials: &[&str] = if more.contains(&"--trials") { &[] } else { &["--trials", "6"] };
+    bellwether(&[&few, trials, more].concat())
 }
 
 #[test]
@@ -87,6 +88,31 @@ fn a_corpus_is_tuned_on_by_its_labels() {
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("the best F1 of labelled windows"), "{out}");
     assert!(path.exists());
+}
+
+#[test]
+fn labels_that_nothing_can_find_are_refused_or_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, labels) = (folder.path().join("tuned.yml"), folder.path().join("labels.json"));
+    let of = |text: &str| {
+        fs::write(&labels, text).unwrap();
+        tune(&path, &["--labels", labels.to_str().unwrap(), "--trials", "1"])
+    };
+    // A name, a unit and a time that are not those of the input.
+    for text in [
+        r#"{"queue_dpeth{host=\"web-1\"}": [[1750042800, 1750046400]]}"#,
+        r#"{"queue_depth{host=\"web-1\"}": [[1750042800000, 1750046400000]]}"#,
+        r#"{"queue_depth{host=\"web-1\"}": [[1650042800, 1650046400]]}"#,
+        "{}",
+    ] {
+        let (code, out, err) = of(text);
+        assert!(code == 1 && err.contains("no labelled window lies in the time"), "{out}{err}");
+    }
+    let (code, _, err) = of(r#"{"queue_depth{host=\"web-1\"}": [[1750042800, 1750046400], [1, 2]],
+        "queue_dpeth": [[1750042800, 1750046400]]}"#);
+    assert_eq!(code, 0, "{err}");
+    assert!(err.contains("does not have the series of 1 of 3 labelled windows"), "{err}");
+    assert!(err.contains("1 of 3 labelled windows are outside the time"), "{err}");
 }
 
 #[test]

@@ -19,6 +19,8 @@ use bellwether_detect::fuse;
 use bellwether_engine::{ChangeKind, Engine, Outputs, Record, RecordBody, Settings};
 use bellwether_wire::remote_write::{Limits, RawSample, WriteRequest, WriteRequestBuilder};
 
+use crate::history::earlier;
+
 pub(crate) use read::open;
 pub use read::{CorpusError, CorpusSeries, Row, SeriesFile, list_series};
 
@@ -49,6 +51,11 @@ pub fn replay_corpus(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<CorpusReport, CorpusError> {
     let list = list_series(manifest)?;
+    // Of another kind of replay, beside which the results of this one would not be found.
+    earlier::remove(output).map_err(|cause| CorpusError::File {
+        path: output.to_owned(),
+        source: std::io::Error::other(cause),
+    })?;
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || -> Result<CorpusReport, CorpusError> {
         let mut report = CorpusReport::default();

@@ -1,5 +1,7 @@
 //! Samples that a replay leaves out, so that the engine never sees them: an incident that is not to be learned.
 
+use std::fmt;
+
 use bellwether_runtime::stored;
 use bellwether_series::{LabelLimits, LabelSet, Matchers, Timestamp};
 use bellwether_wire::remote_write::{DecodeError, RawSample, WriteRequest, WriteRequestBuilder};
@@ -34,6 +36,16 @@ impl Exclusion {
 /// What a replay leaves out: every sample that is in at least one of them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Exclusions(Vec<Exclusion>);
+
+impl fmt::Display for Exclusions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Exclusion { from, until, series }) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{from}/{until},{series}")?;
+        }
+        Ok(())
+    }
+}
 
 impl Exclusions {
     /// All of `exclusions`.

@@ -41,7 +41,7 @@ pub struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     pub save_baseline: Option<PathBuf>,
     /// How much worse than in the baseline a figure may be, as a share of what it was.
-    #[arg(long, value_name = "SHARE", default_value_t = TOLERANCE, value_parser = parse_share)]
+    #[arg(long, value_name = "SHARE", default_value_t = TOLERANCE, value_parser = parse_share, requires = "baseline")]
     pub tolerance: f64,
 }
 

@@ -33,6 +33,19 @@ pub struct ColumnArgs {
 }
 
 impl ColumnArgs {
+    /// Those that were given.
+    pub(super) fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("--time", self.time.is_some()),
+            ("--time-unit", self.time_unit.is_some()),
+            ("--metric", self.metric.is_some()),
+            ("--value", !self.value.is_empty()),
+            ("--label", !self.label.is_empty()),
+            ("--ignore", !self.ignore.is_empty()),
+        ];
+        all.into_iter().filter_map(|(name, is_given)| is_given.then_some(name)).collect()
+    }
+
     /// The same for the replay.
     pub(super) fn mapping(&self) -> Mapping {
         Mapping {
@@ -104,6 +117,17 @@ impl UnitArg {
 }
 
 impl HistoryArgs {
+    /// Those that were given and decide what a replay of files or servers gives: to a journal they mean nothing.
+    /// With `resumes` somebody wants to go on, which is of these, too.
+    pub(crate) fn given(&self, resumes: bool) -> Vec<&'static str> {
+        let mut given = self.columns.given();
+        given.extend(self.server.given());
+        given.extend(self.scores.then_some("--scores"));
+        given.extend(self.partition.map(|_| "--partition"));
+        given.extend(resumes.then_some("--resume"));
+        given
+    }
+
     /// Most memory for judgements that the report may show.
     pub(crate) fn report_bytes(&self) -> usize {
         self.report_memory.saturating_mul(MIB)

@@ -11,6 +11,7 @@ use clap::Args;
 use super::ServerArgs;
 use super::history::{ColumnArgs, MIB};
 use crate::replay::find_inputs;
+use crate::usage::refuse_for_journals;
 
 /// Files with history or a journal, and what only files have.
 #[derive(Debug, Clone, Args)]
@@ -43,11 +44,13 @@ impl InputArgs {
     /// What is replayed, for `together` configurations at the same time.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// When a file cannot be read, or options were given that mean nothing to a journal.
     pub(crate) fn find(&self, together: usize) -> anyhow::Result<PlanInput> {
         if let [folder] = &*self.inputs
             && is_journal(folder)
         {
+            let given = [self.columns.given(), self.server.given()].concat();
+            refuse_for_journals(&given)?;
             return Ok(PlanInput::Journal(folder.clone()));
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -21,7 +21,7 @@ Examples:
 #[command(next_help_heading = "What is left out")]
 pub struct ExcludeArgs {
     /// Leave out the samples from FROM until just before TO, of all series or of those that the selector matches; may be given
-    /// several times. Times are RFC 3339, or dates for their midnight in UTC.
+    /// several times. Times are RFC 3339, in UTC without an offset, or dates for their midnight in UTC.
     #[arg(long, value_name = "FROM/TO[,SELECTOR]", value_parser = parse_exclusion)]
     pub exclude: Vec<Exclusion>,
     /// The same from a file: a line for each; empty lines and those that begin with # say nothing.
@@ -93,6 +93,8 @@ mod tests {
         let up = |zone| LabelSet::from_pairs([("__name__", "up"), ("job", "a"), ("zone", zone)]);
         assert!(some.series.matches(&up("b").unwrap()) && !some.series.matches(&up("d").unwrap()));
         assert!(day.series.matches(&up("d").unwrap()));
+        let hours = parse_exclusion("1970-01-01T23:00:00/1970-01-02T01:00:00").unwrap();
+        assert_eq!((hours.from.as_ms(), hours.until.as_ms()), (82_800_000, 90_000_000));
     }
 
     #[test]

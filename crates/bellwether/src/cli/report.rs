@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 
-use crate::report::parse_moment;
+use crate::report::{parse_day, parse_moment};
 
 pub(super) const HELP: &str = "\
 Examples:
@@ -28,12 +28,12 @@ pub struct ReportArgs {
     #[arg(long, value_name = "DIR", conflicts_with = "events")]
     pub data_dir: Option<PathBuf>,
     /// This day, from midnight to midnight in UTC.
-    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["week", "since", "until"])]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day, conflicts_with_all = ["week", "since", "until"])]
     pub day: Option<Date>,
     /// The week that this day is in, from Monday to Sunday in UTC.
-    #[arg(long, value_name = "YYYY-MM-DD", conflicts_with_all = ["since", "until"])]
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = parse_day, conflicts_with_all = ["since", "until"])]
     pub week: Option<Date>,
-    /// From this time on; a date is its midnight in UTC. Without --until up to the newest event.
+    /// From this time on; a date is its midnight, and without an offset both are in UTC. Without --until up to the newest event.
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     pub since: Option<i64>,
     /// Until just before this time. Without --since the seven days before.

@@ -17,7 +17,7 @@ pub struct ServerArgs {
     /// Series to ask a server for, as PromQL selects them; may be given several times. All series without it.
     #[arg(long = "match", value_name = "SELECTOR", value_parser = parse_match)]
     pub selectors: Vec<Selector>,
-    /// From this time on: RFC 3339, or a date for its midnight in UTC. A server needs it.
+    /// From this time on: RFC 3339, in UTC without an offset, or a date for its midnight in UTC. A server needs it.
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     pub start: Option<i64>,
     /// Until just before this time. A server needs it.
@@ -43,13 +43,16 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
-    /// Whether any of them was given that only a server understands.
-    pub(crate) fn is_given(&self) -> bool {
-        !self.selectors.is_empty()
-            || self.start.is_some()
-            || self.end.is_some()
-            || self.step.is_some()
-            || self.http_config.is_some()
+    /// Those that were given and mean nothing without a server.
+    pub(crate) fn given(&self) -> Vec<&'static str> {
+        let all = [
+            ("--match", !self.selectors.is_empty()),
+            ("--start", self.start.is_some()),
+            ("--end", self.end.is_some()),
+            ("--step", self.step.is_some()),
+            ("--http-config", self.http_config.is_some()),
+        ];
+        all.into_iter().filter_map(|(name, is_given)| is_given.then_some(name)).collect()
     }
 
     /// Largest answer, in bytes.

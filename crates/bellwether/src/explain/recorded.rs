@@ -10,6 +10,7 @@ use bellwether_replay::explain::{ExplainError, JournalRecords, Recorded, Records
 use bellwether_replay::history::{HistoryProgress, Manifest, Watch, with_history_records};
 use bellwether_replay::journal::{Progress, is_journal};
 
+use crate::adoptions::{self, Adoption};
 use crate::output;
 use crate::replay::{bar, complain};
 
@@ -47,17 +48,18 @@ impl Input {
         }
     }
 
-    /// Does something with the records and the settings that they begin with, and names what is wrong with them.
+    /// Does something with the records and the settings that they begin with, and names what is wrong with them. With the result comes
+    /// the adoption that they do not have and that some of them were behind, if there was one.
     ///
     /// # Errors
     /// When there are none, or whatever `act` says.
     pub(super) fn with_records<T>(
         &self,
         act: impl FnOnce(&Arc<Settings>, Records<'_>) -> Result<T, ExplainError>,
-    ) -> anyhow::Result<T> {
+    ) -> anyhow::Result<(T, Option<Adoption>)> {
         match self {
             Self::Journal(folder) => of_journal(folder, act),
-            Self::Results(folder) => of_results(folder, act),
+            Self::Results(folder) => of_results(folder, act).map(|done| (done, None)),
         }
     }
 }
@@ -65,7 +67,7 @@ impl Input {
 fn of_journal<T>(
     folder: &Path,
     act: impl FnOnce(&Arc<Settings>, Records<'_>) -> Result<T, ExplainError>,
-) -> anyhow::Result<T> {
+) -> anyhow::Result<(T, Option<Adoption>)> {
     let bar = bar("{wide_bar} {bytes}/{total_bytes}, {eta} left");
     let mut progress = |progress: Progress| {
         bar.set_length(progress.total_bytes);
@@ -80,6 +82,7 @@ fn of_journal<T>(
     })?;
     let done = act(&records.settings(), &mut records);
     let (findings, is_cut) = (records.findings(), records.lacks_its_beginning());
+    let adoption = records.last_sequence().and_then(|last| adoptions::before(folder, last));
     bar.finish_and_clear();
     complain(&findings);
     if is_cut {
@@ -88,7 +91,14 @@ fn of_journal<T>(
              judgements may differ from those of that time",
         );
     }
-    Ok(done?)
+    if let Some(Adoption { at_ms, .. }) = adoption {
+        output::warn(&format!(
+            "what a `warm-start` or `replay --write-state` had learned was adopted at {}, and is not in the journal: judgements \
+             behind that may differ from those of that time",
+            output::time(at_ms)
+        ));
+    }
+    Ok((done?, adoption))
 }
 
 fn of_results<T>(
@@ -97,7 +107,7 @@ fn of_results<T>(
 ) -> anyhow::Result<T> {
     let manifest = Manifest::read(folder).with_context(|| {
         format!(
-            "name a data folder, or what `bellwether replay` made of files; for other results --events and --journal: \
+            "name a data folder, or what `bellwether replay` made of files; for the results of a journal name that with --journal: \
              path=`{}`",
             folder.display()
         )

@@ -9,6 +9,7 @@ use bellwether_replay::explain::{
     p_value,
 };
 use bellwether_replay::report::duration_text;
+use bellwether_series::Timestamp;
 
 use crate::output::{one_line, time};
 use crate::report::wrap;
@@ -71,6 +72,13 @@ pub(super) fn event(explanation: &EventExplanation, input: &str) -> String {
 /// Why nothing alerted.
 pub(super) fn moment(answer: &WhyNot) -> String {
     let mut text = String::new();
+    if let Some(at) = answer.adopted_at_ms {
+        let what = adopted(at);
+        for line in wrap(&format!("BY THE JOURNAL ALONE, which is not how it was: {what}"), WIDTH) {
+            add(&mut text, format_args!("{line}\n"));
+        }
+        text.push('\n');
+    }
     for (index, sample) in answer.series.iter().enumerate() {
         if index > 0 {
             text.push('\n');
@@ -273,6 +281,9 @@ fn verdict(text: &mut String, event: &Event, recomputed: Option<&Recomputation>,
         return;
     };
     match (recomputed.found, recomputed.equal) {
+        (false, _) if recomputed.adopted_at_ms.is_some() => {
+            add(text, format_args!("NOT RECOMPUTED: the {input} alone does not give this event\n"));
+        }
         (false, _) => add(
             text,
             format_args!(
@@ -305,9 +316,22 @@ fn verdict(text: &mut String, event: &Event, recomputed: Option<&Recomputation>,
             }
         }
     }
+    if let (Some(at), Some(false)) = (recomputed.adopted_at_ms, recomputed.equal) {
+        for line in wrap(&format!("that is why, or may be: {}", adopted(at)), WIDTH) {
+            add(text, format_args!("{line}\n"));
+        }
+    }
     if recomputed.found && recomputed.sample.is_none() {
         text.push_str("no sample caused it: something ended, or time passed\n");
     }
+}
+
+/// Why a journal is not all that an engine has learned from.
+fn adopted(at: Timestamp) -> String {
+    format!(
+        "what a `warm-start` or `replay --write-state` had learned was adopted at {}, and no journal has that",
+        time(at)
+    )
 }
 
 fn unit(signal: SignalKind) -> &'static str {

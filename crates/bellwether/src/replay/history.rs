@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use bellwether_replay::history::{HistoryOptions, HistoryProgress, Input, Watch, replay_history};
+use bellwether_replay::history::{
+    HistoryOptions, HistoryProgress, HistorySummary, Input, Watch, replay_history,
+};
 use bellwether_runtime::Learned;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::bar;
-use super::journal::say_excluded;
+use super::journal::{say_excluded, warn_of_nothing};
 use super::stop::asked_to_stop;
 use crate::config::Config;
 use crate::output;
@@ -23,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Columns of files are shown for so many different kinds of file.
 const NOTES_MAX: usize = 5;
 
-/// Replays the history in `inputs`. Says whether all of it was, and what was learned of all series.
+/// Replays the history in `inputs`: what was replayed, and what was learned of all series.
 ///
 /// # Errors
 /// When the configuration is wrong, the files cannot be read or the results cannot be written.
@@ -32,7 +34,7 @@ pub(super) fn history(
     output: &Path,
     config: Option<&Path>,
     options: &HistoryOptions,
-) -> anyhow::Result<(bool, Option<Learned>)> {
+) -> anyhow::Result<(HistorySummary, Option<Learned>)> {
     let settings = Arc::new(Config::load(config).context("nothing was replayed")?.engine);
     let stop = asked_to_stop("ending with what was replayed")?;
     let (shown, notes) = (Shown::new(), Notes::default());
@@ -50,16 +52,24 @@ pub(super) fn history(
         let mend = if options.checkpoints.is_some() { "; --resume goes on from there" } else { "" };
         output::warn(&format!("ended early: the results go up to {}{mend}", output::time(last)));
     }
+    // Times that were read in a wrong unit show here.
+    let covered = summary.first_received_ms.zip(summary.last_received_ms);
+    let covered = covered.map_or_else(String::new, |(first, last)| {
+        format!(" from {} to {}", output::time(first), output::time(last))
+    });
     output::print(&format!(
-        "{} samples, {} series, {} events in {seconds:.1} s ({:.0} samples/s); results in {}\n",
+        "{} samples, {} series, {} events{covered} in {seconds:.1} s ({:.0} samples/s); results in {}\n",
         summary.samples,
         summary.series,
         summary.events.total,
         summary.samples as f64 / seconds,
         output.display(),
     ))?;
-    say_excluded(summary.excluded_samples)?;
-    Ok((summary.complete, learned))
+    if summary.complete {
+        say_excluded(summary.excluded_samples, &options.exclusions)?;
+        warn_of_nothing(summary.samples, summary.excluded_samples);
+    }
+    Ok((summary, learned))
 }
 
 /// Which columns were taken for what, as far as the user knows.

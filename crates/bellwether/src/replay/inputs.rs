@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use bellwether_connect::source::history::{HistoryQuery, Selector};
 use bellwether_replay::history::{Input, InputKind, keep};
+use bellwether_replay::journal::is_journal;
 use bellwether_replay::plan::PlanInput;
 use bellwether_series::Timestamp;
 use bellwether_signal::parse_selector;
@@ -16,6 +17,7 @@ use super::bar;
 use super::server::ServerSource;
 use crate::cli::ServerArgs;
 use crate::config::client;
+use crate::usage::wrong;
 
 /// What a server is asked for if nobody says what.
 const EVERYTHING: &str = "{__name__=~\".+\"}";
@@ -25,6 +27,12 @@ const EVERYTHING: &str = "{__name__=~\".+\"}";
 /// # Errors
 /// When one of them cannot be read, or it is not said what a server is to be asked.
 pub(crate) fn find(paths: &[PathBuf], server: &ServerArgs) -> anyhow::Result<Vec<Input>> {
+    if let Some(journal) = paths.iter().find(|path| is_journal(path)) {
+        let journal = journal.display();
+        return Err(wrong(format!(
+            "a journal is replayed alone, without other inputs: path=`{journal}`"
+        )));
+    }
     let mut inputs = Vec::new();
     let mut has_server = false;
     for path in paths {
@@ -36,11 +44,13 @@ pub(crate) fn find(paths: &[PathBuf], server: &ServerArgs) -> anyhow::Result<Vec
             None => inputs.extend(Input::find(std::slice::from_ref(path))?),
         }
     }
-    if server.is_given() && !has_server {
-        bail!(
-            "--match, --start, --end, --step and --http-config are for servers, and no input is the URL of one, such as \
-             http://127.0.0.1:9090"
-        );
+    let given = server.given();
+    if !given.is_empty() && !has_server {
+        return Err(wrong(format!(
+            "{} {} for servers, and no input is the URL of one, such as http://127.0.0.1:9090",
+            given.join(", "),
+            if given.len() == 1 { "is" } else { "are" },
+        )));
     }
     Ok(inputs)
 }
@@ -69,9 +79,11 @@ fn server_input(url: &str, args: &ServerArgs) -> anyhow::Result<Input> {
     let endpoint =
         client::load(args.http_config.as_deref(), url).context("no server can be asked")?;
     let (Some(start), Some(end)) = (args.start, args.end) else {
-        bail!("say with --start and --end which time a server is to be asked for");
+        return Err(wrong("say with --start and --end which time a server is to be asked for"));
     };
-    anyhow::ensure!(start < end, "--end is not after --start");
+    if start >= end {
+        return Err(wrong("--end is not after --start"));
+    }
     let selectors = if args.selectors.is_empty() {
         vec![Selector { text: EVERYTHING.to_owned(), matchers: parse_selector(EVERYTHING)? }]
     } else {

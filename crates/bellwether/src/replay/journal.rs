@@ -48,15 +48,37 @@ pub(super) fn journal(
         started.elapsed().as_secs_f64(),
         output.display(),
     ))?;
-    say_excluded(summary.excluded_samples)?;
+    say_excluded(summary.excluded_samples, exclusions)?;
+    warn_of_nothing(summary.samples, summary.excluded_samples);
     Ok((summary, learned))
 }
 
-/// Says how many samples were left out, if any were.
-pub(super) fn say_excluded(samples: u64) -> anyhow::Result<()> {
+/// Says how many samples `exclusions` left out, if there are any.
+pub(super) fn say_excluded(samples: u64, exclusions: &Exclusions) -> anyhow::Result<()> {
     match samples {
-        0 => Ok(()),
+        0 if exclusions.is_empty() => Ok(()),
+        0 => {
+            output::warn("nothing was left out: no sample of the input is in what is excluded");
+            Ok(())
+        }
+        1 => output::print("1 sample was left out\n"),
         _ => output::print(&format!("{samples} samples were left out\n")),
+    }
+}
+
+/// Says that there was nothing to replay, if that is so.
+pub(super) fn warn_of_nothing(samples: u64, excluded_samples: u64) {
+    if samples == 0 {
+        output::warn(nothing(excluded_samples));
+    }
+}
+
+/// Why there is nothing to learn or to compare.
+pub(super) fn nothing(excluded_samples: u64) -> &'static str {
+    if excluded_samples > 0 {
+        "all samples of the input are left out"
+    } else {
+        "the input holds no samples"
     }
 }
 

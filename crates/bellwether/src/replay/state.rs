@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use bellwether_replay::history::HistorySummary;
 use bellwether_replay::journal::{Summary, is_journal};
 use bellwether_runtime::{Adopted, Durability, Learned, adopt};
 use bellwether_series::Timestamp;
 
+use super::journal::nothing;
+use crate::adoptions::{self, Adoption};
 use crate::config::Config;
 use crate::output;
 use crate::run::data_dir::DataDir;
@@ -85,14 +88,18 @@ impl Target {
     /// Writes `learned` down, and says so.
     ///
     /// # Errors
-    /// When it cannot be written, or the alerts that stand cannot be found out. What was there before is still in force.
-    pub(super) fn adopt(self, learned: Learned) -> anyhow::Result<()> {
+    /// When it is nothing, or of the future, when it cannot be written, or the alerts that stand cannot be found out. What was there before is still in force.
+    pub(super) fn adopt(self, learned: Learned, seen: &Seen) -> anyhow::Result<()> {
         let now = Timestamp::from_ms(jiff::Timestamp::now().as_millisecond());
-        let series = learned.intake.watched();
+        seen.is_worth_keeping(now, learned.settings.ordering.future_max_ms)?;
+        let series = learned.intake.watched() + learned.intake.cold();
         let adopted = adopt(learned, &self.durability, now).with_context(|| {
             format!("what was learned cannot be written: path=`{}`", self.path.display())
         })?;
-        let Adopted { generation, ended_alerts, .. } = adopted;
+        let Adopted { generation, next, ended_alerts } = adopted;
+        // It is in force; without its note only a later look at the journal goes wrong.
+        adoptions::note(&self.path, Adoption { at_ms: now, next })
+            .unwrap_or_else(|error| output::warn(&format!("{error:#}")));
         output::print(&format!(
             "{series} series learned: generation {generation} in {}; `bellwether run` goes on with it{}\n",
             self.path.display(),
@@ -101,6 +108,46 @@ impl Target {
                 count => format!(" and resolves {count} alerts that stand"),
             }
         ))
+    }
+}
+
+/// What was seen of an input, from which something was learned.
+pub(super) struct Seen {
+    samples: u64,
+    excluded_samples: u64,
+    newest: Option<Timestamp>,
+}
+
+impl Seen {
+    pub(super) fn of_history(summary: &HistorySummary) -> Self {
+        let HistorySummary { samples, excluded_samples, last_received_ms: newest, .. } = *summary;
+        Self { samples, excluded_samples, newest }
+    }
+
+    pub(super) fn of_journal(summary: &Summary) -> Self {
+        let Summary { samples, excluded_samples, last_received_ms: newest, .. } = *summary;
+        Self { samples, excluded_samples, newest }
+    }
+
+    /// Whether `run` is better off with what was learned than without.
+    ///
+    /// # Errors
+    /// When nothing was seen; or when something was that is later than a sample of `now` may be, since all that `run` receives until
+    /// that time would be too late.
+    fn is_worth_keeping(&self, now: Timestamp, future_max_ms: i64) -> anyhow::Result<()> {
+        if self.samples == 0 {
+            bail!("nothing was learned: {}", nothing(self.excluded_samples));
+        }
+        if let Some(newest) = self.newest
+            && newest > now.plus_ms(future_max_ms)
+        {
+            bail!(
+                "history ends in the future, and all that is received until then would be too late; look at the unit and the zone \
+                 of its times, or leave its end out with --exclude: newest=`{}`",
+                output::time(newest)
+            );
+        }
+        Ok(())
     }
 }
 
@@ -113,4 +160,25 @@ fn is_in(input: &Path, path: &Path) -> bool {
 /// Whether there is nothing in `folder`, which may be missing.
 fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_and_what_is_of_the_future_are_not_kept() {
+        let now = Timestamp::from_ms(1_750_000_000_000);
+        let seen = |samples, newest_ms: i64| Seen {
+            samples,
+            excluded_samples: 0,
+            newest: Some(now.plus_ms(newest_ms)),
+        };
+        assert!(seen(1, 600_000).is_worth_keeping(now, 600_000).is_ok());
+        let refused = |seen: Seen| seen.is_worth_keeping(now, 600_000).unwrap_err().to_string();
+        assert!(refused(seen(1, 600_001)).contains("newest=`2025-06-15T15:16:40Z`"));
+        assert!(refused(seen(0, 0)).contains("holds no samples"));
+        let excluded = Seen { excluded_samples: 3, ..seen(0, 0) };
+        assert!(refused(excluded).contains("are left out"));
+    }
 }

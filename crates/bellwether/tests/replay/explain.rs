@@ -287,7 +287,9 @@ fn what_cannot_be_explained_comes_with_a_mend() {
     ];
     for (arguments, mend) in cases {
         let (code, out, err) = explain(arguments);
-        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+        // What nobody can mean is wrong usage.
+        let expected = if mend.starts_with("expected") { 2 } else { 1 };
+        assert_eq!((code, out.as_str()), (expected, ""), "{err}");
         assert!(err.contains(mend), "{mend}: {err}");
     }
     let wrong: [&[&dyn AsRef<OsStr>]; 5] = [
@@ -300,4 +302,59 @@ fn what_cannot_be_explained_comes_with_a_mend() {
     for arguments in wrong {
         assert_eq!(explain(arguments).0, 2);
     }
+}
+
+/// What the journal of `data` gives was not all that `run` had learned from, and that is said of `event` and of a moment.
+fn is_said_to_be_not_all(data: &Path, event: &str) {
+    let (_, out, err) = explain(&[&event, &"--journal", &data]);
+    assert!(
+        err.contains("warning: what a `warm-start` or `replay --write-state` had"),
+        "{out}{err}"
+    );
+    let moment = at(120);
+    let series = "queue_depth{instance=\"host-0\"}";
+    let journal = data.join("journal");
+    let arguments: [&dyn AsRef<OsStr>; 6] =
+        [&"--series", &series, &"--at", &moment, &"--journal", &journal];
+    let (code, out, err) = explain(&arguments);
+    assert!(
+        err.contains("was adopted at") && out.starts_with("BY THE JOURNAL ALONE"),
+        "{out}{err}"
+    );
+    assert_eq!(code, 0);
+    let (_, out, _) = explain(&[&arguments[..], &[&"--json"]].concat());
+    let json: Value = serde_json::from_str(&out).unwrap();
+    assert!(json["adopted_at_ms"].is_i64(), "{out}");
+}
+
+#[test]
+fn a_journal_that_is_not_all_that_was_learned_from_is_said_to_be_so() {
+    let all = events();
+    let fired = all.iter().find(|event| event.alert).unwrap();
+    // What `run` logged, and what it learned before anything came.
+    let data = data_folder(&RECORDED.1);
+    let warm = tempfile::tempdir().unwrap();
+    let history = "../../fixtures/history/long.csv";
+    let learn: [&dyn AsRef<OsStr>; 4] = [&"warm-start", &history, &"--data-dir", &warm.path()];
+    let mut command = Command::cargo_bin("bellwether").unwrap();
+    assert!(command.args(learn.map(AsRef::as_ref)).status().unwrap().success());
+    let note = "adoptions.jsonl";
+    fs::copy(warm.path().join(note), data.path().join(note)).unwrap();
+    is_said_to_be_not_all(data.path(), &fired.id);
+    let mut otherwise = fired.clone();
+    otherwise.threshold += 1.0;
+    let (_folder, path) = stored(&[serde_json::to_string(&otherwise).unwrap()]);
+    let (code, out, _) = explain(&[&fired.id, &"--events", &path, &"--journal", &data.path()]);
+    assert_eq!((code, out.contains("that is why, or may be: what a")), (1, true), "{out}");
+
+    // What came before an adoption is as it was.
+    let data = data_folder(&RECORDED.1);
+    let window = "2024-01-01/2024-01-02";
+    let write: [&dyn AsRef<OsStr>; 6] =
+        [&"replay", &data.path(), &"--exclude", &window, &"--write-state", &data.path()];
+    let mut command = Command::cargo_bin("bellwether").unwrap();
+    assert!(command.args(write.map(AsRef::as_ref)).status().unwrap().success());
+    assert!(data.path().join(note).exists());
+    let (code, out, err) = explain(&[&fired.id, &"--journal", &data.path()]);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
 }

@@ -57,7 +57,7 @@ fn answer(form: &str) -> String {
 fn replay(url: &str, output: &Path, more: &[&str]) -> Command {
     let mut command = Command::cargo_bin("bellwether").unwrap();
     let times = ["--start", "2025-06-16T00:00:00Z", "--end", "2025-06-16T06:00:00Z"];
-    command.args(["replay", url, "--step", "1m", "--sort-memory", "0", "--output"]);
+    command.args(["replay", url, "--step", "1m", "--sort-memory", "0", "--scores", "--output"]);
     command.arg(output).args(times).args(more);
     command
 }
@@ -107,6 +107,8 @@ fn ctrl_c_leaves_what_was_replayed_and_a_state_to_go_on_from() {
         let read = |folder: &TempDir| fs::read(folder.path().join(name)).unwrap();
         assert!(read(&interrupted) == read(&whole), "{name}");
     }
+    // Their row groups end elsewhere.
+    assert!(interrupted.path().join("scores.parquet").exists());
     let events = fs::read_to_string(whole.path().join("events.jsonl")).unwrap();
     assert!(events.contains("\"change\":\"firing\""), "{events}");
     assert!(!interrupted.path().join("replay.checkpoint").exists());
@@ -116,13 +118,14 @@ fn ctrl_c_leaves_what_was_replayed_and_a_state_to_go_on_from() {
 fn what_a_server_lacks_is_said() {
     let output = TempDir::new().unwrap();
     let file = "../../fixtures/history/long.csv";
-    for (arguments, expected) in [
-        (&["http://127.0.0.1:9", "--start", "2025-06-16"][..], "--start and --end"),
+    for (arguments, expected, answer) in [
+        (&["http://127.0.0.1:9", "--start", "2025-06-16"][..], "--start and --end", 2),
         (
             &["http://me:secret@127.0.0.1:9", "--start", "2025-06-16"],
             "a user name or password in a URL",
+            1,
         ),
-        (&[file, "--match", "up"], "no input is the URL"),
+        (&[file, "--match", "up"], "no input is the URL", 2),
         (
             &[
                 "http://127.0.0.1:9",
@@ -134,13 +137,14 @@ fn what_a_server_lacks_is_said() {
                 "0",
             ],
             "server does not give its history: url=`http://127.0.0.1:9/api/v1/read`",
+            1,
         ),
     ] {
         let mut command = Command::cargo_bin("bellwether").unwrap();
         command.arg("replay").args(arguments).arg("--output").arg(output.path());
         let said = command.output().unwrap();
         let error = String::from_utf8_lossy(&said.stderr).into_owned();
-        assert_eq!(said.status.code(), Some(1), "{error}");
+        assert_eq!(said.status.code(), Some(answer), "{error}");
         assert!(error.contains(expected) && !error.contains("secret"), "{error}");
     }
 }

@@ -73,12 +73,16 @@ pub enum EvalError {
         id: String,
     },
     /// A labelled window begins when its series is over.
-    #[error("labelled window begins after the last row: id=`{id}`, start_s=`{start_s}`")]
+    #[error(
+        "labelled window begins after the last row: id=`{id}`, start_s=`{start_s}`, last_row_s=`{last_row_s}`; numbers are unix seconds"
+    )]
     Window {
         /// The series.
         id: String,
         /// Where the window begins, in unix seconds.
         start_s: f64,
+        /// Where the last row is, in unix seconds.
+        last_row_s: f64,
     },
     /// Nothing is left of a series to score.
     #[error("series has no row to score: id=`{id}`, rows=`{rows}`, score_from=`{score_from}`")]
@@ -92,14 +96,24 @@ pub enum EvalError {
     },
     /// Neither data nor a result says when the rows of a series are.
     #[error(
-        "series has neither data nor a result: id=`{id}`; name the manifest or the folder of the data"
+        "series has neither data nor a result, so nobody knows its rows: id=`{id}`; mend its name in the labels, or name the manifest or \
+         the folder of the data"
     )]
     NoRows {
         /// The series.
         id: String,
     },
+    /// The labels name no series.
+    #[error("the labels name no series: path=`{}`", path.display())]
+    NoLabels {
+        /// The file of labels.
+        path: PathBuf,
+    },
     /// No series has a result.
-    #[error("no series has a result here: path=`{}`, expected for example=`{example}`", path.display())]
+    #[error(
+        "no series has a result here: path=`{}`, expected for example=`{example}`; a replay writes them with --scores",
+        path.display()
+    )]
     NoResults {
         /// The folder.
         path: PathBuf,

@@ -164,13 +164,20 @@ fn alert_rule(
 ) -> Result<AlertRule, EvalError> {
     let has_alerts = specs.iter().map(|spec| results.has_alerts(&spec.id));
     let has_alerts = has_alerts.collect::<Result<Vec<_>, _>>()?;
+    if specs.is_empty() {
+        return Err(EvalError::NoLabels { path: input.corpus.labels.clone() });
+    }
     if has_alerts.iter().all(Option::is_none) {
+        // A folder that is not there is another mistake than one without results.
+        let there = std::fs::metadata(&input.results);
+        there.map_err(|source| EvalError::File { path: input.results.clone(), source })?;
         let example = specs.first().map(|spec| spec.id.clone()).unwrap_or_default();
         return Err(EvalError::NoResults { path: input.results.clone(), example });
     }
     Ok(match input.threshold {
         Some(threshold) => AlertRule::ScoreAtLeast(threshold),
-        None if has_alerts.iter().all(|has| *has == Some(true)) => AlertRule::IsAlert,
+        // A result that is missing has no say in it.
+        None if has_alerts.iter().flatten().all(|&has| has) => AlertRule::IsAlert,
         None => AlertRule::ScoreAtLeast(THRESHOLD),
     })
 }

@@ -47,7 +47,7 @@ impl Truth {
         for window in &spec.windows {
             let Some(first) = from(window.start_s) else {
                 let id = spec.id.clone();
-                return Err(EvalError::Window { id, start_s: window.start_s });
+                return Err(EvalError::Window { id, start_s: window.start_s, last_row_s: last_s });
             };
             // A series that ends within the window ends it.
             let is_over = last_s >= window.end_s;

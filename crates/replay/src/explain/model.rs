@@ -38,6 +38,10 @@ pub struct Recomputation {
     pub received_at_ms: Option<Timestamp>,
     /// What its sample was judged by; `None` where no sample caused it: its series fell silent, or is not watched any more.
     pub sample: Option<SampleLine>,
+    /// When something that a journal does not have took the place of what had been learned, in Unix milliseconds, if it was before the
+    /// last record that was looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted_at_ms: Option<Timestamp>,
 }
 
 impl Recomputation {
@@ -51,6 +55,7 @@ impl Recomputation {
             differences,
             received_at_ms: recomputed.map(|recomputed| recomputed.received_at),
             sample: recomputed.and_then(|recomputed| recomputed.trace.as_ref()).map(SampleLine::of),
+            adopted_at_ms: None,
         }
     }
 }
@@ -64,6 +69,9 @@ pub struct WhyNot {
     pub series: Vec<SampleLine>,
     /// Further series that match.
     pub more: usize,
+    /// As [`Recomputation::adopted_at_ms`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted_at_ms: Option<Timestamp>,
 }
 
 /// What became of one sample.

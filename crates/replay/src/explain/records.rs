@@ -54,6 +54,7 @@ pub struct JournalRecords<'a> {
     tape: Tape,
     first: Arc<Settings>,
     first_sequence: Option<u64>,
+    last_sequence: Option<u64>,
     progress: &'a mut dyn FnMut(Progress),
 }
 
@@ -68,7 +69,7 @@ impl<'a> JournalRecords<'a> {
     ) -> Result<Self, JournalReplayError> {
         let tape = Tape::open(folder, None)?;
         let first = Arc::clone(tape.settings());
-        Ok(Self { tape, first, first_sequence: None, progress })
+        Ok(Self { tape, first, first_sequence: None, last_sequence: None, progress })
     }
 
     /// The configuration that the engine begins with.
@@ -85,6 +86,11 @@ impl<'a> JournalRecords<'a> {
     pub fn lacks_its_beginning(&self) -> bool {
         self.first_sequence.is_some_and(|sequence| sequence > 1)
     }
+
+    /// Sequence of the record that was read last.
+    pub fn last_sequence(&self) -> Option<u64> {
+        self.last_sequence
+    }
 }
 
 impl Iterator for JournalRecords<'_> {
@@ -96,6 +102,7 @@ impl Iterator for JournalRecords<'_> {
             Err(error) => return Some(Err(error.into())),
         };
         self.first_sequence.get_or_insert(played.sequence);
+        self.last_sequence = Some(played.sequence);
         (self.progress)(self.tape.progress());
         Some(Ok(Recorded { received_at: played.received_at, body: played.body.into() }))
     }

@@ -87,7 +87,7 @@ pub fn why_not(
         line.age_ms = Some(at.ms_since(trace.at));
         Some(line)
     });
-    Ok(WhyNot { at_ms: at, series: lines.collect(), more })
+    Ok(WhyNot { at_ms: at, series: lines.collect(), more, adopted_at_ms: None })
 }
 
 impl Known {

@@ -48,6 +48,16 @@ impl Catalog {
         Ok(number)
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).series.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Adds to `series`, which holds the first ones, those that came since.
     pub fn copy_new(&self, series: &mut Vec<LabelSet>) {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -69,11 +79,13 @@ mod tests {
     fn a_series_keeps_its_number_and_there_are_no_more_than_allowed() {
         let labels = |name| LabelSet::from_pairs([("__name__", name)]).unwrap();
         let catalog = Catalog::new(2);
+        assert!(catalog.is_empty());
         assert_eq!(catalog.number(labels("a")).unwrap(), 0);
         assert_eq!(catalog.number(labels("b")).unwrap(), 1);
         assert_eq!(catalog.number(labels("a")).unwrap(), 0);
         let refused = catalog.number(labels("c"));
         assert!(matches!(refused, Err(HistoryError::SeriesMax { limit: 2 })), "{refused:?}");
+        assert_eq!(catalog.len(), 2);
         let mut series = vec![labels("a")];
         catalog.copy_new(&mut series);
         assert_eq!(series, [labels("a"), labels("b")]);

@@ -32,16 +32,19 @@ const FORMAT: u32 = 3;
 pub(super) type Identity = Vec<(String, String)>;
 
 /// The identity of a replay, beside that of its inputs.
-pub(super) fn identity(config_digest: &str, arguments: String, inputs: Vec<String>) -> Identity {
+pub(super) fn identity(
+    config_digest: &str,
+    arguments: Vec<(&str, String)>,
+    inputs: Vec<String>,
+) -> Identity {
     let version = env!("CARGO_PKG_VERSION");
     let version = format!("{version}, format {FORMAT}, state {STATE_VERSION}");
     let own = [
         ("version", version),
         ("configuration", config_digest.to_owned()),
-        ("arguments", arguments),
         ("number of inputs", inputs.len().to_string()),
     ];
-    let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+    let own = own.into_iter().chain(arguments).map(|(name, value)| (name.to_owned(), value));
     own.chain(inputs.into_iter().map(|input| ("input".to_owned(), input))).collect()
 }
 
@@ -254,7 +257,7 @@ mod tests {
 
     fn any(inputs: &[&str]) -> Identity {
         let inputs = inputs.iter().map(|&input| input.to_owned()).collect();
-        identity("digest", "arguments".to_owned(), inputs)
+        identity("digest", vec![("--scores", "false".to_owned())], inputs)
     }
 
     fn checkpoint(identity: Identity) -> Checkpoint {
@@ -311,7 +314,7 @@ mod tests {
             refused(any(&["a"])).contains("number of inputs is another one: then=`2`, now=`1`")
         );
         assert!(refused(any(&["a", "c"])).contains("input is another one: then=`b`, now=`c`"));
-        let other = identity("other", "arguments".to_owned(), Vec::new());
+        let other = identity("other", vec![("--scores", "false".to_owned())], Vec::new());
         assert!(refused(other).contains("configuration is another one: then=`digest`"));
     }
 

@@ -22,6 +22,14 @@ pub enum HistoryError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file is nothing that is read here.
+    #[error("file is no history: path=`{}`; {what}", path.display())]
+    NotHistory {
+        /// The file.
+        path: PathBuf,
+        /// What it is instead.
+        what: &'static str,
+    },
     /// A folder holds no files.
     #[error("folder holds no files: path=`{}`", path.display())]
     EmptyFolder {
@@ -104,7 +112,7 @@ pub enum HistoryError {
         source: Cause,
     },
     /// There are more series than a replay takes.
-    #[error("there are too many series: limit=`{limit}`")]
+    #[error("there are too many series: limit=`{limit}`; --series-max raises it")]
     SeriesMax {
         /// The limit.
         limit: usize,

@@ -118,6 +118,7 @@ impl Input {
     /// When it cannot be read.
     pub fn look_at(path: &Path) -> Result<Self, HistoryError> {
         let refused = || HistoryError::file(path);
+        let of_text = || |what| HistoryError::NotHistory { path: path.to_owned(), what };
         let file = File::open(path).map_err(refused())?;
         let metadata = file.metadata().map_err(refused())?;
         let size_bytes = metadata.len();
@@ -131,7 +132,7 @@ impl Input {
             if text.is_empty() {
                 read.map_err(refused())?;
             }
-            text_kind(&text)
+            text_kind(&text).map_err(of_text())?
         } else if start.starts_with(b"PAR1") {
             InputKind::Parquet
         } else if start.starts_with(b"ARROW1") {
@@ -139,7 +140,7 @@ impl Input {
         } else if start.starts_with(&[0xff; 4]) {
             InputKind::ArrowStream
         } else {
-            text_kind(&start)
+            text_kind(&start).map_err(of_text())?
         };
         let content = Content::File { is_gzip, modified: metadata.modified().ok() };
         Ok(Self { path: path.to_owned(), kind, size_bytes, content })
@@ -222,10 +223,20 @@ impl Input {
     }
 }
 
-fn text_kind(start: &[u8]) -> InputKind {
-    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
-    let is_object = start.trim_ascii_start().first() == Some(&b'{');
-    if is_object { InputKind::JsonLines } else { InputKind::Csv }
+/// What a text is that begins with `start`, or what it is instead of history.
+fn text_kind(start: &[u8]) -> Result<InputKind, &'static str> {
+    let is_utf_16 = start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]);
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    match start.first() {
+        _ if is_utf_16 => Err("it is in UTF-16, not in UTF-8"),
+        None => Err("it is empty"),
+        Some(b'{') => Ok(InputKind::JsonLines),
+        Some(b'[') => Err("it is a JSON array, not an object a line"),
+        Some(_) if start.iter().take(512).any(|&byte| byte == 0) => {
+            Err("it is neither text nor of a format that is known")
+        }
+        Some(_) => Ok(InputKind::Csv),
+    }
 }
 
 fn files_in(folder: &Path) -> Result<Vec<PathBuf>, HistoryError> {
@@ -319,5 +330,26 @@ impl Read for Counted {
 impl Seek for Counted {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
         self.file.seek(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_history_is_told_by_its_first_bytes() {
+        for (text, word) in [
+            (&b""[..], "empty"),
+            (b" \n", "empty"),
+            (b"[{\"metric\": \"up\"}]", "array"),
+            (b"\xff\xfet\0i\0", "UTF-16"),
+            (b"\x7fELF\0\0", "neither text"),
+        ] {
+            let what = text_kind(text).unwrap_err();
+            assert!(what.contains(word), "{text:?}: {what}");
+        }
+        assert_eq!(text_kind(b"\xef\xbb\xbf\n{"), Ok(InputKind::JsonLines));
+        assert_eq!(text_kind(b"time,value\n"), Ok(InputKind::Csv));
     }
 }

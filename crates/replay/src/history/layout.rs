@@ -87,6 +87,12 @@ pub enum LayoutError {
         /// What it should hold.
         expected: &'static str,
     },
+    /// Two columns have the same name, so that one of them would be a label or nothing.
+    #[error("two columns have the same name: column=`{name}`")]
+    Twice {
+        /// The name.
+        name: String,
+    },
     /// No column looks like a time.
     #[error("no column looks like a time; name it with --time: columns=`{}`", columns.join(", "))]
     NoTime {

@@ -45,14 +45,6 @@ pub struct ReadInput {
     pub is_file: bool,
 }
 
-/// Removes it from a folder, if it is there: what comes into it has none.
-pub(crate) fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_file(folder.join(FILE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
-}
-
 impl Manifest {
     pub(super) fn new(inputs: &[Input], options: &HistoryOptions, settings: &Settings) -> Self {
         let inputs = inputs.iter().map(|input| {

@@ -65,12 +65,24 @@ impl Default for HistoryOptions {
 }
 
 impl HistoryOptions {
-    /// What of them changes a result, in words.
-    pub(super) fn arguments(&self) -> String {
+    /// What of them changes a result, by the options of the command line.
+    pub(super) fn arguments(&self) -> Vec<(&'static str, String)> {
         let Self { mapping, exclusions, part, series_max, scores, report_bytes, .. } = self;
-        format!(
-            "{mapping:?}, {exclusions:?}, {part:?}, series_max {series_max}, scores {scores}, report_bytes {report_bytes}"
-        )
+        let Mapping { time, time_unit, metric, labels, values, ignored } = mapping;
+        let one = |column: &Option<String>| column.clone().unwrap_or_else(|| "guessed".to_owned());
+        vec![
+            ("--time", one(time)),
+            ("--time-unit", one(&time_unit.map(|unit| unit.to_string()))),
+            ("--metric", one(metric)),
+            ("--label", labels.join(", ")),
+            ("--value", values.join(", ")),
+            ("--ignore", ignored.join(", ")),
+            ("--exclude", exclusions.to_string()),
+            ("--partition", format!("{}/{}", part.number, part.count)),
+            ("--series-max", series_max.to_string()),
+            ("--scores", scores.to_string()),
+            ("--report-memory", format!("{report_bytes} bytes")),
+        ]
     }
 }
 
@@ -105,7 +117,30 @@ impl Part {
 
 #[cfg(test)]
 mod tests {
+    use bellwether_series::{Matchers, Timestamp};
+
     use super::*;
+    use crate::Exclusion;
+
+    #[test]
+    fn what_changes_a_result_is_named_by_its_option() {
+        let changed = |options: HistoryOptions| {
+            let (then, now) = (HistoryOptions::default().arguments(), options.arguments());
+            let pairs = then.into_iter().zip(now);
+            pairs.filter(|(then, now)| then != now).map(|(then, _)| then.0).collect::<Vec<_>>()
+        };
+        let usual = HistoryOptions::default;
+        assert_eq!(changed(HistoryOptions { threads: 7, memory_bytes: 0, ..usual() }), [""; 0]);
+        assert_eq!(changed(HistoryOptions { scores: true, ..usual() }), ["--scores"]);
+        let part = Part { number: 2, count: 3 };
+        assert_eq!(changed(HistoryOptions { part, ..usual() }), ["--partition"]);
+        let mapping = Mapping { time: Some("at".to_owned()), ..Mapping::default() };
+        assert_eq!(changed(HistoryOptions { mapping, ..usual() }), ["--time"]);
+        let (from, until) = (Timestamp::from_ms(1), Timestamp::from_ms(2));
+        let exclusion = Exclusion { from, until, series: Matchers::default() };
+        let exclusions = Exclusions::new(vec![exclusion]);
+        assert_eq!(changed(HistoryOptions { exclusions, ..usual() }), ["--exclude"]);
+    }
 
     #[test]
     fn every_partition_is_in_one_shard_of_one_part() {

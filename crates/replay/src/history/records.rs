@@ -29,6 +29,7 @@ pub(super) const HASH_SEED: u64 = 6;
 /// Makes records and has them judged.
 pub(super) struct Recorder<'scope, 'c> {
     intake: Intake,
+    catalog: &'c Catalog,
     seconds: Seconds<'c>,
     tap: Option<&'c mut dyn Tap>,
     /// Which shards there are to be work for, and how many there are of all parts.
@@ -88,6 +89,7 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
         let work = shards.0.iter().map(|_| Vec::new()).collect();
         Self {
             intake: Intake::new(Arc::clone(settings), HASH_SEED),
+            catalog,
             seconds: Seconds::new(catalog, exclusions),
             tap,
             scratch: (0..shards.1).map(|_| Work::default()).collect(),
@@ -217,7 +219,8 @@ impl<'scope, 'c> Recorder<'scope, 'c> {
         if goes_on {
             self.hand_over()?;
         }
-        self.told.series = self.intake.series();
+        // Not those that the intake knows by now: of history that is all a part, the rest has fallen silent.
+        self.told.series = self.catalog.len();
         let shards = self.judges.finish()?;
         Ok((self.told, self.intake, shards))
     }

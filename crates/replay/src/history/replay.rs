@@ -15,10 +15,11 @@ use bellwether_series::Timestamp;
 
 use super::catalog::Catalog;
 use super::checkpoint::{self, Checkpoint, ResultsHead};
+use super::earlier;
 use super::error::HistoryError;
 use super::events::{Heard, Listener, Tap};
 use super::feed::{Feed, Reading, Readings};
-use super::input::Input;
+use super::input::{Input, InputKind};
 use super::judge::Judges;
 use super::manifest::Manifest;
 use super::merge::{Merge, Sink};
@@ -69,6 +70,8 @@ pub fn replay_history(
     options: &HistoryOptions,
     watch: &Watch<'_>,
 ) -> Result<(HistorySummary, Option<Learned>), HistoryError> {
+    // What is wrong with the arguments costs nobody the results that are there.
+    understand(inputs, options, watch.stop)?;
     fs::create_dir_all(output).map_err(HistoryError::output(output))?;
     if inputs.iter().any(|input| input.is_in(output)) {
         return Err(HistoryError::OutputIsInput { path: output.to_owned() });
@@ -87,6 +90,7 @@ pub fn replay_history(
     if resumed.is_none() {
         checkpoint::remove(output)?;
     }
+    earlier::remove_ends(output)?;
     // Before any event, so that those of one replay never stand beside the manifest of another.
     Manifest::new(inputs, options, settings).write(output)?;
     let (Replayed { mut summary, learned }, results) = run.all(resumed, &|beginning| {
@@ -104,6 +108,17 @@ pub fn replay_history(
         checkpoint::remove(output)?;
     }
     Ok((summary, learned))
+}
+
+/// Opens each file once, to know whether its columns are understood. What a server has is known when it is asked.
+fn understand(
+    inputs: &[Input],
+    options: &HistoryOptions,
+    stop: &AtomicBool,
+) -> Result<(), HistoryError> {
+    let catalog = Arc::new(Catalog::new(options.series_max));
+    let mut files = inputs.iter().filter(|input| input.kind != InputKind::Server);
+    files.try_for_each(|file| file.open(&options.mapping, &catalog, stop).map(drop))
 }
 
 /// Replays `inputs` under `settings` and hands each event to what `listener` makes: it is asked again if rows turn out not to

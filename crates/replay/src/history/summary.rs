@@ -34,7 +34,7 @@ pub struct HistorySummary {
     pub judged_samples: u64,
     /// Samples from which was only learned.
     pub warming_up_samples: u64,
-    /// Series known at the end.
+    /// Series in what was read.
     pub series: usize,
     /// Events by what happened.
     pub events: EventCounts,

@@ -24,7 +24,7 @@ pub struct Summary {
     pub refused_samples: u64,
     /// Samples that were judged.
     pub judged_samples: u64,
-    /// Series known at the end.
+    /// Series known at the end, with those that are silent and not forgotten.
     pub series: usize,
     /// Events by what happened.
     pub events: EventCounts,

@@ -14,7 +14,7 @@ use super::figures::Summary;
 use super::machine::Whole;
 use super::tape::{Progress, Tape};
 use crate::exclude::Exclusions;
-use crate::history::manifest;
+use crate::history::earlier;
 use crate::report::{Facts, Observer};
 
 /// Replays the journal in `folder`, which holds it or is it, and writes `events.jsonl`, `summary.json` and `report.html` to
@@ -37,7 +37,7 @@ pub fn replay_journal(
     if same(folder, output) || same(&folder.join("journal"), output) {
         return Err(JournalReplayError::OutputIsInput { path: output.to_owned() });
     }
-    manifest::remove(output).map_err(refused(output))?;
+    earlier::remove(output).map_err(|cause| refused(output)(io::Error::other(cause)))?;
     let path = output.join("events.jsonl");
     let mut events = BufWriter::new(File::create(&path).map_err(refused(&path))?);
     let mut machine = Whole::new(tape.settings());
@@ -74,7 +74,8 @@ pub fn replay_journal(
     }
     events.flush().map_err(refused(&path))?;
     summary.excluded_samples = tape.excluded_samples();
-    summary.series = machine.engine.intake().series();
+    let intake = machine.engine.intake();
+    summary.series = intake.series() + intake.cold();
     summary.config_digest = tape.settings().digest.to_string();
     summary.findings = tape.findings();
     let path = output.join("summary.json");

@@ -5,11 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bellwether_engine::Settings;
+use bellwether_series::LabelSet;
 
 use super::choose::Objective;
 use super::corpus::CorpusArena;
 use super::error::TuneError;
 use super::faults::Faults;
+use super::fit::Fit;
 use super::halving::{Share, Unit, shares};
 use super::score::{BLOCKS, Blocks, Trial};
 use super::sieve::{Scout, Sieve, unit};
@@ -33,6 +35,7 @@ pub struct Arena {
     ground: Ground,
     objective: Objective,
     shares: Vec<Share>,
+    fit: Option<Fit>,
 }
 
 enum Ground {
@@ -58,7 +61,7 @@ impl Arena {
     /// `seed`; a journal is left as it is.
     ///
     /// # Errors
-    /// When the input cannot be read or is too short.
+    /// When the input cannot be read or is too short, or no labelled window can be found in it.
     pub fn of_input(
         input: PlanInput,
         windows: Option<Windows>,
@@ -66,12 +69,18 @@ impl Arena {
         watch: &ArenaWatch<'_>,
     ) -> Result<Self, TuneError> {
         let (times_ms, units, series) = match &input {
-            PlanInput::Journal(folder) => (received(folder)?, Vec::new(), 0),
+            PlanInput::Journal(folder) => (received(folder)?, Vec::new(), Vec::new()),
             PlanInput::History { inputs, options } => scout(inputs, options, watch)?,
         };
         let (since_ms, until_ms) = times_ms.ok_or(TuneError::TooShort)?;
         let blocks = Blocks::new(since_ms, until_ms).ok_or(TuneError::TooShort)?;
         let is_labelled = windows.is_some();
+        let known = matches!(input, PlanInput::History { .. }).then_some(&*series);
+        let fit = windows.as_ref().map(|windows| Fit::of(windows, known, &blocks, until_ms));
+        if let Some(fit) = fit.filter(Fit::is_nothing) {
+            return Err(TuneError::NoWindows { fit });
+        }
+        let series = series.len();
         let objective = match (&input, is_labelled) {
             (_, true) => Objective::F1,
             (PlanInput::History { .. }, false) => Objective::Recall,
@@ -85,7 +94,7 @@ impl Arena {
         };
         let faults_by = (!is_labelled).then_some(seed);
         let recorded = Recorded { input, blocks, windows, series, units, faults_by };
-        Ok(Self { ground: Ground::Recorded(recorded), objective, shares })
+        Ok(Self { ground: Ground::Recorded(recorded), objective, shares, fit })
     }
 
     /// Looks at the labelled corpus in `files`: each of its series is a fleet by itself.
@@ -95,12 +104,17 @@ impl Arena {
     pub fn of_corpus(files: &CorpusFiles, watch: &ArenaWatch<'_>) -> Result<Self, TuneError> {
         let corpus = CorpusArena::look_at(files, watch.stop)?;
         let shares = shares(&corpus.units(), true);
-        Ok(Self { ground: Ground::Corpus(corpus), objective: Objective::F1, shares })
+        Ok(Self { ground: Ground::Corpus(corpus), objective: Objective::F1, shares, fit: None })
     }
 
     /// What is looked for.
     pub fn objective(&self) -> Objective {
         self.objective
+    }
+
+    /// How the labels fit the input; `None` without any, and of a corpus, whose series have their own.
+    pub fn fit(&self) -> Option<Fit> {
+        self.fit
     }
 
     /// The shares that candidates are tried on, the whole last.
@@ -192,8 +206,8 @@ impl Recorded {
     }
 }
 
-/// When files begin and end, what can be a share of them, and how many series they hold.
-type Scouted = (Option<(i64, i64)>, Vec<Unit>, usize);
+/// When files begin and end, what can be a share of them, and which series they hold.
+type Scouted = (Option<(i64, i64)>, Vec<Unit>, Vec<LabelSet>);
 
 fn scout(
     inputs: &[Input],
@@ -211,7 +225,7 @@ fn scout(
     keys.sort_unstable();
     keys.dedup();
     let units = keys.into_iter().map(|key| Unit { key, windows: [0; BLOCKS] }).collect();
-    Ok((times_ms, units, series.len()))
+    Ok((times_ms, units, series))
 }
 
 /// Counts `windows` at the units that they are of.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::fit::Fit;
 use crate::corpus::CorpusError;
 use crate::eval::EvalError;
 use crate::history::HistoryError;
@@ -30,6 +31,17 @@ pub enum TuneError {
     /// There is not enough to cut into blocks.
     #[error("there is too little history to be cut into blocks of at least a second")]
     TooShort,
+    /// No labelled window can be found by an alert.
+    #[error(
+        "no labelled window lies in the time that is scored, the last four fifths, of a series that is there: windows=`{}`, \
+         of_unknown_series=`{}`, at_other_times=`{}`; series are named as Prometheus writes them, numbers are unix seconds, and \
+         the time of a journal is that of receipt",
+        fit.windows, fit.of_unknown_series, fit.outside
+    )]
+    NoWindows {
+        /// What there is.
+        fit: Fit,
+    },
     /// It was ended by whoever asked for it.
     #[error("ended before all candidates were tried")]
     Stopped,

@@ -1,5 +1,7 @@
 //! The guess: by the names that such columns usually have, and by what they hold.
 
+use std::collections::HashSet;
+
 use super::{Column, Content, Layout, LayoutError, Mapping, ValueColumn, value_labels};
 
 const TIME_WORDS: &[&str] = &[
@@ -65,6 +67,13 @@ struct Guess<'a> {
 impl<'a> Guess<'a> {
     fn new(columns: &'a [Column], mapping: &'a Mapping) -> Result<Self, LayoutError> {
         let mut guess = Self { columns, mapping, free: Vec::new(), left_out: Vec::new() };
+        let mut seen = HashSet::new();
+        let twice = columns.iter().map(|column| &column.name).find(|name| {
+            !name.is_empty() && !mapping.ignored.contains(name) && !seen.insert(*name)
+        });
+        if let Some(name) = twice {
+            return Err(LayoutError::Twice { name: name.clone() });
+        }
         let ignored = mapping.ignored.iter().map(|name| guess.place(name));
         let ignored: Vec<_> = ignored.collect::<Result<_, _>>()?;
         let (labels, values) = (guess.find_all(&mapping.labels)?, guess.find_all(&mapping.values)?);
@@ -255,6 +264,7 @@ mod tests {
         assert!(error("ts:n a{:n", &nothing).contains("notation"));
         let list = Mapping { labels: vec!["b".to_owned()], ..Mapping::default() };
         assert!(error("ts:n v:n b:o", &list).contains("texts: column=`b`"));
+        assert!(error("ts:n v:n v:n", &nothing).contains("the same name: column=`v`"));
         let missing = Mapping { time: Some("when".to_owned()), ..nothing };
         assert!(error("ts:n b:n", &missing).contains("column=`when`, columns=`ts, b`"));
     }

@@ -37,6 +37,21 @@ fn what_rings_too_often_in_one_block_does_not_win() {
 }
 
 #[test]
+fn days_that_lack_their_last_interval_are_days() {
+    let alarming = |false_alarms: u64| {
+        let mut trial = trial(2, 2, 0);
+        trial.days = [1439.0 / 1440.0, 23.75 / 24.0, 1.0, 1.0];
+        for block in 0..2 {
+            trial.series.get_mut("s3").expect("a series")[block].false_alarms = false_alarms;
+        }
+        trial
+    };
+    let one_a_day = rule(Objective::F1, 1.0);
+    assert!(one_a_day.allows(&alarming(1), &[0, 1, 2, 3]));
+    assert!(!one_a_day.allows(&alarming(2), &[0, 1, 2, 3]));
+}
+
+#[test]
 fn a_gain_on_one_series_is_not_for_sure_and_the_default_stays() {
     let mut lucky = trial(2, 1, 0);
     lucky.series.get_mut("s3").expect("a series")[2].found = 2;
