@@ -257,6 +257,6 @@ fn wrong_periods_are_refused() {
     let events = fixture("events.jsonl");
     let (code, _, err) =
         report(&[events.to_str().unwrap(), "--since", "2026-03-02", "--until", "2026-03-01"]);
-    assert_eq!(code, 1);
+    assert_eq!(code, 2);
     assert!(err.starts_with("error: the period is empty: since=`2026-03-02 00:00`"), "{err}");
 }

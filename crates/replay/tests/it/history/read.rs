@@ -100,7 +100,7 @@ fn what_is_wrong_is_named_with_its_place() {
         ("ts,v\n1,2\nsoon,3\n", "x.csv`, row=`3`, column=`ts`, value=`soon`"),
         ("ts,v\n1,2\n2,3,4\n", "file is damaged or no CSV"),
         ("a,b\nx,y\n", "name it with --time"),
-        ("", "name it with --time"),
+        ("", "x.csv`; it is empty"),
     ] {
         let message = refused("x.csv", text);
         assert!(message.contains(expected), "{message}");

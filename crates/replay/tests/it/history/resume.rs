@@ -246,7 +246,7 @@ fn nothing_goes_on_from_another_replay() {
     };
     let again = options(1, NEVER, true);
     let other = HistoryOptions { exclusions: Exclusions::default(), ..again.clone() };
-    assert!(refused(&other).contains("arguments is another one"));
+    assert!(refused(&other).contains("--exclude is another one"));
     fs::write(&input, fs::read(&input).expect("it works")).expect("it works");
     let touched = fs::File::options().write(true).open(&input).expect("it works");
     touched.set_modified(std::time::SystemTime::UNIX_EPOCH).expect("it works");
