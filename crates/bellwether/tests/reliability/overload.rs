@@ -21,7 +21,7 @@ use crate::setting;
 const CONNECTIONS: usize = 64;
 const SERIES: usize = 500;
 /// Of each series in a request.
-const SAMPLES: usize = 40;
+const SAMPLES: usize = 80;
 /// Offered, in peaks.
 const FACTOR: f64 = 10.0;
 /// Bounded bodies, so that the memory that they may take is small as well; a queue that is shorter than the connections are
