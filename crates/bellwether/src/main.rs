@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use bellwether::cli::{Cli, Command};
 use bellwether::output::{self, Closed};
-use bellwether::usage::Usage;
+use bellwether::usage::WrongUsage;
 use bellwether::{
     check, completions, demo, eval, explain, gateway, plan, presets, process, replay, report, run,
     tune,
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
         Err(error) if error.is::<Closed>() => ExitCode::SUCCESS,
         Err(error) => {
             output::complain(&error);
-            if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+            if error.is::<WrongUsage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -3,11 +3,11 @@
 /// What was asked for cannot be meant. The exit code is 2, as for what the command line itself refuses.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Usage(String);
+pub struct WrongUsage(String);
 
 /// `what` as an error.
 pub(crate) fn wrong(what: impl Into<String>) -> anyhow::Error {
-    Usage(what.into()).into()
+    WrongUsage(what.into()).into()
 }
 
 /// Refuses options that mean nothing to a journal, by the names of those that were `given`.
