@@ -17,6 +17,7 @@ mod format;
 pub mod journal;
 mod lines;
 mod offsets;
+mod outlet;
 mod recorder;
 mod recovery;
 mod runtime;

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! The recorder has a line for each tenant, and they take turns.
-//! Every queue is bounded. When a shard cannot keep up the sequencer waits, then the recorder, its queue fills, and sources
+//! Every queue is bounded, the shards' in samples as well. When a shard cannot keep up the sequencer waits, then the recorder, its queue fills, and sources
 //! hear [`SubmitError::Full`]: overload is refused at the door. The collector puts the outputs of a record together in one
 //! order, whatever the number of shards.
 

@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, Sender};
 use crate::api::Reply;
 use crate::collector::{Header, ToCollector};
 use crate::offsets::Offsets;
+use crate::outlet::Outlet;
 use crate::shard::ToShard;
 use crate::stats::Stats;
 use crate::stored::StoredBody;
@@ -161,9 +162,8 @@ impl Sequencer {
 
 /// The sequencer's channels.
 pub(crate) struct Outlets {
-    pub(crate) to_shards: Vec<Sender<ToShard>>,
+    pub(crate) to_shards: Vec<Outlet>,
     pub(crate) to_collector: Sender<ToCollector>,
-    pub(crate) recycled: Receiver<Work>,
     pub(crate) stats: Arc<Stats>,
 }
 
@@ -201,10 +201,10 @@ impl SequencerStage {
 
 impl Outlets {
     /// False when the other threads are gone.
-    fn record(&self, sequencer: &mut Sequencer, record: Sequenced) -> bool {
+    fn record(&mut self, sequencer: &mut Sequencer, record: Sequenced) -> bool {
         let Sequenced { sequence, received_at, body, caller, is_replayed } = record;
         let mut work = std::mem::take(&mut sequencer.work);
-        work.resize_with(self.to_shards.len(), || self.recycled.try_recv().unwrap_or_default());
+        work.extend(self.to_shards.iter_mut().map(Outlet::buffers));
         let routed = sequencer.apply(sequence, received_at, &body, &mut work);
         self.stats.sequenced(&routed.outcome, sequencer.intake());
         let settings = body.into_settings();
@@ -215,9 +215,9 @@ impl Outlets {
         let alive = self.to_collector.send(ToCollector::Record(header)).is_ok()
             && self
                 .to_shards
-                .iter()
+                .iter_mut()
                 .zip(work.drain(..))
-                .all(|(shard, work)| shard.send(ToShard::Work { elapsed_ms, work }).is_ok());
+                .all(|(shard, work)| shard.work(elapsed_ms, work));
         sequencer.work = work;
         if let Some(Caller { reply, .. }) = caller {
             reply(Ok(routed.outcome));
@@ -228,14 +228,14 @@ impl Outlets {
     fn view(&self, wanted: &Wanted, limit: usize, views: &Sender<Vec<SeriesView>>) -> bool {
         self.to_shards.iter().all(|shard| {
             let (wanted, views) = (Arc::clone(wanted), views.clone());
-            shard.send(ToShard::View { wanted, limit, views }).is_ok()
+            shard.send(ToShard::View { wanted, limit, views })
         })
     }
 
     /// Whoever asked may have stopped waiting for it.
     fn usage(&self, sequencer: &Sequencer, answer: &Sender<Usage>) -> bool {
         _ = answer.send(sequencer.intake().usage());
-        self.to_shards.iter().all(|shard| shard.send(ToShard::Usage(answer.clone())).is_ok())
+        self.to_shards.iter().all(|shard| shard.send(ToShard::Usage(answer.clone())))
     }
 
     /// Whoever asked may have stopped waiting for it.
@@ -248,7 +248,7 @@ impl Outlets {
             }
             Save::Partition(partition, part) => {
                 let shard = usize::from(partition) % self.to_shards.len();
-                self.to_shards[shard].send(ToShard::Save { partition, at, part }).is_ok()
+                self.to_shards[shard].send(ToShard::Save { partition, at, part })
             }
             Save::Collector(part) => self.to_collector.send(ToCollector::Save { at, part }).is_ok(),
         }

@@ -4,6 +4,7 @@ use bellwether_engine::{Outputs, Partition, SeriesView, Shard, Usage, Work};
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::collector::Done;
+use crate::outlet::Finished;
 use crate::sequencer::{Part, Position};
 use crate::views::Wanted;
 
@@ -23,7 +24,7 @@ pub(crate) struct ShardStage {
     pub(crate) shard: Shard,
     pub(crate) messages: Receiver<ToShard>,
     pub(crate) done: Sender<Done>,
-    pub(crate) recycle: Sender<Work>,
+    pub(crate) finish: Sender<Finished>,
     pub(crate) weight: Weight,
 }
 
@@ -60,9 +61,10 @@ impl ShardStage {
         match message {
             ToShard::Work { elapsed_ms, mut work } => {
                 let mut outputs = Outputs::default();
+                let samples = work.samples();
                 self.shard.apply(elapsed_ms, &mut work, &mut outputs);
                 // When the sequencer has stopped, nobody wants the buffers back.
-                _ = self.recycle.send(work);
+                _ = self.finish.send(Finished { work, samples });
                 let partitions = self.shard.partitions();
                 let open_episodes = partitions.iter().map(Partition::open_episodes).sum();
                 let demoted_series = partitions.iter().map(Partition::demoted_series).sum();

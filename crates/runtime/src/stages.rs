@@ -7,6 +7,7 @@ use bellwether_engine::{PARTITIONS, Shard};
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::collector::{CollectorStage, OnNews, ToCollector};
+use crate::outlet::{Outlet, SAMPLES_MAX};
 use crate::recovery::State;
 use crate::sequencer::{Outlets, Sequencer, SequencerStage, ToSequencer};
 use crate::shard::{ShardStage, Weight};
@@ -45,24 +46,20 @@ impl Stages {
         let (to_sequencer, messages) =
             queue(in_flight_max.map(|room| room.min(SEQUENCER_RECORDS_MAX)));
         let (to_collector, headers) = queue(in_flight_max);
-        let (recycle, recycled) = unbounded();
         let (mut to_shards, mut dones, mut stages) = (Vec::new(), Vec::new(), Vec::new());
         for shard in Shard::deal(partitions, shards.clamp(1, PARTITIONS)) {
             let (to_shard, messages) = queue(in_flight_max);
             let (done, from_shard) = queue(in_flight_max);
-            to_shards.push(to_shard);
+            let (outlet, finish) = Outlet::new(to_shard, in_flight_max.map(|_| SAMPLES_MAX));
+            to_shards.push(outlet);
             dones.push(from_shard);
-            let (recycle, weight) = (recycle.clone(), Weight::default());
-            stages.push(ShardStage { shard, messages, done, recycle, weight });
+            let weight = Weight::default();
+            stages.push(ShardStage { shard, messages, done, finish, weight });
         }
         let sequencer = Sequencer::new(intake, settings, offsets, next, &done_below);
         let to_collector_too = to_collector.clone();
-        let outlets = Outlets {
-            to_shards,
-            to_collector: to_collector_too,
-            recycled,
-            stats: Arc::clone(figures),
-        };
+        let outlets =
+            Outlets { to_shards, to_collector: to_collector_too, stats: Arc::clone(figures) };
         let sequencer = SequencerStage { sequencer, messages, outlets };
         let collector = CollectorStage {
             collector,

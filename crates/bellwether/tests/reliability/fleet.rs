@@ -21,6 +21,8 @@ pub(crate) struct Fleet {
     labels: Vec<LabelSet>,
     seed: u64,
     start: Timestamp,
+    /// Samples of each series in a body.
+    samples: usize,
 }
 
 impl Fleet {
@@ -40,7 +42,12 @@ impl Fleet {
             })
             .collect();
         let seed = name.bytes().fold(0, |seed, byte| mix(seed ^ u64::from(byte)));
-        Self { labels, seed, start }
+        Self { labels, seed, start, samples: 1 }
+    }
+
+    /// The same series, so many samples of each in a body: its step is then so many of these.
+    pub(crate) fn in_bodies_of(self, samples: usize) -> Self {
+        Self { samples, ..self }
     }
 
     /// The same series with one more label.
@@ -62,12 +69,12 @@ impl Fleet {
         self.start.plus_ms(step as i64 * STEP_MS)
     }
 
-    /// The compressed request of `step`: a sample of each series.
+    /// The compressed request of `step`: a sample of each series, unless they are [sent together](Self::in_bodies_of).
     pub(crate) fn body(&self, step: usize) -> Vec<u8> {
         self.body_with(step, |_| None)
     }
 
-    /// The same; a series that `strays` gives a time has a sample at that time as well, behind its own.
+    /// The same; a series that `strays` gives a time has a sample at that time as well, behind its own, and like the last of them.
     pub(crate) fn body_with(
         &self,
         step: usize,
@@ -75,10 +82,13 @@ impl Fleet {
     ) -> Vec<u8> {
         let mut builder = WriteRequestBuilder::default();
         for (index, labels) in self.labels.iter().enumerate() {
-            let sample = RawSample { timestamp: self.at(step), value: self.value(index, step) };
-            let stray = strays(index).map(|timestamp| RawSample { timestamp, ..sample });
-            builder
-                .series(labels, &[Some(sample), stray].into_iter().flatten().collect::<Vec<_>>());
+            let own = (step * self.samples..(step + 1) * self.samples)
+                .map(|step| RawSample { timestamp: self.at(step), value: self.value(index, step) });
+            let mut samples: Vec<RawSample> = own.collect();
+            let last = samples.last().copied();
+            let stray = strays(index).zip(last);
+            samples.extend(stray.map(|(timestamp, last)| RawSample { timestamp, ..last }));
+            builder.series(labels, &samples);
         }
         compress(&builder.encode())
     }
