@@ -197,6 +197,23 @@ impl Engine {
         self.shard.partitions()
     }
 
+    /// Goes on with what another engine has learned under `settings`, as [`Engine::into_learned`] gives it. No alert stands then, and
+    /// silent series have numbers that were not given out here.
+    pub fn adopt(
+        &mut self,
+        settings: &Arc<Settings>,
+        (intake, mut partitions): (Intake, Vec<Partition>),
+    ) {
+        for (partition, before) in partitions.iter_mut().zip(&self.shard.partitions) {
+            partition.forget_alerts();
+            partition.renumber_cold(before.next_cold_number());
+        }
+        self.cap.configure(settings);
+        self.cap.forget_alerts();
+        self.intake = intake;
+        self.shard.partitions = partitions;
+    }
+
     /// What it has learned: the intake, and the partitions in the order of their numbers.
     pub fn into_learned(self) -> (Intake, Vec<Partition>) {
         (self.intake, self.shard.partitions)

@@ -31,6 +31,7 @@ mod merge;
 pub(crate) mod notation;
 mod options;
 mod order;
+mod pages;
 mod parquet;
 mod read;
 mod records;

@@ -114,6 +114,9 @@ pub fn adopt(
     }
     cold.sync()?;
     let checkpoint = checkpoints.commit(writer)?;
+    // One that is damaged would be taken for one that can be fallen back to by whoever does not look at it, and the journal behind
+    // the one that really is would go. It counts, whatever becomes of them.
+    _ = checkpoints.prune();
     Ok(Adopted { generation: checkpoint.generation(), next: tail.end, ended_alerts })
 }
 
@@ -160,7 +163,7 @@ fn catch_up(
 }
 
 /// The event that ends `alert` because what was known of it is replaced.
-fn ended(alert: &Event, now: Timestamp) -> Event {
+pub(crate) fn ended(alert: &Event, now: Timestamp) -> Event {
     Event {
         reason: Some(ResolveReason::Unwatched),
         detectors: Vec::new(),

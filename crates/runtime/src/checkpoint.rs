@@ -103,7 +103,7 @@ impl Checkpoints {
     /// anything of a checkpoint that does not verify as a whole.
     ///
     /// # Errors
-    /// `UnsupportedVersion`: a newer program wrote one that would be the newest. Falling back past it would be to
+    /// `UnsupportedVersion` or `UnknownSection`: a newer program wrote one that would be the newest. Falling back past it would be to
     /// forget what it knows. `Storage`: this process may not read one, or lacks what it takes; nothing is wrong with the file.
     pub fn newest_valid(&mut self) -> Result<(Option<Checkpoint>, Vec<Rejected>), CheckpointError> {
         let mut rejected = Vec::new();
@@ -115,13 +115,11 @@ impl Checkpoints {
                     self.valid.insert(generation, checkpoint.covered_below());
                     return Ok((Some(checkpoint), rejected));
                 }
-                Err(Refused::UnsupportedVersion(version)) => {
-                    return Err(CheckpointError::UnsupportedVersion { file, version });
-                }
                 Err(Refused::Damaged(Damage::Unreadable(source))) if !is_damage(&source) => {
                     return Err(CheckpointError::Storage { file, source });
                 }
                 Err(Refused::Damaged(reason)) => rejected.push(self.reject(generation, reason)),
+                Err(refused) => return Err(error_of(file, refused)),
             }
         }
         Ok((None, rejected))
@@ -255,5 +253,6 @@ fn error_of(file: String, refused: Refused) -> CheckpointError {
         Refused::UnsupportedVersion(version) => {
             CheckpointError::UnsupportedVersion { file, version }
         }
+        Refused::UnknownSection(section) => CheckpointError::UnknownSection { file, section },
     }
 }

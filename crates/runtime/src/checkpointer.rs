@@ -14,7 +14,7 @@ use crate::checkpoint::{CheckpointError, Checkpoints, Position, Section, Writer}
 use crate::cold::{ColdError, ColdFiles};
 use crate::durability::Deliveries;
 use crate::journal::JournalError;
-use crate::recorder::ToRecorder;
+use crate::recorder::Errand;
 use crate::runtime::Door;
 use crate::sequencer::{Part, Save, SavedIntake};
 use crate::stats::Stats;
@@ -84,16 +84,16 @@ pub(crate) struct Checkpointer {
 
 /// How the checkpointer reaches the recorder, and through it everybody else.
 pub(crate) trait Reach {
-    /// Hands a message over.
-    fn ask(&mut self, message: ToRecorder) -> Result<(), NoCheckpoint>;
+    /// Hands an errand over.
+    fn ask(&mut self, errand: Errand) -> Result<(), NoCheckpoint>;
 
     /// Blocks until there is an answer.
     fn wait<T>(&mut self, answer: &Receiver<T>) -> Result<T, NoCheckpoint>;
 }
 
 impl Reach for Door {
-    fn ask(&mut self, message: ToRecorder) -> Result<(), NoCheckpoint> {
-        self.send(message).map_err(|_| NoCheckpoint::Stopping)
+    fn ask(&mut self, errand: Errand) -> Result<(), NoCheckpoint> {
+        self.send(errand).map_err(|_| NoCheckpoint::Stopping)
     }
 
     fn wait<T>(&mut self, answer: &Receiver<T>) -> Result<T, NoCheckpoint> {
@@ -154,7 +154,7 @@ impl Checkpointer {
         let made = self.try_to_make(reach);
         if made.as_ref().is_err_and(NoCheckpoint::is_disk_full) {
             // When the recorder is gone there will be no checkpoint.
-            _ = reach.ask(ToRecorder::DiskFull);
+            _ = reach.ask(Errand::DiskFull);
         }
         self.stats.checkpointed(&made, begun.elapsed(), self.clock.now());
         made
@@ -171,7 +171,7 @@ impl Checkpointer {
         // Whatever a part refers to was put away before that part was saved.
         self.cold.sync()?;
         let (done, synced) = bounded(1);
-        reach.ask(ToRecorder::Sync(done))?;
+        reach.ask(Errand::Sync(done))?;
         reach.wait(&synced)??;
         // A sync that failed is not made good by a later one. Were a record lost of which the intake knows nothing and some
         // partition does, the parts would not belong together; if it is older than all parts, they do not need it.
@@ -184,7 +184,7 @@ impl Checkpointer {
         if let Some(oldest) = self.checkpoints.oldest_kept() {
             self.cold.release(oldest);
         }
-        reach.ask(ToRecorder::Covered(self.checkpoints.covered_below()))?;
+        reach.ask(Errand::Covered(self.checkpoints.covered_below()))?;
         Ok(checkpoint.generation())
     }
 }
@@ -221,6 +221,6 @@ fn part<T>(
     save: impl FnOnce(Sender<Part<T>>) -> Save,
 ) -> Result<Part<T>, NoCheckpoint> {
     let (part, answer) = bounded(1);
-    reach.ask(ToRecorder::Save(save(part)))?;
+    reach.ask(Errand::Save(save(part)))?;
     reach.wait(&answer)
 }

@@ -35,6 +35,11 @@ const RETRY_EVERY: Duration = Duration::from_secs(1);
 #[expect(clippy::large_enum_variant, reason = "nearly every message is a request")]
 pub(crate) enum ToRecorder {
     Request(Submitted),
+    Errand(Errand),
+}
+
+/// What it is told besides requests.
+pub(crate) enum Errand {
     Configure(Arc<Settings>),
     View {
         wanted: Wanted,
@@ -188,13 +193,18 @@ impl Recorder {
         while self.waiting_room.is_open()
             && let Some(message) = arrived.next()
         {
-            if let ToRecorder::Request(submitted) = &message
-                && self.waiting_room.is_held(&submitted.request.tenant, self.under_way_max())
-            {
-                self.stats.tenant_request_held();
-            }
-            if let Some(message) = self.waiting_room.admit(message) {
-                alive &= self.take(message);
+            match message {
+                ToRecorder::Request(submitted) => {
+                    if self.waiting_room.is_held(&submitted.request.tenant, self.under_way_max()) {
+                        self.stats.tenant_request_held();
+                    }
+                    self.waiting_room.wait(submitted);
+                }
+                ToRecorder::Errand(errand) => {
+                    if let Some(errand) = self.waiting_room.admit(errand) {
+                        alive &= self.take(errand);
+                    }
+                }
             }
         }
         for _ in 0..requests_max {
@@ -205,12 +215,12 @@ impl Recorder {
             self.stats.dequeued();
             alive &= self.request(self.noticed(owner, request));
         }
-        if let Some(message) = self.waiting_room.barrier() {
+        if let Some(errand) = self.waiting_room.barrier() {
             // Questions make no record, so they must not put the heartbeat off.
-            if matches!(message, ToRecorder::Configure(_)) {
+            if matches!(errand, Errand::Configure(_)) {
                 self.put_heartbeat_off(now_ms);
             }
-            alive &= self.take(message);
+            alive &= self.take(errand);
         }
         if self.has_failed() && now_ms >= self.due.retry_ms {
             self.due.retry_ms = now_ms + RETRY_EVERY.as_millis() as u64;
@@ -251,31 +261,30 @@ impl Recorder {
         }
     }
 
-    /// Takes a message; false when the sequencer is gone.
-    fn take(&mut self, message: ToRecorder) -> bool {
-        match message {
-            ToRecorder::Request(submitted) => self.request(submitted),
-            ToRecorder::Configure(settings) => {
+    /// Does an errand; false when the sequencer is gone.
+    fn take(&mut self, errand: Errand) -> bool {
+        match errand {
+            Errand::Configure(settings) => {
                 if self.has_failed() {
                     self.waiting = Some(settings);
                     return true;
                 }
                 self.record(StoredBody::Configuration(settings))
             }
-            ToRecorder::View { wanted, limit, views } => {
+            Errand::View { wanted, limit, views } => {
                 self.group.push(ToSequencer::View { wanted, limit, views });
                 true
             }
-            ToRecorder::Usage(answer) => {
+            Errand::Usage(answer) => {
                 self.group.push(ToSequencer::Usage(answer));
                 true
             }
-            ToRecorder::Save(save) => {
+            Errand::Save(save) => {
                 self.group.push(ToSequencer::Save(save));
                 true
             }
             // Whoever asked may have stopped waiting for it.
-            ToRecorder::Sync(done) => {
+            Errand::Sync(done) => {
                 let alive = self.commit();
                 let had_failed = self.has_failed();
                 let synced = self.log.as_mut().map_or(Ok(()), |log| log.journal.sync());
@@ -288,11 +297,11 @@ impl Recorder {
                 _ = done.send(synced);
                 alive
             }
-            ToRecorder::Covered(below) => {
+            Errand::Covered(below) => {
                 self.covered(below);
                 true
             }
-            ToRecorder::DiskFull => {
+            Errand::DiskFull => {
                 self.make_room();
                 true
             }

@@ -22,7 +22,7 @@ use crate::api::{Clock, Ingest, Reply, Request, SubmitError};
 use crate::checkpointer::{AskedNow, NoCheckpoint};
 use crate::collector::OnNews;
 use crate::durability::{Durability, Phase, Recovery, RecoveryError};
-use crate::recorder::{Recorder, Submitted, ToRecorder};
+use crate::recorder::{Errand, Recorder, Submitted, ToRecorder};
 use crate::sequencer::Caller;
 use crate::stages::Stages;
 use crate::start::{Begun, Run, Start};
@@ -90,8 +90,9 @@ impl Door {
         }
     }
 
-    /// Hands a message over without blocking.
-    fn try_send(&self, message: ToRecorder) -> Result<(), SubmitError> {
+    /// Hands a request over without blocking.
+    fn try_send(&self, submitted: Submitted) -> Result<(), SubmitError> {
+        let message = ToRecorder::Request(submitted);
         let ways = self.0.read();
         let ways = ways.as_ref().ok_or(SubmitError::Stopping)?;
         ways.to_recorder.try_send(message).map_err(|error| match error {
@@ -100,8 +101,9 @@ impl Door {
         })
     }
 
-    /// Hands a message over as soon as there is room. Nobody else waits for that.
-    pub(crate) fn send(&self, message: ToRecorder) -> Result<(), SubmitError> {
+    /// Hands an errand over as soon as there is room. Nobody else waits for that.
+    pub(crate) fn send(&self, errand: Errand) -> Result<(), SubmitError> {
+        let message = ToRecorder::Errand(errand);
         let to_recorder = self.0.read().as_ref().map(|ways| ways.to_recorder.clone());
         to_recorder.ok_or(SubmitError::Stopping)?.send(message).map_err(|_| SubmitError::Stopping)
     }
@@ -227,7 +229,7 @@ impl Handle {
     /// # Errors
     /// When the runtime is stopping.
     pub fn configure(&self, settings: Arc<Settings>) -> Result<(), SubmitError> {
-        self.door.send(ToRecorder::Configure(settings))
+        self.door.send(Errand::Configure(settings))
     }
 
     /// At most `limit` of the series for which `wanted` holds, in order of their labels. Blocks until the
@@ -240,7 +242,7 @@ impl Handle {
             return Err(SubmitError::Recovering);
         }
         let (views, answers) = unbounded();
-        self.door.send(ToRecorder::View { wanted, limit, views })?;
+        self.door.send(Errand::View { wanted, limit, views })?;
         Ok(views::in_order(&answers, limit))
     }
 
@@ -253,7 +255,7 @@ impl Handle {
             return Err(SubmitError::Recovering);
         }
         let (parts, answers) = unbounded();
-        self.door.send(ToRecorder::Usage(parts))?;
+        self.door.send(Errand::Usage(parts))?;
         Ok(views::in_all(&answers))
     }
 
@@ -286,11 +288,11 @@ impl Ingest for Handle {
     fn submit(&self, request: Request, reply: Reply) -> Result<(), SubmitError> {
         self.check()?;
         let caller = Caller { reply, arrived: Instant::now() };
-        let message = ToRecorder::Request(Submitted { request, caller });
+        let submitted = Submitted { request, caller };
         if !self.stats.enqueued(self.requests_max) {
             return Err(SubmitError::Full);
         }
-        self.door.try_send(message).inspect_err(|_| self.stats.dequeued())
+        self.door.try_send(submitted).inspect_err(|_| self.stats.dequeued())
     }
 }
 

@@ -16,7 +16,7 @@ use crate::storage::{FileEntry, Space, Storage, StorageFile, StorageRead};
 use crash::{Inode, NameChange};
 
 pub use cold::{ColdKey, read_cold, write_cold};
-pub use stepped::{Line, SavedParts, Stepped};
+pub use stepped::{Line, SavedParts, Stepped, ended_by_adoption};
 
 /// A storage in memory with faults. Clones are the same storage.
 #[derive(Clone)]

@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 
 use crate::lines::{Lines, Owner};
-use crate::recorder::{Submitted, ToRecorder};
+use crate::recorder::{Errand, Submitted};
 
 /// What has come and is not taken yet. How many requests there may be is [`crate::Options::queue_requests_max`].
 #[derive(Default)]
 pub(crate) struct WaitingRoom {
     requests: Lines<Submitted>,
     /// Taken after all requests that came before it.
-    barrier: Option<ToRecorder>,
+    barrier: Option<Errand>,
     /// How many requests of whom were taken and have not been passed on to the shards; nobody with none.
     under_way: BTreeMap<Owner, usize>,
 }
@@ -25,23 +25,24 @@ impl WaitingRoom {
         self.barrier.is_none()
     }
 
-    /// Lets `message` wait, or gives it back if it need not: parts of the state are told as of whichever record it is when
+    /// Lets a request wait.
+    pub(crate) fn wait(&mut self, submitted: Submitted) {
+        self.requests.push(submitted.request.tenant.clone(), submitted);
+    }
+
+    /// Lets `errand` wait, or gives it back if it need not: parts of the state are told as of whichever record it is when
     /// somebody gets to it.
-    pub(crate) fn admit(&mut self, message: ToRecorder) -> Option<ToRecorder> {
-        match message {
-            ToRecorder::Request(submitted) => {
-                self.requests.push(submitted.request.tenant.clone(), submitted);
+    pub(crate) fn admit(&mut self, errand: Errand) -> Option<Errand> {
+        match errand {
+            Errand::Configure(_) | Errand::View { .. } => {
+                self.barrier = Some(errand);
                 None
             }
-            ToRecorder::Configure(_) | ToRecorder::View { .. } => {
-                self.barrier = Some(message);
-                None
-            }
-            ToRecorder::Usage(_)
-            | ToRecorder::Save(_)
-            | ToRecorder::Sync(_)
-            | ToRecorder::Covered(_)
-            | ToRecorder::DiskFull => Some(message),
+            Errand::Usage(_)
+            | Errand::Save(_)
+            | Errand::Sync(_)
+            | Errand::Covered(_)
+            | Errand::DiskFull => Some(errand),
         }
     }
 
@@ -72,7 +73,7 @@ impl WaitingRoom {
     }
 
     /// What concerns everybody, once it is its turn.
-    pub(crate) fn barrier(&mut self) -> Option<ToRecorder> {
+    pub(crate) fn barrier(&mut self) -> Option<Errand> {
         self.barrier.take_if(|_| self.requests.is_empty())
     }
 

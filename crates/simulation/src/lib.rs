@@ -2,13 +2,14 @@
 //! network that are simulated and go wrong as a seed says.
 //!
 //! Senders repeat themselves, clocks jump, disks fail and fill up, sinks are slow, and the process or the machine stops within
-//! any operation; then it starts again, with another number of shards or another configuration. Whatever happens, it must
-//! be where a plain sequential model is that is handed the records of the journal: same state, same events, same alerts,
+//! any operation; then it starts again, with another number of shards or another configuration, or goes on from what was
+//! learned elsewhere. Whatever happens, it must be where a plain sequential model is that is handed the records of the journal: same state, same events, same alerts,
 //! and nothing acknowledged is lost.
 //!
 //! Equal seeds give equal runs: a failure names its seed, and the seed repeats it.
 
 mod act;
+mod adoption;
 mod clock;
 mod damage;
 mod finish;

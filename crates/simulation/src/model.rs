@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use bellwether_engine::{ChangeKind, Counts, Engine, Event, Outputs, Record, Settings};
 use bellwether_runtime::stored;
-use bellwether_runtime::testing::SavedParts;
+use bellwether_runtime::testing::{SavedParts, ended_by_adoption};
 use bellwether_series::{Fingerprint, put_varint};
 
+use crate::adoption::Adoption;
 use crate::truth::Truth;
 
 /// An engine, and all that it said.
@@ -36,9 +37,29 @@ impl Model {
         }
     }
 
+    /// One under `settings` that is handed all of `truth`, and adopts `adoptions` where they come.
+    pub(crate) fn of(
+        settings: &Arc<Settings>,
+        truth: &Truth,
+        adoptions: &[Adoption],
+    ) -> Result<Self, String> {
+        let mut model = Self::new(settings);
+        for adoption in adoptions {
+            model.advance_to(truth, adoption.next)?;
+            model.adopt(adoption)?;
+        }
+        model.advance(truth)?;
+        Ok(model)
+    }
+
     /// Applies the records that are new.
     pub(crate) fn advance(&mut self, truth: &Truth) -> Result<(), String> {
-        for (&sequence, record) in truth.0.range(self.below..) {
+        self.advance_to(truth, u64::MAX)
+    }
+
+    /// Applies those of them that have a sequence below `end`.
+    fn advance_to(&mut self, truth: &Truth, end: u64) -> Result<(), String> {
+        for (&sequence, record) in truth.0.range(self.below.min(end)..end) {
             let (received_at, body) = stored::decode(record)
                 .map_err(|error| format!("record {sequence} cannot be understood: {error}"))?;
             let record = Record { received_at, body: body.as_record_body() };
@@ -48,6 +69,16 @@ impl Model {
             for event in std::mem::take(&mut self.outputs.events) {
                 self.enter(sequence, event);
             }
+        }
+        Ok(())
+    }
+
+    /// Goes on with what was learned elsewhere: alerts that stand end.
+    fn adopt(&mut self, adoption: &Adoption) -> Result<(), String> {
+        let (settings, learned) = adoption.learned()?;
+        self.engine.adopt(&settings, learned.into_learned());
+        for alert in std::mem::take(&mut self.firing).into_values() {
+            self.enter(adoption.next, ended_by_adoption(&alert, adoption.at));
         }
         Ok(())
     }

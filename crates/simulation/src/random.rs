@@ -16,6 +16,7 @@ pub(crate) enum Purpose {
     Order = 8,
     Replicas = 9,
     Full = 10,
+    Adoption = 11,
 }
 
 /// A stream of random numbers.

@@ -80,6 +80,16 @@ seen! {
     reconfigured,
     /// Checkpoints given up because a sink was not done.
     unsettled,
+    /// States learned elsewhere that a process went on from.
+    adoptions,
+    /// Silent series in them.
+    adopted_cold,
+    /// Alerts that they ended.
+    adopted_ends,
+    /// Adoptions that failed, or within which the process ended.
+    no_adoptions,
+    /// Adopted states that are gone again, because their checkpoint is damaged or a crash took it.
+    adoptions_undone,
     /// Starts from a checkpoint.
     restored,
     /// Starts from an older checkpoint because the newest was damaged.

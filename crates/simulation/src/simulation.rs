@@ -7,6 +7,7 @@ use bellwether_runtime::NoCheckpoint;
 use bellwether_runtime::testing::{FaultyStorage, Line, Stepped};
 use parking_lot::Mutex;
 
+use crate::adoption::Adoption;
 use crate::clock::WallClock;
 use crate::model::Model;
 use crate::plan::Plan;
@@ -56,6 +57,10 @@ pub(crate) struct Simulation {
     pub(crate) gone: BTreeSet<u64>,
     /// Decides about that.
     pub(crate) of_damage: Random,
+    /// States that were adopted, oldest first, and still count; the last may be one of which nobody knows yet whether it does.
+    pub(crate) adoptions: Vec<Adoption>,
+    /// Decides about that.
+    pub(crate) of_adoption: Random,
     pub(crate) in_checkpoint: bool,
     /// How fast time passes while a checkpoint is made, in percent.
     pub(crate) pace_percent: i64,
@@ -112,6 +117,8 @@ impl Simulation {
             damaged: BTreeSet::new(),
             gone: BTreeSet::new(),
             of_damage: Random::new(seed, Purpose::Damage),
+            adoptions: Vec::new(),
+            of_adoption: Random::new(seed, Purpose::Adoption),
             in_checkpoint: false,
             pace_percent: 100,
             is_calm: plan.fault_every == 0,
@@ -239,6 +246,11 @@ impl Simulation {
     /// What an end does to everything outside of the process.
     pub(crate) fn die(&mut self) {
         let with_machine = self.random.one_in(2);
+        self.die_with(with_machine);
+    }
+
+    /// The process ends, with the machine or without.
+    pub(crate) fn die_with(&mut self, with_machine: bool) {
         self.trace.note(if with_machine { "the machine stops" } else { "killed" });
         if with_machine {
             self.storage.crash();

@@ -18,6 +18,8 @@ use crate::world::{VERSIONS, settings};
 
 /// Starts that may go wrong, one after the other.
 const ATTEMPTS: usize = 4;
+/// Of so many starts one is from a state that was learned elsewhere.
+const ADOPTION_EVERY: usize = 8;
 const CONFIGURATION: u8 = RecordKind::Configuration as u8;
 
 impl Simulation {
@@ -30,6 +32,7 @@ impl Simulation {
             self.version = self.random.below(VERSIONS);
         }
         self.damage()?;
+        let mut is_adopting = self.of_adoption.one_in(ADOPTION_EVERY);
         for attempt in 0.. {
             if attempt + 1 >= ATTEMPTS {
                 self.heal();
@@ -41,8 +44,13 @@ impl Simulation {
                 Ok((mut process, found)) => {
                     self.check_start(&mut process, &found)?;
                     if !self.storage.has_stopped() {
-                        self.process = Some(process);
-                        return Ok(());
+                        if !std::mem::take(&mut is_adopting) {
+                            self.process = Some(process);
+                            return Ok(());
+                        }
+                        drop(process);
+                        self.adopt()?;
+                        continue;
                     }
                     self.seen.ends_in_recovery += 1;
                 }
@@ -60,10 +68,9 @@ impl Simulation {
         Ok(())
     }
 
-    fn start(&mut self) -> Result<(Stepped, Recovery), RecoveryError> {
-        let sinks = Arc::clone(&self.sinks);
-        let on_news = Box::new(move |news| sinks.lock().hear(news));
-        let durability = Durability {
+    /// What a process keeps, and where.
+    pub(crate) fn durability(&mut self) -> Durability {
+        Durability {
             storage: Arc::new(self.storage.clone()),
             journal: self.plan.journal.clone(),
             checkpoints: self.plan.checkpoints.clone(),
@@ -72,7 +79,13 @@ impl Simulation {
             reserve: ReserveOptions { bytes_max: 5_000, volume_percent_max: 5 },
             deliveries: Arc::new(Outlets(Arc::clone(&self.sinks))),
             id_seed: self.random.bits(),
-        };
+        }
+    }
+
+    fn start(&mut self) -> Result<(Stepped, Recovery), RecoveryError> {
+        let sinks = Arc::clone(&self.sinks);
+        let on_news = Box::new(move |news| sinks.lock().hear(news));
+        let durability = self.durability();
         let options = Options {
             shards: self.shards,
             queue_requests_max: self.plan.queue_requests_max,
@@ -113,6 +126,7 @@ impl Simulation {
             return Err(format!("told of damage that there is not: {found:?}"));
         }
         self.seen.gaps += gaps;
+        self.settle_adoptions(found)?;
         self.settle_truth(journal, found)?;
         let firing = self.advance_at_start()?;
         if !self.model.is_in(&line.save()) {
@@ -185,16 +199,20 @@ impl Simulation {
             if covered_below == 1 {
                 self.first_version = self.version;
             }
-            self.model = Model::new(&settings(&self.plan, self.first_version));
+            self.model = self.model_of(&self.truth)?;
         }
         self.truth.0.extend(behind);
         self.check_acknowledged()
     }
 
+    /// The model of what counts.
+    pub(crate) fn model_of(&self, truth: &Truth) -> Result<Model, String> {
+        Model::of(&settings(&self.plan, self.first_version), truth, &self.adoptions)
+    }
+
     /// Events of records from `from` on may be told otherwise the next time, because some of these are lost.
-    fn excuse(&mut self, old: &Truth, from: u64) -> Result<(), String> {
-        let mut model = Model::new(&settings(&self.plan, self.first_version));
-        model.advance(old)?;
+    pub(crate) fn excuse(&mut self, old: &Truth, from: u64) -> Result<(), String> {
+        let model = self.model_of(old)?;
         let told = model.events.into_iter().filter(|(_, (sequence, _))| *sequence >= from);
         self.sinks.lock().excused.extend(told.map(|(id, _)| id));
         Ok(())

@@ -1,7 +1,7 @@
 //! A flood of new series stops at the limit, those that were known notice nothing, and who falls silent leaves memory.
 
-use std::fs;
 use std::time::{Duration, Instant};
+use std::{fmt, fs};
 
 use crate::clock::Clock;
 use crate::events::Events;
@@ -17,7 +17,9 @@ const REQUEST_SERIES: usize = 2000;
 const STEPS: usize = 400;
 const DELIVERY_MAX: Duration = seconds(120);
 /// Of the memory that a series takes, what is kept to remember it by when it has left.
-const KEPT_MAX: f64 = 1.0 / 5.0;
+const KEPT_SILENT_MAX: f64 = 1.0 / 5.0;
+/// The same when it is forgotten.
+const KEPT_FORGOTTEN_MAX: f64 = 1.0 / 20.0;
 
 #[test]
 fn a_flood_of_new_series_changes_nothing_for_those_that_are_known() {
@@ -108,51 +110,96 @@ fn refuse(sender: &Sender, body: &[u8]) {
 
 #[test]
 fn series_that_are_silent_leave_memory() {
-    let silent: u32 = setting::pick(50_000, 500_000);
-    let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("silent");
-    fs::create_dir(&folder).unwrap();
-    let mut server = Server::new(&folder, "series: { idle_after: 5m }");
-    let clock = Clock::of(&mut server, dir.path());
-    server.start();
-    let sender = Sender::new(server.address());
-    let heard = Fleet::new("heard", KNOWN, LONG_AGO);
-    let mut minutes = 1..;
-    // Time passes by what still counts as time and not as a pause.
-    let mut hear_after_a_minute = || {
-        let minute = minutes.next().unwrap();
-        clock.set(60 * minute as i64);
-        sender.deliver(&heard.body(minute), DELIVERY_MAX);
-    };
-    let empty_bytes = server.resident_bytes();
-    let mut slowest = Duration::ZERO;
-    let resident_bytes = ["first", "second", "third"].map(|wave| {
-        for first in (0..silent).step_by(REQUEST_SERIES) {
-            let fleet = Fleet::new(&format!("{wave}{first}"), REQUEST_SERIES, LONG_AGO);
-            sender.deliver(&fleet.body(0), DELIVERY_MAX);
-        }
-        server.until_judged();
-        let resident_bytes = server.resident_bytes();
-        let before = server.total("bellwether_cold_series_evicted_total");
-        let fell_silent = Instant::now();
-        until(DELIVERY_MAX, "silent series to leave", || {
-            hear_after_a_minute();
-            let gone = server.total("bellwether_cold_series_evicted_total") - before;
-            (gone >= 0.95 * f64::from(silent)).then_some(())
-        });
-        slowest = slowest.max(fell_silent.elapsed());
-        resident_bytes
-    });
-    let [first, second, third] = resident_bytes.map(|bytes| bytes >> 20);
-    // The first time the memory comes as well in which states are written down; each time what is remembered of those that left.
-    let taken_bytes = resident_bytes[0] - empty_bytes;
-    let kept = resident_bytes[2].saturating_sub(resident_bytes[1]) as f64 / taken_bytes as f64;
+    let gone = |server: &Server| server.total("bellwether_cold_series_evicted_total");
+    let silence = Silence::of("silent", "idle_after: 5m", gone);
     println!(
-        "reliability silence: three times {} series that fall silent, 95 % out of memory after {slowest:.1?} at the latest, resident \
-         {first}, {second} and {third} MiB, {:.0} % of what they take kept",
-        grouped(u64::from(silent)),
-        100.0 * kept,
+        "reliability silence: {silence}, out of memory, of which {:.0} % is kept to remember them",
+        100.0 * silence.kept()
     );
-    server.stop();
-    assert!(kept <= KEPT_MAX, "{kept} of the memory kept");
+    assert!(silence.kept() <= KEPT_SILENT_MAX, "{} of the memory kept", silence.kept());
+}
+
+#[test]
+fn series_that_are_forgotten_give_their_memory_back() {
+    let gone = |server: &Server| {
+        let left = server.total("bellwether_cold_series_evicted_total");
+        left - server.total("bellwether_cold_series")
+    };
+    let silence = Silence::of("forgotten", "idle_after: 5m, time_to_live: 15m", gone);
+    println!(
+        "reliability forgotten: {silence}, forgotten, {:.0} % of their memory kept",
+        100.0 * silence.kept()
+    );
+    assert!(silence.kept() <= KEPT_FORGOTTEN_MAX, "{} of the memory kept", silence.kept());
+}
+
+/// Three times many series that come and fall silent.
+struct Silence {
+    series: u32,
+    empty_bytes: u64,
+    /// When all of them are there, each time.
+    resident_bytes: [u64; 3],
+    /// The longest until they were gone.
+    slowest: Duration,
+}
+
+impl Silence {
+    /// Under the configuration `series`; `gone` says how many have gone so far.
+    fn of(name: &str, series: &str, gone: impl Fn(&Server) -> f64) -> Self {
+        let silent: u32 = setting::pick(50_000, 500_000);
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join(name);
+        fs::create_dir(&folder).unwrap();
+        let mut server = Server::new(&folder, &format!("series: {{ {series} }}"));
+        let clock = Clock::of(&mut server, dir.path());
+        server.start();
+        let sender = Sender::new(server.address());
+        let heard = Fleet::new("heard", KNOWN, LONG_AGO);
+        let mut minutes = 1..;
+        // Time passes by what still counts as time and not as a pause.
+        let mut hear_after_a_minute = || {
+            let minute = minutes.next().unwrap();
+            clock.set(60 * minute as i64);
+            sender.deliver(&heard.body(minute), DELIVERY_MAX);
+        };
+        let empty_bytes = server.resident_bytes();
+        let mut slowest = Duration::ZERO;
+        let resident_bytes = ["first", "second", "third"].map(|wave| {
+            for first in (0..silent).step_by(REQUEST_SERIES) {
+                let fleet = Fleet::new(&format!("{wave}{first}"), REQUEST_SERIES, LONG_AGO);
+                sender.deliver(&fleet.body(0), DELIVERY_MAX);
+            }
+            server.until_judged();
+            let resident_bytes = server.resident_bytes();
+            let before = gone(&server);
+            let fell_silent = Instant::now();
+            until(DELIVERY_MAX, "silent series to go", || {
+                hear_after_a_minute();
+                (gone(&server) - before >= 0.95 * f64::from(silent)).then_some(())
+            });
+            slowest = slowest.max(fell_silent.elapsed());
+            resident_bytes
+        });
+        server.stop();
+        Self { series: silent, empty_bytes, resident_bytes, slowest }
+    }
+
+    /// Of the memory that they take, how much the next time comes on top of. The first time the memory comes as well in which states are
+    /// written down.
+    fn kept(&self) -> f64 {
+        let [first, second, third] = self.resident_bytes;
+        third.saturating_sub(second) as f64 / (first - self.empty_bytes) as f64
+    }
+}
+
+impl fmt::Display for Silence {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, second, third] = self.resident_bytes.map(|bytes| bytes >> 20);
+        write!(
+            formatter,
+            "three times {} series that fall silent, resident {first}, {second} and {third} MiB, 95 % after {:.1?} at the latest",
+            grouped(u64::from(self.series)),
+            self.slowest,
+        )
+    }
 }

@@ -57,5 +57,6 @@ mod outage;
 mod overload;
 mod recovery;
 mod senders;
+mod soak;
 mod stalled;
 mod stops;

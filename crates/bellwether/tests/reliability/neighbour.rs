@@ -15,11 +15,11 @@ use crate::server::Server;
 use crate::setting;
 
 /// Connections of the loud tenant; the calm one has one.
-const CONNECTIONS: usize = 160;
+const CONNECTIONS: usize = 200;
 const SERIES: usize = 500;
 /// Of each series in a request of the loud tenant. A refusal is held back for a tenth of a second, so that as many connections get
-/// round to 1,600 requests a second and what is taken: ten shares of these.
-const SAMPLES: usize = 8;
+/// round to 2,000 requests a second and what is taken: ten shares of these.
+const SAMPLES: usize = 24;
 /// Offered by the loud tenant, in shares; there are two tenants, so a share is half of what can be taken.
 const FACTOR: f64 = 10.0;
 /// The calm tenant sends as often as that, whatever becomes of it.

@@ -6,13 +6,16 @@
 
 mod answer;
 mod body;
+mod budget;
+#[cfg(test)]
+mod interleaved;
 mod stats;
 mod tenants;
 mod unavailable;
 
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, atomic};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -32,7 +35,8 @@ use tokio::sync::{Semaphore, oneshot};
 use crate::http::User;
 pub(super) use answer::{Answer, with_text};
 use answer::{Refusal, Refused, Written};
-use body::{BodyBudget, HeldBody, ReadError, Share};
+use body::{HeldBody, ReadError, Share};
+use budget::BodyBudget;
 pub use stats::{DECODE_REASONS, PROTOCOLS, ReceiverStats, STATUSES};
 use tenants::{Place, Shared, Tenants};
 pub use tenants::{TENANT_REFUSALS, TenantAccess, TenantFigures, TenantOptions};
@@ -420,7 +424,7 @@ mod tests {
         };
         let counted = || {
             let counts = receiver.stats().unavailable.iter();
-            let counts = counts.map(|count| count.load(std::sync::atomic::Ordering::Relaxed));
+            let counts = counts.map(|count| count.load(atomic::Ordering::Relaxed));
             UNAVAILABLE_REASONS
                 .into_iter()
                 .zip(counts)

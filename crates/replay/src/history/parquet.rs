@@ -17,6 +17,7 @@ use super::error::{Cause, HistoryError};
 use super::guard::held;
 use super::input::Source;
 use super::layout::Mapping;
+use super::pages;
 use super::read::{HistoryReader, ReadCounts};
 use super::table::Table;
 
@@ -52,6 +53,8 @@ pub(super) fn open_parquet(
     let metadata = load(ArrowReaderOptions::new().with_schema(hinted)).unwrap_or(metadata);
     let total_rows = metadata.metadata().file_metadata().num_rows().unsigned_abs();
     let columns = ProjectionMask::roots(metadata.parquet_schema(), table.columns());
+    let is_read = |column| columns.leaf_included(column);
+    held(|| pages::check(&file, metadata.metadata(), is_read)).map_err(damaged)?;
     let build = || {
         ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
             .with_projection(columns)

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::layout::CHECKPOINT_VERSION;
+use super::layout::{CHECKPOINT_VERSION, Section};
 use crate::storage::is_full;
 
 /// Why checkpoints cannot be written or read.
@@ -27,6 +27,16 @@ pub enum CheckpointError {
         /// The version that it says.
         version: u32,
     },
+    /// All of it verifies, and it has a section that this program does not know: a later version of the program wrote it.
+    #[error(
+        "checkpoint was written by a later version of the program: file=`{file}`, section=`{section:?}`"
+    )]
+    UnknownSection {
+        /// Which file.
+        file: String,
+        /// What is not known.
+        section: Section,
+    },
     /// It does not verify: just written, it is not put in place; read before, it has changed since.
     #[error("checkpoint is damaged: file=`{file}`")]
     Damaged {
@@ -37,7 +47,7 @@ pub enum CheckpointError {
     },
     /// The section is there already, is none that the format knows, or its position is too long: a fault of the caller.
     #[error("section cannot be written: section=`{0:?}`")]
-    InvalidSection(super::Section),
+    InvalidSection(Section),
 }
 
 /// Why a checkpoint is not valid.

@@ -10,6 +10,7 @@
 //!
 //! All checksums are CRC-32C; those of chunks and the footer begin with the generation.
 
+use bellwether_engine::PARTITIONS;
 use bellwether_series::Timestamp;
 
 use crate::format::{CRC_BYTES, Fields, STAMP_BYTES, crc_seed, stamp, u32_at, version_of};
@@ -43,6 +44,13 @@ pub enum Section {
     Cell,
     /// The alerts that fire in it, and what was told of them.
     Alerts,
+    /// What this version does not know: a later one wrote it.
+    Unknown {
+        /// The number of its kind.
+        kind: u8,
+        /// Its number among those of its kind.
+        number: u16,
+    },
 }
 
 impl Section {
@@ -56,21 +64,28 @@ impl Section {
             Self::Offsets => (6, 0),
             Self::Cell => (7, 0),
             Self::Alerts => (8, 0),
+            Self::Unknown { kind, number } => (kind, number),
         }
     }
 
-    fn decode(kind: u8, number: u16) -> Option<Self> {
+    fn decode(kind: u8, number: u16) -> Self {
         match (kind, number) {
-            (1, 0) => Some(Self::Intake),
-            (2, number) => Some(Self::Partition(number)),
-            (3, 0) => Some(Self::Collector),
-            (4, 0) => Some(Self::Configuration),
-            (5, 0) => Some(Self::Deliveries),
-            (6, 0) => Some(Self::Offsets),
-            (7, 0) => Some(Self::Cell),
-            (8, 0) => Some(Self::Alerts),
-            _ => None,
+            (1, 0) => Self::Intake,
+            (2, number) if usize::from(number) < PARTITIONS => Self::Partition(number),
+            (3, 0) => Self::Collector,
+            (4, 0) => Self::Configuration,
+            (5, 0) => Self::Deliveries,
+            (6, 0) => Self::Offsets,
+            (7, 0) => Self::Cell,
+            (8, 0) => Self::Alerts,
+            _ => Self::Unknown { kind, number },
         }
+    }
+
+    /// Whether it is one of this version's.
+    pub(super) fn is_known(self) -> bool {
+        let (kind, number) = self.encode();
+        !matches!(Self::decode(kind, number), Self::Unknown { .. })
     }
 }
 
@@ -132,7 +147,7 @@ impl ChunkHead {
         let mut fields = Fields(bytes);
         let head = Self {
             payload_bytes: fields.u32()? as usize,
-            section: Section::decode(fields.u8()?, fields.u16()?)?,
+            section: Section::decode(fields.u8()?, fields.u16()?),
             part: fields.u32()?,
             last: match fields.u8()? {
                 0 => false,

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use bellwether_engine::PARTITIONS;
 use bellwether_series::Timestamp;
 
 use super::error::{CheckpointError, Damage};
@@ -37,6 +36,7 @@ struct Place {
 pub(super) enum Refused {
     Damaged(Damage),
     UnsupportedVersion(u32),
+    UnknownSection(Section),
 }
 
 impl<E: Into<Damage>> From<E> for Refused {
@@ -134,6 +134,10 @@ impl Checkpoint {
         if open.is_some() || chunks != footer.chunks || crc != footer.crc {
             return Err(Damage::Whole.into());
         }
+        // Nothing is wrong with it, then.
+        if let Some(unknown) = sections.keys().find(|section| !section.is_known()) {
+            return Err(Refused::UnknownSection(*unknown));
+        }
         let covered_below = footer.covered_below;
         Ok(Self { storage, path: path.to_owned(), header, covered_below, sections })
     }
@@ -183,8 +187,7 @@ impl Chunk {
         let got = file.read_at(offset, &mut head_bytes)?;
         let head = ChunkHead::decode(&head_bytes[..got]).ok_or_else(damage)?;
         let length = CHUNK_HEAD_BYTES + head.position_bytes + head.payload_bytes + CRC_BYTES;
-        let exists = !matches!(head.section, Section::Partition(n) if usize::from(n) >= PARTITIONS);
-        if offset + length as u64 > end || !exists {
+        if offset + length as u64 > end {
             return Err(damage());
         }
         self.bytes.resize(length, 0);

@@ -296,6 +296,33 @@ fn a_later_version_is_refused_by_name_and_not_passed_over() {
 }
 
 #[test]
+fn a_section_of_a_later_version_is_refused_by_name_and_not_passed_over() {
+    let storage = FaultyStorage::new(1);
+    let mut checkpoints = open(&storage);
+    write(&mut checkpoints).unwrap();
+    // The second one has what none of this version has: another kind, and one partition more.
+    for section in [Section::Unknown { kind: 9, number: 3 }, Section::Partition(64)] {
+        let mut writer = checkpoints.begin(at(5)).unwrap();
+        writer.add(Section::Intake, &journal(1), b"intake").unwrap();
+        writer.chunk(section, 0, true, &journal(1).encode().unwrap(), b"news").unwrap();
+        writer.seal().unwrap();
+        let good = storage.content(writer.draft()).unwrap();
+        drop(writer);
+        storage.put(&path(2), good.clone());
+        let error = open(&storage).newest_valid().err().unwrap().to_string();
+        let words = "checkpoint was written by a later version of the program: \
+                     file=`checkpoint/00000000000000000002.checkpoint`, section=`Unknown";
+        assert!(error.starts_with(words), "{error}");
+        // One that is damaged besides says nothing of who wrote it.
+        let mut bad = good;
+        let last = bad.len() - 1;
+        bad[last] ^= 1;
+        storage.put(&path(2), bad);
+        assert_eq!(newest(&storage).0.unwrap().generation(), 1);
+    }
+}
+
+#[test]
 fn what_a_crash_left_aside_is_removed_and_so_is_what_was_given_up() {
     let storage = FaultyStorage::new(1);
     let mut checkpoints = open(&storage);

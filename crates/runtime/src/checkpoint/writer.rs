@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 
-use bellwether_engine::PARTITIONS;
 use bellwether_series::Timestamp;
 
 use super::error::CheckpointError;
@@ -73,8 +72,7 @@ impl Writer {
         position: &Position,
         content: &[u8],
     ) -> Result<(), CheckpointError> {
-        let known = !matches!(section, Section::Partition(n) if usize::from(n) >= PARTITIONS);
-        let encoded = position.encode().filter(|_| known);
+        let encoded = position.encode().filter(|_| section.is_known());
         let Some(encoded) = encoded.filter(|_| self.sections.insert(section)) else {
             return Err(CheckpointError::InvalidSection(section));
         };
@@ -95,7 +93,7 @@ impl Writer {
         Ok(())
     }
 
-    fn chunk(
+    pub(super) fn chunk(
         &mut self,
         section: Section,
         part: u32,

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 
 use bellwether_engine::{Event, PARTITIONS, Settings};
+use bellwether_series::Timestamp;
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use crate::api::Clock;
 use crate::checkpointer::{Checkpointer, NoCheckpoint, Reach};
 use crate::collector::OnNews;
 use crate::durability::{Durability, Recovery, RecoveryError};
-use crate::recorder::{Recorder, ToRecorder};
+use crate::recorder::{Errand, Recorder, ToRecorder};
 use crate::runtime::{Handle, Options};
 use crate::stages::Stages;
 use crate::start::{Begun, Run, Start};
@@ -40,6 +41,11 @@ pub struct SavedParts {
     pub cap: Vec<u8>,
     /// The newest event of each alert that fires.
     pub firing: Vec<Event>,
+}
+
+/// The event with which an adoption at `now` ends `alert`.
+pub fn ended_by_adoption(alert: &Event, now: Timestamp) -> Event {
+    crate::adopt::ended(alert, now)
 }
 
 impl Stepped {
@@ -208,11 +214,11 @@ impl Meanwhile<'_> {
 }
 
 impl Reach for Meanwhile<'_> {
-    fn ask(&mut self, message: ToRecorder) -> Result<(), NoCheckpoint> {
+    fn ask(&mut self, errand: Errand) -> Result<(), NoCheckpoint> {
         while self.line.messages.is_full() {
             self.go_on()?;
         }
-        self.line.handle.door().ask(message)
+        self.line.handle.door().ask(errand)
     }
 
     fn wait<T>(&mut self, answer: &Receiver<T>) -> Result<T, NoCheckpoint> {
@@ -232,7 +238,6 @@ mod tests {
     use std::io::ErrorKind;
     use std::time::Duration;
 
-    use bellwether_series::Timestamp;
     use tracing::Metadata;
     use tracing::field::Field;
     use tracing::span::{Attributes, Id, Record};

@@ -2,47 +2,13 @@
 //! is read until the engine has answered.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use bellwether_wire::remote_write::DecodeError;
 use bytes::Bytes;
 use http_body_util::BodyExt;
 
-/// Memory that bodies may take together.
-pub(super) struct BodyBudget {
-    bytes_max: usize,
-    bytes: AtomicUsize,
-    /// The budget that this one is a part of.
-    whole: Option<Arc<Self>>,
-}
-
-impl BodyBudget {
-    pub(super) fn new(bytes_max: usize) -> Arc<Self> {
-        Arc::new(Self { bytes_max, bytes: AtomicUsize::new(0), whole: None })
-    }
-
-    /// A part of the budget `whole`: what it takes is taken there too.
-    pub(super) fn within(whole: &Arc<Self>, bytes_max: usize) -> Arc<Self> {
-        let whole = Some(Arc::clone(whole));
-        Arc::new(Self { bytes_max, bytes: AtomicUsize::new(0), whole })
-    }
-
-    pub(super) fn bytes_max(&self) -> usize {
-        self.bytes_max
-    }
-
-    /// Makes a share of `from` bytes one of `to` bytes. Whether there is room for that, here and in the whole. There is for
-    /// whoever is alone: a request that never fitted would be sent again for ever.
-    fn resize(&self, from: usize, to: usize) -> bool {
-        let before = self.bytes.fetch_add(to, Ordering::Relaxed);
-        let others = before.saturating_sub(from);
-        self.bytes.fetch_sub(from, Ordering::Relaxed);
-        let fits = to <= from || others == 0 || others.saturating_add(to) <= self.bytes_max;
-        // Both are told, whatever the one says.
-        self.whole.as_ref().is_none_or(|whole| whole.resize(from, to)) && fits
-    }
-}
+use super::budget::BodyBudget;
 
 /// Why a body could not be read.
 #[derive(Debug)]
@@ -179,7 +145,7 @@ mod tests {
         assert!(matches!(read(Body::from("4"), 4, &budget).await, Err(ReadError::NoMemory)));
         drop(share);
         assert!(read(Body::from("45"), 4, &budget).await.is_ok());
-        assert_eq!(budget.bytes.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.bytes(), 0);
     }
 
     #[tokio::test]
@@ -193,7 +159,7 @@ mod tests {
         assert!(read(Body::from("45"), 9, &parts[1]).await.is_ok());
         drop(first);
         assert!(read(Body::from("456"), 9, &parts[1]).await.is_ok());
-        let bytes = [&whole, &parts[0], &parts[1]].map(|each| each.bytes.load(Ordering::Relaxed));
+        let bytes = [&whole, &parts[0], &parts[1]].map(|each| each.bytes());
         assert_eq!(bytes, [0, 0, 0]);
     }
 }

@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, HeaderName};
 use bellwether_engine::Tenants as EngineTenants;
 use tokio::sync::Semaphore;
 
-use super::body::BodyBudget;
+use super::budget::BodyBudget;
 use crate::http::User;
 
 /// Why a request is not let in as that of a tenant. Indexes [`super::ReceiverStats::tenants_refused`].

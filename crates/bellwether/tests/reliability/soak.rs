@@ -1,0 +1,128 @@
+//! Half of what it can do, for long: neither memory nor files grow, and the journal is trimmed.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, thread};
+
+use crate::figures::grouped;
+use crate::fleet::{Fleet, LONG_AGO};
+use crate::load::introduce;
+use crate::offer::offer;
+use crate::poll::seconds;
+use crate::sender::Sender;
+use crate::server::Server;
+use crate::setting;
+
+const CONNECTIONS: usize = 4;
+const SERIES: usize = 5000;
+/// What is held against each other is read as often as that.
+const LOOK_EVERY: Duration = seconds(2);
+/// How much of its memory it may grow in an hour.
+const GROWTH_MAX: f64 = 0.01;
+/// A journal that is soon large enough to be trimmed.
+const CONFIGURATION: &str = "checkpoints: { every: 20s }\njournal: { keep_bytes_max: 128MiB }";
+
+/// What a process takes.
+struct Look {
+    hours: f64,
+    resident_bytes: f64,
+    open_files: f64,
+    journal_bytes: f64,
+}
+
+#[test]
+#[ignore = "it takes half an hour, or so many minutes as `BELLWETHER_SOAK_MINUTES` says"]
+fn nothing_grows_at_half_of_what_it_can_do() {
+    let minutes = env::var("BELLWETHER_SOAK_MINUTES").map_or(30, |text| text.parse().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let fleets: Vec<Fleet> = (0..CONNECTIONS)
+        .map(|sender| Fleet::new(&format!("sender{sender}"), SERIES, LONG_AGO))
+        .collect();
+    let mut server = Server::start_in(dir.path(), "soaked", CONFIGURATION);
+    let address = server.address();
+    introduce(address, &fleets);
+    let mut next = vec![1; CONNECTIONS];
+    let mut offer = |lasting, per_second| {
+        offer(|| Sender::new(address), &fleets, &mut next, lasting, per_second)
+    };
+    offer(seconds(20), None);
+    let (counted, took) = offer(seconds(10), None);
+    let peak = counted.taken.into_inner() as f64 / took.as_secs_f64();
+    // In the first third the windows of all detectors fill up.
+    let third = seconds(minutes * 60 / 3);
+    offer(third, Some(peak / 2.0));
+    let ((counted, _), looks) = looking_at(&server, || offer(2 * third, Some(peak / 2.0)));
+    let removed = server.total("bellwether_journal_segments_removed_total");
+    server.stop();
+
+    let [taken, refused, wrong] =
+        [counted.taken, counted.refused, counted.wrong].map(AtomicU64::into_inner);
+    let growth = growth_an_hour(&looks);
+    let (earlier, later) = looks.split_at(looks.len() / 2);
+    let most = |looks: &[Look], of: fn(&Look) -> f64| looks.iter().map(of).fold(0.0, f64::max);
+    let [files, journal] = [|look: &Look| look.open_files, |look: &Look| look.journal_bytes]
+        .map(|of| [earlier, later].map(|looks| most(looks, of)));
+    println!(
+        "reliability soak: {minutes} min, {} samples/s, refused {refused}, wrongly {wrong}; in the last two thirds resident {:.0} MiB, {:+.2} % of it an hour; \
+         open files {} and then {}, journal {:.0} and then {:.0} MiB, {removed} files of it removed",
+        grouped((peak / 2.0 * SERIES as f64) as u64),
+        most(&looks, |look| look.resident_bytes) / f64::from(1 << 20),
+        100.0 * growth,
+        files[0],
+        files[1],
+        journal[0] / f64::from(1 << 20),
+        journal[1] / f64::from(1 << 20),
+    );
+    assert!(taken > 0 && wrong == 0, "answers other than 204 and 503 with Retry-After");
+    assert!(files[1] <= files[0], "files are left open");
+    assert!(removed > 0.0 && journal[1] <= 1.2 * journal[0], "the journal grows");
+    setting::demand(growth <= GROWTH_MAX, &format!("memory grows by {growth} of it an hour"));
+}
+
+/// What `server` takes while `work` is done.
+fn looking_at<T>(server: &Server, work: impl FnOnce() -> T) -> (T, Vec<Look>) {
+    let is_over = AtomicBool::new(false);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        let looks = scope.spawn(|| {
+            let mut looks = Vec::new();
+            while !is_over.load(Ordering::SeqCst) {
+                looks.push(Look {
+                    hours: began.elapsed().as_secs_f64() / 3600.0,
+                    resident_bytes: server.total("process_resident_memory_bytes"),
+                    open_files: server.total("process_open_fds"),
+                    journal_bytes: server.total("bellwether_journal_bytes"),
+                });
+                thread::sleep(LOOK_EVERY);
+            }
+            looks
+        });
+        let outcome = work();
+        is_over.store(true, Ordering::SeqCst);
+        (outcome, looks.join().unwrap())
+    })
+}
+
+/// By how much of its mean resident memory grows in an hour: the slope of the line of least squares.
+fn growth_an_hour(looks: &[Look]) -> f64 {
+    let count = looks.len() as f64;
+    let mean = |of: fn(&Look) -> f64| looks.iter().map(of).sum::<f64>() / count;
+    let (hours, bytes) = (mean(|look| look.hours), mean(|look| look.resident_bytes));
+    let (together, alone) = looks.iter().fold((0.0, 0.0), |(together, alone), look| {
+        let away = look.hours - hours;
+        (together + away * (look.resident_bytes - bytes), alone + away * away)
+    });
+    together / alone / bytes
+}
+
+#[test]
+fn growth_is_the_slope_by_the_mean() {
+    let looks: Vec<Look> = (0..=10)
+        .map(|index| {
+            let hours = f64::from(index) / 10.0;
+            let resident_bytes = 100.0 + 2.0 * (hours - 0.5);
+            Look { hours, resident_bytes, open_files: 0.0, journal_bytes: 0.0 }
+        })
+        .collect();
+    assert!((growth_an_hour(&looks) - 0.02).abs() < 1e-9);
+}
