@@ -297,11 +297,11 @@ fn a_later_version_is_refused_by_name_and_not_passed_over() {
 
 #[test]
 fn a_section_of_a_later_version_is_refused_by_name_and_not_passed_over() {
-    let storage = FaultyStorage::new(1);
-    let mut checkpoints = open(&storage);
-    write(&mut checkpoints).unwrap();
     // The second one has what none of this version has: another kind, and one partition more.
     for section in [Section::Unknown { kind: 9, number: 3 }, Section::Partition(64)] {
+        let storage = FaultyStorage::new(1);
+        let mut checkpoints = open(&storage);
+        write(&mut checkpoints).unwrap();
         let mut writer = checkpoints.begin(at(5)).unwrap();
         writer.add(Section::Intake, &journal(1), b"intake").unwrap();
         writer.chunk(section, 0, true, &journal(1).encode().unwrap(), b"news").unwrap();
