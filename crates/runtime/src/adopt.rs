@@ -85,7 +85,7 @@ pub fn adopt(
     let deliveries = Arc::clone(&waiting) as Arc<dyn Deliveries>;
     let durability = Durability { deliveries, ..durability.clone() };
     let kept = Kept::open(&durability, &settings, HASH_SEED, &Arc::new(Stats::default()))?;
-    let Kept { state, mut checkpoints, cold, mut tail, mut figures, .. } = kept;
+    let Kept { state, mut checkpoints, cold, mut journal, mut tail, mut figures } = kept;
     let Present { mut collector, offsets, next_cold_numbers } =
         catch_up(state, &mut tail, &mut figures)?;
     let ended_alerts = collector.replace(&settings, |alert| ended(alert, now)) as u64;
@@ -113,6 +113,8 @@ pub fn adopt(
         writer.add(Section::Deliveries, &position, &undelivered)?;
     }
     cold.sync()?;
+    // What the checkpoint covers is read again by whoever replays it.
+    journal.sync().map_err(RecoveryError::from)?;
     let checkpoint = checkpoints.commit(writer)?;
     // One that is damaged would be taken for one that can be fallen back to by whoever does not look at it, and the journal behind
     // the one that really is would go. It counts, whatever becomes of them.

@@ -148,6 +148,9 @@ impl Kept {
             Checkpoints::open(Arc::clone(storage), durability.checkpoints.clone())?;
         let Usable { checkpoint, rejected, seen_below } =
             newest_usable(durability, &mut checkpoints)?;
+        // A process that ended behind a checkpoint of its may have left more than are kept. The journal behind these goes, so
+        // nobody may fall back to them.
+        figures_of.pruned(&checkpoints.prune());
         let mut figures = AlertFigures::default();
         let (mut state, generation) = match &checkpoint {
             Some(checkpoint) => {

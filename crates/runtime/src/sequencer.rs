@@ -46,8 +46,12 @@ pub(crate) enum ToSequencer {
     },
     Usage(Sender<Usage>),
     Save(Save),
-    /// Answered when all records before it are done with.
-    Barrier(Sender<()>),
+    /// All records that were kept have come, and what is missing of those below `next` never will. Answered when they are done
+    /// with.
+    CaughtUp {
+        next: u64,
+        done: Sender<()>,
+    },
 }
 
 /// Asks for one part of the state.
@@ -138,6 +142,12 @@ impl Sequencer {
         routed
     }
 
+    /// No record below `next` comes any more. What is saved says so, or the records that are lost would be looked for by whoever
+    /// begins with it.
+    fn caught_up(&mut self, next: u64) {
+        self.at.below = self.at.below.max(next);
+    }
+
     /// Its state, and where it stands.
     pub(crate) fn save(&self) -> Part<SavedIntake> {
         let (settings, offsets) = (Arc::clone(&self.settings), self.offsets.clone());
@@ -192,7 +202,8 @@ impl SequencerStage {
             ToSequencer::View { wanted, limit, views } => outlets.view(&wanted, limit, &views),
             ToSequencer::Usage(answer) => outlets.usage(sequencer, &answer),
             ToSequencer::Save(save) => outlets.save(sequencer, save),
-            ToSequencer::Barrier(done) => {
+            ToSequencer::CaughtUp { next, done } => {
+                sequencer.caught_up(next);
                 outlets.to_collector.send(ToCollector::Barrier(done)).is_ok()
             }
         }

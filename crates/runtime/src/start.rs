@@ -155,7 +155,7 @@ impl Start {
             self.stats.set_phase(Phase::Replaying { records, of });
         }
         let (done, all_done) = bounded(1);
-        if entrances.to_sequencer.send(ToSequencer::Barrier(done)).is_ok() {
+        if entrances.to_sequencer.send(ToSequencer::CaughtUp { next: tail.end, done }).is_ok() {
             run.wait(&all_done);
         }
         Ok(())

@@ -51,11 +51,11 @@ impl Adoption {
 
 impl Simulation {
     /// Something is learned from a part of the records, and adopted, as far as it gets. Nothing runs, and the model is where
-    /// the last process was.
-    pub(crate) fn adopt(&mut self) -> Result<(), String> {
+    /// the last process was; that would have gone on with the record `next`.
+    pub(crate) fn adopt(&mut self, next: u64) -> Result<(), String> {
         self.storage.kill();
         self.sinks.lock().end(false);
-        let adoption = self.learn_elsewhere();
+        let adoption = self.learn_elsewhere(next);
         let (settings, mut engine) = adoption.learned()?;
         let cold: usize = engine.partitions().iter().map(Partition::cold_series).sum();
         let (intake, partitions) = engine.into_learned();
@@ -67,7 +67,7 @@ impl Simulation {
         let adopted = adopt(learned, &durability, adoption.at);
         self.trace.note(&format!("adopts {cold} silent series: {adopted:?}"));
         let ends = self.model.firing.len() as u64;
-        let (generation, next) = (adoption.generation, adoption.next);
+        let generation = adoption.generation;
         let is_durable = match &adopted {
             Ok(adopted) if *adopted == (Adopted { generation, next, ended_alerts: ends }) => true,
             Ok(adopted) => {
@@ -88,11 +88,10 @@ impl Simulation {
     }
 
     /// What another engine learns from the records, but for some of them.
-    fn learn_elsewhere(&mut self) -> Adoption {
+    fn learn_elsewhere(&mut self, next: u64) -> Adoption {
         let random = &mut self.of_adoption;
         let settings = settings(&self.plan, random.below(VERSIONS));
         let mut truth = self.truth.clone();
-        let next = truth.0.last_key_value().map_or(0, |(&last, _)| last) + 1;
         let from = random.below(next as usize) as u64;
         let left_out: Range<u64> = from..from + random.below(next as usize) as u64 / 2;
         truth.0.retain(|sequence, _| !left_out.contains(sequence));
@@ -109,14 +108,16 @@ impl Simulation {
         files.iter().filter_map(|file| number(&file.name)).max().unwrap_or(0)
     }
 
-    /// A process has found `found`: which states that were adopted count.
-    pub(crate) fn settle_adoptions(&mut self, found: &Recovery) -> Result<(), String> {
+    /// A process has found `found`: which states that were adopted count. Returns below which record those that count no more have
+    /// stood for all: what a crash had taken of these shows only now.
+    pub(crate) fn settle_adoptions(&mut self, found: &Recovery) -> Result<u64, String> {
         let newest = found.generation.unwrap_or(0);
         let count = self.adoptions.partition_point(|adoption| adoption.generation <= newest);
         let undone = &self.adoptions[count..];
         if undone.iter().any(|adoption| adoption.is_durable) && found.rejected.is_empty() {
             return Err("what was adopted is gone, although nothing is damaged".to_owned());
         }
+        let hidden_below = undone.iter().map(|undone| undone.next).max().unwrap_or(0);
         let first = undone.iter().find(|adoption| adoption.is_in_force).map(|first| first.next);
         self.seen.adoptions_undone +=
             undone.iter().filter(|undone| undone.is_in_force).count() as u64;
@@ -130,14 +131,15 @@ impl Simulation {
             newest.is_in_force = true;
         }
         self.seen.adoptions += u64::from(is_new);
-        if is_new {
-            // An alert that begins with a sample that was judged before and is judged again has the id of the one of before: a sample
-            // that waited for its turn in what was learned, or one that was left out and is sent again.
-            self.sinks.lock().excused.extend(self.model.events.keys().cloned());
-        }
         if is_new || first.is_some() {
             self.model = self.model_of(&self.truth)?;
         }
-        Ok(())
+        if is_new {
+            // An alert that begins with a sample that was judged before and is judged again has the id of the one of before, and its
+            // end that of the end of before: a sample that waited for its turn in what was learned, or one that was left out and is
+            // sent again.
+            self.sinks.lock().excused.extend(self.model.events.keys().cloned());
+        }
+        Ok(hidden_below)
     }
 }

@@ -210,8 +210,9 @@ impl Simulation {
 
     /// Takes in what the running process has written.
     pub(crate) fn learn(&mut self, line: &Line) {
+        let adopted_below = self.adoptions.last().map_or(0, |adoption| adoption.next);
         let found = Truth::read(&self.storage, line.committed_below());
-        if let Err(fault) = found.and_then(|(found, _)| self.truth.learn(found)) {
+        if let Err(fault) = found.and_then(|(found, _)| self.truth.learn(found, adopted_below)) {
             self.fault.get_or_insert(fault);
         }
     }

@@ -44,12 +44,13 @@ impl Simulation {
                 Ok((mut process, found)) => {
                     self.check_start(&mut process, &found)?;
                     if !self.storage.has_stopped() {
-                        if !std::mem::take(&mut is_adopting) {
+                        if !std::mem::take(&mut is_adopting) || self.is_headless(&found) {
                             self.process = Some(process);
                             return Ok(());
                         }
+                        let next = process.line().committed_below();
                         drop(process);
-                        self.adopt()?;
+                        self.adopt(next)?;
                         continue;
                     }
                     self.seen.ends_in_recovery += 1;
@@ -98,6 +99,13 @@ impl Simulation {
         Stepped::open(&settings, options, Arc::clone(&self.clock) as _, on_news, durability)
     }
 
+    /// Whether what comes first was recorded under a configuration that is lost: then it is judged by that of whoever reads it,
+    /// and where something is adopted that is the adopted one.
+    fn is_headless(&self, found: &Recovery) -> bool {
+        let first = self.truth.0.first_key_value();
+        found.generation.is_none() && first.is_none_or(|(_, record)| record.kind != CONFIGURATION)
+    }
+
     /// What was found is what there was; what is known by now is what the model knows.
     fn check_start(&mut self, process: &mut Stepped, found: &Recovery) -> Result<(), String> {
         let line = process.line();
@@ -116,7 +124,9 @@ impl Simulation {
             return Err(format!("cannot be understood: {:?}", found.unreadable));
         }
         let (journal, gaps) = Truth::read(&self.storage, line.committed_below())?;
-        if gaps > 0 && !self.crashed && self.seen.gaps == 0 && self.seen.damages == 0 {
+        // Where a crash took the end of what an adopted state covers, the gap shows with the next segment.
+        let is_explained = self.crashed || self.seen.adoptions > 0;
+        if gaps > 0 && !is_explained && self.seen.gaps == 0 && self.seen.damages == 0 {
             return Err(format!("{gaps} gaps in the journal: {found:?}"));
         }
         let is_damaged = self.crashed
@@ -126,8 +136,8 @@ impl Simulation {
             return Err(format!("told of damage that there is not: {found:?}"));
         }
         self.seen.gaps += gaps;
-        self.settle_adoptions(found)?;
-        self.settle_truth(journal, found)?;
+        let hidden_below = self.settle_adoptions(found)?;
+        self.settle_truth(journal, found, hidden_below)?;
         let firing = self.advance_at_start()?;
         if !self.model.is_in(&line.save()) {
             return Err("the state after a start is not that of the model".to_owned());
@@ -144,7 +154,12 @@ impl Simulation {
     }
 
     /// What counts from now on: what the checkpoint covers, and what the journal has behind it.
-    fn settle_truth(&mut self, mut journal: Truth, found: &Recovery) -> Result<(), String> {
+    fn settle_truth(
+        &mut self,
+        mut journal: Truth,
+        found: &Recovery,
+        hidden_below: u64,
+    ) -> Result<(), String> {
         let covered_below = found.covered_below;
         let behind = journal.0.split_off(&covered_below);
         let before = self.truth.0.split_off(&covered_below);
@@ -160,7 +175,8 @@ impl Simulation {
             self.gone.contains(&sequence)
                 || is_begun_anew && !self.gone.is_empty() && sequence <= first
                 || !self.durable.has(sequence)
-                    && (self.crashed || sequence < self.durable.below && self.seen.crashes > 0)
+                    && (self.crashed
+                        || sequence < self.durable.below.max(hidden_below) && self.seen.crashes > 0)
         };
         if !lost.iter().all(|&sequence| explained(sequence)) {
             let (Durable { below, doubtful }, crashed) = (&self.durable, self.crashed);

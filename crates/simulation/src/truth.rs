@@ -37,12 +37,15 @@ impl Truth {
         Ok((Self(records), gaps))
     }
 
-    /// Takes in what is in the journal of a process that runs; nothing that is known changes by that.
-    pub(crate) fn learn(&mut self, found: Self) -> Result<(), String> {
+    /// Takes in what is in the journal of a process that runs; nothing that is known changes by that. What comes before
+    /// `adopted_below` is no more than what an adopted state stands for.
+    pub(crate) fn learn(&mut self, found: Self, adopted_below: u64) -> Result<(), String> {
         for (sequence, record) in found.0 {
             // What it stands for may be known by a checkpoint.
             if record.restated {
-                self.0.entry(sequence).or_insert(record);
+                if sequence >= adopted_below {
+                    self.0.entry(sequence).or_insert(record);
+                }
                 continue;
             }
             if let Some(known) = self.0.insert(sequence, record.clone())

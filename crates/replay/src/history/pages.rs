@@ -17,8 +17,9 @@ const DEPTH_MAX: usize = 8;
 /// Looks at the headers of all pages of the `columns` that are read, by their numbers among all leaves.
 ///
 /// # Errors
-/// When they claim more than there is room for, or than their bytes can hold. What is no header ends its column: what that means is
-/// for the library to say.
+/// When they claim more than there is room for, or than their bytes can hold; or when a header does not end within the file, for which
+/// the library would look behind its end as often as a number in it says. What is no header otherwise ends its column: what that means
+/// is for the library to say.
 pub(super) fn check(
     file: impl Read + Seek,
     metadata: &ParquetMetaData,
@@ -51,8 +52,14 @@ fn largest<F: Read + Seek>(
     let mut largest = BTreeMap::new();
     while at < end {
         file.seek(SeekFrom::Start(at))?;
-        let mut header = Thrift { bytes: &mut *file, read: 0 };
-        let Some(Page { kind, compressed, decompressed }) = header.page() else { break };
+        let mut header = Thrift { bytes: &mut *file, read: 0, is_short: false };
+        let Some(Page { kind, compressed, decompressed }) = header.page() else {
+            if header.is_short {
+                let what = "the header of a page claims more than the file has";
+                return Err(format!("{what}: offset=`{at}`").into());
+            }
+            break;
+        };
         if ratio.is_some_and(|ratio| decompressed / ratio > compressed) {
             return Err(format!(
                 "a page of {compressed} bytes cannot have {decompressed}: offset=`{at}`"
@@ -92,6 +99,8 @@ struct Page {
 struct Thrift<R> {
     bytes: R,
     read: u64,
+    /// Whether more was wanted than there is.
+    is_short: bool,
 }
 
 impl<R: Read> Thrift<R> {
@@ -170,16 +179,17 @@ impl<R: Read> Thrift<R> {
 
     fn byte(&mut self) -> Option<u8> {
         let mut byte = [0];
-        self.bytes.read_exact(&mut byte).ok()?;
+        self.is_short |= self.bytes.read_exact(&mut byte).is_err();
         self.read += 1;
-        Some(byte[0])
+        (!self.is_short).then_some(byte[0])
     }
 
     fn pass(&mut self, count: u64) -> Option<()> {
         let passed =
             std::io::copy(&mut self.bytes.by_ref().take(count), &mut std::io::sink()).ok()?;
         self.read += passed;
-        (passed == count).then_some(())
+        self.is_short |= passed < count;
+        (!self.is_short).then_some(())
     }
 }
 
@@ -213,6 +223,11 @@ mod tests {
             file.extend(header(kind, compressed, decompressed));
             file.resize(file.len() + compressed as usize, 0xff);
         }
+        check_file(compression, file)
+    }
+
+    /// Checks a file that is all one column.
+    fn check_file(compression: Compression, file: Vec<u8>) -> Result<(), String> {
         let column = Column::primitive_type_builder("value", Type::DOUBLE).build().expect("a type");
         let group = Column::group_type_builder("schema").with_fields(vec![Arc::new(column)]);
         let schema = SchemaDescriptor::new(Arc::new(group.build().expect("a type")));
@@ -257,13 +272,30 @@ mod tests {
     fn what_is_no_header_is_left_to_the_library() {
         assert_eq!(check_pages(Compression::SNAPPY, &[]), Ok(()));
         let whole = header(0, 0, 0);
-        for cut in 0..whole.len() {
-            assert!(Thrift { bytes: &whole[..cut], read: 0 }.page().is_none(), "{cut}");
-        }
-        let mut thrift = Thrift { bytes: &*whole, read: 0 };
-        assert!(thrift.page().is_some());
-        assert_eq!(thrift.read, whole.len() as u64);
+        let thrift = |bytes| Thrift { bytes, read: 0, is_short: false };
+        let mut thrift_of_whole = thrift(&*whole);
+        assert!(thrift_of_whole.page().is_some());
+        assert_eq!(thrift_of_whole.read, whole.len() as u64);
         // Structs within structs, for ever.
-        assert!(Thrift { bytes: &[0x1c; 100][..], read: 0 }.page().is_none());
+        let mut deep = thrift(&[0x1c; 100][..]);
+        assert!(deep.page().is_none() && !deep.is_short);
+        for cut in 0..whole.len() {
+            let mut cut_off = thrift(&whole[..cut]);
+            assert!(cut_off.page().is_none() && cut_off.is_short, "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_header_that_claims_more_than_the_file_has_is_refused() {
+        // Field 1, a list: of a billion numbers of eight bytes; or a text of as many bytes.
+        for list in
+            [&[0x19, 0xf7, 0x80, 0x94, 0xeb, 0xdc, 0x03][..], &[0x48, 0x80, 0x94, 0xeb, 0xdc, 0x03]]
+        {
+            let mut bytes = header(0, 0, 0);
+            bytes.pop();
+            bytes.extend(list);
+            let error = check_file(Compression::SNAPPY, bytes).expect_err("a claim");
+            assert!(error.contains("claims more than the file has: offset=`0`"), "{error}");
+        }
     }
 }
