@@ -59,19 +59,25 @@ fn nothing_grows_at_half_of_what_it_can_do() {
         [counted.taken, counted.refused, counted.wrong].map(AtomicU64::into_inner);
     let growth = growth_an_hour(&looks);
     let (earlier, later) = looks.split_at(looks.len() / 2);
-    let most = |looks: &[Look], of: fn(&Look) -> f64| looks.iter().map(of).fold(0.0, f64::max);
-    let [files, journal] = [|look: &Look| look.open_files, |look: &Look| look.journal_bytes]
-        .map(|of| [earlier, later].map(|looks| most(looks, of)));
+    let [files, journal, resident] = [
+        |look: &Look| look.open_files,
+        |look: &Look| look.journal_bytes,
+        |look: &Look| look.resident_bytes,
+    ]
+    .map(|of| [earlier, later].map(|looks| median(looks, of)));
+    let [journal_mib, resident_mib] =
+        [journal, resident].map(|bytes| bytes.map(|bytes| bytes / f64::from(1 << 20)));
     println!(
-        "reliability soak: {minutes} min, {} samples/s, refused {refused}, wrongly {wrong}; in the last two thirds resident {:.0} MiB, {:+.2} % of it an hour; \
-         open files {} and then {}, journal {:.0} and then {:.0} MiB, {removed} files of it removed",
+        "reliability soak: {minutes} min, {} samples/s, refused {refused}, wrongly {wrong}; medians of the second and of the last third: \
+         resident {:.1} and {:.1} MiB, {:+.2} % an hour, open files {} and {}, journal {:.0} and {:.0} MiB, {removed} files of it removed",
         grouped((peak / 2.0 * SERIES as f64) as u64),
-        most(&looks, |look| look.resident_bytes) / f64::from(1 << 20),
+        resident_mib[0],
+        resident_mib[1],
         100.0 * growth,
         files[0],
         files[1],
-        journal[0] / f64::from(1 << 20),
-        journal[1] / f64::from(1 << 20),
+        journal_mib[0],
+        journal_mib[1],
     );
     assert!(taken > 0 && wrong == 0, "answers other than 204 and 503 with Retry-After");
     assert!(files[1] <= files[0], "files are left open");
@@ -101,6 +107,13 @@ fn looking_at<T>(server: &Server, work: impl FnOnce() -> T) -> (T, Vec<Look>) {
         is_over.store(true, Ordering::SeqCst);
         (outcome, looks.join().unwrap())
     })
+}
+
+/// Of what a process takes, the number in the middle: what is written meanwhile comes and goes.
+fn median(looks: &[Look], of: fn(&Look) -> f64) -> f64 {
+    let mut all: Vec<f64> = looks.iter().map(of).collect();
+    all.sort_unstable_by(f64::total_cmp);
+    all[all.len() / 2]
 }
 
 /// By how much of its mean resident memory grows in an hour: the slope of the line of least squares.

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 use crate::durable::{copy, durability, open, send};
 use crate::support::{Told as Log, options, start_durable};
 
+/// Of a segment.
+const HEADER_BYTES: u64 = 68;
+
 /// What a process leaves that took `steps`, made a checkpoint behind each of `checkpoints`, and was killed.
 fn killed(steps: usize, checkpoints: &[usize]) -> TempDir {
     let (log, folder) = (Log::default(), tempfile::tempdir().expect("a folder"));
@@ -103,6 +106,39 @@ fn without_a_checkpoint_what_is_before_the_oldest_record_is_missed() {
     let lost = Gap { file, offset: 0, first_missing: 1, missing: Some(first - 1) };
     let found = starts_with(folder.path(), &[lost], first - 1, 120);
     assert_eq!((found.generation, found.records), (None, 121 - (first - 1)));
+}
+
+#[test]
+fn a_checkpoint_stands_behind_what_is_lost_before_it() {
+    let folder = killed(120, &[]);
+    let mut files = files(folder.path());
+    // The header of the newest segment says with which record it would begin; those of the segment before it are gone.
+    let newest = files.pop().expect("segments");
+    let newest = fs::OpenOptions::new().write(true).open(newest).expect("a segment");
+    newest.set_len(HEADER_BYTES).expect("a segment");
+    fs::remove_file(files.pop().expect("segments")).expect("a segment");
+    let last = sequences(folder.path()).last().copied().expect("records");
+    let (runtime, _) = open(folder.path(), 2, &Log::default());
+    runtime.handle().checkpoint().expect("a checkpoint");
+    send(&runtime, 120).expect("taken");
+    let left = copy(folder.path());
+    runtime.stop();
+    let next = sequences(left.path()).last().copied().expect("records");
+    assert!(next > last + 1);
+    let found = starts_with(left.path(), &[], 0, 121);
+    assert_eq!((found.generation, found.covered_below, found.records), (Some(1), next, 1));
+}
+
+#[test]
+fn a_start_removes_what_is_left_beyond_the_checkpoints_that_are_kept() {
+    let (folder, other) = (killed(80, &[20, 40, 60]), killed(30, &[20]));
+    let beyond = "checkpoint/00000000000000000001.checkpoint";
+    let there = || folder.path().join(beyond).exists();
+    assert!(!there());
+    // As if the process had ended just before it removed it.
+    fs::copy(other.path().join(beyond), folder.path().join(beyond)).expect("a checkpoint");
+    assert_eq!(starts_with(folder.path(), &[], 0, 80).generation, Some(3));
+    assert!(!there());
 }
 
 #[test]
