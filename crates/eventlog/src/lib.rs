@@ -13,6 +13,7 @@ mod file_sink;
 mod guard;
 mod json_lines;
 mod known;
+pub mod pages;
 mod read;
 mod rotated;
 mod table;

@@ -31,7 +31,6 @@ mod merge;
 pub(crate) mod notation;
 mod options;
 mod order;
-mod pages;
 mod parquet;
 mod read;
 mod records;

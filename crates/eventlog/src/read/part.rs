@@ -13,7 +13,7 @@ use parquet::errors::ParquetError;
 
 use super::{ReadError, checked};
 use crate::guard::hold_panic;
-use crate::table;
+use crate::{pages, table};
 
 const BATCH_ROWS: usize = 1024;
 
@@ -99,6 +99,9 @@ impl Part {
         self.rows_before = before.iter().map(|group| group.num_rows().unsigned_abs()).sum();
         let open = || {
             let metadata = self.metadata.clone();
+            let groups = &metadata.metadata().row_groups()[row_group..=row_group];
+            pages::check(&self.file, groups, |_| true)
+                .map_err(|error| ParquetError::External(Box::new(error)))?;
             ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, metadata)
                 .with_row_groups(vec![row_group])
                 .with_batch_size(BATCH_ROWS)

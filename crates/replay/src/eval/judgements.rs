@@ -10,8 +10,11 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMillisecondType, UInt32Type};
+use bellwether_eventlog::pages;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 
 use super::error::EvalError;
 use super::results::ResultRows;
@@ -62,10 +65,13 @@ impl Judgements {
 
 fn fill(path: &Path, rows: &mut HashMap<String, (String, ResultRows)>) -> Result<(), Cause> {
     let file = File::open(path)?;
-    let batches = held(|| {
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file)?;
-        let columns = ProjectionMask::columns(builder.parquet_schema(), COLUMNS);
-        builder.with_projection(columns).with_batch_size(BATCH_ROWS).build()
+    let batches = held(|| -> Result<_, Cause> {
+        let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())?;
+        let columns = ProjectionMask::columns(metadata.parquet_schema(), COLUMNS);
+        let is_read = |column| columns.leaf_included(column);
+        pages::check(&file, metadata.metadata().row_groups(), is_read)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        Ok(builder.with_projection(columns).with_batch_size(BATCH_ROWS).build()?)
     });
     let mut batches = batches?;
     while let Some(batch) = held(|| batches.next().transpose())? {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
 use bellwether_engine::NumberedSample;
+use bellwether_eventlog::pages;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
@@ -17,7 +18,6 @@ use super::error::{Cause, HistoryError};
 use super::guard::held;
 use super::input::Source;
 use super::layout::Mapping;
-use super::pages;
 use super::read::{HistoryReader, ReadCounts};
 use super::table::Table;
 
@@ -54,7 +54,7 @@ pub(super) fn open_parquet(
     let total_rows = metadata.metadata().file_metadata().num_rows().unsigned_abs();
     let columns = ProjectionMask::roots(metadata.parquet_schema(), table.columns());
     let is_read = |column| columns.leaf_included(column);
-    held(|| pages::check(&file, metadata.metadata(), is_read)).map_err(damaged)?;
+    held(|| pages::check(&file, metadata.metadata().row_groups(), is_read)).map_err(damaged)?;
     let build = || {
         ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
             .with_projection(columns)

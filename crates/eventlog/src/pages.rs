@@ -1,41 +1,68 @@
-//! What the pages of a Parquet file claim, before they are decompressed: the library makes room for that much, whatever the file
-//! holds.
+//! What the pages of a Parquet file claim, before they are read: the library makes room for as much as they claim to be once they
+//! are decompressed, and looks for as much as their headers claim to hold, whatever the file has.
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
 use parquet::basic::Compression;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
-
-use super::error::Cause;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 /// Bytes that pages which are in memory at once may have: of each column that is read the largest of each kind.
 const BYTES_MAX: u64 = 1 << 30;
 /// Levels of structs and lists within the header of a page.
 const DEPTH_MAX: usize = 8;
 
-/// Looks at the headers of all pages of the `columns` that are read, by their numbers among all leaves.
+/// Why pages are not read.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// There is no room for what they claim to be together.
+    #[error("its pages want {bytes} bytes at once, and {BYTES_MAX} is the most")]
+    TooLarge {
+        /// Largest pages of all columns, decompressed.
+        bytes: u64,
+    },
+    /// So many bytes cannot be what others become when they are decompressed.
+    #[error("a page of {compressed} bytes cannot have {decompressed}: offset=`{offset}`")]
+    Impossible {
+        /// Where its header is in the file.
+        offset: u64,
+        /// Bytes that it has.
+        compressed: u64,
+        /// Bytes that it claims to become.
+        decompressed: u64,
+    },
+    /// The header of a page does not end within the file.
+    #[error("the header of a page claims more than the file has: offset=`{offset}`")]
+    Short {
+        /// Where it is in the file.
+        offset: u64,
+    },
+    /// The file cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] io::Error),
+}
+
+/// Looks at the headers of all pages in `groups` of the `columns` that are read, by their numbers among all leaves.
 ///
 /// # Errors
-/// When they claim more than there is room for, or than their bytes can hold; or when a header does not end within the file, for which
-/// the library would look behind its end as often as a number in it says. What is no header otherwise ends its column: what that means
-/// is for the library to say.
-pub(super) fn check(
+/// When they claim more than there is room for, or than their bytes can hold, or more than the file has. What is no header otherwise
+/// ends its column: what that means is for the library to say.
+///
+/// # Panics
+/// When the metadata are damaged so that a column has no place in the file; whoever holds panics of the library holds this one.
+pub fn check(
     file: impl Read + Seek,
-    metadata: &ParquetMetaData,
+    groups: &[RowGroupMetaData],
     columns: impl Fn(usize) -> bool,
-) -> Result<(), Cause> {
+) -> Result<(), PageError> {
     let mut file = BufReader::new(file);
-    for group in metadata.row_groups() {
-        let mut bytes = 0;
+    for group in groups {
+        let mut bytes = 0_u64;
         for (_, column) in group.columns().iter().enumerate().filter(|(index, _)| columns(*index)) {
-            bytes += largest(&mut file, column)?;
+            bytes = bytes.saturating_add(largest(&mut file, column)?);
         }
         if bytes > BYTES_MAX {
-            return Err(format!(
-                "its pages want {bytes} bytes at once, and {BYTES_MAX} is the most"
-            )
-            .into());
+            return Err(PageError::TooLarge { bytes });
         }
     }
     Ok(())
@@ -45,32 +72,28 @@ pub(super) fn check(
 fn largest<F: Read + Seek>(
     file: &mut BufReader<F>,
     column: &ColumnChunkMetaData,
-) -> Result<u64, Cause> {
-    let (mut at, bytes) = column.byte_range();
-    let end = at.saturating_add(bytes);
+) -> Result<u64, PageError> {
+    let (mut offset, bytes) = column.byte_range();
+    let end = offset.saturating_add(bytes);
     let ratio = ratio_max(column.compression());
     let mut largest = BTreeMap::new();
-    while at < end {
-        file.seek(SeekFrom::Start(at))?;
+    while offset < end {
+        file.seek(SeekFrom::Start(offset))?;
         let mut header = Thrift { bytes: &mut *file, read: 0, is_short: false };
         let Some(Page { kind, compressed, decompressed }) = header.page() else {
             if header.is_short {
-                let what = "the header of a page claims more than the file has";
-                return Err(format!("{what}: offset=`{at}`").into());
+                return Err(PageError::Short { offset });
             }
             break;
         };
         if ratio.is_some_and(|ratio| decompressed / ratio > compressed) {
-            return Err(format!(
-                "a page of {compressed} bytes cannot have {decompressed}: offset=`{at}`"
-            )
-            .into());
+            return Err(PageError::Impossible { offset, compressed, decompressed });
         }
         let page = largest.entry(kind).or_insert(0);
         *page = decompressed.max(*page);
-        at = at.saturating_add(header.read).saturating_add(compressed);
+        offset = offset.saturating_add(header.read).saturating_add(compressed);
     }
-    Ok(largest.into_values().sum())
+    Ok(largest.into_values().fold(0, u64::saturating_add))
 }
 
 /// How many times as long bytes can be once they are decompressed; `None` if nothing is kept of what a header says of that.
@@ -200,7 +223,6 @@ mod tests {
 
     use bellwether_series::put_varint;
     use parquet::basic::{Type, ZstdLevel};
-    use parquet::file::metadata::{FileMetaData, RowGroupMetaData};
     use parquet::schema::types::{SchemaDescriptor, Type as Column};
 
     use super::*;
@@ -237,11 +259,9 @@ mod tests {
             .set_total_compressed_size(file.len() as i64)
             .build()
             .expect("a column");
-        let group =
-            RowGroupMetaData::builder(Arc::clone(&schema)).set_column_metadata(vec![column]);
-        let about = FileMetaData::new(1, 1, None, None, schema, None);
-        let metadata = ParquetMetaData::new(about, vec![group.build().expect("a row group")]);
-        check(Cursor::new(file), &metadata, |_| true).map_err(|error| error.to_string())
+        let group = RowGroupMetaData::builder(schema).set_column_metadata(vec![column]);
+        let groups = [group.build().expect("a row group")];
+        check(Cursor::new(file), &groups, |_| true).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -262,6 +282,11 @@ mod tests {
             ),
             (Compression::LZ4_RAW, vec![(0, 10, 1 << 30)], "cannot have 1073741824"),
             (zstd, vec![(2, 100_000, half), (0, 100_000, half + 1)], "at once"),
+            (
+                Compression::UNCOMPRESSED,
+                [0, 1, 2, 3, 4].map(|kind| (kind, 9, i64::MAX as u64 / 2)).to_vec(),
+                "at once",
+            ),
         ] {
             let error = check_pages(compression, &pages).expect_err("a claim");
             assert!(error.contains(words), "{error}");
