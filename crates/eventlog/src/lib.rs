@@ -6,6 +6,7 @@
 //!
 //! Delivery is at least once: after a failure an event may be in a file twice, with the same id.
 
+mod bounded_file;
 mod day;
 mod event_log;
 mod event_table;
@@ -21,6 +22,7 @@ mod table;
 mod testing;
 mod worker;
 
+pub use bounded_file::{BoundedFile, BoundedRead};
 pub use event_log::EventLogOptions;
 pub use event_table::EventTable;
 pub use file_sink::FileSink;

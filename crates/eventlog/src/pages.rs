@@ -1,5 +1,5 @@
 //! What the pages of a Parquet file claim, before they are read: the library makes room for as much as they claim to be once they
-//! are decompressed, and looks for as much as their headers claim to hold, whatever the file has.
+//! are decompressed, whatever the file has.
 
 use std::collections::BTreeMap;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -31,12 +31,6 @@ pub enum PageError {
         /// Bytes that it claims to become.
         decompressed: u64,
     },
-    /// The header of a page does not end within the file.
-    #[error("the header of a page claims more than the file has: offset=`{offset}`")]
-    Short {
-        /// Where it is in the file.
-        offset: u64,
-    },
     /// The file cannot be read.
     #[error(transparent)]
     Unreadable(#[from] io::Error),
@@ -45,8 +39,8 @@ pub enum PageError {
 /// Looks at the headers of all pages in `groups` of the `columns` that are read, by their numbers among all leaves.
 ///
 /// # Errors
-/// When they claim more than there is room for, or than their bytes can hold, or more than the file has. What is no header otherwise
-/// ends its column: what that means is for the library to say.
+/// When they claim more than there is room for, or than their bytes can hold. What is no header ends its column: what that means is
+/// for the library to say.
 ///
 /// # Panics
 /// When the metadata are damaged so that a column has no place in the file; whoever holds panics of the library holds this one.
@@ -79,13 +73,8 @@ fn largest<F: Read + Seek>(
     let mut largest = BTreeMap::new();
     while offset < end {
         file.seek(SeekFrom::Start(offset))?;
-        let mut header = Thrift { bytes: &mut *file, read: 0, is_short: false };
-        let Some(Page { kind, compressed, decompressed }) = header.page() else {
-            if header.is_short {
-                return Err(PageError::Short { offset });
-            }
-            break;
-        };
+        let mut header = Thrift { bytes: &mut *file, read: 0 };
+        let Some(Page { kind, compressed, decompressed }) = header.page() else { break };
         if ratio.is_some_and(|ratio| decompressed / ratio > compressed) {
             return Err(PageError::Impossible { offset, compressed, decompressed });
         }
@@ -122,8 +111,6 @@ struct Page {
 struct Thrift<R> {
     bytes: R,
     read: u64,
-    /// Whether more was wanted than there is.
-    is_short: bool,
 }
 
 impl<R: Read> Thrift<R> {
@@ -202,17 +189,16 @@ impl<R: Read> Thrift<R> {
 
     fn byte(&mut self) -> Option<u8> {
         let mut byte = [0];
-        self.is_short |= self.bytes.read_exact(&mut byte).is_err();
+        self.bytes.read_exact(&mut byte).ok()?;
         self.read += 1;
-        (!self.is_short).then_some(byte[0])
+        Some(byte[0])
     }
 
     fn pass(&mut self, count: u64) -> Option<()> {
         let passed =
             std::io::copy(&mut self.bytes.by_ref().take(count), &mut std::io::sink()).ok()?;
         self.read += passed;
-        self.is_short |= passed < count;
-        (!self.is_short).then_some(())
+        (passed == count).then_some(())
     }
 }
 
@@ -297,30 +283,14 @@ mod tests {
     fn what_is_no_header_is_left_to_the_library() {
         assert_eq!(check_pages(Compression::SNAPPY, &[]), Ok(()));
         let whole = header(0, 0, 0);
-        let thrift = |bytes| Thrift { bytes, read: 0, is_short: false };
-        let mut thrift_of_whole = thrift(&*whole);
-        assert!(thrift_of_whole.page().is_some());
-        assert_eq!(thrift_of_whole.read, whole.len() as u64);
+        let thrift = |bytes| Thrift { bytes, read: 0 };
+        let mut header = thrift(&*whole);
+        assert!(header.page().is_some());
+        assert_eq!(header.read, whole.len() as u64);
         // Structs within structs, for ever.
-        let mut deep = thrift(&[0x1c; 100][..]);
-        assert!(deep.page().is_none() && !deep.is_short);
+        assert!(thrift(&[0x1c; 100][..]).page().is_none());
         for cut in 0..whole.len() {
-            let mut cut_off = thrift(&whole[..cut]);
-            assert!(cut_off.page().is_none() && cut_off.is_short, "{cut}");
-        }
-    }
-
-    #[test]
-    fn a_header_that_claims_more_than_the_file_has_is_refused() {
-        // Field 1, a list: of a billion numbers of eight bytes; or a text of as many bytes.
-        for list in
-            [&[0x19, 0xf7, 0x80, 0x94, 0xeb, 0xdc, 0x03][..], &[0x48, 0x80, 0x94, 0xeb, 0xdc, 0x03]]
-        {
-            let mut bytes = header(0, 0, 0);
-            bytes.pop();
-            bytes.extend(list);
-            let error = check_file(Compression::SNAPPY, bytes).expect_err("a claim");
-            assert!(error.contains("claims more than the file has: offset=`0`"), "{error}");
+            assert!(thrift(&whole[..cut]).page().is_none(), "{cut}");
         }
     }
 }

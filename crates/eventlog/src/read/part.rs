@@ -12,6 +12,7 @@ use parquet::arrow::arrow_reader::{
 use parquet::errors::ParquetError;
 
 use super::{ReadError, checked};
+use crate::bounded_file::BoundedFile;
 use crate::guard::hold_panic;
 use crate::{pages, table};
 
@@ -102,7 +103,8 @@ impl Part {
             let groups = &metadata.metadata().row_groups()[row_group..=row_group];
             pages::check(&self.file, groups, |_| true)
                 .map_err(|error| ParquetError::External(Box::new(error)))?;
-            ParquetRecordBatchReaderBuilder::new_with_metadata(self.file.try_clone()?, metadata)
+            let file = BoundedFile(self.file.try_clone()?);
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
                 .with_row_groups(vec![row_group])
                 .with_batch_size(BATCH_ROWS)
                 .build()

@@ -10,7 +10,7 @@ use std::path::Path;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampMillisecondType, UInt32Type};
-use bellwether_eventlog::pages;
+use bellwether_eventlog::{BoundedFile, pages};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -70,7 +70,8 @@ fn fill(path: &Path, rows: &mut HashMap<String, (String, ResultRows)>) -> Result
         let columns = ProjectionMask::columns(metadata.parquet_schema(), COLUMNS);
         let is_read = |column| columns.leaf_included(column);
         pages::check(&file, metadata.metadata().row_groups(), is_read)?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(BoundedFile(file), metadata);
         Ok(builder.with_projection(columns).with_batch_size(BATCH_ROWS).build()?)
     });
     let mut batches = batches?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema};
 use bellwether_engine::NumberedSample;
-use bellwether_eventlog::pages;
+use bellwether_eventlog::{BoundedFile, pages};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
@@ -56,7 +56,7 @@ pub(super) fn open_parquet(
     let is_read = |column| columns.leaf_included(column);
     held(|| pages::check(&file, metadata.metadata().row_groups(), is_read)).map_err(damaged)?;
     let build = || {
-        ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+        ParquetRecordBatchReaderBuilder::new_with_metadata(BoundedFile(file), metadata)
             .with_projection(columns)
             .with_batch_size(BATCH_ROWS)
             .build()
