@@ -93,7 +93,7 @@ fn figures_are_those_of_all_alerts_and_changes_are_in_order_of_time() {
 fn an_empty_input_changes_nothing() {
     let empty = Replayed { received_ms: None, ..replayed(vec![]) };
     let plan = compare(&empty, &empty, 0);
-    assert_eq!((plan.days(), plan.old.alerts_per_day, plan.changes.len()), (0.0, 0.0, 0));
+    assert_eq!((plan.length_ms(), plan.old.alerts_per_day, plan.changes.len()), (0, 0.0, 0));
 }
 
 /// Alerts of three series that do not overlap each other, as the engine raises them; the last of a series may go on.
