@@ -110,6 +110,6 @@ fn make(
     let (old, new) = replay_both(&input, old, Some(new), &watch)?;
     bar.finish_and_clear();
     complain(&old.findings, Some("--old"));
-    anyhow::ensure!(old.received_ms.is_some(), "nothing was planned: the input holds no samples");
+    anyhow::ensure!(old.sampled_ms.is_some(), "nothing was planned: the input holds no samples");
     Ok(compare(&old, &new, moved_ms))
 }

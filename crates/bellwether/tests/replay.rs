@@ -33,6 +33,8 @@ mod plan;
 mod refused;
 #[path = "replay/resume.rs"]
 mod resume;
+#[path = "replay/tune.rs"]
+mod tune;
 
 const START_MS: i64 = 1_750_000_020_000;
 const MINUTE_MS: i64 = 60_000;
