@@ -5,6 +5,7 @@ mod text;
 use std::path::PathBuf;
 
 use bellwether_replay::eval::{Baseline, CorpusFiles, EvalInput, Evaluation, Regression, evaluate};
+use bellwether_replay::report::{agreeing, counted};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -31,7 +32,7 @@ pub fn eval(args: &EvalArgs) -> anyhow::Result<bool> {
     // A baseline that cannot be read is better known before the work than after it.
     let baseline = args.baseline.as_deref().map(Baseline::read).transpose()?;
     let evaluation = scored(args)?;
-    complain(&evaluation);
+    complain(args, &evaluation);
     if let Some(path) = &args.save_baseline {
         Baseline::of(&evaluation).write(path)?;
     }
@@ -80,20 +81,33 @@ fn beside(args: &EvalArgs) -> Option<PathBuf> {
     (args.data.is_none() && path.is_file()).then_some(path)
 }
 
-/// Names the results that are not complete.
-fn complain(evaluation: &Evaluation) {
+/// Names the results that are not complete, and windows that count for nothing.
+fn complain(args: &EvalArgs, evaluation: &Evaluation) {
+    let (results, labels) = (args.results.display(), args.labels.display());
     for incomplete in evaluation.incomplete.iter().take(INCOMPLETE_SHOWN_MAX) {
         let (id, rows) = (&incomplete.id, incomplete.rows);
-        output::warn(&match incomplete.matched_rows {
-            None => format!("series has no result, all its rows score 0: id=`{id}`"),
+        let what = match incomplete.matched_rows {
+            None => "series has no result, all its rows score 0".to_owned(),
             Some(matched) => {
+                let do_match = agreeing(matched as u64, "matches", "match");
                 format!(
-                    "result does not have the rows of its series: {matched} of {rows} match, id=`{id}`"
+                    "result does not have the rows of its series: {matched} of {rows} {do_match}"
                 )
             }
-        });
+        };
+        output::warn(&format!("{what}: path=`{results}`, id=`{id}`"));
     }
     if let Some(more @ 1..) = evaluation.incomplete.len().checked_sub(INCOMPLETE_SHOWN_MAX) {
-        output::warn(&format!("{more} more results are not complete; --json has all"));
+        let (more, are) = (counted(more as u64, "more result"), agreeing(more as u64, "is", "are"));
+        output::warn(&format!("{more} {are} not complete: path=`{results}`; --json has all"));
+    }
+    if let Some(first) = evaluation.unscored.first() {
+        let count = evaluation.unscored.iter().map(|one| one.unscored_windows as u64).sum();
+        let (windows, end) = (counted(count, "labelled window"), agreeing(count, "ends", "end"));
+        let for_nothing = agreeing(count, "counts for nothing", "count for nothing");
+        output::warn(&format!(
+            "{windows} {end} before the first row that is scored and {for_nothing}: path=`{labels}`, first id=`{}`; --json has all",
+            first.id
+        ));
     }
 }

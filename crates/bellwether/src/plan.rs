@@ -109,7 +109,7 @@ fn make(
     };
     let (old, new) = replay_both(&input, old, Some(new), &watch)?;
     bar.finish_and_clear();
-    complain(&old.findings);
-    anyhow::ensure!(old.received_ms.is_some(), "nothing was planned: the input holds no samples");
+    complain(&old.findings, Some("--old"));
+    anyhow::ensure!(old.sampled_ms.is_some(), "nothing was planned: the input holds no samples");
     Ok(compare(&old, &new, moved_ms))
 }

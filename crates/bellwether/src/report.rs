@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use bellwether_eventlog::{ReadError, Wanted};
-use bellwether_replay::report::{Period, Report, html};
+use bellwether_replay::report::{Period, Report, counted, html};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
@@ -125,7 +125,7 @@ fn make(path: &Path, period: Period, config: &Config) -> anyhow::Result<Report> 
     {
         return Err(anyhow::Error::new(first).context("the event log cannot be read"));
     }
-    faults.complain();
+    faults.complain(path);
     Ok(report)
 }
 
@@ -146,12 +146,13 @@ impl Faults {
         self.first.get_or_insert(error);
     }
 
-    fn complain(&self) {
+    fn complain(&self, path: &Path) {
         for fault in &self.shown {
             output::warn(fault);
         }
         if let Some(more @ 1..) = self.count.checked_sub(FAULTS_SHOWN_MAX) {
-            output::warn(&format!("{more} more parts of the log cannot be read"));
+            let more = counted(more, "more part");
+            output::warn(&format!("{more} of the log cannot be read: path=`{}`", path.display()));
         }
     }
 }

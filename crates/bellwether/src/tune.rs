@@ -16,6 +16,7 @@ use anyhow::Context;
 use bellwether_engine::Settings;
 use bellwether_replay::eval::{CorpusFiles, Labels};
 use bellwether_replay::plan::PlanInput;
+use bellwether_replay::report::{agreeing, counted};
 use bellwether_replay::tune::{
     Arena, ArenaWatch, Candidate, Fit, Found, SearchOptions, SearchWatch, State, Tried, TuneError,
     Windows, candidates, search,
@@ -24,7 +25,7 @@ use bellwether_replay::tune::{
 use crate::cli::{TuneArgs, TuneFormat};
 use crate::config::Config;
 use crate::output;
-use crate::replay::{Notes, asked_to_stop, keep_servers};
+use crate::replay::{Notes, asked_to_stop, complain, keep_servers};
 use progress::Shown;
 
 /// What is tuned on.
@@ -99,8 +100,9 @@ fn try_all(
             Arena::of_input(input, windows, args.seed, &watch)?
         }
     };
-    if let Some(fit) = arena.fit() {
-        warn_of(fit);
+    complain(arena.findings(), None);
+    if let (Some(fit), Some(labels)) = (arena.fit(), &args.labels) {
+        warn_of(fit, labels);
     }
     let settings = candidates
         .iter()
@@ -118,17 +120,20 @@ fn try_all(
     Ok((arena, found?))
 }
 
-/// Says how many labelled windows nothing can find.
-fn warn_of(fit: Fit) {
+/// Says how many windows of `labels` nothing can find.
+fn warn_of(fit: Fit, labels: &Path) {
     let Fit { windows, of_unknown_series, outside } = fit;
+    let (windows, labels) = (counted(windows as u64, "labelled window"), labels.display());
     if of_unknown_series > 0 {
+        let count = agreeing(of_unknown_series as u64, "counts", "count");
         output::warn(&format!(
-            "the input does not have the series of {of_unknown_series} of {windows} labelled windows, which count as missed"
+            "the input does not have the series of {of_unknown_series} of {windows}, which {count} as missed: path=`{labels}`"
         ));
     }
     if outside > 0 {
+        let are = agreeing(outside as u64, "is", "are");
         output::warn(&format!(
-            "{outside} of {windows} labelled windows are outside the time that is scored, the last four fifths of the input"
+            "{outside} of {windows} {are} outside the time that is scored, the last four fifths of the input: path=`{labels}`"
         ));
     }
 }

@@ -33,6 +33,8 @@ mod plan;
 mod refused;
 #[path = "replay/resume.rs"]
 mod resume;
+#[path = "replay/tune.rs"]
+mod tune;
 
 const START_MS: i64 = 1_750_000_020_000;
 const MINUTE_MS: i64 = 60_000;
@@ -346,7 +348,10 @@ fn damage_is_named_and_what_is_whole_is_replayed() {
         (damaged(2, |bytes| flip_the_middle(bytes)), tempfile::tempdir().unwrap());
     let (code, _, err) = replay([&damaged.path(), &"--output", &results.path()]);
     assert_eq!((code, err.lines().count()), (0, 1), "{err}");
-    assert!(err.contains("00000000000000000002.journal") && err.contains("1 records"), "{err}");
+    assert!(
+        err.contains("00000000000000000002.journal") && err.contains("1 record is missing"),
+        "{err}"
+    );
     let findings = &json(&results.path().join("summary.json"))["findings"];
     assert_eq!((&findings["gaps"], &findings["missing_records"]), (&1.into(), &1.into()));
     assert_eq!(findings["first_gaps"][0]["missing"], 1);

@@ -118,6 +118,14 @@ fn one_day_is_cut_at_midnight_in_utc() {
 }
 
 #[test]
+fn what_is_said_by_day_of_less_is_said_to_be_extrapolated() {
+    let half = ["--since", "2026-03-03T06:00:00Z", "--until", "2026-03-03T18:00:00Z"];
+    let text = on_fixture(&half);
+    assert!(text.contains(" alerts a day, extrapolated from 12h, "), "{text}");
+    assert!(!on_fixture(&["--day", "2026-03-03"]).contains("extrapolated"));
+}
+
+#[test]
 fn the_budget_is_that_of_the_configuration() {
     let folder = tempfile::tempdir().unwrap();
     let config = folder.path().join("bellwether.yml");

@@ -33,6 +33,10 @@ fn without_labels_faults_are_put_in_and_a_configuration_is_written() {
     assert!(out.starts_with("6 candidates, the default and others drawn by seed 1\n"), "{out}");
     assert!(out.contains("Looked for: the largest share of faults"), "{out}");
     assert!(out.contains("On blocks that had no say: found "), "{out}");
+    assert!(out.contains(
+        "\n4 blocks of 59m each are scored, behind a part that is only learned from\n\
+         False alarms a day of a block are extrapolated from 59m, of all from 3h 59m; within the limit a block may have 42 false alarms\n"
+    ), "{out}");
     let yaml = fs::read_to_string(&path).unwrap();
     assert!(yaml.contains("    per_day: ") && yaml.contains("# On blocks"), "{yaml}");
     let (code, out, _) = bellwether(&["check", path.to_str().unwrap()]);
@@ -112,7 +116,26 @@ fn labels_that_nothing_can_find_are_refused_or_counted() {
         "queue_dpeth": [[1750042800, 1750046400]]}"#);
     assert_eq!(code, 0, "{err}");
     assert!(err.contains("does not have the series of 1 of 3 labelled windows"), "{err}");
-    assert!(err.contains("1 of 3 labelled windows are outside the time"), "{err}");
+    assert!(err.contains("1 of 3 labelled windows is outside the time"), "{err}");
+    let warnings: Vec<_> = err.lines().filter(|line| line.starts_with("warning: ")).collect();
+    assert_eq!(warnings.len(), 2, "{err}");
+    let path = format!("path=`{}`", labels.display());
+    assert!(warnings.iter().all(|warning| warning.ends_with(&path)), "{err}");
+}
+
+#[test]
+fn a_block_without_a_sample_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (input, path) = (folder.path().join("gap.csv"), folder.path().join("tuned.yml"));
+    // Two hours, and an hour that is a week later.
+    let minutes = (0..120)
+        .chain(10_080..10_140)
+        .map(|minute| format!("{},{}\n", 1_750_000_000 + minute * 60, minute % 7));
+    fs::write(&input, "timestamp,load\n".to_owned() + &minutes.collect::<String>()).unwrap();
+    let paths = [input.to_str().unwrap(), "--output", path.to_str().unwrap()];
+    let (code, _, err) = bellwether(&[&["tune"], &paths[..]].concat());
+    assert!(code == 1 && err.contains("block 1 of 4 holds no sample"), "{err}");
+    assert!(err.contains("first=`2025-06-15 15:06`, last=`2025-06-22 16:05`"), "{err}");
 }
 
 #[test]

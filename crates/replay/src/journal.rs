@@ -15,7 +15,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use each::{each_event, received};
+pub(crate) use each::{each_event, each_time, widen};
 pub use error::JournalReplayError;
 pub use figures::{EventCounts, Findings, Summary, Undecodable};
 pub(crate) use tape::Tape;

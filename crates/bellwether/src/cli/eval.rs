@@ -18,7 +18,7 @@ pub struct EvalArgs {
     /// Folder of results.
     #[arg(value_name = "RESULTS")]
     pub results: PathBuf,
-    /// Labels: a JSON object from ids, of the results of a replay series as Prometheus writes them, to lists of [start, end], in unix seconds or as in NAB's combined_windows.json.
+    /// Labels: a JSON object from ids, of the results of a replay series as Prometheus writes them, to lists of [start, end], in unix seconds, as RFC 3339, or as in NAB's combined_windows.json.
     #[arg(long, value_name = "FILE")]
     pub labels: PathBuf,
     /// Manifest of the corpus, which says how each series is scored [default: manifest.json beside the labels, if

@@ -3,8 +3,12 @@
 use std::fmt::Write;
 
 use bellwether_replay::eval::{AlertRule, DatasetFigures, Evaluation, MeanFigures, Regression};
+use bellwether_replay::report::{DAY_MS, agreeing, counted, duration_text, is_extrapolated};
 
 use crate::output::one_line;
+use crate::report::wrap;
+
+const WIDTH: usize = 100;
 
 const HEADER: [&str; 11] = [
     "dataset",
@@ -27,8 +31,13 @@ pub(super) fn text(evaluation: &Evaluation) -> String {
     rows.push(mean(&evaluation.mean));
     let mut text = table(&rows);
     // Writing to a String cannot fail.
+    let short: Vec<String> = evaluation.datasets.iter().filter_map(short).collect();
+    if !short.is_empty() {
+        let line = format!("false/day is extrapolated from {}", short.join(", "));
+        _ = writeln!(text, "\n{}", wrap(&line, WIDTH).join("\n"));
+    }
     if let Some(nab) = &evaluation.nab {
-        _ = writeln!(text, "\nNAB score, {} windows", nab.windows);
+        _ = writeln!(text, "\nNAB score, {}", counted(nab.windows as u64, "window"));
         for (profile, figures) in &nab.profiles {
             let threshold = match figures.optimised_threshold {
                 Some(threshold) => format!("scores from {threshold:.4} on"),
@@ -49,6 +58,13 @@ pub(super) fn text(evaluation: &Evaluation) -> String {
     text
 }
 
+/// Over how little of a dataset false alarms were counted, if that is less than a day.
+fn short(figures: &DatasetFigures) -> Option<String> {
+    let over_ms = (figures.series_days * DAY_MS as f64).round() as i64;
+    let is_said = figures.series_days > 0.0 && is_extrapolated(over_ms);
+    is_said.then(|| format!("{} of {}", duration_text(over_ms), one_line(&figures.dataset)))
+}
+
 fn dataset(figures: &DatasetFigures) -> [String; HEADER.len()] {
     [
         one_line(&figures.dataset),
@@ -59,7 +75,8 @@ fn dataset(figures: &DatasetFigures) -> [String; HEADER.len()] {
         format!("{:.3}", figures.event_f1),
         format!("{:.3}", figures.range_f1),
         format!("{}/{}", figures.found, figures.events),
-        format!("{:.3}", figures.false_alarms_per_series_day),
+        // Of no time nothing can be said by day.
+        optional((figures.series_days > 0.0).then_some(figures.false_alarms_per_series_day), 3),
         figures.median_delay_s.map_or_else(|| "-".to_owned(), |delay| format!("{delay:.0} s")),
         optional(figures.median_delay_rows, 1),
     ]
@@ -108,14 +125,14 @@ fn table(rows: &[[String; HEADER.len()]]) -> String {
 
 /// What became worse than a baseline of `figures` figures.
 pub(super) fn regressions(regressions: &[Regression], figures: usize, tolerance: f64) -> String {
+    let figures = counted(figures as u64, "figure");
     if regressions.is_empty() {
-        return format!("\nnone of {figures} figures is worse than the baseline\n");
+        return format!("\nnone of {figures} is worse than the baseline\n");
     }
     let percent = tolerance * 100.0;
-    let mut text = format!(
-        "\n{} of {figures} figures are worse than the baseline by more than {percent} %:\n",
-        regressions.len()
-    );
+    let (count, are) = (regressions.len(), agreeing(regressions.len() as u64, "is", "are"));
+    let mut text =
+        format!("\n{count} of {figures} {are} worse than the baseline by more than {percent} %:\n");
     for Regression { figure, baseline, now } in regressions {
         let figure = one_line(figure);
         _ = match now {

@@ -84,7 +84,7 @@ fn of_journal<T>(
     let (findings, is_cut) = (records.findings(), records.lacks_its_beginning());
     let adoption = records.last_sequence().and_then(|last| adoptions::before(folder, last));
     bar.finish_and_clear();
-    complain(&findings);
+    complain(&findings, None);
     if is_cut {
         output::warn(
             "the journal does not begin with its first record: what was learned before it is missing here, so that \

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bellwether_replay::corpus::replay_corpus;
+use bellwether_replay::report::counted;
 
 use super::bar;
 use crate::config::Config;
@@ -28,10 +29,10 @@ pub(super) fn corpus(manifest: &Path, output: &Path, config: Option<&Path>) -> a
     let report = replay_corpus(manifest, output, &Arc::new(config.engine), threads, &progress)?;
     bar.finish_and_clear();
     output::print(&format!(
-        "{} series, {} rows, {} alerts in {:.1} s; results in {}\n",
+        "{} series, {}, {} in {:.1} s; results in {}\n",
         report.series,
-        report.rows,
-        report.alerts,
+        counted(report.rows as u64, "row"),
+        counted(report.alerts as u64, "alert"),
         started.elapsed().as_secs_f64(),
         output.display(),
     ))

@@ -9,6 +9,7 @@ use anyhow::Context;
 use bellwether_replay::history::{
     HistoryOptions, HistoryProgress, HistorySummary, Input, Watch, replay_history,
 };
+use bellwether_replay::report::counted;
 use bellwether_runtime::Learned;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -58,10 +59,10 @@ pub(super) fn history(
         format!(" from {} to {}", output::time(first), output::time(last))
     });
     output::print(&format!(
-        "{} samples, {} series, {} events{covered} in {seconds:.1} s ({:.0} samples/s); results in {}\n",
-        summary.samples,
+        "{}, {} series, {}{covered} in {seconds:.1} s ({:.0} samples/s); results in {}\n",
+        counted(summary.samples, "sample"),
         summary.series,
-        summary.events.total,
+        counted(summary.events.total, "event"),
         summary.samples as f64 / seconds,
         output.display(),
     ))?;

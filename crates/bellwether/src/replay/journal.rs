@@ -8,6 +8,7 @@ use anyhow::Context;
 use bellwether_engine::Settings;
 use bellwether_replay::Exclusions;
 use bellwether_replay::journal::{Findings, Summary, replay_journal};
+use bellwether_replay::report::{agreeing, counted};
 use bellwether_runtime::Learned;
 use bellwether_runtime::journal::TornTail;
 
@@ -37,14 +38,14 @@ pub(super) fn journal(
         })
         .with_context(|| format!("journal cannot be replayed: path=`{}`", folder.display()))?;
     bar.finish_and_clear();
-    complain(&summary.findings);
+    complain(&summary.findings, Some("--config"));
     output::print(&format!(
-        "{} records, {} requests, {} samples, {} series, {} events in {:.1} s; results in {}\n",
-        summary.records,
-        summary.requests,
-        summary.samples,
+        "{}, {}, {}, {} series, {} in {:.1} s; results in {}\n",
+        counted(summary.records, "record"),
+        counted(summary.requests, "request"),
+        counted(summary.samples, "sample"),
         summary.series,
-        summary.events.total,
+        counted(summary.events.total, "event"),
         started.elapsed().as_secs_f64(),
         output.display(),
     ))?;
@@ -58,11 +59,15 @@ pub(super) fn say_excluded(samples: u64, exclusions: &Exclusions) -> anyhow::Res
     match samples {
         0 if exclusions.is_empty() => Ok(()),
         0 => {
-            output::warn("nothing was left out: no sample of the input is in what is excluded");
+            output::warn(
+                "nothing was left out: no sample of the input is in what --exclude or --exclude-file names",
+            );
             Ok(())
         }
-        1 => output::print("1 sample was left out\n"),
-        _ => output::print(&format!("{samples} samples were left out\n")),
+        _ => {
+            let were = agreeing(samples, "was", "were");
+            output::print(&format!("{} {were} left out\n", counted(samples, "sample")))
+        }
     }
 }
 
@@ -82,16 +87,19 @@ pub(super) fn nothing(excluded_samples: u64) -> &'static str {
     }
 }
 
-/// Names what was found wrong with a journal.
-pub(crate) fn complain(findings: &Findings) {
+/// Names what was found wrong with a journal. A configuration that it does not say can be named with `option`, if with anything.
+pub(crate) fn complain(findings: &Findings, option: Option<&str>) {
     if findings.configuration_unknown {
-        output::warn(
-            "the journal does not say under which configuration it begins: the defaults were taken; name one with --config",
-        );
+        let mend = option.map_or_else(String::new, |option| format!("; name one with {option}"));
+        output::warn(&format!(
+            "the journal does not say under which configuration it begins: the defaults were taken{mend}"
+        ));
     }
     for gap in findings.first_gaps.iter().take(SHOWN_MAX) {
         let missing = match gap.missing {
-            Some(missing) => format!("{missing} records are missing"),
+            Some(count) => {
+                format!("{} {} missing", counted(count, "record"), agreeing(count, "is", "are"))
+            }
             None => "nobody knows how many records are missing".to_owned(),
         };
         output::warn(&format!(
@@ -105,11 +113,12 @@ pub(crate) fn complain(findings: &Findings) {
             record.sequence, record.file, record.offset, record.cause
         ));
     }
-    for (count, what) in
-        [(findings.gaps, "damaged places"), (findings.undecodable, "records passed over")]
-    {
+    for (count, what, rest) in [
+        (findings.gaps, "damaged place", "in the journal"),
+        (findings.undecodable, "record", "passed over"),
+    ] {
         if let Some(more @ 1..) = count.checked_sub(SHOWN_MAX as u64) {
-            output::warn(&format!("{more} more {what}"));
+            output::warn(&format!("{} {rest}", counted(more, &format!("more {what}"))));
         }
     }
     if let Some(TornTail { file, offset, bytes, is_damaged }) = &findings.torn_tail {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use bellwether_replay::history::HistorySummary;
 use bellwether_replay::journal::{Summary, is_journal};
+use bellwether_replay::report::{agreeing, counted};
 use bellwether_runtime::{Adopted, Durability, Learned, adopt};
 use bellwether_series::Timestamp;
 
@@ -105,7 +106,11 @@ impl Target {
             self.path.display(),
             match ended_alerts {
                 0 => String::new(),
-                count => format!(" and resolves {count} alerts that stand"),
+                count => {
+                    let (alerts, stand) =
+                        (counted(count, "alert"), agreeing(count, "stands", "stand"));
+                    format!(" and resolves {alerts} that {stand}")
+                }
             }
         ))
     }

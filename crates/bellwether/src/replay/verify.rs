@@ -10,6 +10,7 @@ use bellwether_eventlog::{ReadError, Wanted};
 use bellwether_replay::journal::{
     Difference, LiveComparison, LiveDifference, Verification, Way, verify_journal,
 };
+use bellwether_replay::report::counted;
 
 use super::bar;
 use super::journal::complain;
@@ -37,7 +38,7 @@ pub(super) fn verify(
     })
     .with_context(|| format!("journal cannot be replayed: path=`{}`", folder.display()))?;
     bar.finish_and_clear();
-    complain(&verification.findings);
+    complain(&verification.findings, Some("--config"));
     output::print(&text(&verification))?;
     Ok(verification.agrees())
 }
@@ -133,7 +134,8 @@ fn beside_live(text: &mut String, live: &LiveComparison, sequences: Option<(u64,
         }
     }
     if *unreadable > 0 {
-        add(text, format_args!("  {unreadable} parts of the live events cannot be read\n"));
+        let parts = counted(*unreadable, "part");
+        add(text, format_args!("  {parts} of the live events cannot be read\n"));
     }
     if !live.agrees() && sequences.is_some_and(|(first, _)| first > 1) {
         text.push_str(

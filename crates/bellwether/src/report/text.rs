@@ -2,7 +2,9 @@
 
 use std::fmt::Write;
 
-use bellwether_replay::report::{Report, Suggestion, Top, duration_text, time_text};
+use bellwether_replay::report::{
+    Report, Suggestion, Top, counted, duration_text, extrapolated, time_text,
+};
 
 use crate::output::one_line;
 
@@ -54,9 +56,10 @@ fn summary(text: &mut String, report: &Report) {
     line(
         "budget",
         format!(
-            "{:.1} alerts a day, {:.0} % of the {} false alarms a day that the budget allows; the cap of {} a \
+            "{:.1} alerts a day{}, {:.0} % of the {} false alarms a day that the budget allows; the cap of {} a \
              day was reached on {}. A log does not tell false alarms from real incidents: both count here.",
             budget.fired_per_day,
+            extrapolated(report.period.length_ms()),
             budget.used * 100.0,
             budget.per_day,
             budget.cap_per_day,
@@ -66,12 +69,12 @@ fn summary(text: &mut String, report: &Report) {
     if let Some(times) = &report.resolve_times {
         let (half, most) = (duration_text(times.p50_ms), duration_text(times.p90_ms));
         let what = format!(
-            "{} alerts; half fired no longer than {half}, nine in ten no longer than {most}",
-            times.resolved
+            "{}; half fired no longer than {half}, nine in ten no longer than {most}",
+            counted(u64::from(times.resolved), "alert")
         );
         line("resolved", what);
     }
-    let mut what = format!("{} events", read.events);
+    let mut what = counted(read.events, "event");
     if read.duplicates > 0 {
         _ = write!(what, ", {} of them more than once", read.duplicates);
     }
@@ -293,10 +296,6 @@ fn put(lines: &mut [String], character: char) {
 fn bar(count: u32, top: u32, block: char) -> String {
     let length = (u64::from(count) * u64::from(BAR_WIDTH)).div_ceil(u64::from(top.max(1)));
     std::iter::repeat_n(block, length as usize).collect()
-}
-
-fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use bellwether_replay::report::{DAY_MS, agreeing, counted, duration_text, is_extrapolated};
 use bellwether_replay::tune::{
     Arena, BLOCKS, Candidate, Drawn, Found, HeldOut, Objective, Rule, Rung, Share, Trial, Verdict,
     ranked,
@@ -21,13 +22,18 @@ pub(super) struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// The candidates that were tried on the whole, best first.
-    pub(super) fn by_rank(&self) -> Vec<usize> {
-        let rule = Rule {
+    /// By what candidates are compared that were tried on the whole.
+    fn rule(&self) -> Rule {
+        Rule {
             objective: self.arena.objective(),
             limit_per_day: self.args.per_day,
             is_lenient: false,
-        };
+        }
+    }
+
+    /// The candidates that were tried on the whole, best first.
+    pub(super) fn by_rank(&self) -> Vec<usize> {
+        let rule = self.rule();
         let trials: Vec<(usize, &Trial)> =
             self.found.trials.iter().map(|(&index, trial)| (index, trial)).collect();
         let every: Vec<usize> = (0..BLOCKS).collect();
@@ -42,18 +48,23 @@ impl Report<'_> {
             text.push('\n');
         };
         let Self { args, found, .. } = self;
-        line(&format!(
-            "{} candidates, the default and others drawn by seed {}",
-            args.trials, args.seed
-        ));
+        line(&match args.trials {
+            1 => "1 candidate, the default".to_owned(),
+            trials => {
+                format!("{trials} candidates, the default and others drawn by seed {}", args.seed)
+            }
+        });
         for rung in &found.rungs {
             line(&format!("  {}", rung_words(rung)));
         }
         let days = found.trials.values().next().map_or(0.0, |trial| trial.days.iter().sum::<f64>());
         line(&format!(
-            "{BLOCKS} blocks of {:.1} days each are scored, behind a part that is only learned from",
-            days / BLOCKS as f64
+            "{BLOCKS} blocks of {} each are scored, behind a part that is only learned from",
+            duration_text(ms(days / BLOCKS as f64))
         ));
+        if let Some(what) = self.extrapolated(days) {
+            line(&what);
+        }
         line(&format!("Looked for: {}", objective_words(self.arena.objective())));
         line("");
         line("    value  found of windows  false alarms a day: all, worst block  configuration");
@@ -73,6 +84,24 @@ impl Report<'_> {
         }
         line(&self.verdict());
         text
+    }
+
+    /// That false alarms a day are those of less than a day, if that is so, where `days` are scored in all.
+    fn extrapolated(&self, days: f64) -> Option<String> {
+        let block_days = days / BLOCKS as f64;
+        if !is_extrapolated(ms(block_days)) {
+            return None;
+        }
+        let all = if is_extrapolated(ms(days)) {
+            format!(", of all from {}", duration_text(ms(days)))
+        } else {
+            String::new()
+        };
+        let allowed = counted(self.rule().allowed(block_days) as u64, "false alarm");
+        let block = duration_text(ms(block_days));
+        Some(format!(
+            "False alarms a day of a block are extrapolated from {block}{all}; within the limit a block may have {allowed}"
+        ))
     }
 
     fn row(&self, index: usize) -> String {
@@ -118,7 +147,9 @@ impl Report<'_> {
     }
 
     fn verdict(&self) -> String {
-        let limit = format!("{} false alarms a day", self.args.per_day);
+        let per_day = self.args.per_day.to_string();
+        let is_one = u64::from(per_day == "1");
+        let limit = format!("{per_day} false {} a day", agreeing(is_one, "alarm", "alarms"));
         match self.found.choice.verdict {
             Verdict::Better => {
                 format!("* is better than the default, within {limit} in every block")
@@ -133,10 +164,16 @@ impl Report<'_> {
                 format!("No candidate stays within {limit} in every block: the default is written")
             }
             Verdict::MostAlerts => format!(
-                "* raises as many alerts as {limit} allow in every block; nothing says whether they are good"
+                "* raises as many alerts as {limit} {} in every block; nothing says whether they are good",
+                agreeing(is_one, "allows", "allow")
             ),
         }
     }
+}
+
+/// So many days in milliseconds.
+fn ms(days: f64) -> i64 {
+    (days * DAY_MS as f64).round() as i64
 }
 
 fn rung_words(rung: &Rung) -> String {

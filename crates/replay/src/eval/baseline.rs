@@ -159,6 +159,7 @@ mod tests {
             datasets,
             series: Vec::new(),
             incomplete: Vec::new(),
+            unscored: Vec::new(),
         }
     }
 

@@ -158,6 +158,9 @@ mod tests {
         assert_eq!(folder_of("disk{path=\"/var/lib\"}"), "series");
         let nab = r#"{"real/x": [["2014-04-10 07:15:00.000000", "2014-04-10 07:20:00.000000"]], "a/y": []}"#;
         assert!(list(nab, None).unwrap().iter().all(|spec| spec.dataset == NAB));
+        // A date that is written otherwise is not NAB's, and neither are its terms.
+        let own = r#"{"real/x": [["2014-04-10T07:15:00Z", "2014-04-10T07:20:00Z"]], "a/y": []}"#;
+        assert!(list(own, None).unwrap().iter().all(|spec| spec.dataset != NAB));
     }
 
     #[test]

@@ -109,6 +109,14 @@ pub enum EvalError {
         /// The file of labels.
         path: PathBuf,
     },
+    /// Two ids are the labels of the same series.
+    #[error("series is labelled twice: id=`{id}`, other=`{other}`")]
+    Twice {
+        /// One of its ids.
+        id: String,
+        /// Another one.
+        other: String,
+    },
     /// No series has a result.
     #[error(
         "no series has a result here: path=`{}`, expected for example=`{example}`; a replay writes them with --scores",

@@ -59,6 +59,8 @@ pub struct Evaluation {
     pub series: Vec<SeriesFigures>,
     /// Results that lack rows, or have others.
     pub incomplete: Vec<Incomplete>,
+    /// Series with windows that count for nothing.
+    pub unscored: Vec<Unscored>,
 }
 
 /// Which rows alert.
@@ -119,6 +121,17 @@ pub struct Incomplete {
     pub rows: usize,
     /// Of them, those that the result has; `null`: there is no result.
     pub matched_rows: Option<usize>,
+}
+
+/// A series with windows that end before its first row that is scored: they count for nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unscored {
+    /// Id of the series.
+    pub id: String,
+    /// Its windows.
+    pub windows: usize,
+    /// Of them, those that count for nothing; at least 1.
+    pub unscored_windows: usize,
 }
 
 /// Scores the results of a folder. `progress` hears the number of series done, and of all, after each one.
@@ -188,6 +201,7 @@ struct Outcome {
     counts: Counts,
     nab: Option<NabSeries>,
     incomplete: Option<Incomplete>,
+    unscored: Option<Unscored>,
 }
 
 /// What the NAB score needs to know of one series.
@@ -218,6 +232,12 @@ fn score(spec: &SeriesSpec, results: &ResultFolder, rule: AlertRule) -> Result<O
         rows,
         matched_rows: (!is_missing).then_some(matched),
     });
+    let unscored_windows = truth.unscored_windows();
+    let unscored = (unscored_windows > 0).then(|| Unscored {
+        id: spec.id.clone(),
+        windows: truth.windows.len(),
+        unscored_windows,
+    });
     let from = truth.terms.score_from;
     let (labels, scored) = (&truth.is_labelled[from..], &scores[from..]);
     let vus = vus_pr(labels, scored, usize::from(spec.vus_window_rows));
@@ -231,6 +251,7 @@ fn score(spec: &SeriesSpec, results: &ResultFolder, rule: AlertRule) -> Result<O
             is_alert,
         }),
         incomplete,
+        unscored,
     })
 }
 
@@ -285,6 +306,7 @@ fn evaluation(specs: &[SeriesSpec], outcomes: &[Outcome], rule: AlertRule) -> Ev
         datasets,
         series: series.collect(),
         incomplete: outcomes.iter().filter_map(|outcome| outcome.incomplete.clone()).collect(),
+        unscored: outcomes.iter().filter_map(|outcome| outcome.unscored.clone()).collect(),
     }
 }
 

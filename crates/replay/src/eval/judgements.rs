@@ -39,7 +39,7 @@ impl Judgements {
     /// Reads what the file at `path` has of the series `ids`; those that are no labels of a series have nothing in it.
     ///
     /// # Errors
-    /// When the file cannot be read, or is not one of `replay --scores`.
+    /// When the file cannot be read, or is not one of `replay --scores`, or two ids are of the same series.
     pub(super) fn read<'a>(
         path: &Path,
         ids: impl Iterator<Item = &'a str>,
@@ -48,7 +48,9 @@ impl Judgements {
         for id in ids {
             if let Some(labels) = notation::labels(id) {
                 let empty = ResultRows { is_alert: Some(Vec::new()), ..ResultRows::default() };
-                rows.insert(labels.to_string(), (id.to_owned(), empty));
+                if let Some((other, _)) = rows.insert(labels.to_string(), (id.to_owned(), empty)) {
+                    return Err(EvalError::Twice { id: id.to_owned(), other });
+                }
             }
         }
         let refused = |source| EvalError::Scores { path: path.to_owned(), source };

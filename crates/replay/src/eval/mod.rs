@@ -34,7 +34,7 @@ pub use delay::{Delay, delays, median};
 pub use error::EvalError;
 pub use evaluate::{
     AlertRule, EvalInput, Evaluation, Incomplete, NabFigures, NabProfileFigures, SeriesFigures,
-    THRESHOLD, evaluate,
+    THRESHOLD, Unscored, evaluate,
 };
 pub use events::{MERGE_GAP_ROWS, Terms, false_alarms, first_alerts, notifications};
 pub use judgements::Judgements;

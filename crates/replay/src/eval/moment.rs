@@ -6,11 +6,14 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
+/// What a date and time looks like where NAB has written it; any digit is a 0.
+const NABS_SHAPE: &[u8] = b"0000-00-00 00:00:00.000000";
+
 /// A time; its unix seconds are finite.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moment {
     seconds: f64,
-    is_dated: bool,
+    is_nabs: bool,
 }
 
 impl Moment {
@@ -19,9 +22,9 @@ impl Moment {
         self.seconds
     }
 
-    /// Whether it was written as a date.
-    pub(super) fn is_dated(self) -> bool {
-        self.is_dated
+    /// Whether it was written as NAB writes its own, as in `2014-04-10 07:15:00.000000`.
+    pub(super) fn is_nabs(self) -> bool {
+        self.is_nabs
     }
 
     /// Reads unix seconds, RFC 3339, or a date and time without a zone, which is UTC; `None` when it is none of
@@ -31,17 +34,19 @@ impl Moment {
         if let Ok(seconds) = text.parse::<f64>() {
             return Self::of_seconds(seconds);
         }
-        let time = text.parse::<jiff::Timestamp>().or_else(|_| {
-            let civil = text.parse::<DateTime>()?;
-            Ok::<_, jiff::Error>(civil.to_zoned(TimeZone::UTC)?.timestamp())
-        });
-        let time = time.ok()?;
-        Some(Self { seconds: time.as_microsecond() as f64 / 1e6, is_dated: true })
+        let time = text.parse::<jiff::Timestamp>().ok().or_else(|| {
+            // The zone of a time that says one and no offset is passed over by jiff.
+            let civil = Some(text).filter(|text| !text.contains('['))?.parse::<DateTime>().ok()?;
+            Some(civil.to_zoned(TimeZone::UTC).ok()?.timestamp())
+        })?;
+        let shape = text.bytes().map(|byte| if byte.is_ascii_digit() { b'0' } else { byte });
+        let is_nabs = shape.eq(NABS_SHAPE.iter().copied());
+        Some(Self { seconds: time.as_microsecond() as f64 / 1e6, is_nabs })
     }
 
     fn of_seconds(seconds: f64) -> Option<Self> {
         // Without the sign of a zero, so that equal times are equal bit by bit.
-        seconds.is_finite().then_some(Self { seconds: seconds + 0.0, is_dated: false })
+        seconds.is_finite().then_some(Self { seconds: seconds + 0.0, is_nabs: false })
     }
 }
 
@@ -96,8 +101,31 @@ mod tests {
         }
         let half = Moment::parse("2014-04-10 11:50:00.5").map(Moment::seconds);
         assert_eq!(half, Some(1_397_130_600.5));
-        for text in ["", "yesterday", "nan", "inf", "2014-13-10 00:00:00"] {
+        for text in [
+            "",
+            "yesterday",
+            "nan",
+            "inf",
+            "2014-13-10 00:00:00",
+            "2014-04-10T11:50:00[Europe/Berlin]",
+        ] {
             assert!(Moment::parse(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_written_as_nab_writes_it_is_nabs() {
+        let is_nabs = |text| Moment::parse(text).map(Moment::is_nabs);
+        assert_eq!(is_nabs("2014-04-10 11:50:00.000000"), Some(true));
+        for text in [
+            "1397130600",
+            "2014-04-10 11:50:00",
+            "2014-04-10 11:50:00.000",
+            "2014-04-10T11:50:00.000000",
+            "2014-04-10T11:50:00Z",
+            "2014-04-10 11:50:00.00000Z",
+        ] {
+            assert_eq!(is_nabs(text), Some(false), "{text}");
         }
     }
 }

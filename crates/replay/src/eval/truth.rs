@@ -67,6 +67,11 @@ impl Truth {
             scored_days: (last_s - from_s).max(0.0) / DAY_S,
         })
     }
+
+    /// How many windows end before the first row that is scored, so that they count for nothing.
+    pub fn unscored_windows(&self) -> usize {
+        self.windows.iter().filter(|window| window.last < self.terms.score_from).count()
+    }
 }
 
 fn terms(spec: &SeriesSpec, times_s: &[f64], score_from: usize) -> Terms {
@@ -83,7 +88,7 @@ mod tests {
     use crate::eval::labels::LabelWindow;
 
     fn spec(dataset: &str, windows: &[(f64, f64)]) -> SeriesSpec {
-        let window = |&(start_s, end_s)| LabelWindow { start_s, end_s, is_dated: false };
+        let window = |&(start_s, end_s)| LabelWindow { start_s, end_s };
         SeriesSpec {
             id: "a/x".to_owned(),
             dataset: dataset.to_owned(),
@@ -110,6 +115,14 @@ mod tests {
         assert_eq!(truth.terms, Terms { score_from: 4, slack: 5, repeat: 60 });
         assert_eq!(Truth::new(&spec(NAB, &[]), &minutes(20)).unwrap().terms.slack, 0);
         assert!((truth.scored_days - 900.0 / 86_400.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_window_before_the_scored_part_is_no_event_and_is_counted() {
+        let windows = [(-900.0, -60.0), (60.0, 180.0), (60.0, 240.0), (300.0, 300.0)];
+        let truth = Truth::new(&spec("a", &windows), &minutes(20)).unwrap();
+        assert_eq!(truth.unscored_windows(), 2);
+        assert_eq!(truth.events, [Span { first: 4, last: 5 }]);
     }
 
     #[test]

@@ -1,20 +1,22 @@
-//! A journal's events, handed over one by one.
+//! A journal's events, and its samples' times, handed over one by one.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use bellwether_engine::{Event, Settings};
+use bellwether_runtime::stored::StoredBody;
 use bellwether_series::Timestamp;
+use bellwether_wire::remote_write::WriteRequest;
 
 use super::error::JournalReplayError;
 use super::figures::Findings;
 use super::machine::Whole;
-use super::tape::{Progress, Tape};
+use super::tape::{Played, Progress, Tape};
 
 /// What there is to say of a journal that was replayed.
 pub(crate) struct Replayed {
-    /// When the first and the last record were received.
-    pub(crate) received: Option<(Timestamp, Timestamp)>,
+    /// Event times of the first and the last sample.
+    pub(crate) sampled: Option<(Timestamp, Timestamp)>,
     /// Digest of the configuration in force at the end.
     pub(crate) config_digest: Arc<str>,
     pub(crate) findings: Findings,
@@ -30,25 +32,46 @@ pub(crate) fn each_event(
 ) -> Result<Replayed, JournalReplayError> {
     let mut tape = Tape::open(folder, settings)?;
     let mut machine = Whole::new(tape.settings());
-    let mut received: Option<(Timestamp, Timestamp)> = None;
+    let mut sampled = None;
     while let Some(played) = tape.next()? {
         machine.step(&played);
         machine.outputs.events.iter().for_each(&mut *each);
-        let first = received.map_or(played.received_at, |(first, _)| first);
-        received = Some((first, played.received_at));
+        for at in times(&played, tape.settings()) {
+            widen(&mut sampled, at);
+        }
         progress(tape.progress());
     }
     let config_digest = Arc::clone(&tape.settings().digest);
-    Ok(Replayed { received, config_digest, findings: tape.findings() })
+    Ok(Replayed { sampled, config_digest, findings: tape.findings() })
 }
 
-/// When the first and the last record of the journal in `folder` were received, in Unix milliseconds; `None` if there is none.
-pub(crate) fn received(folder: &Path) -> Result<Option<(i64, i64)>, JournalReplayError> {
-    let mut tape = Tape::open(folder, None)?;
-    let mut received: Option<(i64, i64)> = None;
+/// Hands the event time of each sample of the journal in `folder` to `each`, in the order of the log; says what is wrong with it.
+/// `settings` are in force throughout.
+pub(crate) fn each_time(
+    folder: &Path,
+    settings: &Arc<Settings>,
+    each: &mut dyn FnMut(Timestamp),
+) -> Result<Findings, JournalReplayError> {
+    let mut tape = Tape::open(folder, Some(Arc::clone(settings)))?;
     while let Some(played) = tape.next()? {
-        let at_ms = played.received_at.as_ms();
-        received = Some((received.map_or(at_ms, |(first, _)| first), at_ms));
+        times(&played, settings).for_each(&mut *each);
     }
-    Ok(received)
+    Ok(tape.findings())
+}
+
+/// Event times of the samples of a record, but for those of the future, which the engine refuses.
+fn times(played: &Played, settings: &Settings) -> impl Iterator<Item = Timestamp> {
+    let newest = played.received_at.plus_ms(settings.ordering.future_max_ms);
+    let write = match &played.body {
+        StoredBody::Request { write, .. } => Some(write),
+        StoredBody::Heartbeat | StoredBody::Configuration(_) => None,
+    };
+    let samples = write.into_iter().flat_map(WriteRequest::series).flat_map(|one| one.samples);
+    samples.map(|sample| sample.timestamp).filter(move |&at| at <= newest)
+}
+
+/// Makes `span` hold `at`, too.
+pub(crate) fn widen(span: &mut Option<(Timestamp, Timestamp)>, at: Timestamp) {
+    let (first, last) = span.unwrap_or((at, at));
+    *span = Some((first.min(at), last.max(at)));
 }

@@ -9,7 +9,7 @@ use super::run::Replayed;
 /// The plan that `old` and `new` make, which are of the same input. A pair counts as moved when somebody is told earlier or later
 /// by more than `moved_ms`.
 pub fn compare(old: &Replayed, new: &Replayed, moved_ms: i64) -> Plan {
-    let (since_ms, until_ms) = old.received_ms.or(new.received_ms).unwrap_or_default();
+    let (since_ms, until_ms) = old.sampled_ms.or(new.sampled_ms).unwrap_or_default();
     let days = days(since_ms, until_ms);
     let mut counts = ChangeCounts::default();
     let mut changes = Vec::new();

@@ -12,7 +12,7 @@ pub fn markdown(plan: &Plan, rows_max: usize) -> String {
     let mut text = format!("### {}\n\n**{}**\n\n", title(plan), counts_text(plan));
     // Writing to a String cannot fail.
     for (name, side) in [("old", &plan.old), ("new", &plan.new)] {
-        _ = writeln!(text, "* {name}: {}", side_text(side));
+        _ = writeln!(text, "* {name}: {}", side_text(plan, side));
     }
     if plan.changes.is_empty() {
         return text;

@@ -119,7 +119,7 @@ pub struct Side {
     pub alerts: u64,
     /// Those that become critical.
     pub critical: u64,
-    /// Alerts a day; 0 when no time passes in the input.
+    /// Alerts a day, extrapolated where the input is shorter than a day; 0 when no time passes in it.
     pub alerts_per_day: f64,
 }
 
@@ -139,9 +139,9 @@ impl Side {
 /// What the new configuration changes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
-    /// Event time of the first record, in Unix milliseconds; 0 of an empty input.
+    /// Event time of the first sample, in Unix milliseconds; 0 of an empty input.
     pub since_ms: i64,
-    /// Event time of the last record, in Unix milliseconds.
+    /// Event time of the last sample, in Unix milliseconds.
     pub until_ms: i64,
     /// From how much on an alert counts as moved, in milliseconds.
     pub moved_ms: i64,
@@ -156,9 +156,9 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Length of the input in days.
-    pub fn days(&self) -> f64 {
-        days(self.since_ms, self.until_ms)
+    /// Length of the input, in milliseconds.
+    pub fn length_ms(&self) -> i64 {
+        self.until_ms.saturating_sub(self.since_ms)
     }
 }
 

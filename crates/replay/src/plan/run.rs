@@ -42,8 +42,8 @@ pub struct PlanWatch<'a> {
 pub struct Replayed {
     /// Its alerts, by series and in it by time.
     pub alerts: Vec<Alert>,
-    /// When the first and the last record were received, in Unix milliseconds; `None` of an empty input.
-    pub received_ms: Option<(i64, i64)>,
+    /// Event times of the first and the last sample, in Unix milliseconds; `None` of an input without samples.
+    pub sampled_ms: Option<(i64, i64)>,
     /// Digest of the configuration in force at the end.
     pub config_digest: Arc<str>,
     /// What is wrong with a journal; history has nothing.
@@ -89,7 +89,7 @@ pub fn replay_alerts(
             let ms = |(first, last): (Timestamp, Timestamp)| (first.as_ms(), last.as_ms());
             Ok(Replayed {
                 alerts: alerts.finish(),
-                received_ms: replayed.received.map(ms),
+                sampled_ms: replayed.sampled.map(ms),
                 config_digest: replayed.config_digest,
                 findings: replayed.findings,
             })
@@ -125,10 +125,11 @@ fn history(
     if !summary.complete || watch.stop.load(Ordering::Relaxed) {
         return Err(PlanError::Stopped);
     }
-    let received = summary.first_received_ms.zip(summary.last_received_ms);
+    // Files are received at the event times of their samples.
+    let sampled = summary.first_received_ms.zip(summary.last_received_ms);
     Ok(Replayed {
         alerts: alerts.finish(),
-        received_ms: received.map(|(first, last)| (first.as_ms(), last.as_ms())),
+        sampled_ms: sampled.map(|(first, last)| (first.as_ms(), last.as_ms())),
         config_digest: summary.config_digest.into(),
         findings: Findings::default(),
     })

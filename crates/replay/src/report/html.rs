@@ -11,6 +11,7 @@ use minijinja::{Environment, UndefinedBehavior, Value, context};
 use super::chart::{Bar, Chart};
 use super::model::{DayRow, Report};
 use super::period::{duration_text, time_text};
+use super::words::{agreeing, extrapolated};
 
 /// What pages have in common, and the page of a report.
 const TEMPLATE: &str = concat!(include_str!("parts.html"), include_str!("page.html"));
@@ -52,6 +53,8 @@ pub(super) fn render(template: &str, values: Value) -> Result<String, HtmlError>
     environment.add_filter("hundredths", |number: f64| format!("{number:.2}"));
     environment.add_filter("short", number_text);
     environment.add_filter("grouped", grouped);
+    environment.add_filter("plural", |count: u64| agreeing(count, "", "s"));
+    environment.add_filter("extrapolated", extrapolated);
     environment.add_template(NAME, template)?;
     Ok(environment.get_template(NAME)?.render(values)?)
 }

@@ -18,6 +18,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod tune;
+mod words;
 
 pub use html::{HtmlError, html};
 pub use model::{
@@ -27,6 +28,8 @@ pub use model::{
 };
 pub use period::{DAY_MS, Period, PeriodError, day_text, duration_text, time_text};
 pub(crate) use replay::{Facts, Judgements, Observer};
+pub(crate) use words::SHORT_OF;
+pub use words::{agreeing, counted, extrapolated, is_extrapolated};
 
 use bellwether_engine::{Budget, Event};
 

@@ -98,9 +98,14 @@ impl Period {
         self.until_ms
     }
 
+    /// Its length, in milliseconds; above 0.
+    pub const fn length_ms(self) -> i64 {
+        self.until_ms - self.since_ms
+    }
+
     /// Its length in days; above 0.
     pub fn days(self) -> f64 {
-        (self.until_ms - self.since_ms) as f64 / DAY_MS as f64
+        self.length_ms() as f64 / DAY_MS as f64
     }
 
     /// Whether `at_ms` is in it.

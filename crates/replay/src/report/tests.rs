@@ -132,6 +132,16 @@ fn the_page_shows_hostile_labels_as_text() {
 }
 
 #[test]
+fn alerts_a_day_of_less_than_a_day_are_said_to_be_extrapolated() {
+    let of = |hours: i64| {
+        let period = Period::new(MONDAY_MS, MONDAY_MS + hours * HOUR_MS).unwrap();
+        html(&Report::new(week(), period, &Budget::default())).unwrap()
+    };
+    assert!(of(20).contains(" a day, extrapolated from 20h"));
+    assert!(!of(24).contains("extrapolated"));
+}
+
+#[test]
 fn the_page_needs_nothing_from_elsewhere() {
     let page = html(&report(week())).unwrap();
     for word in ["http://", "https://", "src=", "@import", "url(", "<link", "undefined"] {

@@ -1,11 +1,12 @@
 //! Where candidates are tried: files with history, a journal, or a labelled corpus.
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bellwether_engine::Settings;
-use bellwether_series::LabelSet;
+use bellwether_series::{LabelSet, Timestamp};
 
 use super::choose::Objective;
 use super::corpus::CorpusArena;
@@ -14,12 +15,12 @@ use super::faults::Faults;
 use super::fit::Fit;
 use super::halving::{Share, Unit, shares};
 use super::score::{BLOCKS, Blocks, Trial};
-use super::sieve::{Scout, Sieve, unit};
+use super::sieve::{Census, Scout, Sieve, unit};
 use super::windows::{Windows, count};
 use crate::eval::CorpusFiles;
 use crate::history::notation::labels;
-use crate::history::{HistoryOptions, Input, Watch, replay_events};
-use crate::journal::received;
+use crate::history::{HistoryOptions, Input, Tap, Watch, replay_events};
+use crate::journal::{Findings, each_time, widen};
 use crate::plan::{Alerts, PlanInput, PlanWatch, replay_alerts};
 
 /// Who hears of files, and may end everything.
@@ -36,6 +37,7 @@ pub struct Arena {
     objective: Objective,
     shares: Vec<Share>,
     fit: Option<Fit>,
+    findings: Findings,
 }
 
 enum Ground {
@@ -61,19 +63,30 @@ impl Arena {
     /// `seed`; a journal is left as it is.
     ///
     /// # Errors
-    /// When the input cannot be read or is too short, or no labelled window can be found in it.
+    /// When the input cannot be read or is too short, a block of it holds no sample, or no labelled window can be found in it.
     pub fn of_input(
         input: PlanInput,
         windows: Option<Windows>,
         seed: u64,
         watch: &ArenaWatch<'_>,
     ) -> Result<Self, TuneError> {
-        let (times_ms, units, series) = match &input {
-            PlanInput::Journal(folder) => (received(folder)?, Vec::new(), Vec::new()),
+        let Scouted { times, units, series, findings } = match &input {
+            PlanInput::Journal(folder) => scout_journal(folder)?,
             PlanInput::History { inputs, options } => scout(inputs, options, watch)?,
         };
-        let (since_ms, until_ms) = times_ms.ok_or(TuneError::TooShort)?;
+        let (first, last) = times.ok_or(TuneError::TooShort)?;
+        let (since_ms, until_ms) = (first.as_ms(), last.as_ms());
         let blocks = Blocks::new(since_ms, until_ms).ok_or(TuneError::TooShort)?;
+        if let Some(block) = census(&input, blocks, watch)?.empty() {
+            return Err(TuneError::EmptyBlock {
+                block: block + 1,
+                from_ms: blocks.start_ms(block),
+                until_ms: blocks.start_ms(block + 1),
+                first_ms: since_ms,
+                last_ms: until_ms,
+            });
+        }
+        let windows = windows.map(named);
         let is_labelled = windows.is_some();
         let known = matches!(input, PlanInput::History { .. }).then_some(&*series);
         let fit = windows.as_ref().map(|windows| Fit::of(windows, known, &blocks, until_ms));
@@ -94,7 +107,7 @@ impl Arena {
         };
         let faults_by = (!is_labelled).then_some(seed);
         let recorded = Recorded { input, blocks, windows, series, units, faults_by };
-        Ok(Self { ground: Ground::Recorded(recorded), objective, shares, fit })
+        Ok(Self { ground: Ground::Recorded(recorded), objective, shares, fit, findings })
     }
 
     /// Looks at the labelled corpus in `files`: each of its series is a fleet by itself.
@@ -104,7 +117,8 @@ impl Arena {
     pub fn of_corpus(files: &CorpusFiles, watch: &ArenaWatch<'_>) -> Result<Self, TuneError> {
         let corpus = CorpusArena::look_at(files, watch.stop)?;
         let shares = shares(&corpus.units(), true);
-        Ok(Self { ground: Ground::Corpus(corpus), objective: Objective::F1, shares, fit: None })
+        let (ground, findings) = (Ground::Corpus(corpus), Findings::default());
+        Ok(Self { ground, objective: Objective::F1, shares, fit: None, findings })
     }
 
     /// What is looked for.
@@ -115,6 +129,11 @@ impl Arena {
     /// How the labels fit the input; `None` without any, and of a corpus, whose series have their own.
     pub fn fit(&self) -> Option<Fit> {
         self.fit
+    }
+
+    /// What is wrong with a journal; files have nothing.
+    pub fn findings(&self) -> &Findings {
+        &self.findings
     }
 
     /// The shares that candidates are tried on, the whole last.
@@ -206,8 +225,22 @@ impl Recorded {
     }
 }
 
-/// When files begin and end, what can be a share of them, and which series they hold.
-type Scouted = (Option<(i64, i64)>, Vec<Unit>, Vec<LabelSet>);
+/// What was seen of an input.
+struct Scouted {
+    /// Event times of the first and the last sample.
+    times: Option<(Timestamp, Timestamp)>,
+    /// What can be a share of it.
+    units: Vec<Unit>,
+    series: Vec<LabelSet>,
+    findings: Findings,
+}
+
+/// Nobody looks at the series of a journal.
+fn scout_journal(folder: &Path) -> Result<Scouted, TuneError> {
+    let mut times = None;
+    let findings = each_time(folder, &Arc::default(), &mut |at| widen(&mut times, at))?;
+    Ok(Scouted { times, units: Vec::new(), series: Vec::new(), findings })
+}
 
 fn scout(
     inputs: &[Input],
@@ -215,17 +248,52 @@ fn scout(
     watch: &ArenaWatch<'_>,
 ) -> Result<Scouted, TuneError> {
     let tap = RefCell::new(Scout::default());
-    let listen = Watch { note: watch.note, progress: &|_| {}, stop: watch.stop };
-    replay_events(inputs, &Arc::default(), options, Some(&tap), &listen, &Alerts::default)?;
-    if watch.stop.load(Ordering::Relaxed) {
-        return Err(TuneError::Stopped);
-    }
-    let Scout { series, times_ms } = tap.into_inner();
+    read(inputs, options, &tap, watch)?;
+    let Scout { series, times } = tap.into_inner();
     let mut keys: Vec<u64> = series.iter().map(unit).collect();
     keys.sort_unstable();
     keys.dedup();
     let units = keys.into_iter().map(|key| Unit { key, windows: [0; BLOCKS] }).collect();
-    Ok((times_ms, units, series))
+    Ok(Scouted { times, units, series, findings: Findings::default() })
+}
+
+/// Counts the samples of each block.
+fn census(input: &PlanInput, blocks: Blocks, watch: &ArenaWatch<'_>) -> Result<Census, TuneError> {
+    let mut census = Census::new(blocks);
+    match input {
+        PlanInput::Journal(folder) => {
+            each_time(folder, &Arc::default(), &mut |at| census.count(at))?;
+            Ok(census)
+        }
+        PlanInput::History { inputs, options } => {
+            let tap = RefCell::new(census);
+            // Which columns there are was said before.
+            read(inputs, options, &tap, &ArenaWatch { note: &|_, _| {}, stop: watch.stop })?;
+            Ok(tap.into_inner())
+        }
+    }
+}
+
+/// Shows all rows of files to `tap`.
+fn read(
+    inputs: &[Input],
+    options: &HistoryOptions,
+    tap: &RefCell<dyn Tap>,
+    watch: &ArenaWatch<'_>,
+) -> Result<(), TuneError> {
+    let listen = Watch { note: watch.note, progress: &|_| {}, stop: watch.stop };
+    replay_events(inputs, &Arc::default(), options, Some(tap), &listen, &Alerts::default)?;
+    if watch.stop.load(Ordering::Relaxed) { Err(TuneError::Stopped) } else { Ok(()) }
+}
+
+/// `windows` by the names that alerts have for series, however their labels are written.
+fn named(windows: Windows) -> Windows {
+    let mut named = Windows::new();
+    for (series, its) in windows {
+        let name = labels(&series).map_or(series, |labels| labels.to_string());
+        named.entry(name).or_default().extend(its);
+    }
+    named
 }
 
 /// Counts `windows` at the units that they are of.
@@ -239,3 +307,6 @@ fn with_windows(mut units: Vec<Unit>, windows: &Windows, blocks: &Blocks) -> Vec
     }
     units
 }
+
+#[cfg(test)]
+mod tests;

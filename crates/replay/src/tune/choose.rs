@@ -8,14 +8,12 @@ use serde::Serialize;
 
 use super::halving::Field;
 use super::score::{BLOCKS, Score, Trial};
+use crate::report::SHORT_OF;
 
 /// Pairs are drawn anew so many times.
 const RESAMPLES: usize = 2000;
 /// With fewer series than this the pairs are of series and block, not of series.
 const SERIES_MIN: usize = 10;
-
-/// Share by which a block may be shorter than what it stands for: of days with a sample a minute or an hour the last interval is missing.
-const SHORT_OF: f64 = 0.02;
 
 /// What is looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -52,10 +50,15 @@ pub struct Rule {
 }
 
 impl Rule {
+    /// How many false alarms a block of `days` may have, 0 or more.
+    pub fn allowed(&self, days: f64) -> f64 {
+        self.limit_per_day * days * (1.0 + SHORT_OF)
+    }
+
     /// How many false alarms there are beyond the limit, in the worst of `blocks`; 0 or less is within it.
     fn excess(&self, trial: &Trial, blocks: &[usize]) -> f64 {
         let of = |&block: &usize| {
-            let allowed = self.limit_per_day * trial.days[block] * (1.0 + SHORT_OF);
+            let allowed = self.allowed(trial.days[block]);
             let chance = if self.is_lenient { 1.0 + 2.0 * allowed.sqrt() } else { 0.0 };
             trial.block(block).false_alarms as f64 - allowed - chance
         };

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use super::fit::Fit;
+use super::score::BLOCKS;
 use crate::corpus::CorpusError;
 use crate::eval::EvalError;
 use crate::history::HistoryError;
 use crate::journal::JournalReplayError;
 use crate::plan::PlanError;
+use crate::report::time_text;
 
 /// Why nothing is tuned.
 #[derive(Debug, thiserror::Error)]
@@ -31,11 +33,28 @@ pub enum TuneError {
     /// There is not enough to cut into blocks.
     #[error("there is too little history to be cut into blocks of at least a second")]
     TooShort,
+    /// A block holds no sample, so that nothing could be judged by it.
+    #[error(
+        "block {block} of {BLOCKS} holds no sample, and nothing could be judged by it: from=`{}`, until=`{}`; four blocks of the same \
+         length are cut from the last four fifths of the time between the first sample and the last: first=`{}`, last=`{}`",
+        time_text(*from_ms), time_text(*until_ms), time_text(*first_ms), time_text(*last_ms)
+    )]
+    EmptyBlock {
+        /// Its number, from 1.
+        block: usize,
+        /// Where it begins. Times are event times in Unix milliseconds.
+        from_ms: i64,
+        /// Where it ends.
+        until_ms: i64,
+        /// The first sample of the input.
+        first_ms: i64,
+        /// The last sample of the input.
+        last_ms: i64,
+    },
     /// No labelled window can be found by an alert.
     #[error(
         "no labelled window lies in the time that is scored, the last four fifths, of a series that is there: windows=`{}`, \
-         of_unknown_series=`{}`, at_other_times=`{}`; series are named as Prometheus writes them, numbers are unix seconds, and \
-         the time of a journal is that of receipt",
+         of_unknown_series=`{}`, at_other_times=`{}`; series are named as Prometheus writes them, and numbers are unix seconds",
         fit.windows, fit.of_unknown_series, fit.outside
     )]
     NoWindows {

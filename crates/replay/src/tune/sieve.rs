@@ -1,12 +1,13 @@
 //! What of history a replay is given: some of the series, up to some time, perhaps with faults put in.
 
 use bellwether_engine::NumberedSample;
-use bellwether_series::{Fingerprint, LabelSet};
+use bellwether_series::{Fingerprint, LabelSet, Timestamp};
 
 use super::faults::Faults;
 use super::halving::Share;
-use super::score::Blocks;
+use super::score::{BLOCKS, Blocks};
 use crate::history::Tap;
+use crate::journal::widen;
 
 /// The label by whose value series belong together: what shares one is judged as a group.
 const INSTANCE: &str = "instance";
@@ -24,8 +25,8 @@ pub(super) fn unit(labels: &LabelSet) -> u64 {
 #[derive(Debug, Default)]
 pub(super) struct Scout {
     pub(super) series: Vec<LabelSet>,
-    /// The first and the last time, in Unix milliseconds.
-    pub(super) times_ms: Option<(i64, i64)>,
+    /// The first and the last time.
+    pub(super) times: Option<(Timestamp, Timestamp)>,
 }
 
 impl Tap for Scout {
@@ -36,10 +37,45 @@ impl Tap for Scout {
     fn tap(&mut self, series: &[LabelSet], rows: &mut Vec<NumberedSample>) {
         self.series.extend_from_slice(series.get(self.series.len()..).unwrap_or_default());
         for row in rows.drain(..) {
-            let at_ms = row.at.as_ms();
-            let (first, last) = self.times_ms.unwrap_or((at_ms, at_ms));
-            self.times_ms = Some((first.min(at_ms), last.max(at_ms)));
+            widen(&mut self.times, row.at);
         }
+    }
+}
+
+/// Counts the rows of each block, and lets none through.
+#[derive(Debug)]
+pub(super) struct Census {
+    blocks: Blocks,
+    samples: [u64; BLOCKS],
+}
+
+impl Tap for Census {
+    fn begin(&mut self) {
+        self.samples = [0; BLOCKS];
+    }
+
+    fn tap(&mut self, _: &[LabelSet], rows: &mut Vec<NumberedSample>) {
+        for row in rows.drain(..) {
+            self.count(row.at);
+        }
+    }
+}
+
+impl Census {
+    pub(super) fn new(blocks: Blocks) -> Self {
+        Self { blocks, samples: [0; BLOCKS] }
+    }
+
+    /// Counts a sample of that event time.
+    pub(super) fn count(&mut self, at: Timestamp) {
+        if let Some(block) = self.blocks.of(at.as_ms()) {
+            self.samples[block] += 1;
+        }
+    }
+
+    /// The first block without a sample, from 0.
+    pub(super) fn empty(&self) -> Option<usize> {
+        self.samples.iter().position(|&samples| samples == 0)
     }
 }
 

@@ -172,6 +172,44 @@ fn labels_as_nab_writes_them_give_the_same_nab_score_with_and_without_a_manifest
     assert_eq!(seconds, dated);
 }
 
+#[test]
+fn a_result_does_not_depend_on_how_the_times_of_labels_are_written() {
+    let written = |windows: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let labels = folder.path().join("labels.json");
+        fs::write(&labels, format!(r#"{{"hosts/b.csv": [{windows}]}}"#)).expect("labels");
+        let input = EvalInput {
+            results: self::folder().join("results"),
+            corpus: CorpusFiles { labels, manifest: None, data: None },
+            threshold: None,
+            threads: 1,
+        };
+        evaluate(&input, &|_, _| {}).expect("the results are scored")
+    };
+    let seconds = written("[1700024000, 1700026400]");
+    assert_eq!((seconds.datasets[0].dataset.as_str(), &seconds.nab), ("hosts", &None));
+    for windows in [
+        r#"["2023-11-15T04:53:20Z", "2023-11-15T05:33:20Z"]"#,
+        r#"["2023-11-15T05:53:20+01:00", "2023-11-15T06:33:20+01:00"]"#,
+        r#"["2023-11-15 04:53:20", 1700026400]"#,
+    ] {
+        assert_eq!(written(windows), seconds, "{windows}");
+    }
+    let nabs = written(r#"["2023-11-15 04:53:20.000000", "2023-11-15 05:33:20.000000"]"#);
+    assert!(nabs.nab.is_some() && nabs.datasets[0].dataset == "nab");
+}
+
+#[test]
+fn windows_that_count_for_nothing_are_counted_and_change_no_figure() {
+    let evaluation = evaluated(&folder().join("results"), &folder(), None);
+    let unscored = evaluation.unscored.iter();
+    let unscored: Vec<_> =
+        unscored.map(|of| (of.id.as_str(), of.windows, of.unscored_windows)).collect();
+    assert_eq!(unscored, [("nab/steady/early.csv", 4, 1)]);
+    // As the reference has it: not even the NAB score knows of them.
+    assert_eq!(evaluation.nab.expect("windows").windows, 5);
+}
+
 /// The whole of a corpus that is not in this repository: `BELLWETHER_CORPUS` is its folder, and
 /// `BELLWETHER_CORPUS_RESULTS` one with `results`, and with `reference.json` that the reference made of them.
 #[test]

@@ -26,8 +26,8 @@ fn alert(series: &str, starts_at_ms: i64, ends_at_ms: Option<i64>) -> Alert {
 
 fn replayed(mut alerts: Vec<Alert>) -> Replayed {
     alerts.sort_by_key(|alert| (alert.fingerprint, alert.starts_at_ms));
-    let (received_ms, config_digest) = (Some((0, 86_400_000)), Arc::from("digest"));
-    Replayed { alerts, received_ms, config_digest, findings: Findings::default() }
+    let (sampled_ms, config_digest) = (Some((0, 86_400_000)), Arc::from("digest"));
+    Replayed { alerts, sampled_ms, config_digest, findings: Findings::default() }
 }
 
 fn changes(old: Vec<Alert>, new: Vec<Alert>) -> Vec<(Change, String)> {
@@ -91,9 +91,9 @@ fn figures_are_those_of_all_alerts_and_changes_are_in_order_of_time() {
 
 #[test]
 fn an_empty_input_changes_nothing() {
-    let empty = Replayed { received_ms: None, ..replayed(vec![]) };
+    let empty = Replayed { sampled_ms: None, ..replayed(vec![]) };
     let plan = compare(&empty, &empty, 0);
-    assert_eq!((plan.days(), plan.old.alerts_per_day, plan.changes.len()), (0.0, 0.0, 0));
+    assert_eq!((plan.length_ms(), plan.old.alerts_per_day, plan.changes.len()), (0, 0.0, 0));
 }
 
 /// Alerts of three series that do not overlap each other, as the engine raises them; the last of a series may go on.

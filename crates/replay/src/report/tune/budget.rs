@@ -2,6 +2,7 @@
 
 use bellwether_engine::Budget;
 
+use crate::report::SHORT_OF;
 use crate::report::episodes::Episode;
 use crate::report::model::{Suggestion, SuggestionKind};
 
@@ -19,7 +20,8 @@ const PER_DAY_MIN: f64 = 0.0001;
 pub(super) fn suggestion(episodes: &[&Episode], days: f64, budget: &Budget) -> Option<Suggestion> {
     let fired = episodes.iter().filter(|episode| episode.fired() && !episode.is_critical()).count();
     let allowed = budget.per_day * days;
-    if fired < ALERTS_MIN || fired as f64 <= EXCESS * allowed {
+    // What is allowed by day nobody can judge by less.
+    if days < 1.0 - SHORT_OF || fired < ALERTS_MIN || fired as f64 <= EXCESS * allowed {
         return None;
     }
     let share = (allowed / fired as f64).max(SHARE_MIN);

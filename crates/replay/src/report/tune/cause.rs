@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use bellwether_series::{LabelSet, METRIC_NAME};
 
-use crate::report::day_text;
 use crate::report::episodes::{Episode, Outcome, Scene};
 use crate::report::model::{Suggestion, SuggestionKind};
 use crate::report::period::DAY_MS;
+use crate::report::{agreeing, counted, day_text};
 
 /// Days that are looked at, those with most held back first.
 const DAYS_MAX: usize = 3;
@@ -44,16 +44,21 @@ fn of_day(
     others: &[&Episode],
 ) -> Suggestion {
     let day = day_text(day);
+    let alerts = counted(episodes.len() as u64, "alert");
     let reason = match shared_label(scene, episodes, others) {
         Some((name, value, count)) => {
-            format!("{count} of the {} alerts of {day} have {name}={value:?}.", episodes.len())
+            let have = agreeing(count.into(), "has", "have");
+            format!("{count} of the {alerts} of {day} {have} {name}={value:?}.")
         }
-        None => format!("No label sets the {} alerts of {day} apart.", episodes.len()),
+        None => format!("No label sets the {alerts} of {day} apart."),
     };
     Suggestion {
         kinds: vec![SuggestionKind::CommonCause],
         title: format!("Look for a common cause on {day}"),
-        reasons: vec![format!("The cap held back {held_back} alerts that day."), reason],
+        reasons: vec![
+            format!("The cap held back {} that day.", counted(held_back.into(), "alert")),
+            reason,
+        ],
         advice:
             "Many alerts at once are usually one incident: look at what they share before raising \
                  alerting.budget.cap_per_day, and let Alertmanager group by it."

@@ -173,6 +173,18 @@ fn an_overspent_budget_is_lowered_by_as_much_as_it_was_overspent() {
 }
 
 #[test]
+fn a_budget_by_day_is_not_judged_by_less_than_a_day() {
+    let start = |n: i64| MONDAY_MS + n * 20 * MINUTE_MS;
+    let lives: Vec<_> = (0..7).map(|n| life(&format!("m{n}"), "i", start(n))).collect();
+    let within = |hours: i64| {
+        let period = Period::new(MONDAY_MS, MONDAY_MS + hours * HOUR_MS).unwrap();
+        Report::new(log(&lives), period, &Budget::default()).suggestions
+    };
+    assert_eq!(within(24)[0].kinds, [SuggestionKind::Budget]);
+    assert_eq!(within(12), []);
+}
+
+#[test]
 fn a_day_over_the_cap_is_explained_by_the_label_that_sets_it_apart() {
     let mut lives: Vec<_> = (0..6)
         .map(|n| Life { sent: n < 2, ..life(&format!("m{n}"), "web-7", MONDAY_MS + n * MINUTE_MS) })
@@ -180,6 +192,12 @@ fn a_day_over_the_cap_is_explained_by_the_label_that_sets_it_apart() {
     let reasons = |lives: &[Life]| suggestions(lives, &plenty()).remove(0).reasons.join(" ");
     assert!(reasons(&lives).contains("held back 4 alerts"));
     assert!(reasons(&lives).contains(r#"6 of the 6 alerts of 2026-03-02 have instance="web-7""#));
+    let one = Life { sent: false, ..lives[5].clone() };
+    let alone = reasons(&[one]);
+    assert!(
+        alone.contains("held back 1 alert that day. 1 of the 1 alert of 2026-03-02 has"),
+        "{alone}"
+    );
     // What other days have as well explains nothing.
     lives.extend((0..6).map(|n| life(&format!("m{n}"), "web-7", MONDAY_MS + DAY_MS)));
     assert!(reasons(&lives).contains("No label sets the 6 alerts"), "{}", reasons(&lives));

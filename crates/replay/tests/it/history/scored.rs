@@ -64,11 +64,13 @@ fn written_out(folder: &Path, output: &Path) {
 /// All that is not a name.
 fn figures(evaluation: &Evaluation) -> serde_json::Value {
     let mut all = serde_json::to_value(evaluation).expect("JSON");
-    let series = all["series"].as_array_mut().expect("a list");
-    for one in series.iter_mut() {
-        one["id"] = "".into();
+    for list in ["series", "unscored"] {
+        let series = all[list].as_array_mut().expect("a list");
+        for one in series.iter_mut() {
+            one["id"] = "".into();
+        }
+        series.sort_by_key(ToString::to_string);
     }
-    series.sort_by_key(ToString::to_string);
     all
 }
 
@@ -90,6 +92,9 @@ fn the_judgements_of_a_replay_score_as_files_with_the_same_rows() {
     let nobody = labelled(results.path(), ["queue_depth", "../x"].into_iter());
     let refused = evaluate(&nobody, &|_, _| {});
     assert!(matches!(refused, Err(EvalError::NoResults { .. })), "{refused:?}");
+    let twice = [r#"queue_depth{host="web-1"}"#, r#"queue_depth{ host="web-1" }"#];
+    let refused = evaluate(&labelled(results.path(), twice.into_iter()), &|_, _| {});
+    assert!(matches!(refused, Err(EvalError::Twice { .. })), "{refused:?}");
     let damaged = labelled(results.path(), SERIES.iter().map(|series| series.1));
     fs::write(results.path().join("scores.parquet"), "PAR1").expect("it works");
     let refused = evaluate(&damaged, &|_, _| {});
