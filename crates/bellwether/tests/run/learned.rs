@@ -121,7 +121,7 @@ fn an_incident_that_was_learned_can_be_unlearned() {
     let told = succeed(dir.path(), &args);
     let left_out = format!("{INCIDENT} samples were left out");
     assert!(told.contains(&left_out), "{told}");
-    assert!(told.contains("resolves 1 alerts that stand"), "{told}");
+    assert!(told.contains("resolves 1 alert that stands"), "{told}");
 
     let server = Server::start(dir.path(), GAUGES);
     let ended = until(seconds(20), "the alert to end", || changed(&server, "resolved"));
