@@ -40,7 +40,7 @@ fn memory_allowance_bytes() -> u64 {
 fn overload_is_refused_and_passes() {
     let dir = tempfile::tempdir().unwrap();
     // Of each series in a request.
-    let samples = setting::pick(1, 80);
+    let samples = setting::pick(1, 110);
     let fleets: Vec<Fleet> = (0..CONNECTIONS)
         .map(|sender| {
             Fleet::new(&format!("sender{sender}"), SERIES, LONG_AGO).in_bodies_of(samples)
